@@ -1,0 +1,138 @@
+"""One frozen Settings, read once from a mapping; every problem is reported in one message.
+
+It knows names, defaults and limits, and nothing of what is done with them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chat.errors import SettingsError
+
+DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A configured OpenAI-compatible provider. `models` is used until it has told its own list."""
+
+    name: str
+    label: str
+    base_url: str
+    api_key: str = ""
+    models: tuple[str, ...] = ()
+    is_standard: bool = False  # the provider's public address: its well-known models may be assumed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All configuration. Timeouts are in seconds, limits in tokens, unless the name says more."""
+
+    database_url: str = DEFAULT_DATABASE_URL
+    max_history_tokens: int = 16_000
+    max_history_turns: int | None = None
+    max_user_message_tokens: int = 8_000
+    max_reply_tokens: int = 4_096
+    default_model: str | None = None
+    default_temperature: float | None = None
+    default_system_prompt: str = ""
+    connect_timeout: float = 10.0
+    first_token_timeout: float = 60.0
+    idle_timeout: float = 30.0
+    max_retries: int = 2
+    find_local_servers: bool = True
+    local_model: str | None = None
+    tiktoken_cache_dir: str | None = None
+    log_level: str = "INFO"
+    values: Mapping[str, Any] = None  # type: ignore[assignment]  # the mapping itself, for providers
+
+
+_READERS: dict[str, tuple[str, type, float | None, float | None]] = {
+    # setting: (name, kind, least, most)
+    "database_url": ("DATABASE_URL", str, None, None),
+    "max_history_tokens": ("MAX_HISTORY_TOKENS", int, 1, None),
+    "max_history_turns": ("MAX_HISTORY_TURNS", int, 1, None),
+    "max_user_message_tokens": ("MAX_USER_MESSAGE_TOKENS", int, 1, None),
+    "max_reply_tokens": ("MAX_REPLY_TOKENS", int, 1, None),
+    "default_model": ("DEFAULT_MODEL", str, None, None),
+    "default_temperature": ("DEFAULT_TEMPERATURE", float, 0, 2),
+    "default_system_prompt": ("DEFAULT_SYSTEM_PROMPT", str, None, None),
+    "connect_timeout": ("CONNECT_TIMEOUT", float, 0.01, 3600),
+    "first_token_timeout": ("FIRST_TOKEN_TIMEOUT", float, 0.01, 3600),
+    "idle_timeout": ("IDLE_TIMEOUT", float, 0.01, 3600),
+    "max_retries": ("MAX_RETRIES", int, 0, 10),
+    "find_local_servers": ("FIND_LOCAL_SERVERS", bool, None, None),
+    "local_model": ("LOCAL_MODEL", str, None, None),
+    "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
+    "log_level": ("LOG_LEVEL", str, None, None),
+}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def read_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from names and values as in `.env.example`; an empty value counts as not given.
+
+    Raises `SettingsError` with every problem at once.
+    """
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    for field, (name, kind, least, most) in _READERS.items():
+        raw = values.get(name)
+        if raw is None or (isinstance(raw, str) and not raw.strip()):
+            continue
+        try:
+            value = _parse(raw, kind)
+        except ValueError:
+            problems.append(f"{name} should be {_WORDS[kind]}, not {raw!r}")
+            continue
+        if (least is not None and value < least) or (most is not None and value > most):
+            bounds = f"at least {least:g}" + (f" and at most {most:g}" if most is not None else "")
+            problems.append(f"{name} should be {bounds}, not {value}")
+            continue
+        found[field] = value
+    level = str(found.get("log_level", "INFO")).upper()
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**{**found, "log_level": level}, values=values)
+
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _parse(raw: Any, kind: type) -> Any:
+    if kind is bool:
+        word = str(raw).strip().lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        raise ValueError(raw)
+    if kind is int:
+        return int(str(raw).replace("_", "").replace(",", ""))
+    return kind(str(raw).strip())
+
+
+def gather(secrets: Mapping[str, Any] | None = None, folder: Path | None = None) -> dict[str, Any]:
+    """Everything configured: the environment wins over `.env`, `.env` over the secrets file.
+
+    `secrets` stands for an already read secrets file (a host may keep it elsewhere); without it
+    `.streamlit/secrets.toml` below `folder` (default: the current folder) is read.
+    """
+    from dotenv import dotenv_values
+
+    folder = folder or Path.cwd()
+    if secrets is None:
+        file = folder / ".streamlit" / "secrets.toml"
+        try:
+            secrets = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError([f".streamlit/secrets.toml cannot be read: {error}"]) from None
+    env_file = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}
+    return {**secrets, **env_file, **os.environ}
