@@ -5,6 +5,7 @@ It knows names, defaults and limits, and nothing of what is done with them.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ class Endpoint:
     name: str
     label: str
     base_url: str
-    api_key: str = ""
+    api_key: str = dataclasses.field(default="", repr=False)  # a repr ends in logs
     models: tuple[str, ...] = ()
     is_standard: bool = False  # the provider's public address: its well-known models may be assumed
 
@@ -49,7 +50,8 @@ class Settings:
     local_model: str | None = None
     tiktoken_cache_dir: str | None = None
     log_level: str = "INFO"
-    values: Mapping[str, Any] = None  # type: ignore[assignment]  # the mapping itself, for providers
+    # The mapping itself, for providers; it holds keys, and a repr ends in logs.
+    values: Mapping[str, Any] = dataclasses.field(default=None, repr=False)  # type: ignore[arg-type]
 
 
 _READERS: dict[str, tuple[str, type, float | None, float | None]] = {

@@ -1,0 +1,79 @@
+# make run     install what is needed and start Parley     PORT=8502  ARGS="--server.headless true"
+# make test    everything: checks, then all tests          ARGS="-k stop"
+# make fast    the tests that need no browser
+# make check   formatting, types and import rules
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+RUN     := $(VENV)/.requirements
+DEV     := $(VENV)/.requirements-dev
+
+.PHONY: run test fast check format browser clean
+.DEFAULT_GOAL := run
+
+run: $(RUN)
+	$(BIN)/streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(ARGS)
+
+test: $(DEV) browser
+	@$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(ARGS)
+
+fast: $(DEV)
+	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The browser tests want a Chromium: an installed one, Playwright's own, or one that is fetched now.
+browser: $(DEV)
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null 2>&1 && exit 0; \
+	done; \
+	$(BIN)/python -c 'import os, sys; from playwright.sync_api import sync_playwright as start; \
+p = start().start(); there = os.path.exists(p.chromium.executable_path); p.stop(); sys.exit(not there)' \
+		&& exit 0; \
+	echo "No Chromium found: installing one for the browser tests."; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } \
+			>/dev/null 2>&1 && exit 0; \
+		$(BIN)/playwright install --with-deps chromium && exit 0; \
+	else \
+		$(BIN)/playwright install chromium && exit 0; \
+	fi; \
+	echo "The browser tests need Chromium or Chrome, and none could be installed." >&2; \
+	echo "Install one (for example: sudo apt-get install chromium), or run 'make fast' without it." >&2; \
+	exit 1
+
+$(BIN)/pip:
+	@[ -n "$(PYTHON)" ] || { \
+		echo "Parley needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || echo none)." >&2; \
+		echo "Install one and say which: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Parley needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
+	@echo "Preparing $(VENV) with $$($(PYTHON) --version)."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is incomplete (on Debian: sudo apt-get install python3-venv)." >&2; exit 1; }
+
+$(RUN): requirements.txt | $(BIN)/pip
+	@echo "Installing what Parley needs (about a minute)."
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	@echo "Installing what the tests need."
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache test-results

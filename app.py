@@ -1,0 +1,19 @@
+"""The entry: an ASGI app when `streamlit run` imports it, the pages when it runs as a script."""
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from server.edge import MIDDLEWARE, ROUTES, lifespan, on_script_error
+
+    app = st.App(
+        __file__,
+        routes=ROUTES,
+        middleware=MIDDLEWARE,
+        lifespan=lifespan,
+        on_script_error=on_script_error,
+    )
+else:
+    from pages.parts import shell
+
+    shell.run()

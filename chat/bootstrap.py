@@ -1,0 +1,41 @@
+"""The one place that wires concrete things: settings, store, providers, the loop of replies."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat.dispatch import Dispatch
+from chat.providers.base import Provider
+from chat.service import ChatService
+from chat.settings import gather, read_settings
+from chat.store import Store
+from chat.tokens import Counter
+from chat.worker import Worker
+
+
+def open_chat(
+    config: Mapping[str, Any] | None = None, *, providers: Sequence[Provider] | None = None
+) -> ChatService:
+    """The chat service, ready: database migrated, abandoned replies marked, models looked for.
+
+    `config` holds names and values as in `.env.example`; by default they are gathered from the
+    environment, `.env` and `.streamlit/secrets.toml`. `providers` stand in for the configured
+    ones. Raises `SettingsError`. Waits for no network. Call `close()` when done.
+    """
+    from chat.providers.catalogue import Catalogue, build_catalogue
+
+    settings = read_settings(gather() if config is None else config)
+    logging.getLogger("chat").setLevel(settings.log_level)
+    catalogue = build_catalogue(settings) if providers is None else Catalogue(providers)
+    store = Store(settings.database_url)
+    counter = Counter(settings.tiktoken_cache_dir)
+    worker = Worker()
+    dispatch = Dispatch(settings, store, catalogue, counter, worker)
+    service = ChatService(settings, store, catalogue, dispatch, worker)
+    service.interrupt_abandoned()
+    dispatch.replies.submit(catalogue.discover())
+    threading.Thread(target=counter.load, name="parley-ranks", daemon=True).start()
+    return service

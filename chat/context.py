@@ -1,0 +1,116 @@
+"""What is sent to the model: the newest whole turns of a path that fit the budget.
+
+Pure: it reads a path as far as it must, and knows neither where it comes from nor who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from chat.domain import Message, Role
+from chat.providers.base import Turn
+from chat.tokens import PER_MESSAGE, estimate
+
+LOOK_BACK = 200  # messages beyond the budget that are looked at to count what is left out
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What of a path is sent. `used_tokens` exceeds `available_tokens` only for one long turn."""
+
+    turns: tuple[Turn, ...]
+    left_out: int  # messages that are not sent because of the budget or the turns' limit
+    begins_at_id: str | None  # the first message that is sent
+    used_tokens: int
+    available_tokens: int
+
+
+def budget(
+    *, max_tokens: int, system_tokens: int, window_tokens: int | None, reserve_tokens: int
+) -> int:
+    """Tokens there are for the turns: the smaller of the limit and the window less the reply."""
+    room = max_tokens
+    if window_tokens is not None:
+        room = min(room, window_tokens - reserve_tokens)
+    return max(0, room - (system_tokens + PER_MESSAGE if system_tokens else 0))
+
+
+def fit(
+    newest_first: Iterable[Message],
+    *,
+    max_tokens: int,
+    max_turns: int | None,
+    system_tokens: int,
+    window_tokens: int | None,
+    reserve_tokens: int,
+    first_depth: int = 0,
+) -> Fit:
+    """The newest whole turns within the budget; the last turn always goes.
+
+    A turn is a question and what follows until the next one. The path comes newest first, ends
+    where the context begins, and is read little further than it is sent. `first_depth` is the
+    depth of the oldest message of the context; it serves to count what was not even looked at.
+    """
+    available = budget(
+        max_tokens=max_tokens,
+        system_tokens=system_tokens,
+        window_tokens=window_tokens,
+        reserve_tokens=reserve_tokens,
+    )
+    path = iter(newest_first)
+    sent: list[Message] = []
+    turn: list[Message] = []
+    used = cost = turns = left_out = 0
+    for message in path:
+        if not _is_sendable(message):
+            continue
+        turn.append(message)
+        cost += _cost(message)
+        if turns and (used + cost > available or turns == max_turns):
+            left_out = _count_left_out(turn, path, first_depth)
+            break
+        if message.role is Role.USER:
+            sent += turn
+            used += cost
+            turns += 1
+            turn, cost = [], 0
+    sent.reverse()
+    return Fit(_merge(sent), left_out, sent[0].id if sent else None, used, available)
+
+
+def _is_sendable(message: Message) -> bool:
+    return not (message.is_deleted or message.is_live) and bool(message.text.strip())
+
+
+def _cost(message: Message) -> int:
+    """Tokens of one message; text that was never counted (its process died) is estimated."""
+    return (message.tokens or estimate(message.text)) + PER_MESSAGE
+
+
+def _count_left_out(turn: list[Message], path: Iterator[Message], first_depth: int) -> int:
+    """How many messages are not sent: those of `turn`, and those further up.
+
+    Answers above the first question belong to no turn and would not be sent anyway.
+    """
+    count = pending = 0
+    for looked, message in enumerate(chain(turn, path), start=1):
+        if _is_sendable(message):
+            pending += 1
+            if message.role is Role.USER:
+                count, pending = count + pending, 0
+        if looked == LOOK_BACK:
+            return count + pending + max(0, message.depth - first_depth)
+    return count
+
+
+def _merge(messages: list[Message]) -> tuple[Turn, ...]:
+    """Turns whose roles alternate: neighbours of one role become one, a blank line between."""
+    turns: list[Turn] = []
+    for message in messages:
+        if turns and turns[-1].role is message.role:
+            turns[-1] = Turn(message.role, f"{turns[-1].text}\n\n{message.text}")
+        else:
+            turns.append(Turn(message.role, message.text))
+    return tuple(turns)

@@ -1,0 +1,165 @@
+"""From a stored question to a running reply: which model, what it is sent, and the start.
+
+Nothing here asks the network or counts an old message again: it stands between a click and
+the request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+
+from chat.context import Fit, fit
+from chat.domain import Conversation, Failure, Message, ReplySettings, Status, new_id
+from chat.errors import EmptyMessage, MessageTooLong, ParleyError
+from chat.generation import Generation, Replies
+from chat.providers.base import Delta, Model, Provider, Request
+from chat.providers.catalogue import Catalogue
+from chat.settings import Settings
+from chat.store import Outcome, Store
+from chat.store.messages import NewAnswer, NewQuestion
+from chat.tokens import Counter
+from chat.worker import Worker
+
+log = logging.getLogger("chat.dispatch")
+
+
+class Dispatch:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        catalogue: Catalogue,
+        counter: Counter,
+        worker: Worker,
+    ) -> None:
+        self._settings, self._store, self._catalogue = settings, store, catalogue
+        self._counter, self._worker = counter, worker
+        self.replies = Replies(self._save, self._finish)
+
+    def question(self, text: str) -> NewQuestion:
+        """`text` counted, or the refusal a person reads."""
+        text = text.strip()
+        if not text:
+            raise EmptyMessage
+        count = self._counter.count(text)
+        limit = self._settings.max_user_message_tokens
+        if count.tokens > limit:
+            raise MessageTooLong(count.tokens, limit, is_exact=count.is_exact)
+        return NewQuestion(text, count.tokens, count.is_exact)
+
+    def resolve(self, settings: ReplySettings) -> tuple[Provider, Model]:
+        return self._catalogue.resolve(settings.model, self._settings.default_model)
+
+    @contextmanager
+    def reserved(self, settings: ReplySettings) -> Iterator[tuple[Generation, NewAnswer]]:
+        """A reply known to this process before it is stored; forgotten if storing fails."""
+        _, model = self.resolve(settings)
+        generation = Generation(new_id())
+        self.replies.reserve(generation)
+        try:
+            yield generation, NewAnswer(generation.answer_id, model.ref, self._worker.name)
+        except BaseException:
+            self.replies.release(generation.answer_id)
+            raise
+
+    @contextmanager
+    def reserved_again(self, answer: Message) -> Iterator[tuple[Generation, str]]:
+        """The same for an answer that goes on."""
+        generation = Generation(answer.id, answer.text, answer.reasoning)
+        self.replies.reserve(generation)
+        try:
+            yield generation, self._worker.name
+        except BaseException:
+            self.replies.release(generation.answer_id)
+            raise
+
+    def begin(self, owner: str, answer: Message, generation: Generation) -> Message:
+        """Start the reply to the question above `answer`; a failure here is recorded in it."""
+        try:
+            conversation = self._store.conversations.get(owner, answer.conversation_id)
+            provider, model = self.resolve(conversation.settings)
+            generation.provider_label = provider.label
+            sent = self.fit(owner, conversation, answer.parent_id)
+            request = Request(
+                model=model.id,
+                turns=sent.turns,
+                system_prompt=self._system_prompt(conversation.settings),
+                temperature=self._temperature(conversation.settings),
+                max_tokens=self._max_reply_tokens(conversation.settings),
+                continues=answer.text,
+            )
+            stream: AsyncIterator[Delta] = provider.stream(request)
+        except Exception as error:
+            log.exception("reply %s could not be begun", answer.id)
+            stream = _failing(error if isinstance(error, ParleyError) else ParleyError())
+        self.replies.start(generation, stream)
+        return answer
+
+    def fit(self, owner: str, conversation: Conversation, leaf_id: str | None) -> Fit:
+        """What would be sent if the message `leaf_id` were the last one."""
+        settings = conversation.settings
+        cleared = set(conversation.cleared_ids)
+        _, model = self.resolve(settings)
+        path = self._store.messages.walk(owner, conversation.id, leaf_id)
+        return fit(
+            takewhile(lambda message: message.id not in cleared, path),
+            max_tokens=self._settings.max_history_tokens,
+            max_turns=self._settings.max_history_turns,
+            system_tokens=self._counter.count(self._system_prompt(settings)).tokens,
+            window_tokens=model.window_tokens,
+            reserve_tokens=self._max_reply_tokens(settings),
+        )
+
+    def _system_prompt(self, settings: ReplySettings) -> str:
+        return settings.system_prompt or self._settings.default_system_prompt
+
+    def _temperature(self, settings: ReplySettings) -> float | None:
+        own = settings.temperature
+        return own if own is not None else self._settings.default_temperature
+
+    def _max_reply_tokens(self, settings: ReplySettings) -> int:
+        most = self._settings.max_reply_tokens
+        return min(settings.max_reply_tokens or most, most)
+
+    def _save(self, generation: Generation) -> None:
+        self._store.replies.save(
+            generation.answer_id, self._worker.name, generation.text, generation.reasoning
+        )
+
+    def _finish(self, generation: Generation) -> None:
+        text = generation.text
+        count = self._counter.count(text)
+        failure = None
+        if (error := generation.failure) is not None:
+            failure = Failure(error.code, error.sentence, error.details, generation.retry_at)
+        outcome = Outcome(
+            status=generation.status,
+            text=text,
+            reasoning=generation.reasoning,
+            reasoning_ms=generation.reasoning_ms,
+            finish_reason=generation.finish_reason,
+            usage=generation.usage,
+            first_token_ms=generation.first_token_ms,
+            total_ms=generation.total_ms,
+            failure=failure,
+            tokens=count.tokens,
+            is_exact=count.is_exact,
+        )
+        self._store.replies.finish(generation.answer_id, self._worker.name, outcome)
+        log.info(
+            "reply %s %s: %s tokens, first after %s ms, all after %s ms%s",
+            generation.answer_id,
+            generation.status,
+            count.tokens,
+            generation.first_token_ms,
+            generation.total_ms,
+            f", {failure.code}" if failure else "",
+        )
+
+
+async def _failing(error: ParleyError) -> AsyncIterator[Delta]:
+    raise error
+    yield Delta()

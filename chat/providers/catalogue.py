@@ -1,0 +1,131 @@
+"""All providers in order of preference: what can be chosen, what a name means, who answers it.
+
+It answers from memory; `discover` asks the providers, all at once, and can be left running. Guide
+comes last and is the default only while nobody else has a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from chat import errors
+from chat.providers.base import Model, Provider
+from chat.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GUIDE = "guide"
+_LONGEST_DISCOVERY = 8.0  # seconds; a provider keeps to its own, shorter limit
+
+
+class Catalogue:
+    """`discover` and `close` belong on one event loop; the rest may be asked from any thread."""
+
+    def __init__(
+        self, providers: Sequence[Provider], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._providers = tuple(sorted(providers, key=lambda each: each.name == GUIDE))
+        self._clock = clock
+        self._discovered_at: float | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every provider has been asked once, so that the default will not change by itself."""
+        return self._discovered_at is not None
+
+    def models(self) -> tuple[Model, ...]:
+        return tuple(model for provider in self._providers for model in provider.models())
+
+    def resolve(self, ref: str | None, default: str | None = None) -> tuple[Provider, Model]:
+        """Who answers to `ref`: "provider/model id", or a model id as somebody typed it.
+
+        Raises `UnknownModel`.
+        """
+        wanted = (ref or default or "").strip()
+        if not wanted:
+            return self._first()
+        name, _, model_id = wanted.partition("/")
+        for provider in self._providers:
+            if provider.name == name and model_id:
+                return provider, _model(provider, model_id)
+        for provider in self._providers:
+            for model in provider.models():
+                if model.id == wanted:
+                    return provider, model
+        for provider in self._providers:
+            if provider.name != GUIDE and getattr(provider, "is_live", True):
+                return provider, Model(provider.name, wanted)
+        raise errors.UnknownModel("Parley", model=wanted)
+
+    def label(self, ref: str) -> str:
+        """How people read a ref: "gpt-5 · OpenAI"."""
+        try:
+            provider, model = self.resolve(ref)
+        except errors.UnknownModel:
+            return ref
+        return provider.label if provider.name == GUIDE else f"{model.id} · {provider.label}"
+
+    async def discover(self, max_age: float = 600.0) -> None:
+        """Ask all providers for their models, unless that was done less than `max_age` seconds ago.
+
+        Takes no longer than the slowest provider may, and never fails.
+        """
+        async with self._turn:  # whoever comes meanwhile finds the answer fresh
+            now = self._clock()
+            if self._discovered_at is not None and now - self._discovered_at < max_age:
+                return
+            await asyncio.gather(*(_discover(provider) for provider in self._providers))
+            self._discovered_at = self._clock()
+
+    async def close(self) -> None:
+        for provider in self._providers:
+            try:
+                await provider.close()
+            except Exception as error:  # noqa: BLE001  # the others are to be closed too
+                log.warning("closing %s: %s", provider.name, type(error).__name__)
+
+    def _first(self) -> tuple[Provider, Model]:
+        for provider in self._providers:
+            for model in provider.models():
+                return provider, model
+        raise errors.UnknownModel("Parley", model="")
+
+
+def build_catalogue(settings: Settings) -> Catalogue:
+    """Everything the configuration offers: configured, the local file, found servers, Guide.
+
+    Raises `SettingsError`.
+    """
+    from chat.providers.endpoints import endpoints, unconfigured_local_servers
+    from chat.providers.guide import GuideProvider
+    from chat.providers.local_model import LocalModelProvider
+    from chat.providers.openai_api import OpenAIProvider
+
+    values = settings.values or {}
+    providers: list[Provider] = [OpenAIProvider(each, settings) for each in endpoints(values)]
+    if settings.local_model:
+        providers.append(LocalModelProvider(settings.local_model, settings))
+    if settings.find_local_servers:
+        found = unconfigured_local_servers(values)
+        providers += [OpenAIProvider(each, settings, is_local=True) for each in found]
+    return Catalogue([*providers, GuideProvider()])
+
+
+def _model(provider: Provider, model_id: str) -> Model:
+    listed = (model for model in provider.models() if model.id == model_id)
+    model = next(listed, None)
+    if model is None and provider.name == GUIDE:
+        raise errors.UnknownModel(provider.label, model=model_id)
+    return model or Model(provider.name, model_id)
+
+
+async def _discover(provider: Provider) -> None:
+    try:
+        async with asyncio.timeout(_LONGEST_DISCOVERY):
+            await provider.discover()
+    except Exception as error:  # noqa: BLE001  # one provider must not spoil the round
+        log.warning("models of %s not discovered: %s", provider.name, type(error).__name__)

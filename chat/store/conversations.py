@@ -1,0 +1,127 @@
+"""Conversations of an owner: list, open, settings, title, clear marks, delete and undo.
+
+Every method takes the owner; somebody else's conversation answers as one that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import Engine, delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from chat.domain import Conversation, ReplySettings, Status
+from chat.errors import NotFound
+from chat.store.engine import reading, writing
+from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
+
+
+def owned(
+    session: Session,
+    owner: str,
+    conversation_id: str,
+    *,
+    lock: bool = False,
+    with_deleted: bool = False,
+) -> ConversationRow:
+    """The owner's conversation, or `NotFound`; `lock` holds it until the transaction ends."""
+    query = select(ConversationRow).where(
+        ConversationRow.id == conversation_id, ConversationRow.owner == owner
+    )
+    if not with_deleted:
+        query = query.where(ConversationRow.deleted_at.is_(None))
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound
+    return row
+
+
+_RUNNING = exists().where(
+    MessageRow.conversation_id == ConversationRow.id,
+    MessageRow.status == Status.STREAMING.value,
+)
+
+
+class ConversationStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, owner: str, conversation_id: str) -> Conversation:
+        with reading(self._engine) as session:
+            row = owned(session, owner, conversation_id)
+            marks = session.scalars(
+                select(ClearMarkRow.message_id)
+                .where(ClearMarkRow.conversation_id == conversation_id)
+                .order_by(ClearMarkRow.created_at)
+            )
+            running = session.scalar(
+                select(_RUNNING).where(ConversationRow.id == conversation_id)
+            )
+            return row.to_domain(tuple(marks), is_running=bool(running))
+
+    def list(self, owner: str, limit: int = 50) -> list[Conversation]:
+        """The owner's conversations, the latest first."""
+        with reading(self._engine) as session:
+            rows = session.execute(
+                select(ConversationRow, _RUNNING)
+                .where(ConversationRow.owner == owner, ConversationRow.deleted_at.is_(None))
+                .order_by(ConversationRow.updated_at.desc())
+                .limit(limit)
+            )
+            return [row.to_domain(is_running=running) for row, running in rows]
+
+    def search(self, owner: str, words: Sequence[str], limit: int = 20) -> list[Conversation]:
+        """Conversations whose title or messages hold every one of `words`, the latest first."""
+        with reading(self._engine) as session:
+            query = select(ConversationRow, _RUNNING).where(
+                ConversationRow.owner == owner, ConversationRow.deleted_at.is_(None)
+            )
+            for word in words:
+                in_messages = exists().where(
+                    MessageRow.conversation_id == ConversationRow.id,
+                    MessageRow.deleted_at.is_(None),
+                    MessageRow.text.icontains(word, autoescape=True),
+                )
+                query = query.where(
+                    or_(ConversationRow.title.icontains(word, autoescape=True), in_messages)
+                )
+            rows = session.execute(query.order_by(ConversationRow.updated_at.desc()).limit(limit))
+            return [row.to_domain(is_running=running) for row, running in rows]
+
+    def change_settings(
+        self, owner: str, conversation_id: str, settings: ReplySettings
+    ) -> None:
+        with writing(self._engine) as session:
+            row = owned(session, owner, conversation_id, lock=True)
+            for name, value in asdict(settings).items():
+                setattr(row, name, value)
+
+    def rename(self, owner: str, conversation_id: str, title: str) -> None:
+        with writing(self._engine) as session:
+            owned(session, owner, conversation_id, lock=True).title = title
+
+    def clear(self, owner: str, conversation_id: str) -> None:
+        """Context begins afresh after the message now in view."""
+        with writing(self._engine) as session:
+            row = owned(session, owner, conversation_id, lock=True)
+            if row.leaf_id:
+                mark = ClearMarkRow(
+                    conversation_id=row.id, message_id=row.leaf_id, created_at=now()
+                )
+                session.merge(mark)
+
+    def unclear(self, owner: str, conversation_id: str, message_id: str) -> None:
+        with writing(self._engine) as session:
+            owned(session, owner, conversation_id, lock=True)
+            session.execute(
+                delete(ClearMarkRow).where(
+                    ClearMarkRow.conversation_id == conversation_id,
+                    ClearMarkRow.message_id == message_id,
+                )
+            )
+
+    def set_deleted(self, owner: str, conversation_id: str, *, is_deleted: bool) -> None:
+        with writing(self._engine) as session:
+            row = owned(session, owner, conversation_id, lock=True, with_deleted=True)
+            row.deleted_at = now() if is_deleted else None

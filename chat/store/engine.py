@@ -1,0 +1,95 @@
+"""Opens the database: one engine, SQLite told to be safe with many threads, migrations at start.
+
+Writers on SQLite take the lock when they begin (`BEGIN IMMEDIATE`): a transaction that reads
+first and writes later would otherwise fail with "database is locked" instead of waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from chat.errors import StoreFailed
+
+log = logging.getLogger("chat.store")
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def make_engine(database_url: str) -> Engine:
+    """An engine for `database_url`; the folder of a SQLite file is made when it is missing."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's "begin" event decides how to begin
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A short transaction that only reads. Raises `StoreFailed` when the database does."""
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except (OperationalError, InterfaceError) as error:
+        log.exception("the database failed")
+        raise StoreFailed(details=type(error).__name__) from None
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A short transaction that writes; all of it is stored, or nothing. Raises `StoreFailed`."""
+    with reading(engine.execution_options(writes=True)) as session:
+        yield session
+
+
+def newest_revision() -> str:
+    """The number of the last migration file ("0001_first.py" is revision "0001")."""
+    return max(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def migrate(engine: Engine, revision: str | None = None) -> None:
+    """Bring the database to `revision` (default: the newest). Does nothing when it is there."""
+    wanted = revision or newest_revision()
+    with engine.connect() as connection:
+        if _current_revision(connection) == wanted:
+            return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "postgresql":  # two processes may start at once
+            connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, wanted)
+
+
+def _current_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,0 +1,366 @@
+"""The tree of messages: the path in view, the versions beside it, and what grows or moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from chat.domain import Message, ReplySettings, Role, Status, Versions, new_id
+from chat.errors import NotFound, ReplyRunning
+from chat.store.conversations import owned
+from chat.store.engine import reading, writing
+from chat.store.schema import ConversationRow, MessageRow, now
+from chat.tree import versions
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuestion:
+    text: str
+    tokens: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """The empty reply to begin with; its id is known before it is stored."""
+
+    id: str
+    model: str
+    worker: str
+
+
+class MessageStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, owner: str, message_id: str) -> Message:
+        with reading(self._engine) as session:
+            return owned_message(session, owner, message_id).to_domain()
+
+    def path(
+        self, owner: str, conversation_id: str, leaf_id: str | None, limit: int
+    ) -> list[Message]:
+        """At most `limit` messages from `leaf_id` upwards, newest first, deleted ones included."""
+        if leaf_id is None:
+            return []
+        with reading(self._engine) as session:
+            owned(session, owner, conversation_id)
+            start = select(MessageRow.id, MessageRow.parent_id, MessageRow.depth).where(
+                MessageRow.id == leaf_id, MessageRow.conversation_id == conversation_id
+            )
+            walk = start.cte("walk", recursive=True)
+            above = aliased(MessageRow)
+            first = select(MessageRow.depth).where(MessageRow.id == leaf_id).scalar_subquery()
+            walk = walk.union_all(
+                select(above.id, above.parent_id, above.depth)
+                .join(walk, above.id == walk.c.parent_id)
+                .where(above.depth > first - limit)
+            )
+            rows = session.scalars(
+                select(MessageRow)
+                .join(walk, MessageRow.id == walk.c.id)
+                .order_by(MessageRow.depth.desc())
+            )
+            return [row.to_domain() for row in rows]
+
+    def walk(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Message]:
+        """The path from `leaf_id` upwards, read a piece at a time as far as it is needed."""
+        piece = 64
+        while leaf_id is not None:
+            messages = self.path(owner, conversation_id, leaf_id, piece)
+            yield from messages
+            leaf_id = messages[-1].parent_id if messages else None
+            piece *= 2
+
+    def versions(self, shown: Sequence[Message]) -> dict[str, Versions]:
+        """The versions beside each message of one conversation's path.
+
+        Deleted versions and answers that came to nothing do not count unless they are shown.
+        """
+        if not shown:
+            return {}
+        ids = {message.id for message in shown}
+        parents = {message.parent_id for message in shown}
+        came_to_nothing = and_(
+            MessageRow.role == Role.ASSISTANT.value,
+            MessageRow.text == "",
+            MessageRow.status.not_in([Status.STREAMING.value, Status.COMPLETE.value]),
+        )
+        under = or_(
+            MessageRow.parent_id.in_([p for p in parents if p]),
+            MessageRow.parent_id.is_(None) if None in parents else False,
+        )
+        with reading(self._engine) as session:
+            rows = session.execute(
+                select(MessageRow.id, MessageRow.parent_id)
+                .where(
+                    MessageRow.conversation_id == shown[0].conversation_id,
+                    under,
+                    or_(
+                        MessageRow.id.in_(ids),
+                        and_(MessageRow.deleted_at.is_(None), ~came_to_nothing),
+                    ),
+                )
+                .order_by(MessageRow.id)
+            ).all()
+        siblings: dict[str | None, list[str]] = {}
+        for id_, parent_id in rows:
+            siblings.setdefault(parent_id, []).append(id_)
+        return {m.id: versions(siblings[m.parent_id], m.id) for m in shown}
+
+    def running(self, owner: str, conversation_id: str) -> list[str]:
+        """The ids of the replies being written in a conversation, whichever version they are."""
+        with reading(self._engine) as session:
+            owned(session, owner, conversation_id)
+            return list(
+                session.scalars(
+                    select(MessageRow.id)
+                    .where(
+                        MessageRow.conversation_id == conversation_id,
+                        MessageRow.status == Status.STREAMING.value,
+                    )
+                    .order_by(MessageRow.id)
+                )
+            )
+
+    def failed_retry(self, conversation_id: str, leaf_id: str) -> Message | None:
+        """The try that failed and gave `leaf_id` back, when no later one was made."""
+        later = aliased(MessageRow)
+        with reading(self._engine) as session:
+            row = session.scalar(
+                select(MessageRow)
+                .where(
+                    MessageRow.conversation_id == conversation_id,
+                    MessageRow.replaces_id == leaf_id,
+                    MessageRow.status == Status.FAILED.value,
+                    ~exists().where(
+                        later.conversation_id == conversation_id,
+                        later.parent_id == MessageRow.parent_id,
+                        later.id > MessageRow.id,
+                    ),
+                )
+                .order_by(MessageRow.id.desc())
+                .limit(1)
+            )
+            return row.to_domain() if row else None
+
+    def send(
+        self,
+        owner: str,
+        conversation_id: str | None,
+        question: NewQuestion,
+        answer: NewAnswer,
+        *,
+        title: str = "",
+        settings: ReplySettings | None = None,
+    ) -> Message:
+        """Question and empty answer below the leaf, in a new conversation when there is none."""
+        with writing(self._engine) as session:
+            if conversation_id is None:
+                chosen = settings or ReplySettings()
+                conversation = ConversationRow(
+                    id=new_id(),
+                    owner=owner,
+                    title=title,
+                    model=chosen.model,
+                    temperature=chosen.temperature,
+                    system_prompt=chosen.system_prompt,
+                    max_reply_tokens=chosen.max_reply_tokens,
+                    created_at=now(),
+                    updated_at=now(),
+                )
+                session.add(conversation)
+                session.flush()
+            else:
+                conversation = idle(session, owner, conversation_id)
+            parent = session.get(MessageRow, conversation.leaf_id) if conversation.leaf_id else None
+            asked = _add_question(session, conversation, parent, question)
+            return _add_answer(session, conversation, asked, answer).to_domain()
+
+    def edit(
+        self, owner: str, message_id: str, question: NewQuestion, answer: NewAnswer
+    ) -> Message:
+        """A new version of a question, beside the old one, with an empty answer below it."""
+        with writing(self._engine) as session:
+            old = owned_message(session, owner, message_id)
+            if old.role != Role.USER.value:
+                raise NotFound
+            conversation = idle(session, owner, old.conversation_id)
+            old.resume_leaf_id = conversation.leaf_id
+            parent = session.get(MessageRow, old.parent_id) if old.parent_id else None
+            asked = _add_question(session, conversation, parent, question)
+            return _add_answer(session, conversation, asked, answer).to_domain()
+
+    def retry(self, owner: str, message_id: str, answer: NewAnswer) -> Message:
+        """A new, empty version of an answer; the leaf it replaces is remembered."""
+        with writing(self._engine) as session:
+            old = owned_message(session, owner, message_id)
+            if old.role != Role.ASSISTANT.value or old.parent_id is None:
+                raise NotFound
+            conversation = idle(session, owner, old.conversation_id)
+            old.resume_leaf_id = conversation.leaf_id
+            parent = session.get_one(MessageRow, old.parent_id)
+            row = _add_answer(session, conversation, parent, answer)
+            row.replaces_id = old.resume_leaf_id if old.text else None
+            return row.to_domain()
+
+    def show_version(self, owner: str, message_id: str) -> None:
+        """Put a version in view, with everything that followed it when it was last seen."""
+        with writing(self._engine) as session:
+            wanted = owned_message(session, owner, message_id)
+            conversation = owned(session, owner, wanted.conversation_id, lock=True)
+            _leave(session, conversation, wanted)
+            conversation.leaf_id = wanted.resume_leaf_id or wanted.id
+
+    def set_deleted(self, owner: str, message_id: str, *, is_deleted: bool) -> None:
+        """Hide one message, or bring it back. What follows it stays, as do its other versions."""
+        with writing(self._engine) as session:
+            row = owned_message(session, owner, message_id)
+            conversation = idle(session, owner, row.conversation_id)
+            row.deleted_at = now() if is_deleted else None
+            if is_deleted:
+                beside = _live_sibling(session, row)
+                if beside is not None and _is_on_path(session, conversation.leaf_id, row):
+                    row.resume_leaf_id = conversation.leaf_id
+                    conversation.leaf_id = beside.resume_leaf_id or beside.id
+            elif not _is_on_path(session, conversation.leaf_id, row):
+                _leave(session, conversation, row)
+                conversation.leaf_id = row.resume_leaf_id or row.id
+
+
+def owned_message(session: Session, owner: str, message_id: str) -> MessageRow:
+    row = session.scalar(
+        select(MessageRow)
+        .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+        .where(
+            MessageRow.id == message_id,
+            ConversationRow.owner == owner,
+            ConversationRow.deleted_at.is_(None),
+        )
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+def idle(session: Session, owner: str, conversation_id: str) -> ConversationRow:
+    """The conversation, locked, with no reply running in it; else `ReplyRunning`."""
+    conversation = owned(session, owner, conversation_id, lock=True)
+    running = session.scalar(
+        select(MessageRow.id)
+        .where(
+            MessageRow.conversation_id == conversation_id,
+            MessageRow.status == Status.STREAMING.value,
+        )
+        .limit(1)
+    )
+    if running is not None:
+        raise ReplyRunning
+    return conversation
+
+
+def _add_question(
+    session: Session,
+    conversation: ConversationRow,
+    parent: MessageRow | None,
+    question: NewQuestion,
+) -> MessageRow:
+    row = MessageRow(
+        id=new_id(),
+        conversation_id=conversation.id,
+        parent_id=parent.id if parent else None,
+        depth=parent.depth + 1 if parent else 0,
+        role=Role.USER.value,
+        text=question.text,
+        status=Status.COMPLETE.value,
+        tokens=question.tokens,
+        is_exact=question.is_exact,
+        created_at=now(),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _add_answer(
+    session: Session, conversation: ConversationRow, question: MessageRow, answer: NewAnswer
+) -> MessageRow:
+    moment = now()
+    row = MessageRow(
+        id=answer.id,
+        conversation_id=conversation.id,
+        parent_id=question.id,
+        depth=question.depth + 1,
+        role=Role.ASSISTANT.value,
+        text="",
+        status=Status.STREAMING.value,
+        tokens=0,
+        is_exact=False,
+        reasoning="",
+        model=answer.model,
+        worker=answer.worker,
+        heartbeat_at=moment,
+        created_at=moment,
+    )
+    session.add(row)
+    conversation.leaf_id = row.id
+    conversation.updated_at = moment
+    session.flush()
+    return row
+
+
+def _ancestor_at(session: Session, leaf_id: str | None, depth: int) -> MessageRow | None:
+    """The message at `depth` on the path to `leaf_id`."""
+    if leaf_id is None:
+        return None
+    walk = (
+        select(MessageRow.id, MessageRow.parent_id, MessageRow.depth)
+        .where(MessageRow.id == leaf_id)
+        .cte("walk", recursive=True)
+    )
+    above = aliased(MessageRow)
+    walk = walk.union_all(
+        select(above.id, above.parent_id, above.depth)
+        .join(walk, above.id == walk.c.parent_id)
+        .where(above.depth >= depth)
+    )
+    return session.scalar(
+        select(MessageRow).join(walk, MessageRow.id == walk.c.id).where(walk.c.depth == depth)
+    )
+
+
+def _is_on_path(session: Session, leaf_id: str | None, row: MessageRow) -> bool:
+    found = _ancestor_at(session, leaf_id, row.depth)
+    return found is not None and found.id == row.id
+
+
+def _leave(session: Session, conversation: ConversationRow, wanted: MessageRow) -> None:
+    """Remember on the version now in view where its branch stands, before another is shown."""
+    shown = _ancestor_at(session, conversation.leaf_id, wanted.depth)
+    if shown is not None and shown.id != wanted.id and shown.parent_id == wanted.parent_id:
+        shown.resume_leaf_id = conversation.leaf_id
+
+
+def _live_sibling(session: Session, row: MessageRow) -> MessageRow | None:
+    """The version to show in place of a deleted one: the nearest older one, else the next."""
+    same_parent = (
+        MessageRow.parent_id.is_(None)
+        if row.parent_id is None
+        else MessageRow.parent_id == row.parent_id
+    )
+    beside = session.scalars(
+        select(MessageRow)
+        .where(
+            MessageRow.conversation_id == row.conversation_id,
+            same_parent,
+            MessageRow.id != row.id,
+            MessageRow.deleted_at.is_(None),
+            or_(MessageRow.text != "", MessageRow.role == Role.USER.value),
+        )
+        .order_by(MessageRow.id)
+    ).all()
+    older = [sibling for sibling in beside if sibling.id < row.id]
+    return older[-1] if older else (beside[0] if beside else None)

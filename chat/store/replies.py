@@ -1,0 +1,130 @@
+"""What the worker writes: the running text, its end, and the sweep of replies nobody writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from chat.domain import Failure, Message, Status, Usage
+from chat.store.engine import reading, writing
+from chat.store.messages import idle, owned_message
+from chat.store.schema import ConversationRow, MessageRow, now
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reply ended, stored in one transaction. Times are milliseconds from its start."""
+
+    status: Status
+    text: str
+    reasoning: str = ""
+    reasoning_ms: int | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    first_token_ms: int | None = None
+    total_ms: int | None = None
+    failure: Failure | None = None
+    tokens: int = 0
+    is_exact: bool = False
+
+
+class ReplyStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> None:
+        """The text so far and a heartbeat."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(MessageRow)
+                .where(MessageRow.id == answer_id, MessageRow.worker == worker)
+                .values(text=text, reasoning=reasoning, heartbeat_at=now())
+            )
+
+    def finish(self, answer_id: str, worker: str, outcome: Outcome) -> None:
+        """The end of a reply. A retry that failed or came back empty gives the old leaf back."""
+        with writing(self._engine) as session:
+            row = session.get(MessageRow, answer_id)
+            if row is None or row.worker != worker:
+                return
+            row.status = outcome.status.value
+            row.text = outcome.text
+            row.reasoning = outcome.reasoning
+            row.reasoning_ms = outcome.reasoning_ms
+            row.finish_reason = outcome.finish_reason
+            row.tokens = outcome.tokens
+            row.is_exact = outcome.is_exact
+            row.first_token_ms = outcome.first_token_ms
+            row.total_ms = outcome.total_ms
+            if outcome.usage:
+                row.prompt_tokens = outcome.usage.prompt_tokens
+                row.completion_tokens = outcome.usage.completion_tokens
+                row.usage_is_reported = outcome.usage.is_reported
+            if outcome.failure:
+                row.error_code = outcome.failure.code
+                row.error_sentence = outcome.failure.sentence
+                row.error_details = outcome.failure.details
+                row.retry_at = outcome.failure.retry_at
+            row.worker = row.heartbeat_at = None
+            _give_back(session, row)
+
+    def reopen(self, owner: str, answer_id: str, worker: str) -> Message:
+        """Make a finished answer a running one again; its text stays and will grow."""
+        with writing(self._engine) as session:
+            row = owned_message(session, owner, answer_id)
+            conversation = idle(session, owner, row.conversation_id)
+            row.status = Status.STREAMING.value
+            row.worker, row.heartbeat_at = worker, now()
+            row.error_code = row.error_sentence = row.error_details = row.retry_at = None
+            row.finish_reason = row.replaces_id = None
+            conversation.updated_at = now()
+            return row.to_domain()
+
+    def text_of(self, owner: str, answer_id: str) -> Message:
+        """A reply as it is stored right now, for those who follow it from another process."""
+        with reading(self._engine) as session:
+            return owned_message(session, owner, answer_id).to_domain()
+
+    def interrupt_abandoned(
+        self, is_abandoned: Callable[[str, str | None, datetime | None], bool]
+    ) -> int:
+        """Mark as interrupted what `is_abandoned(id, worker, heartbeat_at)` says nobody writes.
+
+        Returns how many. The text saved so far stays.
+        """
+        with reading(self._engine) as session:
+            running = session.execute(
+                select(MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at).where(
+                    MessageRow.status == Status.STREAMING.value
+                )
+            ).all()
+        count = 0
+        for id_, worker, heartbeat_at in running:
+            if not is_abandoned(id_, worker, heartbeat_at):
+                continue
+            with writing(self._engine) as session:
+                row = session.get(MessageRow, id_)
+                if row is None or row.status != Status.STREAMING.value or row.worker != worker:
+                    continue
+                row.status = Status.INTERRUPTED.value
+                row.worker = row.heartbeat_at = None
+                _give_back(session, row)
+                count += 1
+        return count
+
+
+def _give_back(session: Session, row: MessageRow) -> None:
+    came_to_nothing = row.status == Status.FAILED.value or not row.text
+    if row.replaces_id is None or not came_to_nothing:
+        return
+    session.execute(
+        update(ConversationRow)
+        .where(ConversationRow.id == row.conversation_id, ConversationRow.leaf_id == row.id)
+        .values(leaf_id=row.replaces_id)
+    )
+
+

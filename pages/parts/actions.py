@@ -1,0 +1,135 @@
+"""The row below a message: its versions, and what can be done with it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import Message, Role, Status, View
+from pages.parts import clipboard, markdown, notices, state
+
+
+def draw(view: View, message: Message) -> None:
+    """Version arrows, edit or retry, continue, copy, delete; and what the reply cost in time."""
+    is_busy = view.running_id is not None
+    with st.container(key=f"actions_{message.id}", horizontal=True, gap="xsmall",
+                      vertical_alignment="center"):
+        _draw_versions(view, message)
+        if message.role is Role.USER:
+            _button("edit", message, ":material/edit:", "Edit", _edit, is_busy)
+        else:
+            if message.is_cut and message.id == view.messages[-1].id:
+                st.button(
+                    "Continue",
+                    key=f"continue_{message.id}",
+                    icon=":material/play_arrow:",
+                    type="tertiary",
+                    disabled=is_busy,
+                    on_click=_continue,
+                    args=(message.id,),
+                )
+            _button("retry", message, ":material/refresh:", "Retry", retry, is_busy)
+        clipboard.draw(message.text, key=f"copy_{message.id}")
+        _button("delete", message, ":material/delete:", "Delete this message", _delete, is_busy)
+        if message.role is Role.ASSISTANT and message.status is not Status.FAILED:
+            st.caption(_facts(message))
+
+
+def _button(name, message, icon, help_, action, is_busy) -> None:
+    st.button(
+        icon,
+        key=f"{name}_{message.id}",
+        help=help_,
+        type="tertiary",
+        disabled=is_busy,
+        on_click=action,
+        args=(message.id,),
+    )
+
+
+def _draw_versions(view: View, message: Message) -> None:
+    versions = view.versions[message.id]
+    if versions.count < 2:
+        return
+    st.button(
+        ":material/chevron_left:",
+        key=f"version_prev_{message.id}",
+        help="Previous version",
+        type="tertiary",
+        disabled=versions.previous_id is None,
+        on_click=_show_version,
+        args=(versions.previous_id,),
+    )
+    st.markdown(f":small[{versions.place}/{versions.count}]")
+    st.button(
+        ":material/chevron_right:",
+        key=f"version_next_{message.id}",
+        help="Next version",
+        type="tertiary",
+        disabled=versions.next_id is None,
+        on_click=_show_version,
+        args=(versions.next_id,),
+    )
+
+
+def _facts(message: Message) -> str:
+    facts = [markdown.line(state.service().model_label(message.model))]
+    if message.total_ms is not None:
+        facts.append(f"{message.total_ms / 1000:.1f} s")
+    if message.usage is not None:
+        about = "" if message.usage.is_reported else "≈ "
+        facts.append(f"{about}{message.usage.completion_tokens:,} tokens")
+    elif message.tokens:
+        facts.append(f"{'' if message.is_exact else '≈ '}{message.tokens:,} tokens")
+    return " · ".join(facts)
+
+
+def draw_editor(message: Message) -> None:
+    """The text of a question in a box, to be sent as a new version."""
+    with st.form(f"edit_form_{message.id}", border=False):
+        st.text_area(
+            "Edit your message",
+            value=message.text,
+            key=f"edit_text_{message.id}",
+            label_visibility="collapsed",
+            height="content",
+        )
+        with st.container(horizontal=True):
+            st.form_submit_button(
+                "Send",
+                key=f"edit_send_{message.id}",
+                type="primary",
+                icon=":material/send:",
+                on_click=_send_edit,
+                args=(message.id,),
+            )
+            st.form_submit_button(
+                "Cancel", key=f"edit_cancel_{message.id}", on_click=state.edit, args=(None,)
+            )
+
+
+def _edit(message_id: str) -> None:
+    state.edit(message_id)
+
+
+def _send_edit(message_id: str) -> None:
+    text = st.session_state[f"edit_text_{message_id}"]
+    if notices.attempt(state.service().edit, state.owner(), message_id, text):
+        state.edit(None)
+
+
+def retry(message_id: str) -> None:
+    notices.attempt(state.service().retry, state.owner(), message_id)
+
+
+def _continue(message_id: str) -> None:
+    notices.attempt(state.service().continue_, state.owner(), message_id)
+
+
+def _show_version(message_id: str) -> None:
+    notices.attempt(state.service().show_version, state.owner(), message_id)
+
+
+def _delete(message_id: str) -> None:
+    service = state.service()
+    if notices.attempt(lambda: service.delete_message(state.owner(), message_id) or True):
+        notices.offer_undo("Message deleted.", "undelete_message", message_id)

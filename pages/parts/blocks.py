@@ -1,0 +1,373 @@
+"""Where the blocks of a Markdown text begin and end, line by line.
+
+`split` and `Splitter` cut a growing reply into pieces that never change again, so that only the
+last one is drawn anew. `Outline` knows the block structure (CommonMark, GFM tables and footnotes,
+display formulas); it must not know inline Markdown, Streamlit or what a piece will look like.
+"""
+
+import re
+from typing import NamedTuple
+
+QUOTE, ITEM, NOTE = "quote", "item", "note"
+DEEPEST = 50  # containers in containers; deeper markers are read as text, which keeps time linear
+
+
+class Container(NamedTuple):
+    """A quote, list item or footnote; `width` is how far its content is indented."""
+
+    kind: str
+    width: int
+
+
+class Line(NamedTuple):
+    """One line: its kind (blank, text, row, code, html, rule, math) and where its content starts.
+
+    Lines with the same `block` number are one leaf block; `inside` are the containers around it.
+    """
+
+    kind: str
+    at: int
+    block: int
+    inside: tuple[Container, ...]
+
+
+class Leaf(NamedTuple):
+    """The open leaf block: its kind, what closes it, and whether a blank line closes it too."""
+
+    kind: str
+    close: re.Pattern[str] | None = None
+    until_blank: bool = False
+
+
+PARAGRAPH, TABLE = Leaf("text"), Leaf("row")
+
+SPACES = re.compile(r" *")
+HEADING = re.compile(r"#{1,6}(?= |$)")
+RULE = re.compile(r"([*_-])(?: *\1){2,} *$")
+UNDERLINE = re.compile(r"(?:=+|-+) *$")
+FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")
+BULLET = re.compile(r"(?:[-+*]|(\d{1,9})[.)])(?= |$)")
+FOOTNOTE = re.compile(r"\[\^[^\s\[\]]{1,999}\]:")
+DEFINITION = re.compile(r"\[[^\[\]]{1,999}\]:")
+DELIMITERS = re.compile(r"\|?(?> *:?-+:? *\|)*+(?> *:?-+:? *)?+$")
+DISPLAY = re.compile(r"\$\$(?!\$)|\\\[")
+HTML = [
+    (re.compile(r"<(?:script|pre|style|textarea)(?=[\s>]|$)", re.IGNORECASE),
+     re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)),
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"<\?"), re.compile(r"\?>")),
+    (re.compile(r"<![A-Za-z]"), re.compile(r">")),
+    (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
+]  # fmt: skip
+HTML_BLOCK = re.compile(
+    r"</?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|"
+    r"details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|"
+    r"head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|"
+    r"option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)"
+    r"(?=\s|/?>|$)",
+    re.IGNORECASE,
+)
+ATTRIBUTE = r"""(?>\s+[A-Za-z_:][\w.:-]*+(?>\s*=\s*(?>[^\s"'=<>`]++|'[^']*+'|"[^"]*+"))?+)"""
+HTML_TAG = re.compile(rf"<(?:[A-Za-z][A-Za-z0-9-]*+{ATTRIBUTE}*+\s*+/?|/[A-Za-z][\w-]*+\s*+)>")
+HTML_ALONE = re.compile(rf"{HTML_TAG.pattern}\s*$")
+
+
+def cells(row: str) -> int:
+    """How many cells a table row has: the bars that are not escaped and not at its ends."""
+    row = row.strip()
+    bars = len(re.findall(r"(?<!\\)\|", row))
+    return bars + 1 - row.startswith("|") - (row.endswith("|") and not row.endswith("\\|"))
+
+
+class Outline:
+    """Reads one line after another and says what each is. Each line costs time of its length."""
+
+    def __init__(self) -> None:
+        self.inside: tuple[Container, ...] = ()
+        self.leaf: Leaf | None = None
+        self.top = ""  # kind of the last block at the top level
+        self.redone: list[Line] = []  # a formula that never closed: its lines, read as other text
+        self._block = 0
+        self._hollow = 0  # depth of a list item that has nothing but its marker so far
+        self._previous = ""  # content of the last line of text
+        self._knows_formulas = True
+        self._formula: list[str] = []  # lines of the open display formula
+        self._before = self._state()  # as it was before that formula
+
+    @property
+    def is_open_at_top(self) -> bool:
+        """Whether an open leaf stands in no container, so that the next line is part of it."""
+        return self.is_open and not self.inside
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a blank line may stand in the leaf: a fence, raw HTML or a formula."""
+        return self.leaf is not None and self.leaf.close is not None
+
+    def feed(self, line: str) -> Line:
+        """Read one line (without its line ending). May set `redone`."""
+        self.redone = []
+        before, block = self._state(), self._block
+        read = self._read(line)
+        if self._formula and (read.kind != "math" or read.block != block):
+            self.finish()
+            redone = self.redone
+            read = self.feed(line)
+            self.redone = redone
+        elif read.kind == "math":
+            if not self._formula:
+                self._before = before
+            self._formula.append(line)
+            if not self.is_open:
+                self._formula = []
+        return read
+
+    def finish(self) -> None:
+        """The text, or what held an open formula, ends here. May set `redone`."""
+        lines, self._formula = self._formula, []
+        if lines:
+            self._block, self.inside, self.leaf, self.top, self._hollow, self._previous = (
+                self._before
+            )
+            self._knows_formulas = False
+            self.redone = [self._read(line) for line in lines]
+            self._knows_formulas = True
+
+    def _state(self) -> tuple[int, tuple[Container, ...], Leaf | None, str, int, str]:
+        return self._block, self.inside, self.leaf, self.top, self._hollow, self._previous
+
+    def _read(self, line: str) -> Line:
+        flat = line.expandtabs(4) if "\t" in line else line
+        kind, column = self._classify(flat)
+        at = column
+        if flat is not line:
+            at = width = 0
+            while at < len(line) and width < column:
+                width += 4 - width % 4 if line[at] == "\t" else 1
+                at += 1
+        return Line(kind, at, self._block, self.inside)
+
+    def _classify(self, s: str) -> tuple[str, int]:
+        """The kind of the line and the column of its content; moves the state on."""
+        pos, matched = self._continue(s)
+        first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
+        is_blank = first == len(s)
+        whole = matched == len(self.inside)
+        if self.is_open:
+            if whole:
+                return self._inside_leaf(s, pos, first)
+            self.leaf = None
+        if is_blank:
+            self.inside = self.inside[:matched]
+            self.leaf = None
+            return "blank", len(s)
+        lazy = self.leaf is PARAGRAPH
+        inside = self.inside[:matched]
+        fresh = False  # has a container opened on this line?
+        self._hollow = 0
+        while True:
+            first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
+            if first == len(s):
+                self.inside, self.leaf = inside, None
+                self._hollow = len(inside)
+                return "blank", first
+            in_text = lazy and whole and not fresh
+            if first - pos >= 4:
+                if lazy and not fresh:
+                    break
+                return self._start(inside, None, "code", first)
+            opened = self._container(s, pos, first, in_text) if len(inside) < DEEPEST else None
+            if opened is None:
+                leaf = self._leaf(s, first, in_text, lazy and not fresh)
+                if leaf is None:
+                    break
+                return self._start(inside, leaf[1], leaf[0], first)
+            container, pos = opened
+            if not inside:
+                self.top = container.kind
+            inside += (container,)
+            fresh = True
+        if fresh or not (lazy or (whole and self.leaf is TABLE)):
+            self._previous = s[first:]
+            return self._start(inside, PARAGRAPH, "text", first)
+        if whole and self.leaf is PARAGRAPH and self._is_delimiters(s[first:]):
+            self.leaf = TABLE
+        self._previous = s[first:]
+        return ("row" if self.leaf is TABLE else "text"), first
+
+    def _continue(self, s: str) -> tuple[int, int]:
+        """How far the open containers reach into this line, and how many of them."""
+        pos = matched = 0
+        end = len(s)
+        for depth, container in enumerate(self.inside, 1):
+            first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
+            if container.kind == QUOTE:
+                if first - pos > 3 or not s.startswith(">", first):
+                    break
+                pos = first + 1 + s.startswith(" ", first + 1)
+            elif first == end:
+                if depth == self._hollow:
+                    break
+            elif first - pos >= container.width:
+                pos += container.width
+            else:
+                break
+            matched = depth
+        return pos, matched
+
+    def _inside_leaf(self, s: str, pos: int, first: int) -> tuple[str, int]:
+        leaf = self.leaf
+        assert leaf is not None and leaf.close is not None
+        if leaf.until_blank and first == len(s):
+            self.leaf = None
+            return "blank", first
+        if leaf.kind == "code":
+            if first - pos < 4 and leaf.close.match(s, first):
+                self.leaf = None
+        elif leaf.close.search(s, first):
+            self.leaf = None
+        return leaf.kind, first
+
+    def _start(
+        self, inside: tuple[Container, ...], leaf: Leaf | None, kind: str, at: int
+    ) -> tuple[str, int]:
+        self._block += 1
+        self.inside, self.leaf = inside, leaf
+        if not inside:
+            self.top = kind
+        return kind, at
+
+    def _container(
+        self, s: str, pos: int, first: int, in_text: bool
+    ) -> tuple[Container, int] | None:
+        """A quote, list item or footnote that starts here, and where its content starts."""
+        if s[first] == ">":
+            return Container(QUOTE, 0), first + 1 + s.startswith(" ", first + 1)
+        if found := FOOTNOTE.match(s, first):
+            return Container(NOTE, 4), found.end()
+        found = BULLET.match(s, first)
+        if not found or RULE.match(s, first):
+            return None
+        end = found.end()
+        content = SPACES.match(s, end).end()  # type: ignore[union-attr]
+        if in_text and (content == len(s) or found[1] and int(found[1]) != 1):
+            return None
+        if content == len(s) or content - end > 4:
+            content = end + 1
+        return Container(ITEM, content - pos), min(content, len(s))
+
+    def _leaf(
+        self, s: str, first: int, in_text: bool, lazy: bool
+    ) -> tuple[str, Leaf | None] | None:
+        """The block that starts here, unless it is a paragraph: its kind, what stays open."""
+        char = s[first]
+        if char == "#" and HEADING.match(s, first):
+            return "heading", None
+        if char in "`~" and (found := FENCE.match(s, first)):
+            mark = found[1] or found[2]
+            return "code", Leaf("code", re.compile(rf"{mark}{mark[0]}* *$"))
+        if char == "<" and (html := self._html(s, first, lazy)):
+            return "html", None if html.close and html.close.search(s, first) else html
+        if in_text and UNDERLINE.match(s, first):
+            return "rule", None
+        if RULE.match(s, first):
+            return "rule", None
+        if self._knows_formulas and (found := DISPLAY.match(s, first)):
+            mark = "$$" if found[0] == "$$" else "\\]"
+            if mark not in s[first + 2 :]:
+                alone = not s[first + 2 :].strip()
+                return "math", Leaf("math", re.compile(re.escape(mark)), not alone)
+        return None
+
+    def _html(self, s: str, first: int, lazy: bool) -> Leaf | None:
+        for start, end in HTML:
+            if start.match(s, first):
+                return Leaf("html", end)
+        if HTML_BLOCK.match(s, first) or (not lazy and HTML_ALONE.match(s, first)):
+            return Leaf("html", re.compile(r"(?!)"), True)
+        return None
+
+    def _is_delimiters(self, s: str) -> bool:
+        s = s.rstrip()
+        if not DELIMITERS.match(s) or not ("|" in s or ":" in s):
+            return False
+        return cells(s) == cells(self._previous)
+
+
+LINE_END = re.compile(r"\r\n|\n|\r(?!$)")
+LIST_MARK = re.compile(r"[-+*0-9]")
+
+
+class Splitter:
+    """Cuts a reply while it grows: `feed` returns the pieces newly finished, `rest` is the open one.
+
+    A cut stands before a line that is not indented, after a blank line, where nothing is open, once
+    the open piece has `least` characters. All pieces and `rest` joined are the text fed so far.
+    """
+
+    def __init__(self, least: int = 1200) -> None:
+        self._least = least
+        self._outline = Outline()
+        self._piece: list[str] = []  # complete lines of the open piece
+        self._size = 0
+        self._line: list[str] = []  # parts of the line still growing
+        self._after_blank = False
+        self._held = ""  # a carriage return whose line feed may be in the next chunk
+
+    @property
+    def rest(self) -> str:
+        """The text of the open piece so far."""
+        return "".join((*self._piece, *self._line, self._held))
+
+    def feed(self, chunk: str) -> list[str]:
+        """Add text; return the pieces that are finished now, usually none."""
+        finished: list[str] = []
+        chunk, self._held = self._held + chunk, ""
+        if chunk.endswith("\r"):
+            chunk, self._held = chunk[:-1], "\r"
+        start = 0
+        for end in LINE_END.finditer(chunk):
+            self._line.append(chunk[start : end.start()])
+            line = "".join(self._line)
+            if self._may_cut(line, is_whole=True):
+                finished.append(self._cut())
+            self._line = []
+            self._piece.append(line + end[0])
+            self._size += len(line) + len(end[0])
+            self._after_blank = self._outline.feed(line).kind == "blank"
+            start = end.end()
+        if start < len(chunk):
+            self._line.append(chunk[start:])
+            if self._may_cut(self._line[0], is_whole=False):
+                finished.append(self._cut())
+        return finished
+
+    def _cut(self) -> str:
+        piece = "".join(self._piece)
+        self._piece, self._size = [], 0
+        return piece
+
+    def _may_cut(self, line: str, *, is_whole: bool) -> bool:
+        """Whether a piece may end before this line; a letter decides, anything else must be whole.
+
+        A link or footnote definition stays with the text before it, an item with its list.
+        """
+        outline = self._outline
+        if not self._after_blank or self._size < self._least or outline.is_open_at_top:
+            return False
+        if not line or line[0].isspace():
+            return False
+        if line[0].isalpha():
+            return True
+        if not is_whole or DEFINITION.match(line):
+            return False
+        if outline.top == ITEM:
+            return not LIST_MARK.match(line)
+        return outline.top != QUOTE or line[0] != ">"
+
+
+def split(text: str, least: int = 1200) -> list[str]:
+    """The text cut into pieces; all but the last stay what they are however the text goes on."""
+    splitter = Splitter(least)
+    pieces = splitter.feed(text)
+    return [*pieces, splitter.rest] if text else []

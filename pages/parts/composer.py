@@ -1,0 +1,40 @@
+"""The box at the bottom: what is typed is sent, or put back with a sentence that says why not."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import Submission, View
+from pages.parts import live, notices, state
+
+KEY = "composer"
+
+
+def draw(view: View | None) -> None:
+    with st.bottom:
+        notices.draw()
+        if view is not None and view.running_id:
+            live.draw_stop(view.conversation.id)
+        else:
+            st.empty()
+    # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
+    st.chat_input("Ask anything", key=KEY, on_submit=_submit)
+
+
+def _submit() -> None:
+    send(st.session_state[KEY] or "")
+
+
+def send(text: str) -> None:
+    """Send `text` in the conversation in view, or in a new one."""
+    answer = notices.attempt(
+        state.service().send,
+        state.owner(),
+        state.conversation_id(),
+        Submission(text),
+        state.draft_settings(),
+    )
+    if answer is None:
+        st.session_state[KEY] = text
+    else:
+        state.show_conversation(answer.conversation_id)

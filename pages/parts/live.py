@@ -1,0 +1,145 @@
+"""Follows a running reply: the page only watches, the worker writes, whatever happens here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import streamlit as st
+
+from chat import Message, Piece
+from pages.parts import blocks, markdown, notices, state
+
+WATCH_EVERY = 1.0  # seconds
+THINKING_SHOWN = 2000  # characters of thinking shown while it comes
+
+
+def draw_stop(conversation_id: str) -> None:
+    """The button that ends the reply, and the watch that brings a stopped page back to life."""
+    with st.container(key="running", horizontal=True, horizontal_alignment="center"):
+        st.button(
+            "Stop",
+            key="stop",
+            icon=":material/stop_circle:",
+            shortcut="Esc",
+            on_click=_stop,
+            args=(conversation_id,),
+        )
+        st.session_state["watch_is_new"] = True
+        _watch()
+
+
+def _stop(conversation_id: str) -> None:
+    notices.attempt(state.service().stop, state.owner(), conversation_id)
+
+
+@st.fragment(run_every=WATCH_EVERY)
+def _watch() -> None:
+    """Bring the page back to a reply that runs on although the script that followed it ended.
+
+    The toolbar's own Stop ends that script and not the reply. A fragment waits while a script
+    runs, so this does nothing until then.
+    """
+    if not st.session_state.pop("watch_is_new", False):
+        st.rerun()
+
+
+def wait(answer_id: str) -> None:
+    """Wait for the end of a reply that is not in view."""
+    for _ in state.service().follow(state.owner(), answer_id):
+        state.beat()
+
+
+def draw(answer: Message, place: str) -> None:
+    """Draw a running reply as it comes, where `transcript` draws a finished one.
+
+    `place` names it, to clear what an earlier, longer reply left there.
+    """
+    reply = _Reply(state.service().follow(state.owner(), answer.id))
+    _draw_thinking(reply)
+    text = st.container()
+    st.empty()  # the actions come when the reply is over
+    with text:
+        cells = [st.empty() for _ in range(state.drawn(place))]
+        count = 0
+        while not reply.is_done:
+            if count == len(cells):
+                cells.append(st.empty())
+            cells[count].write_stream(reply.block())
+            count += reply.block_is_done
+        state.set_drawn(place, max(count, len(cells)))
+
+
+def _draw_thinking(reply: _Reply) -> None:
+    place = st.empty()
+    place.markdown(":gray[:shimmer[Thinking…]]")
+    status = inner = None
+    for reasoning in reply.thinking():
+        if status is None or inner is None:
+            status = place.status(":shimmer[Thinking…]", type="compact")
+            inner = status.empty()
+        inner.markdown(markdown.safe(reasoning[-THINKING_SHOWN:]))
+    if status is None:
+        place.empty()
+    else:
+        status.update(label="Thought", state="complete")
+
+
+class _Reply:
+    """The pieces of a reply, cut into blocks that never change once they are finished."""
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+        self._splitter = blocks.Splitter()
+        self._finished: deque[str] = deque()
+        self._is_over = False
+        self.block_is_done = False
+
+    @property
+    def is_done(self) -> bool:
+        return self._is_over and not self._finished and self.block_is_done
+
+    def _read(self) -> Piece:
+        state.beat()
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._is_over = True
+            return Piece()
+        if piece.text:
+            self._finished.extend(self._splitter.feed(piece.text))
+        return piece
+
+    def thinking(self) -> Iterator[str]:
+        """The thinking so far, each time it grew, until the first text or the end."""
+        reasoning = ""
+        while not self._is_over:
+            piece = self._read()
+            if piece.reasoning:
+                reasoning += piece.reasoning
+                yield reasoning
+            if piece.text:
+                return
+
+    def block(self) -> Iterator[str]:
+        """The open block as it grows, ready to draw, until it is finished.
+
+        Ends early, with `block_is_done` false, when what was drawn must be drawn anew: a later
+        character can change what an earlier one means (a `$` that turns out to open a formula).
+        """
+        drawn = ""
+        self.block_is_done = False
+        while True:
+            is_finished = bool(self._finished)
+            text = self._finished[0] if is_finished else self._splitter.rest
+            safe = markdown.safe(text)
+            if not safe.startswith(drawn):
+                return
+            if len(safe) > len(drawn):
+                yield safe[len(drawn) :]
+                drawn = safe
+            if is_finished:
+                self._finished.popleft()
+            if is_finished or self._is_over:
+                self.block_is_done = True
+                return
+            self._read()

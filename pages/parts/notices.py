@@ -1,0 +1,63 @@
+"""One notice above the composer: what just went wrong, or what can be undone.
+
+It stays until the person does something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from chat import ParleyError
+from pages.parts import markdown, state
+
+
+def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Do what a click asked for; a `ParleyError` becomes a notice, and None is returned."""
+    dismiss()
+    try:
+        return action(*args, **kwargs)
+    except ParleyError as error:
+        say(error.sentence)
+        return None
+
+
+def say(sentence: str) -> None:
+    st.session_state["notice"] = {"text": sentence}
+
+
+def offer_undo(sentence: str, undo: str, message_or_conversation_id: str) -> None:
+    """A notice with a button that calls the service's method `undo` with the id."""
+    st.session_state["notice"] = {"text": sentence, "undo": undo, "id": message_or_conversation_id}
+
+
+def dismiss() -> None:
+    st.session_state.pop("notice", None)
+
+
+def _undo(name: str, id_: str) -> None:
+    attempt(getattr(state.service(), name), state.owner(), id_)
+    if name == "undelete":
+        state.show_conversation(id_)
+
+
+def draw() -> None:
+    notice = st.session_state.get("notice")
+    if not notice:
+        st.empty()
+        return
+    with st.container(key="notice", border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/info: {markdown.line(notice['text'])}")
+        if "undo" in notice:
+            st.button(
+                "Undo",
+                key="undo",
+                icon=":material/undo:",
+                type="tertiary",
+                on_click=_undo,
+                args=(notice["undo"], notice["id"]),
+            )
+        else:
+            st.button("Dismiss", key="dismiss", type="tertiary", on_click=dismiss)

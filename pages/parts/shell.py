@@ -1,0 +1,29 @@
+"""The frame around every screen: page settings, navigation, and what is said when nothing works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from chat import SettingsError
+from pages.parts import state
+
+_ICON = Path(__file__).with_name("icon.png")  # an icon by name would be fetched from elsewhere
+_SCREENS = Path(__file__).parents[1] / "screens"
+
+
+def run() -> None:
+    """Draw the screen that the URL asks for."""
+    st.set_page_config(page_title="Parley", page_icon=str(_ICON), layout="centered")
+    try:
+        state.service()
+    except SettingsError as error:
+        st.error("Parley cannot start with this configuration:", icon=":material/error:")
+        for problem in error.problems:
+            st.text(problem)
+        st.stop()
+    conversation = st.Page(
+        _SCREENS / "conversation.py", title="Parley", default=True
+    )
+    st.navigation([conversation], position="hidden").run()

@@ -1,0 +1,236 @@
+"""Beside the chat: the conversations, and what the next reply is asked with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import Conversation, ReplySettings, View
+from pages.parts import actions, dialogs, markdown, notices, state
+
+
+def draw(view: View | None) -> None:
+    with st.sidebar:
+        st.subheader("Parley", anchor=False)
+        _draw_navigation()
+        _draw_conversations(view)
+        _draw_settings(view)
+        _draw_actions(view)
+        if view is not None:
+            _draw_gauge(view)
+
+
+def _draw_navigation() -> None:
+    st.button(
+        "New conversation",
+        key="new_chat",
+        shortcut="Ctrl+Shift+O",
+        width="stretch",
+        on_click=_new,
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Search",
+            key="search",
+            icon=":material/search:",
+            shortcut="Ctrl+K",
+            type="tertiary",
+            on_click=dialogs.open_search,
+        )
+        st.button(
+            "Shortcuts",
+            key="shortcuts",
+            icon=":material/keyboard:",
+            type="tertiary",
+            on_click=dialogs.open_shortcuts,
+        )
+    dialogs.draw()
+
+
+def _new() -> None:
+    notices.dismiss()
+    state.show_conversation(None)
+
+
+def _draw_conversations(view: View | None) -> None:
+    count = state.listed()
+    found = state.service().conversations(state.owner(), count + 1)
+    with st.container(key="conversations", gap=None):
+        if not found:
+            st.caption("Your conversations will be listed here.")
+        for conversation in found[:count]:
+            _draw_conversation(conversation, is_shown=_is_shown(conversation, view))
+        if len(found) > count:
+            st.button(
+                "Show more",
+                key="list_more",
+                type="tertiary",
+                icon=":material/expand_more:",
+                on_click=state.list_more,
+            )
+
+
+def _is_shown(conversation: Conversation, view: View | None) -> bool:
+    return view is not None and view.conversation.id == conversation.id
+
+
+def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
+    icon = ":material/chat_bubble:"
+    if conversation.is_running:
+        icon = ":material/pending:"
+    st.button(
+        markdown.line(conversation.title),
+        key=f"open_{conversation.id}",
+        icon=icon,
+        type="secondary" if is_shown else "tertiary",
+        width="stretch",
+        help="A reply is being written here" if conversation.is_running else None,
+        on_click=open_conversation,
+        args=(conversation.id,),
+    )
+
+
+def open_conversation(conversation_id: str) -> None:
+    notices.dismiss()
+    state.show_conversation(conversation_id)
+
+
+def _draw_settings(view: View | None) -> None:
+    """Every control shows what is stored, and stores what is chosen, for the next reply."""
+    service = state.service()
+    settings = view.conversation.settings if view else state.draft_settings()
+    models = [model.ref for model in service.models()]
+    chosen = _chosen_model(settings)
+    if chosen and chosen not in models:
+        models.insert(0, chosen)
+    st.session_state["model"] = chosen
+    st.session_state["temperature"] = _temperature(settings)
+    st.session_state["system_prompt"] = settings.system_prompt
+    most = service.settings.max_reply_tokens
+    st.session_state["reply_length"] = min(settings.max_reply_tokens or most, most)
+    st.selectbox(
+        "Model",
+        models,
+        key="model",
+        format_func=service.model_label,
+        accept_new_options=True,
+        help="Choose a model, or type the id of one.",
+        on_change=_change,
+        args=("model", "model"),
+    )
+    st.slider(
+        "Temperature",
+        0.0,
+        2.0,
+        step=0.1,
+        key="temperature",
+        help="Low is steady, high is surprising.",
+        on_change=_change,
+        args=("temperature", "temperature"),
+    )
+    with st.expander("System prompt and length"):
+        st.text_area(
+            "System prompt",
+            key="system_prompt",
+            placeholder=service.settings.default_system_prompt or "How should the model behave?",
+            on_change=_change,
+            args=("system_prompt", "system_prompt"),
+        )
+        st.number_input(
+            "Reply length, tokens at most",
+            min_value=1,
+            max_value=most,
+            step=256,
+            key="reply_length",
+            on_change=_change,
+            args=("reply_length", "max_reply_tokens"),
+        )
+    _await_models()
+
+
+def _chosen_model(settings: ReplySettings) -> str | None:
+    try:
+        return state.service().model(settings.model).ref
+    except Exception:
+        return settings.model
+
+
+def _temperature(settings: ReplySettings) -> float:
+    default = state.service().settings.default_temperature
+    if settings.temperature is not None:
+        return settings.temperature
+    return default if default is not None else 1.0
+
+
+def _change(key: str, field: str) -> None:
+    value = st.session_state[key]
+    if (conversation := state.conversation_id()) is None:
+        state.change_draft_settings(**{field: value})
+    else:
+        notices.attempt(
+            state.service().change_settings, state.owner(), conversation, **{field: value}
+        )
+
+
+def _await_models() -> None:
+    """Draw again once the first look for models is over; until then the known ones are offered."""
+    if state.service().is_discovering:
+        _look_for_models()
+    else:
+        st.empty()
+
+
+@st.fragment(run_every=0.5)
+def _look_for_models() -> None:
+    if not state.service().is_discovering:
+        st.rerun()
+
+
+def _draw_actions(view: View | None) -> None:
+    is_busy = view is None or view.running_id is not None
+    answers = [m for m in view.messages if m.role == "assistant"] if view else []
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Retry",
+            key="retry",
+            disabled=is_busy or not answers,
+            help="Ask for the last reply again",
+            width="stretch",
+            on_click=actions.retry,
+            args=(answers[-1].id if answers else "",),
+        )
+        st.button(
+            "Clear",
+            key="clear",
+            disabled=is_busy or not answers or view.mark_at_end is not None,
+            help="Begin the context afresh; the messages stay",
+            width="stretch",
+            on_click=_clear,
+        )
+        st.button(
+            "Delete",
+            key="delete_conversation",
+            disabled=view is None,
+            help="Delete this conversation",
+            width="stretch",
+            on_click=_delete,
+        )
+
+
+def _clear() -> None:
+    notices.attempt(state.service().clear, state.owner(), state.conversation_id())
+
+
+def _delete() -> None:
+    conversation = state.conversation_id()
+    service = state.service()
+    if notices.attempt(lambda: service.delete(state.owner(), conversation) or True):
+        state.show_conversation(None)
+        notices.offer_undo("Conversation deleted.", "undelete", conversation)
+
+
+def _draw_gauge(view: View) -> None:
+    used, available = view.context.used_tokens, max(1, view.context.available_tokens)
+    st.progress(
+        min(1.0, used / available),
+        text=f":small[Context: ≈ {used:,} of {available:,} tokens]",
+    )

@@ -1,0 +1,100 @@
+"""What this tab is doing now, who it belongs to, and the one service behind all tabs.
+
+The conversation in view is in the URL; what is worth keeping is in the database. Only this file
+touches `st.session_state` by names of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from chat import ChatService, ReplySettings, gather, open_chat
+
+VISITOR_COOKIE = "parley_visitor"
+WINDOW = 40  # messages drawn at first; "show earlier" adds as many
+LISTED = 8  # conversations listed at first
+
+
+@st.cache_resource(show_spinner=False)
+def service() -> ChatService:
+    """The chat service of this process. Raises `SettingsError` until the settings are right."""
+    found = None
+    if st.secrets.load_if_toml_exists():
+        found = st.secrets.to_dict()
+    return open_chat(gather(found))
+
+
+def owner() -> str:
+    """Who owns what is made in this tab: this browser, known by the hash of its cookie."""
+    cookie = st.context.cookies.get(VISITOR_COOKIE)
+    if not isinstance(cookie, str) or not cookie:  # no cookies, no memory beyond this tab
+        cookie = st.session_state.setdefault("visitor", secrets.token_urlsafe(32))
+    return "visitor:" + hashlib.sha256(cookie.encode()).hexdigest()[:40]
+
+
+def conversation_id() -> str | None:
+    return st.query_params.get("c")
+
+
+def show_conversation(conversation: str | None) -> None:
+    """Put a conversation in view, None for a new one."""
+    if conversation != st.query_params.get("c"):
+        st.session_state.pop("editing", None)
+        st.session_state.pop("window", None)
+    if conversation is None:
+        st.query_params.pop("c", None)
+    else:
+        st.query_params["c"] = conversation
+
+
+def window() -> int:
+    return int(st.session_state.get("window", WINDOW))
+
+
+def widen_window() -> None:
+    st.session_state["window"] = window() + WINDOW
+
+
+def listed() -> int:
+    return int(st.session_state.get("listed", LISTED))
+
+
+def list_more() -> None:
+    st.session_state["listed"] = listed() + 30
+
+
+def editing() -> str | None:
+    """The id of the message being edited in this tab."""
+    return st.session_state.get("editing")
+
+
+def edit(message_id: str | None) -> None:
+    st.session_state["editing"] = message_id
+
+
+def draft_settings() -> ReplySettings:
+    """The settings chosen for a conversation that does not exist yet."""
+    return st.session_state.get("draft_settings", ReplySettings())
+
+
+def change_draft_settings(**changes: Any) -> None:
+    st.session_state["draft_settings"] = replace(draft_settings(), **changes)
+
+
+def drawn(place: str) -> int:
+    """How many elements this tab drew at `place` in its last run."""
+    return st.session_state.get("drawn", {}).get(place, 0)
+
+
+def set_drawn(place: str, count: int) -> None:
+    st.session_state.setdefault("drawn", {})[place] = count
+
+
+def beat() -> None:
+    """Look at the session state: a point where Streamlit can end a script that waits."""
+    st.session_state["beat"] = True

@@ -1,0 +1,26 @@
+"""The chat: one conversation, its composer, and the sidebar beside it."""
+
+import streamlit as st
+
+from chat import NotFound
+from pages.parts import announcer, composer, live, notices, sidebar, state, transcript
+
+service, owner = state.service(), state.owner()
+view = None
+if wanted := state.conversation_id():
+    try:
+        view = service.open(owner, wanted, state.window())
+    except NotFound as error:
+        notices.say(error.sentence)
+        state.show_conversation(None)
+
+announcer.draw(view)
+sidebar.draw(view)
+composer.draw(view)
+if view is None:
+    transcript.draw_empty()
+else:
+    transcript.draw(view)
+    if view.running_id:
+        live.wait(view.running_id)
+        st.rerun()

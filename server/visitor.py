@@ -1,0 +1,41 @@
+"""Tells browsers apart: a random cookie that scripts cannot read, set with the first page."""
+
+from __future__ import annotations
+
+import re
+from secrets import token_urlsafe
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "parley_visitor"
+_YEAR = 365 * 24 * 3600
+_NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/readyz")
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class VisitorCookie:
+    """Sets the cookie on page responses when the browser has none of the right shape."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_NOT_PAGES):
+            return await self._app(scope, receive, send)
+        request = Request(scope)
+        if _SHAPE.fullmatch(request.cookies.get(COOKIE, "")):
+            return await self._app(scope, receive, send)
+        is_secure = (
+            request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        )
+        cookie = f"{COOKIE}={token_urlsafe(32)}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax"
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.append("set-cookie", cookie + ("; Secure" if is_secure else ""))
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)

@@ -1,0 +1,176 @@
+"""What a person reads when something fails: whole sentences, and never a key."""
+
+from __future__ import annotations
+
+import hashlib
+from time import perf_counter
+
+import pytest
+
+from chat import errors
+from chat.errors import (
+    MessageTooLong,
+    ParleyError,
+    ProviderError,
+    RateLimited,
+    SettingsError,
+    UnknownModel,
+    redact,
+)
+
+HEX = hashlib.sha256(b"parley").hexdigest()
+KEYS = {
+    "openai": "sk-proj-Ab3dEf6hIj9kLm-nOp_QrStUv",
+    "openai, masked by the provider": "sk-abcd1234*********wxyz",
+    "anthropic": "sk-ant-api03-AbCdEf123456-_xyz",
+    "openrouter": "sk-or-v1-" + HEX,
+    "deepseek": "sk-" + HEX[:32],
+    "groq": "gsk_AbCdEfGh1234IjKlMnOp5678",
+    "mistral": "Ab3dEf6hIj9kLmNoPq2sTuVwXy5z0A1b",
+    "gemini": "AIzaSyA-1234567890abcdefGHIJKLMNOPQRSTU",
+    "together": HEX,
+    "together, newer": "tgp_v1_AbCdEfGh1234-IjKlMnOp5678_qrs",
+    "fireworks": "fw_3ZabCDefGHijKLmnOPqrSTuv",
+    "xai": "xai-AbCdEfGh1234IjKlMnOp",
+    "perplexity": "pplx-" + HEX[:48],
+    "nvidia": "nvapi-AbCdEf_Gh1234-IjKl",
+    "hugging face": "hf_AbCdEfGhIjKlMnOpQrStUvWxYz12345678",
+    "github": "ghp_AbCdEfGhIjKlMnOpQrSt1234567890UvWx",
+    "aws": "AKIAIOSFODNN7EXAMPLE",
+    "stripe-like": "sk_live_AbCdEfGh1234",
+    "azure": HEX[:32].upper(),
+    "json web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+}
+SURROUNDINGS = [
+    "{}",
+    "Incorrect API key provided: {}. You can find your key at https://example.com/keys.",
+    "{{'Authorization': 'Bearer {}'}}",
+    "https://example.com/v1/models?key={}&page=2",
+    'api_key="{}", model="gpt-4o"',
+    "x-api-key={}",
+]
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+@pytest.mark.parametrize("kind", KEYS)
+def test_no_key_of_a_usual_shape_survives(kind: str, surroundings: str) -> None:
+    key = KEYS[kind]
+    clean = redact(surroundings.format(key))
+    assert "[redacted]" in clean
+    for start in range(len(key) - 7):
+        assert key[start : start + 8] not in clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer s3cr3t-t0ken",
+        "api_key=hunter-two",
+        '{"password": "hunter"}',
+        "postgresql://parley:hunter@db.example.com/parley",
+        "http://host/v1?token=hunter1",
+    ],
+)
+def test_what_is_named_a_secret_is_one(text: str) -> None:
+    clean = redact(text)
+    assert "[redacted]" in clean
+    assert "hunter" not in clean
+    assert "s3cr3t" not in clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The task-oriented key-value store uses a key_function and key-generation.",
+        "sk_buff_head and hf_model_name_or_path and pk_column_definition",
+        "Bearer authentication failed; basic information is missing.",
+        "The API key: please check it.",
+        "test_editing_keeps_the_old_version_and_shows_the_new_one",
+        "OpenAICompatibleChatCompletionsProviderFactory.create_streaming_response",
+        "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8",
+        "Meta-Llama-3.1-405B-Instruct-Turbo-2026-01-01-preview",
+        "request req_0123456789abcdef0123456789abcdef failed",
+        "conversation 00064189a1b2c3d4e5f60718293a4b",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "max_tokens: 4096 is larger than 2048, total_tokens=12345678",
+        "https://api.example.com:8443/v1/chat/completions?page=2&size=50",
+        "This model's maximum context length is 128000 tokens. However, you requested 131072.",
+        "================================================================",
+    ],
+)
+def test_prose_and_identifiers_survive(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_given_secrets_vanish_whatever_their_shape() -> None:
+    clean = redact("it was swordfish, swordfish-two or abc", ("swordfish", "swordfish-two", "abc"))
+    assert clean == "it was [redacted], [redacted] or abc"  # three letters would hit any word
+
+
+def test_details_are_cut() -> None:
+    assert len(redact("word " * 10_000)) == 2000
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a-", "a", "A1", "sk-", "://", "a:b@", "bearer ", "api_key=", "key_", "hf_a", "eyJ", "?key="],
+)
+def test_redaction_takes_linear_time(unit: str) -> None:
+    small, large = (unit * (size // len(unit)) for size in (30_000, 300_000))
+
+    def seconds(text: str) -> float:
+        begin = perf_counter()
+        redact(text)
+        return perf_counter() - begin
+
+    least = min(seconds(small) for _ in range(3))
+    assert seconds(large) < max(40 * least, 1.0)  # quadratic time would be a hundredfold
+
+
+def subclasses(kind: type[ParleyError]) -> list[type[ParleyError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in subclasses(child))]
+
+
+@pytest.mark.parametrize("kind", subclasses(ProviderError), ids=lambda kind: kind.__name__)
+def test_every_provider_error_reads_as_sentences(kind: type[ProviderError]) -> None:
+    error = kind("Some AI", model="some-model", seconds=2.5)
+    assert str(error) == error.sentence
+    assert str(error)[0].isupper()
+    assert str(error).endswith((".", "?"))
+    assert "{" not in str(error)
+
+
+def test_every_error_has_its_own_code_and_is_in_the_drawing() -> None:
+    kinds = [kind for kind in subclasses(ParleyError) if kind.__module__ == errors.__name__]
+    codes = [kind.code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert errors.__doc__ is not None
+    assert [kind.__name__ for kind in kinds if kind.__name__ not in errors.__doc__] == []
+
+
+def test_an_unknown_model_is_named() -> None:
+    assert "“org/Model-7B”" in str(UnknownModel("Some AI", model="org/Model-7B"))
+
+
+def test_an_error_keeps_no_key_in_sentence_or_details() -> None:
+    error = ProviderError("swordfish", details=f"key {HEX} and swordfish", secrets=("swordfish",))
+    assert "swordfish" not in str(error) + error.details
+    assert HEX not in error.details
+
+
+def test_a_rate_limit_may_name_no_time() -> None:
+    assert RateLimited("Some AI").retry_at is None
+
+
+def test_a_message_too_long_gives_both_numbers() -> None:
+    exact = str(MessageTooLong(12_345, 8_000, is_exact=True))
+    assert "12,345" in exact
+    assert "8,000" in exact
+    assert "about" not in exact
+    assert "about 12,345" in str(MessageTooLong(12_345, 8_000, is_exact=False))
+
+
+def test_a_settings_error_lists_every_problem() -> None:
+    error = SettingsError(["one is wrong", "so is two"])
+    assert "one is wrong; so is two" in str(error)
+    assert error.problems == ("one is wrong", "so is two")

@@ -1,0 +1,427 @@
+"""Guide answers what a new user asks, streams it whole, and its manual tells the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from chat import errors, settings
+from chat.domain import Role
+from chat.errors import ProviderError
+from chat.providers.base import Delta, Request, Turn
+from chat.providers.guide import GuideProvider, reply_to
+from chat.providers.manual import MANUAL_FOLDER, Manual
+
+MANUAL = Manual()
+TITLES = {section.title: section for topic in MANUAL.topics() for section in topic.sections}
+NOT_FOUND = "I found nothing about that in Parley's manual."
+CUSTOM_TITLE = "How do I add my own or another OpenAI-compatible server?"
+HOSTED = "OPENAI GROQ MISTRAL GEMINI TOGETHER FIREWORKS OPENROUTER DEEPSEEK"
+HOSTED_TITLE = "How do I use Groq, Mistral, Gemini, Together, Fireworks, OpenRouter or DeepSeek?"
+LOCAL = "OLLAMA LMSTUDIO LLAMACPP VLLM"
+
+
+def request(*texts: str, **values: object) -> Request:
+    """A request whose turns are `texts`, questions and answers by turns."""
+    roles = (Role.USER, Role.ASSISTANT)
+    turns = tuple(Turn(roles[place % 2], text) for place, text in enumerate(texts))
+    return Request("guide", turns, **values)  # type: ignore[arg-type]
+
+
+async def at_once(seconds: float) -> None:
+    """A pause that only lets others run."""
+
+
+def stream(asked: Request, **values: object) -> list[Delta]:
+    async def collect() -> list[Delta]:
+        provider = GuideProvider(**{"pause": at_once, **values})  # type: ignore[arg-type]
+        return [delta async for delta in provider.stream(asked)]
+
+    return asyncio.run(collect())
+
+
+def text(deltas: list[Delta]) -> str:
+    return "".join(delta.text for delta in deltas)
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("how do I use my OpenAI key?", "How do I use my OpenAI key?"),
+        ("I want to use chatgpt", "How do I use my OpenAI key?"),
+        ("where do I put my api key", "How do I connect a model?"),
+        ("How do I connect to a model", "How do I connect a model?"),
+        ("Ollama", "How do I use Ollama?"),
+        ("deepseek?", HOSTED_TITLE),
+        ("vllm port", "How do I use LM Studio, llama.cpp or vLLM?"),
+        ("run gguf file", "How do I use a GGUF file without a server?"),
+        ("how do I change the model?", "How do I choose the model?"),
+        ("how do I add a custom provider", CUSTOM_TITLE),
+        ("can I edit a message", "Can I edit a message?"),
+        ("great, how do I edit my message", "Can I edit a message?"),
+        ("how do I regenerate the response", "How do I retry a reply?"),
+        ("try again", "How do I retry a reply?"),
+        ("how do I get back my old answer", "What are the arrows ‹ 2/3 › for?"),
+        ("2/3", "What are the arrows ‹ 2/3 › for?"),
+        ("where is my data stored", "Where is my data stored?"),
+        ("backup my conversations", "Where is my data stored?"),
+        ("who can read my conversations", "Who can see my conversations?"),
+        ("does it work without internet", "What is sent to a provider?"),
+        ("what does rate limit mean", "What does the rate limit (“too many requests”) mean?"),
+        ("what does 429 mean", "What does the rate limit (“too many requests”) mean?"),
+        ("invalid api key", "What does “did not accept the API key” mean?"),
+        ("I get connection refused with ollama", "What does “cannot be reached” mean?"),
+        ("the provider went silent", "What does “went silent” mean?"),
+        ("how do I stop an answer", "How do I stop a reply?"),
+        ("hi, how do I stop?", "How do I stop a reply?"),
+        ("my answer was cut off", "How do I continue a reply?"),
+        ("I closed my browser tab while the answer was being generated, is it lost?",
+         "What happens when I reload or close the page?"),
+        ("how do I delete a chat?", "How do I delete a conversation or a message?"),
+        ("how can I make it forget what I said", "How do I clear the context?"),
+        ("why does it say 12 earlier messages are not sent",
+         "What does “earlier messages are not sent” mean?"),
+        ("my message is too long", "Why was my message refused as too long?"),
+        ("what is a token", "What are tokens?"),
+        ("≈", "Why is there a ≈ before a number?"),
+        ("what is MAX_HISTORY_TOKENS", "Which limits can be configured?"),
+        ("what is temprature", "What is temperature?"),
+        ("how do I set a system prompt", "What is a system prompt?"),
+        ("keyboard shortcuts", "Which keyboard shortcuts are there?"),
+        ("dark mode", "Is there a dark theme?"),
+        ("can I upload a PDF", "What can Parley not do yet?"),
+        ("how much does it cost", "What does Parley cost?"),
+        ("What can you do?", "What is Guide?"),
+        ("Show me what Markdown can look like", "Show me Markdown"),
+        ("Can I edit a message and keep the old one?", "Can I edit a message?"),
+        ("search", "How do I search my conversations?"),
+        ("was kannst du?", "What is Guide?"),
+        ("Hi, who are you?", "What is Guide?"),
+        ("hello!", "What is Guide?"),
+        ("👋", "What is Guide?"),
+        ("show me Markdown", "Show me Markdown"),
+        ("table", "Show me a table"),
+        ("code", "Show me code"),
+        ("math", "Show me math"),
+        ("mermaid", "Show me a mermaid diagram"),
+    ],
+)  # fmt: skip
+def test_a_new_users_question_finds_its_section(question: str, title: str) -> None:
+    assert TITLES[title].text in reply_to(MANUAL, question)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_every_heading_is_answered_by_its_own_section(title: str) -> None:
+    assert reply_to(MANUAL, title).startswith(TITLES[title].text)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what is the capital of France?",
+        "write me a poem about cats",
+        "write an email to my boss",
+        "translate hello to French",
+        "explain quantum computing",
+        '" OR 1=1 --',
+        "NEAR(",
+        "NEAR(stop, 2) AND",
+        "{body} : x*",
+        "'; DROP TABLE manual; --",
+        "\x00\ud800 _ __ ***",
+        "lorem ipsum dolor " * 6_000,
+        "\N{CJK UNIFIED IDEOGRAPH-4F60}" * 100_000,
+    ],
+)
+def test_what_the_manual_does_not_hold_is_admitted(question: str) -> None:
+    answer = reply_to(MANUAL, question)
+    assert answer.startswith((NOT_FOUND, "I see no words there."))
+    assert all(f"**{topic.title}**" in answer for topic in MANUAL.topics())
+
+
+@pytest.mark.parametrize("question", ["", "   \n", "🎉🎉", "?!"])
+def test_a_message_without_words_is_answered(question: str) -> None:
+    assert reply_to(MANUAL, question).startswith("I see no words there.")
+
+
+def test_a_doubtful_answer_says_so() -> None:
+    assert reply_to(MANUAL, "write some python code").startswith("The closest I have")
+
+
+@pytest.mark.parametrize("words", ["ok, thanks!", "Perfect", "bye", "thank you very much"])
+def test_thanks_are_answered_in_kind(words: str) -> None:
+    assert reply_to(MANUAL, words, "Ollama").startswith("You are welcome")
+
+
+def test_a_greeting_says_what_guide_is_and_how_to_connect_a_model() -> None:
+    answer = reply_to(MANUAL, "hello")
+    assert "not a language model" in answer
+    assert "OPENAI_API_KEY" in answer and "Ollama" in answer
+
+
+def test_markdown_is_shown_in_all_its_kinds() -> None:
+    answer = reply_to(MANUAL, "Show me Markdown")
+    for mark in ("\n### ", "\n| :--- |", "\n```python\n", " $e^{", "\n$$\n", "\n```mermaid\n",
+                 "\n> ", "\n- [x] ", "\n- [ ] "):  # fmt: skip
+        assert mark in answer, mark
+
+
+def test_a_follow_up_is_understood_with_the_question_before() -> None:
+    asked = request("How do I retry a reply?", "Press Retry.", "and how do I stop it?")
+    assert text(stream(asked)).startswith(TITLES["How do I stop a reply?"].text)
+    with_context = reply_to(MANUAL, "and the address?", "vllm")
+    assert with_context != reply_to(MANUAL, "and the address?")
+
+
+def test_more_goes_on_with_what_was_not_said_yet() -> None:
+    said, end = ["Ollama"], "That is all my manual has on this."
+    while not (said[-2:-1] or [""])[0].startswith(end):
+        said += [text(stream(request(*said))), "tell me more"]
+    *answers, _ = said[1::2]
+    assert len(answers) >= 2
+    assert len(set(answers)) == len(answers)
+
+
+def test_more_without_anything_before_is_admitted() -> None:
+    assert reply_to(MANUAL, "more").startswith(NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "end"),
+    [
+        ("Count to 200", 499, "two hundred."),
+        ("please count from 1 to 12", 12, "twelve."),
+        ("zähle bis 21", 21, "twenty-one."),
+        ("count to 0", 6, "zero."),
+        ("count to 999999999", 3694, "evening otherwise."),
+    ],
+)
+def test_it_counts_in_words(question: str, words: int, end: str) -> None:
+    answer = reply_to(MANUAL, question)
+    assert answer.endswith(end)
+    assert len(answer.split()) == words
+
+
+@pytest.mark.parametrize("question", ["write a long text", "Please tell me a very long story"])
+def test_a_long_text_is_long_enough_to_try_stop_on(question: str) -> None:
+    assert len(reply_to(MANUAL, question).split()) > 1_000
+
+
+def test_asking_about_long_messages_is_not_asking_for_one() -> None:
+    answer = reply_to(MANUAL, "why was the long message I wrote refused?")
+    assert TITLES["Why was my message refused as too long?"].text in answer
+
+
+@pytest.mark.parametrize("question", ["Show me Markdown", "Count to 200", "hello", "pizza", ""])
+def test_the_pieces_join_to_the_whole_answer(question: str) -> None:
+    *pieces, last = stream(request(question))
+    assert text(pieces) == reply_to(MANUAL, question)
+    assert all(len(piece.text.split()) == 1 for piece in pieces)
+    assert last.finish_reason == "stop"
+    assert last.usage is not None and not last.usage.is_reported
+    assert last.usage.completion_tokens == len(text(pieces)) // 4 + 1
+    assert last.usage.prompt_tokens == len(question) // 4 + 1
+
+
+def test_a_retry_is_answered_the_same() -> None:
+    assert stream(request("Ollama")) == stream(request("Ollama", temperature=2.0))
+
+
+def test_the_first_word_comes_soon_and_the_others_at_the_pace_asked_for() -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    pieces = stream(request("hello"), pause=note, words_per_second=50.0)
+    assert pauses[0] == 0.15
+    assert set(pauses[1:]) == {0.02}
+    assert len(pauses) == len(pieces) - 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.71, 0.99])
+def test_continuing_goes_on_exactly_where_it_ended(share: float) -> None:
+    whole = reply_to(MANUAL, "Show me Markdown")
+    so_far = whole[: max(1, int(len(whole) * share))]
+    assert so_far + text(stream(request("Show me Markdown", continues=so_far))) == whole
+
+
+def test_continuing_a_stripped_answer_keeps_the_space_between() -> None:
+    whole = reply_to(MANUAL, "hello")
+    so_far = whole[: whole.index(" ")]
+    assert text(stream(request("hello", continues=so_far))).startswith(" ")
+
+
+@pytest.mark.parametrize("so_far", [reply_to(MANUAL, "hello"), "Another model said this."])
+def test_continuing_what_is_complete_says_so(so_far: str) -> None:
+    deltas = stream(request("hello", continues=so_far))
+    assert text(deltas) == "\n\nThat was already the whole answer."
+    assert deltas[-1].finish_reason == "stop"
+
+
+def test_the_token_limit_cuts_the_answer_and_continuing_completes_it() -> None:
+    whole, so_far, reasons = reply_to(MANUAL, "Count to 200"), "", []
+    while not reasons or reasons[-1] == "length":
+        deltas = stream(request("Count to 200", continues=so_far, max_tokens=260))
+        so_far += text(deltas)
+        reasons.append(deltas[-1].finish_reason)
+        assert len(text(deltas).split()) <= 200
+    assert so_far == whole
+    assert reasons == ["length", "length", "stop"]
+
+
+def test_cancelling_ends_the_stream_at_once() -> None:
+    async def run() -> list[str]:
+        waiting, heard = asyncio.Event(), []
+
+        async def pause(seconds: float) -> None:
+            if len(heard) == 3:
+                waiting.set()
+                await asyncio.Event().wait()
+
+        async def follow() -> None:
+            async for delta in GuideProvider(pause=pause).stream(request("Count to 200")):
+                heard.append(delta.text)
+
+        task = asyncio.create_task(follow())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return heard
+
+    assert asyncio.run(run()) == ["One, ", "two, ", "three, "]
+
+
+def test_many_replies_and_threads_share_one_guide() -> None:
+    provider = GuideProvider(pause=at_once)
+    questions = ["Ollama", "stop", "hello", "table"] * 5
+    answers: dict[int, str] = {}
+
+    async def collect(question: str) -> str:
+        return text([delta async for delta in provider.stream(request(question))])
+
+    def run(place: int) -> None:
+        answers[place] = asyncio.run(collect(questions[place]))
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(questions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {p: reply_to(MANUAL, q) for p, q in enumerate(questions)}
+
+
+def test_it_is_a_provider_with_one_model() -> None:
+    provider = GuideProvider()
+    assert (provider.name, provider.label) == ("guide", "Guide")
+    assert [model.ref for model in provider.models()] == ["guide/guide"]
+    assert asyncio.run(provider.discover()) is None
+    assert asyncio.run(provider.close()) is None
+
+
+def test_without_the_manual_it_still_answers(tmp_path: Path) -> None:
+    deltas = stream(request("hello"), folder=tmp_path / "nowhere")
+    assert "OPENAI_API_KEY" in text(deltas)
+    assert deltas[-1].finish_reason == "stop"
+
+
+def test_an_unreadable_manual_fails_as_a_provider_does(tmp_path: Path) -> None:
+    (tmp_path / "broken.md").write_bytes(b"# \xff\xfe")
+    with pytest.raises(ProviderError, match="Guide could not answer"):
+        stream(request("hello"), folder=tmp_path)
+
+
+def test_headings_in_code_do_not_cut_a_section(tmp_path: Path) -> None:
+    fenced = "```bash\n## not a heading\n```"
+    (tmp_path / "a.md").write_text(f"# A\n\nIntro.\n\n## One\n\n{fenced}\n\n## Two\n\nEnd.\n")
+    (topic,) = Manual(tmp_path).topics()
+    assert [(s.title, s.text) for s in topic.sections] == [("One", fenced), ("Two", "End.")]
+    assert (topic.title, topic.intro) == ("A", "Intro.")
+
+
+# The manual itself
+
+
+def configuration_names(markdown: str) -> set[str]:
+    return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", markdown))
+
+
+PROVIDER_NAMES = {f"{name}_API_KEY" for name in HOSTED.split()} | {
+    f"{name}_BASE_URL" for name in (HOSTED + " " + LOCAL).split()
+}
+SETTING_NAMES = {name: field for field, (name, *_) in settings._READERS.items()}
+
+
+def test_the_settings_page_names_every_setting_and_no_other() -> None:
+    page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
+    page = re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL)
+    assert configuration_names(page) == set(SETTING_NAMES) | PROVIDER_NAMES
+
+
+def test_no_page_names_a_setting_that_does_not_exist() -> None:
+    for file in MANUAL_FOLDER.glob("*.md"):
+        unknown = configuration_names(file.read_text("utf-8")) - set(SETTING_NAMES)
+        assert unknown <= PROVIDER_NAMES, file.name
+
+
+def test_the_settings_page_tells_the_true_defaults() -> None:
+    page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`|none) \|", page, flags=re.MULTILINE)
+    told = {name: default for name, default in rows if name in SETTING_NAMES}
+    assert set(told) == set(SETTING_NAMES)
+    for name, default in told.items():
+        expected = getattr(settings.Settings(), SETTING_NAMES[name])
+        given = settings.read_settings({name: default})
+        assert getattr(given, SETTING_NAMES[name]) == expected, name
+        assert bool(default) == (expected not in (None, "")), name
+
+
+def shown_errors() -> list[type[errors.ParleyError]]:
+    found, todo = [], [errors.ParleyError]
+    while todo:
+        error = todo.pop()
+        todo += error.__subclasses__()
+        # Refused has no sentence of its own; a test's own errors are not Parley's.
+        if error.__module__ == errors.__name__ and error is not errors.Refused:
+            found.append(error)
+    return found
+
+
+@pytest.mark.parametrize("error", shown_errors(), ids=lambda error: error.__name__)
+def test_the_errors_page_quotes_every_sentence(error: type[errors.ParleyError]) -> None:
+    examples = {
+        errors.MessageTooLong: lambda: errors.MessageTooLong(9_001, 8_000, is_exact=True),
+        errors.SettingsError: lambda: errors.SettingsError(["…"]),
+        errors.FirstTokenTimeout: lambda: errors.FirstTokenTimeout("P", seconds=60),
+        errors.Stalled: lambda: errors.Stalled("P", seconds=30),
+        errors.UnknownModel: lambda: errors.UnknownModel("P", model="…"),
+    }
+    arguments = ("P",) if issubclass(error, errors.ProviderError) else ()
+    sentence = str(examples.get(error, lambda: error(*arguments))())
+    sentence = sentence.replace("9,001", "…").replace("8,000", "…")
+    # The page speaks of "the provider" where the sentence names one.
+    pattern = re.sub(r"\bP\b", "[Tt]he provider", re.escape(sentence))
+    page = (MANUAL_FOLDER / "errors.md").read_text("utf-8")
+    assert re.search(pattern, page), sentence
+
+
+def test_every_section_has_a_question_and_an_answer() -> None:
+    for topic in MANUAL.topics():
+        assert topic.title and topic.intro and topic.sections, topic.name
+        for section in topic.sections:
+            assert section.text and section.asked, section.title
+    headings = [section.title for topic in MANUAL.topics() for section in topic.sections]
+    assert len(headings) == len(set(headings))
+
+
+def test_fences_in_the_manual_are_closed() -> None:
+    for section in TITLES.values():
+        fences = re.findall(r"^```\w*$", section.text, flags=re.MULTILINE)
+        assert all(close == "```" for _, close in list(pairwise(fences))[::2]), section.title
+        assert len(fences) % 2 == 0, section.title

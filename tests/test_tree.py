@@ -1,0 +1,77 @@
+"""A conversation's name, and a message's place among its versions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.domain import Versions
+from chat.tree import TITLE_LENGTH, UNTITLED, title_from, versions
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("What is a monad?", "What is a monad?"),
+        ("  \n\nHello,\n\tworld  ", "Hello, world"),
+        ("# A heading\n\nand more", "A heading and more"),
+        ("- first\n- second", "first second"),
+        ("1. first\n2. second", "first second"),
+        ("> quoted **bold** and *slanted* `code`", "quoted bold and slanted code"),
+        ("see [the guide](https://example.com/x)", "see the guide"),
+        ("```python\nprint(1)\n```", "print(1)"),
+        (
+            "why does my_long_name fail, and 2 * 3 * 4?",
+            "why does my_long_name fail, and 2 * 3 * 4?",
+        ),
+        ("$5 and $10", "$5 and $10"),
+        ("a\x00b\x1b[31mc\u202ed\u200be", "ab[31mcde"),
+        ("", UNTITLED),
+        (" \n\t", UNTITLED),
+        ("\u200b\u202e", UNTITLED),
+        ("```\n```", UNTITLED),
+        ("---", UNTITLED),
+    ],
+)
+def test_a_title_is_the_plain_words_of_the_first_message(text: str, title: str) -> None:
+    assert title_from(text) == title
+
+
+def test_a_long_title_ends_after_a_whole_word() -> None:
+    title = title_from("Please explain to me how the garbage collector of Python finds cycles")
+    assert title == "Please explain to me how the garbage collector of Python…"
+
+
+def test_a_title_of_exactly_the_length_is_left_alone() -> None:
+    text = "ten chars " * 5 + "ten  chars"[:4] + "enough"
+    assert len(text) == TITLE_LENGTH
+    assert title_from(text) == text
+
+
+def test_an_endless_word_is_cut() -> None:
+    assert title_from("x" * 5_000) == "x" * (TITLE_LENGTH - 1) + "…"
+
+
+def test_a_cut_does_not_tear_an_emoji_apart() -> None:
+    family = "👨‍👩‍👧‍👦"
+    assert title_from("x" * 56 + family + "x" * 20) == "x" * 56 + "…"
+
+
+@given(st.text(max_size=300))
+def test_a_title_is_one_short_visible_line(text: str) -> None:
+    title = title_from(text)
+    assert 0 < len(title) <= TITLE_LENGTH
+    assert title == " ".join(title.split())
+
+
+def test_the_first_of_three_versions_has_only_a_next_one() -> None:
+    assert versions(["a", "b", "c"], "a") == Versions(1, 3, None, "b")
+
+
+def test_a_version_in_the_middle_has_both_neighbours() -> None:
+    assert versions(["a", "b", "c"], "b") == Versions(2, 3, "a", "c")
+
+
+def test_a_message_alone_is_the_only_version() -> None:
+    assert versions(["a"], "a") == Versions()
