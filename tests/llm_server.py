@@ -20,94 +20,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-MODELS = ("echo", "tokens:200@50", "think:20")
-_WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "wizards", "box", "near", "quiet", "rivers"]
+from tests.llm_scripts import FAULTS, MODELS, Script, text_of, word
 
-
-def word(place: int) -> str:
-    """The token at `place` of the deterministic text; every one is different from its neighbours."""
-    return f"{_WORDS[place % len(_WORDS)]}{place} "
-
-
-def text_of(tokens: int) -> str:
-    return "".join(word(place) for place in range(tokens))
-
-
-@dataclass(frozen=True)
-class Script:
-    """What one reply does. `fault_at` and `gate_at` count content tokens; 0 is before the first."""
-
-    text: str | None = None  # cut into words; None: `tokens` deterministic ones
-    tokens: int = 20
-    pace: float | None = None  # tokens a second; None: as fast as the socket takes them
-    reasoning: tuple[str, ...] = ()
-    has_usage: bool = True
-    finish_reason: str | None = "stop"
-    gate: threading.Event | None = None  # holds the reply until it is set
-    gate_at: int = 0
-    fault: str | None = None  # break, end, stall, malformed, error-event, html, empty, json
-    fault_at: int = 0
-    status: int = 200
-    body: Any = None  # of a refusal: JSON, or text
-    headers: tuple[tuple[str, str], ...] = ()
-    refuses: tuple[str, ...] = ()  # parameters that a model does not take
-
-    def pieces(self) -> list[str]:
-        if self.text is not None:
-            return [piece + " " for piece in self.text.split(" ")[:-1]] + self.text.split(" ")[-1:]
-        return [word(place) for place in range(self.tokens)]
-
-
-def _refusal(status: int, message: str, code: str | None = None, kind: str = "") -> Script:
-    error = {"message": message, "type": kind or "invalid_request_error", "code": code}
-    return Script(status=status, body={"error": error})
-
-
-FAULTS: dict[str, Script] = {
-    "401": _refusal(401, "Incorrect API key provided: {key}.", "invalid_api_key"),
-    "402": _refusal(402, "Insufficient Balance"),
-    "403": _refusal(403, "You have insufficient permissions for this operation."),
-    "404": _refusal(404, "The model `{model}` does not exist.", "model_not_found"),
-    "404-html": Script(status=404, body="<html><body>404 page not found</body></html>"),
-    "413": _refusal(413, "Request entity too large"),
-    "429": replace(_refusal(429, "Rate limit reached", "rate_limit_exceeded"), headers=(("retry-after", "30"),)),
-    "quota": _refusal(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
-    "500": _refusal(500, "The server had an error", kind="server_error"),
-    "503": Script(status=503, body="<html>Service Unavailable</html>"),
-    "bad-request": _refusal(400, "messages.0.content: field required"),
-    "context": _refusal(
-        400, "This model's maximum context length is 8192 tokens.", "context_length_exceeded"
-    ),
-    "context-llama": Script(
-        status=400,
-        body={
-            "error": {
-                "code": 400,
-                "message": "the request exceeds the available context size, try increasing it",
-                "type": "exceed_context_size_error",
-                "n_prompt_tokens": 9000,
-                "n_ctx": 4096,
-            }
-        },
-    ),
-    "parameter": _refusal(400, "Unsupported parameter: 'seed'", "unsupported_parameter"),
-    "filter": _refusal(400, "The response was filtered", "content_filter"),
-    "filtered": Script(finish_reason="content_filter", tokens=5),
-    "length": Script(finish_reason="length", tokens=5),
-    "refuses-temperature": Script(refuses=("temperature",)),
-    "refuses-max_tokens": Script(refuses=("max_tokens",)),
-    "refuses-stream_options": Script(refuses=("stream_options",), has_usage=False),
-    "break": Script(fault="break", fault_at=5),
-    "unfinished": Script(fault="end", fault_at=5),
-    "stall": Script(fault="stall", fault_at=5),
-    "stall-first": Script(fault="stall"),
-    "malformed": Script(fault="malformed", fault_at=5),
-    "error-event": Script(fault="error-event", fault_at=5),
-    "html": Script(fault="html"),
-    "empty": Script(fault="empty", tokens=0),
-    "json": Script(fault="json"),
-    "hang-up": Script(fault="hang-up"),
-}
+__all__ = ["FAULTS", "MODELS", "LLMServer", "Script", "Seen", "text_of", "word"]
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 @dataclass
@@ -127,9 +45,7 @@ class Seen:
 class LLMServer:
     """`with LLMServer() as server:` — then `server.base_url`. `api_key` makes it ask for one."""
 
-    def __init__(
-        self, *, port: int = 0, api_key: str | None = None, models: Any = MODELS
-    ) -> None:
+    def __init__(self, *, port: int = 0, api_key: str | None = None, models: Any = MODELS) -> None:
         self.default = Script()
         self.api_key = api_key
         self.models: Any = models  # ids, or the whole answer to /models
@@ -209,7 +125,8 @@ class LLMServer:
         writer: asyncio.StreamWriter,
     ) -> bytes:
         """Answers one request; gives back a byte that came too early for the next one."""
-        is_allowed = self.api_key is None or headers.get("authorization") == f"Bearer {self.api_key}"
+        key = headers.get("authorization", "").removeprefix("Bearer ")
+        is_allowed = self.api_key in {None, key}
         if target.endswith("/models"):
             self.model_lists += 1
             listed = self.models
@@ -222,7 +139,7 @@ class LLMServer:
             await _reply(writer, 404, "<html>404 page not found</html>")
             return b""
         asked = json.loads(body)
-        script = self._next.popleft() if self._next else self._script_for(str(asked.get("model")), asked)
+        script = self._next.popleft() if self._next else self._script_for(asked)
         if not is_allowed:
             script = FAULTS["401"]
         seen = Seen(asked, headers, time.monotonic())
@@ -246,8 +163,8 @@ class LLMServer:
             await asyncio.gather(watch, talk, return_exceptions=True)
             seen.over.set()
 
-    def _script_for(self, model: str, asked: dict[str, Any]) -> Script:
-        kind, _, rest = model.partition(":")
+    def _script_for(self, asked: dict[str, Any]) -> Script:
+        kind, _, rest = str(asked.get("model")).partition(":")
         if kind == "fault":
             return FAULTS[rest]
         if kind == "tokens":
@@ -276,12 +193,11 @@ class LLMServer:
         elif script.fault == "hang-up":
             _break(writer)
         elif script.fault == "json":
-            message = {"role": "assistant", "content": "".join(script.pieces())}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            answer = {"role": "assistant", "content": "".join(script.pieces())}
+            choice = {"index": 0, "message": answer, "finish_reason": "stop"}
             await _reply(writer, 200, {"choices": [choice], "usage": _usage(script.tokens)})
         else:
-            head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked"
-            writer.write((head + "\r\n\r\n").encode())
+            writer.write(_STREAM_HEAD)
             async for data in self._stream(script, seen):
                 if data is None:
                     _break(writer)
@@ -300,7 +216,7 @@ class LLMServer:
             yield _chunk(model, {"reasoning_content": thought})
         for place, piece in enumerate([*script.pieces(), None]):
             if script.gate is not None and place == script.gate_at:
-                while not script.gate.is_set():
+                while not script.gate.is_set():  # noqa: ASYNC110  # it is set from another thread
                     await asyncio.sleep(0.005)
                 begun_at = time.monotonic() - (place / script.pace if script.pace else 0)
             if script.fault and place == script.fault_at:
@@ -382,7 +298,7 @@ def main() -> None:
     options = parser.parse_args()
     models = (*MODELS, *(f"fault:{name}" for name in FAULTS))
     with LLMServer(port=options.port, api_key=options.api_key, models=models) as server:
-        print(server.base_url, flush=True)
+        print(server.base_url, flush=True)  # noqa: T201
         threading.Event().wait()
 
 

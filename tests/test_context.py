@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -232,6 +233,6 @@ def test_the_budget_is_kept_except_for_the_last_turn_alone(path: list[Message], 
 @given(paths(), limits)
 def test_roles_alternate(path: list[Message], most: int) -> None:
     roles = [turn.role for turn in fit_all(path, max_tokens=most).turns]
-    assert all(one is not next_ for one, next_ in zip(roles, roles[1:], strict=False))
+    assert all(one is not next_ for one, next_ in pairwise(roles))
     assert roles[0] is USER
     assert roles[-1] is USER

@@ -152,8 +152,9 @@ def test_a_missing_file_is_a_problem_of_the_configuration(tmp_path: Path) -> Non
 def test_a_file_that_is_no_model_fails_with_a_sentence_and_can_be_tried_again(
     tmp_path: Path, gguf_file: Path
 ) -> None:
+    path, whole = tmp_path / "tiny.gguf", gguf_file.read_bytes()
+
     async def test() -> None:
-        path = tmp_path / "tiny.gguf"
         path.write_bytes(b"not a model")
         async with loaded(path) as local:
             await local.discover()
@@ -161,7 +162,7 @@ def test_a_file_that_is_no_model_fails_with_a_sentence_and_can_be_tried_again(
             with pytest.raises(errors.ModelNotLoaded, match="LOCAL_MODEL"):
                 async for _ in local.stream(ask()):
                     pass
-            path.write_bytes(gguf_file.read_bytes())
+            path.write_bytes(whole)
             assert [delta async for delta in local.stream(ask())]
 
     run(test())

@@ -1,4 +1,4 @@
-"""Every way a provider fails, over real sockets: its own class, the text kept, the key never shown."""
+"""Every way a provider fails, over real sockets: its own class, text kept, no key shown."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ def test_a_rate_limit_says_when_to_come_back_and_does_not_wait_for_it(server: LL
 
 
 def test_a_short_rate_limit_is_sat_out(server: LLMServer) -> None:
-    limited = Script(status=429, body={"error": {"message": "slow"}}, headers=(("retry-after-ms", "20"),))
+    headers = (("retry-after-ms", "20"),)
+    limited = Script(status=429, body={"error": {"message": "slow"}}, headers=headers)
     server.next(limited, limited, Script(tokens=3))
     deltas, error = reply(server.base_url, "any", max_retries=2)
     assert error is None

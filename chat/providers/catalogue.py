@@ -34,7 +34,7 @@ class Catalogue:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every provider has been asked once, so that the default will not change by itself."""
+        """Whether all have been asked once: the default will not change by itself any more."""
         return self._discovered_at is not None
 
     def models(self) -> tuple[Model, ...]:
@@ -85,7 +85,7 @@ class Catalogue:
         for provider in self._providers:
             try:
                 await provider.close()
-            except Exception as error:  # noqa: BLE001  # the others are to be closed too
+            except Exception as error:  # the others are to be closed too
                 log.warning("closing %s: %s", provider.name, type(error).__name__)
 
     def _first(self) -> tuple[Provider, Model]:
@@ -127,5 +127,5 @@ async def _discover(provider: Provider) -> None:
     try:
         async with asyncio.timeout(_LONGEST_DISCOVERY):
             await provider.discover()
-    except Exception as error:  # noqa: BLE001  # one provider must not spoil the round
+    except Exception as error:  # one provider must not spoil the round
         log.warning("models of %s not discovered: %s", provider.name, type(error).__name__)

@@ -42,30 +42,35 @@ _FILTER_CODES = {
 _PARAMETER_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
 
 _CONTEXT_WORDS = re.compile(
-    r"context[ _](?:length|size|window)|maximum context|prompt is too long|too many (?:input )?tokens"
+    r"context[ _](?:length|size|window)|maximum context|prompt is too long"
+    r"|too many (?:input )?tokens"
     r"|input (?:token count|length).{0,60}exceed|reduce the length of (?:the|your)"
     r"|reduce your (?:message|prompt) size|prompt.{0,40}exceeds? .{0,40}tokens",
 )
-_CREDIT_WORDS = re.compile(r"insufficient (?:balance|credit|funds|quota)|credit balance|more credits")
+_CREDIT_WORDS = re.compile(
+    r"insufficient (?:balance|credit|funds|quota)|credit balance|more credits"
+)
 _KEY_WORDS = re.compile(
     r"api[ _-]?key (?:not valid|not found|is invalid|expired|has expired)"
     r"|(?:invalid|incorrect|missing|no) (?:api[ _-]?key|auth(?:entication|orization)? token|bearer)"
 )
 _MODEL_WORDS = re.compile(
-    r"\bmodel\b.{0,160}(?:not found|not exist|does not exist|do not have access|not available|unknown"
-    r"|not supported for|decommissioned|no longer|was not found)"
+    r"\bmodel\b.{0,160}(?:not found|not exist|do not have access|not available|unknown"
+    r"|not supported for|decommissioned|no longer)"
     r"|(?:unknown|invalid|no such|unable to access|not a valid|unsupported) model"
     r"|not found.{0,40}\bmodel\b",
     re.DOTALL,
 )
 _FILTER_WORDS = re.compile(
-    r"content (?:management|usage) policy|content[ _]filter|content exists risk|flagged|safety system"
-    r"|usage polic(?:y|ies)|inappropriate content"
+    r"content (?:management|usage) policy|content[ _]filter|content exists risk|flagged"
+    r"|safety system|usage polic(?:y|ies)|inappropriate content"
 )
 _RANGE_WORDS = re.compile(
     r"too (?:large|big|high|small)|at most|at least|must be|less than|greater than|range|between"
 )
-_CAP_TOO_LARGE = re.compile(r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)")
+_CAP_TOO_LARGE = re.compile(
+    r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +129,8 @@ def fault(
 ) -> errors.ProviderError:
     """The error for what was said, with details and, for a rate limit, when to come back."""
     kind = _kind(said)
-    about = " · ".join(
-        part for part in (str(said.status or ""), said.code or said.kind, said.message[:1500]) if part
-    )
+    parts = (str(said.status or ""), said.code or said.kind, said.message[:1500])
+    about = " · ".join(part for part in parts if part)
     retry_at = _retry_at(headers, now or datetime.now(UTC))
     if kind not in (errors.RateLimited, errors.ProviderDown):
         retry_at = None
@@ -186,7 +190,7 @@ def _kind(said: Said) -> type[errors.ProviderError]:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """How long the provider asked to wait: `retry-after-ms`, or seconds or a date in `retry-after`."""
+    """How long to wait: `retry-after-ms`, or seconds or a date in `retry-after`."""
     for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / per_second

@@ -1,7 +1,8 @@
 """What is known of the big providers' models before they have told their own list.
 
 Used so that something can be chosen at once, to order a discovered catalogue of hundreds (the
-well-known ones first) and to know windows that `/models` does not tell. Best first; as of late 2026.
+well-known ones first) and to know windows that `/models` does not tell. Best first; as of
+late 2026.
 """
 
 from __future__ import annotations

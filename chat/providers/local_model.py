@@ -96,7 +96,7 @@ class LocalModelProvider:
     async def _load(self) -> OpenAIProvider:
         try:
             server, address = await asyncio.to_thread(self._start)
-        except Exception as error:  # noqa: BLE001  # the C++ side raises what it likes
+        except Exception as error:  # the C++ side raises what it likes
             details = f"{self._path.name}: {type(error).__name__}: {error}"
             raise errors.ModelNotLoaded(self.label, details=details) from None
         self.base_url = f"{address}/v1"
@@ -105,7 +105,7 @@ class LocalModelProvider:
         return self._inner
 
     def _start(self) -> tuple[Any, str]:
-        import xllamacpp  # type: ignore[import-untyped]
+        import xllamacpp
 
         settings = self._settings
         wanted = settings.max_history_tokens + settings.max_reply_tokens + _ROOM_BESIDES

@@ -28,7 +28,9 @@ def read_models(value: Any) -> list[dict[str, Any]] | None:
     return found if found or not value else None
 
 
-def as_models(provider: str, configured: tuple[str, ...], told: list[dict[str, Any]]) -> list[Model]:
+def as_models(
+    provider: str, configured: tuple[str, ...], told: list[dict[str, Any]]
+) -> list[Model]:
     """What can be chosen, best first: what was configured, the well-known, then the rest.
 
     A configured model stays even when the list does not name it: it was asked for by name.

@@ -84,7 +84,7 @@ class OpenAIProvider:
             async with aclosing(self._read(request, reader)) as deltas:
                 async for delta in deltas:
                     yield delta
-        except Exception as error:  # noqa: BLE001  # nothing but ProviderErrors may leave a stream
+        except Exception as error:  # nothing but ProviderErrors may leave a stream
             failure = self._worded(error)
         else:
             return
@@ -105,7 +105,7 @@ class OpenAIProvider:
             told = read_models(read_json(response.content))
             if told is None:
                 raise Unreadable("/models is no list of models")
-        except Exception as error:  # noqa: BLE001  # without a list one can still chat
+        except Exception as error:  # without a list one can still chat
             self.last_error = self._worded(error)
             self.is_live = not self.is_local
             log.info("models of %s not discovered: %s", self.name, self.last_error.code)
@@ -229,7 +229,7 @@ class OpenAIProvider:
             response.headers["x-should-retry"] = "false"
 
     def _worded(self, error: Exception) -> errors.ProviderError:
-        """The error a person reads, cut loose from its causes, which hold the request and its key."""
+        """The error a person reads, cut loose from its causes: they hold the request's key."""
         if isinstance(error, errors.ProviderError):
             error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
@@ -254,9 +254,7 @@ class OpenAIProvider:
     def _fault(
         self, said: Said, *, model: str, headers: Mapping[str, str] | None = None
     ) -> errors.ProviderError:
-        return fault(
-            said, headers or {}, provider=self.label, model=model, secrets=self._secrets
-        )
+        return fault(said, headers or {}, provider=self.label, model=model, secrets=self._secrets)
 
     def _too_late(self) -> errors.FirstTokenTimeout:
         seconds = self._settings.first_token_timeout

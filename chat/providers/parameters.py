@@ -72,7 +72,7 @@ def parameters(request: Request, cap: str, changes: Mapping[str, str | None]) ->
 
 
 def messages(request: Request) -> list[dict[str, str]]:
-    """The turns in the API's words; an answer to be continued comes last, with the wish to go on."""
+    """The turns in the API's words; last an answer to be continued and the wish to go on."""
     said = [{"role": turn.role.value, "content": turn.text} for turn in request.turns]
     if request.system_prompt:
         said.insert(0, {"role": "system", "content": request.system_prompt})

@@ -32,7 +32,7 @@ FaultOf = Callable[[Said], errors.ProviderError]
 
 
 class ReplyReader:
-    """Fed with bytes as they come; `provider` is its label, `fault` words an error in the stream."""
+    """Fed with bytes as they come. `provider` is its label, `fault` words errors in the stream."""
 
     def __init__(self, provider: str, fault: FaultOf, secrets: tuple[str, ...] = ()) -> None:
         self._provider, self._fault, self._secrets = provider, fault, secrets
@@ -201,14 +201,9 @@ def _parts(delta: dict[str, Any]) -> tuple[str, str]:
         reasoning = ""
     content = delta.get("content")
     if isinstance(content, list):
-        for part in content:
-            if not isinstance(part, dict):
-                continue
-            if part.get("type") == "thinking":
-                reasoning += _plain(part.get("thinking"))
-        content = "".join(
-            _plain(part.get("text")) for part in content if isinstance(part, dict) and "text" in part
-        )
+        parts = [part for part in content if isinstance(part, dict)]
+        reasoning += "".join(_plain(part.get("thinking")) for part in parts)
+        content = "".join(_plain(part.get("text")) for part in parts)
     elif not isinstance(content, str):
         content = ""
     refusal = delta.get("refusal")

@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from chat import Message, Role, Status, View
-from pages.parts import clipboard, markdown, notices, state
+from pages.parts import clipboard, focus, markdown, notices, state
 
 
 def draw(view: View, message: Message) -> None:
     """Version arrows, edit or retry, continue, copy, delete; and what the reply cost in time."""
     is_busy = view.running_id is not None
-    with st.container(key=f"actions_{message.id}", horizontal=True, gap="xsmall",
-                      vertical_alignment="center"):
+    with st.container(
+        key=f"actions_{message.id}",
+        horizontal=True,
+        gap="small",
+        vertical_alignment="center",
+    ):
         _draw_versions(view, message)
         if message.role is Role.USER:
-            _button("edit", message, ":material/edit:", "Edit", _edit, is_busy)
+            _button("edit", message, "edit", state.edit, is_disabled=is_busy)
         else:
             if message.is_cut and message.id == view.messages[-1].id:
-                st.button(
-                    "Continue",
-                    key=f"continue_{message.id}",
-                    icon=":material/play_arrow:",
-                    type="tertiary",
-                    disabled=is_busy,
-                    on_click=_continue,
-                    args=(message.id,),
-                )
-            _button("retry", message, ":material/refresh:", "Retry", retry, is_busy)
+                _button("continue", message, "play_arrow", _continue, is_disabled=is_busy)
+            _button("retry", message, "refresh", retry, is_disabled=is_busy)
         clipboard.draw(message.text, key=f"copy_{message.id}")
-        _button("delete", message, ":material/delete:", "Delete this message", _delete, is_busy)
+        _button("delete", message, "delete", _delete, is_disabled=is_busy)
         if message.role is Role.ASSISTANT and message.status is not Status.FAILED:
-            st.caption(_facts(message))
+            st.caption(_facts(message), width="content")
 
 
-def _button(name, message, icon, help_, action, is_busy) -> None:
+def _button(
+    name: str, message: Message, icon: str, action: Callable[[str], None], *, is_disabled: bool
+) -> None:
+    # No `help`: Streamlit would draw a second, hidden button beside the one that is seen.
     st.button(
-        icon,
+        f":small[{name.capitalize()}]",
         key=f"{name}_{message.id}",
-        help=help_,
+        icon=f":material/{icon}:",
         type="tertiary",
-        disabled=is_busy,
+        disabled=is_disabled,
         on_click=action,
         args=(message.id,),
     )
@@ -53,7 +54,6 @@ def _draw_versions(view: View, message: Message) -> None:
     st.button(
         ":material/chevron_left:",
         key=f"version_prev_{message.id}",
-        help="Previous version",
         type="tertiary",
         disabled=versions.previous_id is None,
         on_click=_show_version,
@@ -63,7 +63,6 @@ def _draw_versions(view: View, message: Message) -> None:
     st.button(
         ":material/chevron_right:",
         key=f"version_next_{message.id}",
-        help="Next version",
         type="tertiary",
         disabled=versions.next_id is None,
         on_click=_show_version,
@@ -93,6 +92,7 @@ def draw_editor(message: Message) -> None:
             label_visibility="collapsed",
             height="content",
         )
+        focus.on(f"edit_text_{message.id}")
         with st.container(horizontal=True):
             st.form_submit_button(
                 "Send",
@@ -105,10 +105,6 @@ def draw_editor(message: Message) -> None:
             st.form_submit_button(
                 "Cancel", key=f"edit_cancel_{message.id}", on_click=state.edit, args=(None,)
             )
-
-
-def _edit(message_id: str) -> None:
-    state.edit(message_id)
 
 
 def _send_edit(message_id: str) -> None:

@@ -6,11 +6,17 @@ import streamlit as st
 
 from chat import Status, View
 
-_HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
-_HTML = f'<div role="status" aria-live="polite" style="{_HIDDEN}"></div>'
+_HTML = "<div></div>"
 _JS = """
 export default function ({ data, parentElement }) {
   const region = parentElement.querySelector("div")
+  if (!region.hasAttribute("role")) {
+    region.setAttribute("role", "status")
+    Object.assign(region.style, {
+      position: "absolute", width: "1px", height: "1px",
+      overflow: "hidden", clipPath: "inset(50%)",
+    })
+  }
   if (region.textContent !== data.text) region.textContent = data.text
 }
 """

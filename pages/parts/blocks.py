@@ -51,6 +51,8 @@ FOOTNOTE = re.compile(r"\[\^[^\s\[\]]{1,999}\]:")
 DEFINITION = re.compile(r"\[[^\[\]]{1,999}\]:")
 DELIMITERS = re.compile(r"\|?(?> *:?-+:? *\|)*+(?> *:?-+:? *)?+$")
 DISPLAY = re.compile(r"\$\$(?!\$)|\\\[")
+# No formula holds these, and the frontend, which looks for formulas on its own, might not see one.
+NO_FORMULA = re.compile(r"`|\]\(|!\[|:[^\W_][\w-]*[\[{]")
 HTML = [
     (re.compile(r"<(?:script|pre|style|textarea)(?=[\s>]|$)", re.IGNORECASE),
      re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)),
@@ -107,9 +109,13 @@ class Outline:
     def feed(self, line: str) -> Line:
         """Read one line (without its line ending). May set `redone`."""
         self.redone = []
+        if not self._formula and "$$" not in line and "\\[" not in line:
+            return self._read(line)
         before, block = self._state(), self._block
         read = self._read(line)
-        if self._formula and (read.kind != "math" or read.block != block):
+        if self._formula and (
+            read.kind != "math" or read.block != block or NO_FORMULA.search(line)
+        ):
             self.finish()
             redone = self.redone
             read = self.feed(line)
@@ -124,7 +130,7 @@ class Outline:
 
     def finish(self) -> None:
         """The text, or what held an open formula, ends here. May set `redone`."""
-        lines, self._formula = self._formula, []
+        lines, self._formula, self.redone = self._formula, [], []
         if lines:
             self._block, self.inside, self.leaf, self.top, self._hollow, self._previous = (
                 self._before
@@ -137,6 +143,9 @@ class Outline:
         return self._block, self.inside, self.leaf, self.top, self._hollow, self._previous
 
     def _read(self, line: str) -> Line:
+        if not line and not self.inside and not self.is_open:
+            self.leaf = None
+            return Line("blank", 0, self._block, ())
         flat = line.expandtabs(4) if "\t" in line else line
         kind, column = self._classify(flat)
         at = column
@@ -250,7 +259,7 @@ class Outline:
             return None
         end = found.end()
         content = SPACES.match(s, end).end()  # type: ignore[union-attr]
-        if in_text and (content == len(s) or found[1] and int(found[1]) != 1):
+        if in_text and (content == len(s) or (found[1] and int(found[1]) != 1)):
             return None
         if content == len(s) or content - end > 4:
             content = end + 1
@@ -274,7 +283,7 @@ class Outline:
             return "rule", None
         if self._knows_formulas and (found := DISPLAY.match(s, first)):
             mark = "$$" if found[0] == "$$" else "\\]"
-            if mark not in s[first + 2 :]:
+            if mark not in s[first + 2 :] and not NO_FORMULA.search(s, first):
                 alone = not s[first + 2 :].strip()
                 return "math", Leaf("math", re.compile(re.escape(mark)), not alone)
         return None
@@ -299,14 +308,14 @@ LIST_MARK = re.compile(r"[-+*0-9]")
 
 
 class Splitter:
-    """Cuts a reply while it grows: `feed` returns the pieces newly finished, `rest` is the open one.
+    """Cuts a reply while it grows: `feed` returns what is newly finished, `rest` is the open piece.
 
     A cut stands before a line that is not indented, after a blank line, where nothing is open, once
     the open piece has `least` characters. All pieces and `rest` joined are the text fed so far.
     """
 
     def __init__(self, least: int = 1200) -> None:
-        self._least = least
+        self._least = max(least, 1)
         self._outline = Outline()
         self._piece: list[str] = []  # complete lines of the open piece
         self._size = 0
@@ -334,7 +343,8 @@ class Splitter:
             self._line = []
             self._piece.append(line + end[0])
             self._size += len(line) + len(end[0])
-            self._after_blank = self._outline.feed(line).kind == "blank"
+            self._outline.feed(line)
+            self._after_blank = not line.strip(" \t")
             start = end.end()
         if start < len(chunk):
             self._line.append(chunk[start:])
@@ -363,7 +373,8 @@ class Splitter:
             return False
         if outline.top == ITEM:
             return not LIST_MARK.match(line)
-        return outline.top != QUOTE or line[0] != ">"
+        # Two quotes, or two blocks of raw HTML, stand closer than two pieces.
+        return (outline.top, line[0]) not in {(QUOTE, ">"), ("html", "<")}
 
 
 def split(text: str, least: int = 1200) -> list[str]:

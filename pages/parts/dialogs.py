@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import markdown, notices, state
+from pages.parts import focus, markdown, notices, state
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -52,6 +52,7 @@ def _search() -> None:
         placeholder="Words in titles and messages",
         label_visibility="collapsed",
     )
+    focus.on("search_text")
     found = state.service().search(state.owner(), text or "")
     if text and not found:
         st.caption("Nothing found.")

@@ -10,7 +10,7 @@ from html import unescape
 from unicodedata import category
 from urllib.parse import urlsplit
 
-from pages.parts.blocks import HTML_TAG, QUOTE, Line, Outline
+from pages.parts.blocks import HTML_TAG, NO_FORMULA, QUOTE, Line, Outline
 
 # Emoji shortcodes, icons and arrows are replaced in the parsed text, where an escape is long gone.
 # An empty directive between two characters parts the text node: nothing to see, nothing to copy.
@@ -19,7 +19,7 @@ SPLIT = ":small[]"
 # Line breaks in the result of `Inline`: the text's own, a new one, and one that became a space.
 OWN, NEW, JOINED = "\n", "\r", "\0"
 
-WORD = r"(?=(?:[\w+-]|\\[_+-]|&#?\w+;)++(?:\\?:|&colon;|&#0*58;|&#x0*3a;))"
+WORD = r"(?=(?:[\w+-]++|\\[_+-]|&#?\w+;)++(?:\\?:|&colon;|&#0*58;|&#x0*3a;))"
 EDGE = r"\s*_~()`:;|\[\]"  # what may stand beside an arrow; a letter keeps the frontend off
 DASH, EQUALS, LESS, MORE = r"\\?-", r"\\?=", r"(?:\\?<|&lt;)", r"(?:\\?>|&gt;)"
 ARROW = (
@@ -54,7 +54,8 @@ PUNCTUATION = re.compile(r"[*_~$:!<>&\\`\[\]-]")
 TITLE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)""", re.DOTALL)
 BLANKS = re.compile(r"\s*")
 POINTED = re.compile(r"<(?:[^<>\\\n]|\\.)*>")
-BARE = re.compile(r"\\[!-/:-@\[-`{-~]|[^\s()\x00-\x1f]|[()]")
+BARE = re.compile(r"[()]|(?>\\[!-/:-@\[-`{-~]|[^\s()\x00-\x1f])++")
+DEEPEST_PARENTHESES = 8  # the frontend reads 32; no address needs them, and they cost time
 LABEL = re.compile(r"\[([^\[\]\\]{0,999})\]")
 FOOTNOTE = re.compile(r"\^[^\s\[\]]{1,999}\]")
 DEFINITION = re.compile(
@@ -71,7 +72,7 @@ NEXT_BLOCK = re.compile(r"[-+*#>=~|`\d$]")
 
 def safe(text: str) -> str:
     """Markdown for st.markdown that shows `text` as its writer meant it. Linear in its length."""
-    if not NEEDS_CARE.search(text) and text[:1] not in " \t":
+    if not NEEDS_CARE.search(text) and not text[:1].isspace():
         return text
     text = re.sub(r"\r\n?", "\n", text).replace("\0", "\N{REPLACEMENT CHARACTER}")
     lines = text.split("\n")
@@ -84,7 +85,8 @@ def safe(text: str) -> str:
         written += _block(lines[first:last], outline[first:last], links, last == len(lines))
         first = last
     # st.markdown dedents and strips: an indented first line needs a line before it.
-    guard = "[_]: #\n\n" if outline[0].kind == "code" and text[:1] in " \t" else ""
+    start = next((at for at, read in enumerate(outline) if read.kind != "blank"), 0)
+    guard = "[_]: #\n\n" if outline[start].kind == "code" and lines[start][:1] in " \t" else ""
     return guard + "\n".join(written)
 
 
@@ -120,11 +122,11 @@ def _definitions(lines: list[str], outline: list[Line]) -> dict[str, str]:
     found: dict[str, str] = {}
     before = None
     for number, (text, read) in enumerate(zip(lines, outline, strict=True)):
-        if read.kind == "text" and read.block != before:
-            if definition := DEFINITION.match(text, read.at):
-                found.setdefault(_label(definition[1]), definition[2])
-                outline[number] = read._replace(kind="definition", block=-1)
-                continue
+        starts = read.kind == "text" and read.block != before
+        if starts and (definition := DEFINITION.match(text, read.at)):
+            found.setdefault(_label(definition[1]), definition[2])
+            outline[number] = read._replace(kind="definition", block=-1)
+            continue
         before = read.block
     for text in lines:
         if note := re.match(r"[ >]*\[(\^[^\s\[\]]{1,999})\]:", text):
@@ -204,7 +206,7 @@ def _formula(lines: list[str], outline: list[Line]) -> list[str]:
     body, _, after = lines[-1][outline[-1].at :].partition(mark)
     written = [lines[0][: outline[0].at] + "$$"]
     written += [margin + opening] if opening else []
-    written += [text for text in lines[1:-1]]
+    written += lines[1:-1]
     if stop := re.match(r"[.,;:]\s*$", after):
         body, after = body + stop[0].strip(), ""
     written += [margin + body.strip()] if body.strip() else []
@@ -342,8 +344,6 @@ class Inline:
             own = self.text[mark.at + 1 + mark.is_image : at] if at - mark.at < 1001 else ""
             name, stop = (label[1], label.end()) if label else ("", end)
             name = name or own
-            if _label(name) not in self.links and label and label[1]:
-                name, stop = own, end
             if not name or _label(name) not in self.links:
                 return end
             target, written = self.links[_label(name)], f"[{name}]"
@@ -402,8 +402,8 @@ class Inline:
         elif not text.startswith("<", at):
             depth = 0
             while found := BARE.match(text, at):
-                depth += (found[0] == "(") - (found[0] == ")")
-                if not -1 < depth < 33:
+                depth += {"(": 1, ")": -1}.get(found[0], 0)
+                if not -1 < depth < DEEPEST_PARENTHESES:
                     break
                 at = found.end()
         target, before = text[start:at], at
@@ -458,9 +458,9 @@ class Inline:
                 self.out.append(f"{fence}{body.strip(' ').replace(OWN, JOINED)}{fence}")
                 return stop + 2
             starts_line = not self.text[self.text.rfind("\n", 0, at) + 1 : at].strip()
-            if starts_line or body[0].isspace() or FORMULA.search(body):
-                if self.text[stop + 2 : stop + 3] not in ("(", "[", ":"):
-                    return self._display(body, at, stop + 2, is_latex=True)
+            is_meant = starts_line or body[0].isspace() or FORMULA.search(body)
+            if is_meant and self.text[stop + 2 : stop + 3] not in ("(", "[", ":"):
+                return self._display(body, at, stop + 2, is_latex=True)
         self.out.append(token)
         return end
 
@@ -498,7 +498,7 @@ def _autolink(url: str) -> str:
 
 def _is_math(body: str) -> bool:
     """Whether nothing in it would mean something else, should the frontend see no formula here."""
-    return not any(mark in body for mark in ("`", "](", "!["))
+    return not NO_FORMULA.search(body) and "$" not in (body[0], body[-1])
 
 
 def _skip(text: str, at: int) -> int:

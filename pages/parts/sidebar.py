@@ -83,7 +83,7 @@ def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
         icon=icon,
         type="secondary" if is_shown else "tertiary",
         width="stretch",
-        help="A reply is being written here" if conversation.is_running else None,
+        wrap=False,
         on_click=open_conversation,
         args=(conversation.id,),
     )
@@ -113,7 +113,7 @@ def _draw_settings(view: View | None) -> None:
         key="model",
         format_func=service.model_label,
         accept_new_options=True,
-        help="Choose a model, or type the id of one.",
+        placeholder="Choose a model or type its id",
         on_change=_change,
         args=("model", "model"),
     )
@@ -123,7 +123,6 @@ def _draw_settings(view: View | None) -> None:
         2.0,
         step=0.1,
         key="temperature",
-        help="Low is steady, high is surprising.",
         on_change=_change,
         args=("temperature", "temperature"),
     )
@@ -193,7 +192,6 @@ def _draw_actions(view: View | None) -> None:
             "Retry",
             key="retry",
             disabled=is_busy or not answers,
-            help="Ask for the last reply again",
             width="stretch",
             on_click=actions.retry,
             args=(answers[-1].id if answers else "",),
@@ -202,7 +200,6 @@ def _draw_actions(view: View | None) -> None:
             "Clear",
             key="clear",
             disabled=is_busy or not answers or view.mark_at_end is not None,
-            help="Begin the context afresh; the messages stay",
             width="stretch",
             on_click=_clear,
         )
@@ -210,7 +207,6 @@ def _draw_actions(view: View | None) -> None:
             "Delete",
             key="delete_conversation",
             disabled=view is None,
-            help="Delete this conversation",
             width="stretch",
             on_click=_delete,
         )

@@ -1,0 +1,279 @@
+"""What st.markdown is given, so that it shows what the model or the person wrote.
+
+The expected sources were drawn in Streamlit 1.67 with Chromium: what is shown there is the text.
+"""
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pages.parts.markdown import SPLIT, line, safe
+
+CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
+COLORS = re.findall(r"\w+", "red orange yellow green blue violet gray grey primary rainbow")
+FRONTEND_DIRECTIVE = re.compile(r"(?<![\\:]):(?!small\[\])[^\W_][\w-]*[\[{]")
+FRONTEND_REPLACES = re.compile(
+    r":[\w+-]+:|:material[/_]\w+:|(?:^|\s)(?:<->|->|<-|--|>=|<=|~=)(?:\s|$)", re.ASCII
+)
+
+
+def shown(source: str) -> str:
+    """The text the frontend shows for source without other Markdown; the split shows nothing."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", source.replace(SPLIT, ""))
+
+
+DIRECTIVES = [
+    *(f":{color}{kind}[x y]" for color in COLORS for kind in ("", "-background", "-badge")),
+    ":shimmer[wait]",
+    ":small[x]",
+    ':color[x]{foreground="#E03131" background="#fff"}',
+    ":help[x]",
+    ":unknown[x]",
+    "::leaf[x]",
+    ":::note",
+    ":material/check_circle:",
+    ":material_home:",
+    ":streamlit:",
+    ":tada:",
+    ":+1:",
+    ":-1:",
+    ":a:b:tada:",
+    "12:30:45",
+    "key:value{a=b}",
+    "日本語:赤[x]",
+]
+
+
+@pytest.mark.parametrize("text", DIRECTIVES)
+def test_a_directive_is_shown_as_it_was_written(text: str) -> None:
+    written = safe(text)
+    assert shown(written) == text
+    assert not FRONTEND_DIRECTIVE.search(written)
+    assert not any(FRONTEND_REPLACES.search(part) for part in written.split(SPLIT))
+
+
+@pytest.mark.parametrize("arrow", ["->", "<-", "<->", "--", ">=", "<=", "~="])
+def test_an_arrow_keeps_its_characters(arrow: str) -> None:
+    assert shown(safe(f"a {arrow} b")) == f"a {arrow} b"
+    assert not FRONTEND_REPLACES.search(safe(f"a {arrow} b"))
+    assert safe(f"a{arrow}b") == f"a{arrow}b"
+
+
+GOLDEN = {
+    # money
+    "$5 and $10": r"\$5 and \$10",
+    "US$5–$10": r"US\$5–\$10",
+    "costs $5.": r"costs \$5.",
+    "cost $5 and US$": r"cost \$5 and US\$",
+    "$5 or $x$": r"\$5 or $x$",
+    "**$5** or **$10**": r"**\$5** or **\$10**",
+    "$HOME/bin:$PATH": r"\$HOME/bin:\$PATH",
+    "${a}/${b}": r"\${a}/\${b}",
+    "$$$": r"\$\$\$",
+    r"\$5": r"\$5",
+    # formulas
+    "$x^2$": "$x^2$",
+    r"$\alpha$": r"$\alpha$",
+    "the $n$th, $5 and $x$": r"the $n$th, \$5 and $x$",
+    "$5$": "$5$",
+    r"$a \$ b$": r"$$a \$ b$$",
+    "$a\nb$": "$a b$",
+    "a $$x$$ b": "a $$x$$ b",
+    "$$x$$": "$$\nx\n$$",
+    "$$x$$.": "$$\nx.\n$$",
+    "$$\nx\n\ny\n$$": "$$\nx\n\ny\n$$",
+    "$$ a\n+ b $$\nc": "$$\na\n+ b\n$$\nc",
+    r"\(x\)": "$x$",
+    r"\( x \)": "$x$",
+    r"\[x = 1\]": "$$\nx = 1\n$$",
+    "\\[\na\n+ b\n\\]": "$$\na\n+ b\n$$",
+    "- a\n  \\[ b \\]\n- c": "- a\n  $$\n  b\n  $$\n- c",
+    "> $$x$$\n> y": "> $$\n> x\n> $$\n> y",
+    r"a \[ b \] c": "a \n$$\nb\n$$\nc",
+    r"# \[ x \]": "# $$x$$",
+    r"\[ ] not a formula": r"\[ ] not a formula",
+    r"\[x\](y)": r"\[x\](y)",
+    "$$\nnever closed\n\n:red[x]": "\\$\\$\nnever closed\n\n\\:red[x]",
+    "- \\[\n\n\\(:red[": "- \\[\n\n\\(\\:red[",
+    "$$\n:red[x]\n$$": "\\$\\$\n\\:red[x]\n\\$\\$",
+    "$$\na\n```\n$$\n```": "\\$\\$\na\n```\n$$\n```",
+    "> $$\n> a\n\n$b$": "> \\$\\$\n> a\n\n$b$",
+    "| $5 | a |\n|---|---|\n| $x$ | 6$ |": "| \\$5 | a |\n|---|---|\n| $x$ | 6\\$ |",
+    # images
+    '![a](https://h.io/x.png "t")': '[a (h.io)](https://h.io/x.png "t")',
+    "![](https://h.io/x.png)": "[h.io](https://h.io/x.png)",
+    "![a [b]](  <https://h.io/x y>  )": "[a [b] (h.io)](  <https://h.io/x y>  )",
+    "![a\nb](https://h.io/\n'q')": "[a\nb (h.io)](https://h.io/\n'q')",
+    "[![a](https://h.io/x)](https://ok.io)": "[a (h.io)](https://ok.io)",
+    "![a][r]\n\n[r]: https://h.io/x": "[a (h.io)][r]\n\n[r]: https://h.io/x",
+    "![R]\n\n[r]: <https://h.io/x>": "[R (h.io)][R]\n\n[r]: <https://h.io/x>",
+    "![a][nowhere]": r"\![a][nowhere]",
+    "![a](data:image/png;base64,AA)": "a",
+    "![a](javascript:alert(1))": "a",
+    "![a](https://h.io/half": "[a](https://h.io/half",
+    "| ![a](https://h.io/x) | ` |\n|---|---|": "| [a (h.io)](https://h.io/x) | ` |\n|---|---|",
+    # links
+    "[a](https://h.io/x:y$z 'b:c')": "[a](https://h.io/x:y$z 'b:c')",
+    "[a:b]\n\n[a:b]: https://h.io": "[a\\:b][a:b]\n\n[a:b]: https://h.io",
+    "a https://h.io/x_y.": "a <https://h.io/x_y>.",
+    "(https://h.io/(x))": "(<https://h.io/(x)>)",
+    "看https://h.io/a。好": "看<https://h.io/a>。好",
+    "<https://h.io/a:b>": "<https://h.io/a:b>",
+    "[a](javascript:alert(1))": r"\[a\](javascript\:alert(1))",
+    "<javascript:alert(1)>": r"\<javascript\:alert(1)>",
+    # what is not Markdown text
+    '<b title=":red[x]"> :red[x]': '<b title=":red[x]"> \\:red[x]',
+    "<div>\n:red[x]\n\n:red[x]": "<div>\n:red[x]\n\n\\:red[x]",
+    "a[^b:c]\n\n[^b:c]: :red[x]": "a[^b:c]\n\n[^b:c]: \\:red[x]",
+    # the start, which st.markdown would strip
+    "    a:b\n\nc:d": "[_]: #\n\n    a:b\n\nc\\:d",
+    "\n    a:b": "[_]: #\n\n\n    a:b",
+    "a:b\r\nc": "a\\:b\nc",
+}
+
+
+@pytest.mark.parametrize("text", GOLDEN)
+def test_golden(text: str) -> None:
+    assert safe(text) == GOLDEN[text]
+
+
+CODE = "x[1:2] :red[y] $5 $z$ -> ![i](https://h.io) :tada: \\(q\\)"
+AROUND = {
+    "fence": "```\n{}\n```",
+    "tilde fence": "~~~~ py\n~~~\n{}\n~~~~",
+    "fence with blank lines": "```\n\n{}\n\n```\nafter",
+    "fence right after text": "text\n```\n{}\n```",
+    "indented fence": "a\n   ```\n   {}\n   ```",
+    "fence in a list": "- a\n\n  ```\n  {}\n  ```",
+    "fence in a nested list": "1. a\n   - b\n     ```\n     {}\n     ```",
+    "fence in a quote": "> ```\n> {}\n> ```",
+    "fence in a quote in a list": "- > ```\n  > {}\n  > ```",
+    "open fence": "```\n{}",
+    "fence that shorter ones do not close": "````\n```\n{}\n```\n````",
+    "indented": "a\n\n    {}\n\nb",
+    "indented by a tab": "a\n\n\t{}",
+    "indented in a list": "- a\n\n      {}",
+    "span": "a `{}` b",
+    "span of two": "a `` {} ` `` b",
+    "span over lines": "a `b\n{}` c",
+    "span in a table": "| a |\n|---|\n| `{}` |",
+    "span in a heading": "# `{}`",
+    "span in a link": "[`{}`](https://h.io)",
+    "span after an escape": "\\`\\` `{}`",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_code_is_untouched(name: str) -> None:
+    text = AROUND[name].format(CODE)
+    assert safe(text) == text
+
+
+@given(st.sampled_from(sorted(AROUND)), st.text(alphabet="ab1 :$![](){}<>-*_~\\|#&;.", min_size=1))
+def test_any_code_is_untouched(name: str, body: str) -> None:
+    code = "x" + body.replace("|", "") + "x"
+    assert code in safe(AROUND[name].format(code) + "\n\n:red[x]")
+
+
+def test_after_code_the_text_is_read_again() -> None:
+    assert safe("```\n:red[x]\n```\n:red[y] `:red[x]` :red[z]").count("\\:red[") == 2
+
+
+@given(st.text(alphabet="ab1 :$![](){}<>-*_~`\\|#&;\n\"'", max_size=80))
+def test_no_text_becomes_an_image(text: str) -> None:
+    outside = re.sub(r"(`+).*?\1|<[^>]*>|^(?: {4,}|.*[`<]).*$", "", safe(text), flags=re.M | re.S)
+    assert not re.search(r"(?<!\\)!\[", outside)
+
+
+@given(st.text(alphabet="ab 1:./-_+\\\n", max_size=60))
+def test_text_without_markdown_shows_every_character(text: str) -> None:
+    text = "x" + re.sub(r"(?m)^[\s\d.+-]+|https?|www|\\|[ \t]+$", "", text)
+    assert shown(safe(text)) == text
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_every_prefix_of_a_document_can_be_drawn(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for end in range(len(text)):
+        written = safe(text[:end])
+        assert "\r" not in written and "\0" not in written
+
+
+LINES = ["# a", "- a", "1. a", "> a", "*a*", "`a`", "[a](b)", "![a](b)", "<b>", "a | b", "$x$"]
+LINES += ["&amp;", "a_b_c", "~a~", "\\*", "+ a", "---"]
+
+
+@pytest.mark.parametrize("text", LINES + DIRECTIVES)
+def test_a_line_is_plain_text(text: str) -> None:
+    written = line(text)
+    assert shown(written) == text
+    assert not re.search(r"(?<!\\)[!-/:-@\[-`{-~]", re.sub(r"\\.", "", written.replace(SPLIT, "")))
+    assert not any(FRONTEND_REPLACES.search(shown(part)) for part in written.split(SPLIT))
+
+
+@pytest.mark.parametrize("text", ["https://h.io/x", "www.h.io", "a@h.io"])
+def test_an_address_in_a_line_is_no_link(text: str) -> None:
+    assert shown(line(text)) == text
+    assert SPLIT in line(text)
+
+
+def test_a_line_is_one_line_without_hidden_characters() -> None:
+    assert line("  a\n\tb\u2028c\x00\x1b\u202e\u2066\ufeffd\u200b ") == "a b cd"
+    assert line("👩‍💻 می‌خواهم") == "👩‍💻 می‌خواهم"
+
+
+@pytest.mark.parametrize(
+    "scrap",
+    [
+        "$",
+        "[",
+        "![",
+        "`",
+        "``a` ",
+        "a$b ",
+        "\\(",
+        "\\[\n",
+        "$$\n",
+        "> ",
+        "- ",
+        "> $$\n",
+        "](",
+        ":a:",
+        '[a](b "',
+        "![a](b",
+        "<a b='",
+        "<!--",
+        "&colon;",
+        "[r]: u\n",
+        "| a",
+        "http://a.b/:a:",
+        " -> ",
+    ],
+)
+def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
+    def calls(text: str) -> int:
+        count = 0
+
+        def counted(_frame: object, event: str, _arg: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(counted)
+        try:
+            safe(text)
+        finally:
+            sys.setprofile(before)
+        return count
+
+    assert calls(scrap * 2000) < 6 * calls(scrap * 500) + 1000
+    # What regular expressions do inside is not counted: a square of this would take minutes.
+    started = time.process_time()
+    safe((scrap * 200_000)[:200_000])
+    line((scrap * 200_000)[:200_000])
+    assert time.process_time() - started < 20
