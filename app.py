@@ -4,7 +4,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    from server.edge import MIDDLEWARE, ROUTES, lifespan, on_script_error
+    from pages.parts.process import lifespan, on_script_error
+    from server.edge import MIDDLEWARE, ROUTES
 
     app = st.App(
         __file__,

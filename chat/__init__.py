@@ -1,9 +1,9 @@
 """Parley's chat service: the public names, nothing else. Works without any page:
 
-    >>> from chat import Submission, open_chat
-    >>> service = open_chat()
-    >>> answer = service.send("me", None, Submission("Hello!"))
-    >>> print("".join(piece.text for piece in service.follow("me", answer.id)))
+>>> from chat import Submission, open_chat
+>>> service = open_chat()
+>>> answer = service.send("me", None, Submission("Hello!"))
+>>> print("".join(piece.text for piece in service.follow("me", answer.id)))
 """
 
 from chat.bootstrap import open_chat

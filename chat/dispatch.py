@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import takewhile
 
 from chat.context import Fit, fit
-from chat.domain import Conversation, Failure, Message, ReplySettings, Status, new_id
+from chat.domain import Conversation, Failure, Message, ReplySettings, new_id
 from chat.errors import EmptyMessage, MessageTooLong, ParleyError
 from chat.generation import Generation, Replies
 from chat.providers.base import Delta, Model, Provider, Request
@@ -161,5 +161,6 @@ class Dispatch:
 
 
 async def _failing(error: ParleyError) -> AsyncIterator[Delta]:
-    raise error
+    for problem in (error,):  # a generator that raises at its first step
+        raise problem
     yield Delta()

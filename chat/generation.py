@@ -139,6 +139,7 @@ class Replies:
         self._running: dict[str, Generation] = {}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
 
     def reserve(self, generation: Generation) -> None:
@@ -188,16 +189,20 @@ class Replies:
                     generation.wait(5.0)
             asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
+            if self._thread is not None:
+                self._thread.join(timeout=5)
+            if not loop.is_running():
+                loop.close()
         self._writers.shutdown(wait=True)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                thread = threading.Thread(
+                self._thread = threading.Thread(
                     target=self._loop.run_forever, name="parley-replies", daemon=True
                 )
-                thread.start()
+                self._thread.start()
             return self._loop
 
     @staticmethod

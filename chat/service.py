@@ -64,7 +64,7 @@ class ChatService:
 
     def conversations(self, owner: str, limit: int = 50) -> list[Conversation]:
         """The owner's conversations, the latest first."""
-        return self._store.conversations.list(owner, limit)
+        return self._store.conversations.latest(owner, limit)
 
     def search(self, owner: str, text: str, limit: int = 20) -> list[Conversation]:
         """Conversations that hold every word of `text` in their title or messages."""

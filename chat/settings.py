@@ -92,7 +92,7 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
         except ValueError:
             problems.append(f"{name} should be {_WORDS[kind]}, not {raw!r}")
             continue
-        if (least is not None and value < least) or (most is not None and value > most):
+        if (least is not None and not value >= least) or (most is not None and value > most):
             bounds = f"at least {least:g}" + (f" and at most {most:g}" if most is not None else "")
             problems.append(f"{name} should be {bounds}, not {value}")
             continue
@@ -136,5 +136,6 @@ def gather(secrets: Mapping[str, Any] | None = None, folder: Path | None = None)
             secrets = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
         except tomllib.TOMLDecodeError as error:
             raise SettingsError([f".streamlit/secrets.toml cannot be read: {error}"]) from None
-    env_file = {k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}
-    return {**secrets, **env_file, **os.environ}
+    env_file = {name: value for name, value in dotenv_values(folder / ".env").items() if value}
+    environment = {name: value for name, value in os.environ.items() if value.strip()}
+    return {**secrets, **env_file, **environment}

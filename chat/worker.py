@@ -33,7 +33,7 @@ class Worker:
             return False
         if name in _here:
             return True
-        host, pid, _ = (name.rsplit(":", 2) + ["", ""])[:3]
+        host, pid, _ = [*name.rsplit(":", 2), "", ""][:3]
         mine, my_pid, _ = self.name.rsplit(":", 2)
         if host == mine and pid.isdigit() and (pid == my_pid or not _process_exists(int(pid))):
             return False

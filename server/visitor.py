@@ -23,10 +23,12 @@ class VisitorCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(_NOT_PAGES):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         request = Request(scope)
         if _SHAPE.fullmatch(request.cookies.get(COOKIE, "")):
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         is_secure = (
             request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         )

@@ -1,4 +1,4 @@
-"""What tests share: a temporary database (SQLite, and PostgreSQL), a service with a scripted provider."""
+"""What tests share: an empty database of each kind, a service with a scripted provider."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
 from chat import ChatService, open_chat
 from chat.domain import Usage
 from chat.providers.base import Delta, Model, Request
 from chat.store import Store
+from tests.databases import postgres_database, postgres_server
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'parley.db'}"
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database; every test that asks for one runs on both kinds."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'parley.db'}"
+        return
+    with postgres_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -150,13 +150,16 @@ class LLMServer:
         talk = asyncio.create_task(self._play(script, seen, writer))
         try:
             await asyncio.wait({watch, talk}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done() and not watch.result():
-                seen.disconnected_at = time.monotonic()
-                seen.disconnected.set()
+            early = watch.result() if watch.done() else None
+            if early == b"":
                 raise ConnectionResetError
             await talk
             seen.finished.set()
-            return watch.result() if watch.done() else b""
+            return early or b""
+        except ConnectionError:  # closed, or reset because it had not read everything
+            seen.disconnected_at = time.monotonic()
+            seen.disconnected.set()
+            raise
         finally:
             talk.cancel()
             watch.cancel()

@@ -48,7 +48,7 @@ async def loaded(path: Path) -> AsyncIterator[LocalModelProvider]:
 
 
 def ask(text: str = "hello", max_tokens: int = 20) -> Request:
-    return Request("tiny", (Turn(Role.USER, text),), temperature=1.0, max_tokens=max_tokens)
+    return Request("tiny", (Turn(Role.USER, text),), temperature=0.0, max_tokens=max_tokens)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

@@ -105,9 +105,7 @@ def test_stop_in_the_middle_keeps_exactly_what_was_seen(
     assert finish(service, answer) == "one two "
 
 
-def test_a_stopped_reply_goes_on_in_place(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_a_stopped_reply_goes_on_in_place(service: ChatService, provider: ScriptedProvider) -> None:
     provider.say("one two three four", "three four")
     provider.hold(at=2)
     answer = service.send(ME, None, Submission("Count."))
@@ -374,8 +372,12 @@ def test_thinking_is_kept_apart_and_not_sent_back(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(
-        [Delta(reasoning="Hmm, "), Delta(reasoning="well."), Delta(text="Yes."),
-         Delta(finish_reason="stop")]
+        [
+            Delta(reasoning="Hmm, "),
+            Delta(reasoning="well."),
+            Delta(text="Yes."),
+            Delta(finish_reason="stop"),
+        ]
     )
     answer = service.send(ME, None, Submission("Is it?"))
     pieces = list(service.follow(ME, answer.id))

@@ -55,12 +55,10 @@ class ConversationStore:
                 .where(ClearMarkRow.conversation_id == conversation_id)
                 .order_by(ClearMarkRow.created_at)
             )
-            running = session.scalar(
-                select(_RUNNING).where(ConversationRow.id == conversation_id)
-            )
+            running = session.scalar(select(_RUNNING).where(ConversationRow.id == conversation_id))
             return row.to_domain(tuple(marks), is_running=bool(running))
 
-    def list(self, owner: str, limit: int = 50) -> list[Conversation]:
+    def latest(self, owner: str, limit: int = 50) -> list[Conversation]:
         """The owner's conversations, the latest first."""
         with reading(self._engine) as session:
             rows = session.execute(
@@ -89,9 +87,7 @@ class ConversationStore:
             rows = session.execute(query.order_by(ConversationRow.updated_at.desc()).limit(limit))
             return [row.to_domain(is_running=running) for row, running in rows]
 
-    def change_settings(
-        self, owner: str, conversation_id: str, settings: ReplySettings
-    ) -> None:
+    def change_settings(self, owner: str, conversation_id: str, settings: ReplySettings) -> None:
         with writing(self._engine) as session:
             row = owned(session, owner, conversation_id, lock=True)
             for name, value in asdict(settings).items():

@@ -89,10 +89,9 @@ class MessageStore:
             MessageRow.text == "",
             MessageRow.status.not_in([Status.STREAMING.value, Status.COMPLETE.value]),
         )
-        under = or_(
-            MessageRow.parent_id.in_([p for p in parents if p]),
-            MessageRow.parent_id.is_(None) if None in parents else False,
-        )
+        known = MessageRow.parent_id.in_([parent for parent in parents if parent])
+        at_top = MessageRow.parent_id.is_(None)
+        under = or_(known, at_top) if None in parents else known
         with reading(self._engine) as session:
             rows = session.execute(
                 select(MessageRow.id, MessageRow.parent_id)

@@ -126,5 +126,3 @@ def _give_back(session: Session, row: MessageRow) -> None:
         .where(ConversationRow.id == row.conversation_id, ConversationRow.leaf_id == row.id)
         .values(leaf_id=row.replaces_id)
     )
-
-

@@ -126,6 +126,5 @@ def _show_version(message_id: str) -> None:
 
 
 def _delete(message_id: str) -> None:
-    service = state.service()
-    if notices.attempt(lambda: service.delete_message(state.owner(), message_id) or True):
+    if notices.succeeds(state.service().delete_message, state.owner(), message_id):
         notices.offer_undo("Message deleted.", "undelete_message", message_id)

@@ -24,6 +24,11 @@ def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return None
 
 
+def succeeds(action: Callable[..., object], *args: Any) -> bool:
+    """The same for an action that returns nothing: whether it was done."""
+    return attempt(lambda: (action(*args), True)) is not None
+
+
 def say(sentence: str) -> None:
     st.session_state["notice"] = {"text": sentence}
 

@@ -10,12 +10,14 @@ from chat import SettingsError
 from pages.parts import state
 
 _ICON = Path(__file__).with_name("icon.png")  # an icon by name would be fetched from elsewhere
+_STYLE = Path(__file__).with_name("style.css")
 _SCREENS = Path(__file__).parents[1] / "screens"
 
 
 def run() -> None:
     """Draw the screen that the URL asks for."""
     st.set_page_config(page_title="Parley", page_icon=str(_ICON), layout="centered")
+    st.html(_STYLE)
     try:
         state.service()
     except SettingsError as error:
@@ -23,7 +25,5 @@ def run() -> None:
         for problem in error.problems:
             st.text(problem)
         st.stop()
-    conversation = st.Page(
-        _SCREENS / "conversation.py", title="Parley", default=True
-    )
+    conversation = st.Page(_SCREENS / "conversation.py", title="Parley", default=True)
     st.navigation([conversation], position="hidden").run()

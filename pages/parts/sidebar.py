@@ -187,6 +187,7 @@ def _look_for_models() -> None:
 def _draw_actions(view: View | None) -> None:
     is_busy = view is None or view.running_id is not None
     answers = [m for m in view.messages if m.role == "assistant"] if view else []
+    is_cleared = view is not None and view.mark_at_end is not None
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Retry",
@@ -199,7 +200,7 @@ def _draw_actions(view: View | None) -> None:
         st.button(
             "Clear",
             key="clear",
-            disabled=is_busy or not answers or view.mark_at_end is not None,
+            disabled=is_busy or not answers or is_cleared,
             width="stretch",
             on_click=_clear,
         )
@@ -218,8 +219,7 @@ def _clear() -> None:
 
 def _delete() -> None:
     conversation = state.conversation_id()
-    service = state.service()
-    if notices.attempt(lambda: service.delete(state.owner(), conversation) or True):
+    if conversation and notices.succeeds(state.service().delete, state.owner(), conversation):
         state.show_conversation(None)
         notices.offer_undo("Conversation deleted.", "undelete", conversation)
 

@@ -1,0 +1,58 @@
+"""The life of the process: the service is opened before the first visitor and closed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+import streamlit as st
+
+from chat import ParleyError
+from pages.parts import state
+
+log = logging.getLogger("pages")
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[None]:
+    """Open the service at start; at the end, stop and store what still runs."""
+    _log_to_console()
+    threading.Thread(target=_warm, name="parley-warm", daemon=True).start()
+    service = None
+    try:
+        service = await anyio.to_thread.run_sync(state.service)
+    except ParleyError as error:
+        log.error("%s", error)  # the page says the same, once it is opened
+    yield
+    if service is not None:
+        await anyio.to_thread.run_sync(service.close)
+
+
+def on_script_error(error: Exception) -> bool:
+    """The traceback goes to the log, a sentence to the person."""
+    log.error("a page failed", exc_info=error)
+    sentence = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
+    st.error(sentence, icon=":material/error:")
+    return True
+
+
+def _log_to_console() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for name in ("chat", "pages", "server"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(handler)
+            logger.propagate = False
+
+
+def _warm() -> None:
+    """Import what the first streamed reply needs, so that nobody waits for it."""
+    import pandas  # noqa: F401
+
+    from pages.parts import live, transcript  # noqa: F401

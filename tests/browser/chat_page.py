@@ -1,0 +1,172 @@
+"""The chat as a person sees it: controls are found by their keys, messages by their roles."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.llm_server import word
+
+_WORD = re.compile(r"[a-z]+\d+")
+_LAST_ANSWER = """() => {
+  const answers = document.querySelectorAll('[aria-label="Chat message from assistant"]')
+  return answers.length ? answers[answers.length - 1].innerText : ""
+}"""
+_KEYS = """(pattern) => [...document.querySelectorAll('[class*="st-key-"]')].flatMap((each) =>
+  [...each.classList].map((name) => name.match(pattern)?.[1]).filter(Boolean))"""
+# Whatever the page ever shows of a numbered reply must be its beginning, and must not shrink.
+_WATCH = """(() => {
+  const words = %s
+  let longest = 0
+  const look = () => {
+    const answers = document.querySelectorAll('[aria-label="Chat message from assistant"]')
+    if (!answers.length) return
+    const found = answers[answers.length - 1].textContent.match(/[a-z]+\\d+/g) || []
+    const wrong = found.findIndex((each, place) => each !== words[place %% words.length] + place)
+    if (wrong >= 0) window.parleyViolation(`word ${wrong} of ${found.length} is ${found[wrong]}`)
+    if (found.length < longest) window.parleyViolation(`${longest} words shrank to ${found.length}`)
+    longest = found.length
+  }
+  new MutationObserver(look).observe(document, {subtree: true, childList: true, characterData: true})
+})()"""
+
+
+def numbered(tokens: int) -> list[str]:
+    """The words of the server's deterministic reply."""
+    return [word(place).strip() for place in range(tokens)]
+
+
+class Chat:
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.composer = self.key("composer").locator("textarea")
+        self.messages = page.get_by_test_id("stChatMessage")
+        self.questions = self._from("user")
+        self.answers = self._from("assistant")
+
+    # --- finding -------------------------------------------------------------------------------
+
+    def key(self, key: str) -> Locator:
+        return self.page.locator(f".st-key-{key}")
+
+    def button(self, key: str) -> Locator:
+        return self.key(key).locator("button").first
+
+    def ids(self, kind: str) -> list[str]:
+        """The ids in the keys `<kind>_<id>`, in the order of the page."""
+        found: list[str] = self.page.evaluate(_KEYS, f"^st-key-{kind}_([0-9a-f]{{30}})$")
+        return found
+
+    @property
+    def conversation_id(self) -> str | None:
+        return parse_qs(urlsplit(self.page.url).query).get("c", [None])[0]
+
+    @property
+    def question_id(self) -> str:
+        return self.ids("edit")[-1]
+
+    @property
+    def answer_id(self) -> str:
+        return self.ids("retry")[-1]
+
+    # --- doing ---------------------------------------------------------------------------------
+
+    def open(self, conversation_id: str | None = None) -> None:
+        """A cold visit, as from a bookmark; comes back when there is something to type into."""
+        self.page.goto(f"{self.url}/?c={conversation_id}" if conversation_id else self.url)
+        expect(self.composer).to_be_visible(timeout=30_000)
+
+    def reload(self) -> None:
+        self.page.reload()
+        expect(self.composer).to_be_visible(timeout=30_000)
+
+    def press(self, key: str) -> None:
+        self.button(key).click()
+
+    def send(self, text: str) -> None:
+        self.composer.fill(text)
+        self.composer.press("Enter")
+
+    def ask(self, text: str) -> str:
+        """Send, and wait for the whole reply; returns the answer's id."""
+        count = self.answers.count()
+        self.send(text)
+        expect(self.answers).to_have_count(count + 1)
+        self.wait_done()
+        return self.answer_id
+
+    def stop(self) -> None:
+        self.press("stop")
+
+    def edit(self, text: str, message_id: str | None = None) -> None:
+        """Send a question in other words."""
+        message_id = message_id or self.question_id
+        self.press(f"edit_{message_id}")
+        self.key(f"edit_text_{message_id}").locator("textarea").fill(text)
+        self.press(f"edit_send_{message_id}")
+
+    def choose_model(self, model: str) -> None:
+        """Type a model's id into the list of models."""
+        box = self.key("model").locator("input")
+        box.fill(model)
+        box.press("Enter")
+        self.wait_settled()
+        expect(box).to_have_value(re.compile(re.escape(model)))
+
+    def show_all_settings(self) -> None:
+        """Unfold what lies in an expander of the sidebar."""
+        for summary in self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary").all():
+            summary.click()
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def wait_running(self) -> None:
+        expect(self.key("stop")).to_be_visible()
+
+    def wait_settled(self) -> None:
+        """No script runs for this page."""
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-script-state", "notRunning"
+        )
+
+    def wait_done(self, timeout: float = 30_000) -> None:
+        """No reply runs, and every answer has its row of actions."""
+        expect(self.key("stop")).to_have_count(0, timeout=timeout)
+        expect(self.page.locator('[class*="st-key-retry_"]')).to_have_count(self.answers.count())
+        self.wait_settled()
+
+    def wait_word(self, place: int, timeout: float = 10_000) -> None:
+        """Wait until the last answer shows the word at `place` of a numbered reply."""
+        pattern = re.compile(rf"\b{word(place).strip()}\b")
+        expect(self.answers.last).to_contain_text(pattern, timeout=timeout)
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def last_answer_text(self) -> str:
+        """What stands in the last answer right now, everything included."""
+        return str(self.page.evaluate(_LAST_ANSWER))
+
+    def shown_words(self) -> list[str]:
+        """The words of a numbered reply in the last answer right now."""
+        return _WORD.findall(self.last_answer_text())
+
+    def copied(self, message_id: str | None = None) -> str:
+        """Press Copy; what is on the clipboard then."""
+        copy = self.key(f"copy_{message_id or self.answer_id}")
+        copy.locator("button").click()
+        expect(copy.get_by_text("Copied")).to_be_attached()
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    def watch(self) -> list[str]:
+        """From the next load on: whatever a numbered last answer shows beyond its beginning."""
+        violations: list[str] = []
+        words = [re.sub(r"\d+", "", each) for each in numbered(16)]
+        self.page.expose_function("parleyViolation", violations.append)
+        self.page.add_init_script(_WATCH % words)
+        return violations
+
+    def _from(self, role: str) -> Locator:
+        label = self.page.locator(f'[aria-label="Chat message from {role}"]')
+        return self.messages.filter(has=label)

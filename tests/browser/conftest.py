@@ -1,0 +1,198 @@
+"""A real Chromium, the real app, and a real server that speaks for the model.
+
+All are started once. Each test is a new visitor in an empty browser; what the server replies is
+said with `server.next(Script(…))`, and a `gate` holds a reply until the test lets it go.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.app_server import ROOT, AppServer
+from tests.browser.chat_page import Chat
+from tests.llm_server import LLMServer
+
+KEY = "sk-canary-4f9d2c7b81e6a350"  # must never be seen on a page or in a log
+LIMIT = 300  # tokens in one message
+RESULTS = ROOT / "test-results"
+_OPTIONS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+).split()
+_INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+expect.set_options(timeout=10_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Last: they are the slowest, and Playwright's event loop stays in this thread until the end.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and report.failed:  # type: ignore[attr-defined]
+        item.stash[_FAILED] = True
+    return report
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    installed = next(filter(None, map(shutil.which, _INSTALLED)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=installed, args=_OPTIONS)
+        except PlaywrightError as error:
+            pytest.fail(
+                "The browser tests need Chromium or Chrome, and none could be started. Install "
+                "one (for example: apt-get install chromium), or leave these tests out with "
+                f'-m "not browser".\n{error}',
+                pytrace=False,
+            )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def llm() -> Iterator[LLMServer]:
+    with LLMServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(llm: LLMServer) -> LLMServer:
+    """The server that speaks for the model, with nothing asked of it and nothing prepared."""
+    llm.requests.clear()
+    llm._next.clear()
+    return llm
+
+
+@pytest.fixture(scope="session")
+def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT)}
+    with AppServer(tmp_path_factory.mktemp("app"), **config) as app:
+        yield app
+
+
+def configured(llm: LLMServer) -> dict[str, str]:
+    """What an app is told to talk to the server."""
+    return {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": KEY, "MAX_RETRIES": "0"}
+
+
+@pytest.fixture
+def gate() -> Iterator[Callable[[], threading.Event]]:
+    """Makes gates; all are opened when the test is over."""
+    made: list[threading.Event] = []
+
+    def make() -> threading.Event:
+        made.append(threading.Event())
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.set()
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """Kept for its cache: a browser that has seen the app loads it in half the time."""
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(
+    browser: Browser, app: AppServer, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Chat]]:
+    """Opens the app: as a new visitor, or in another tab of the same one with `beside=chat`."""
+    opened: list[Page] = []
+    contexts: list[BrowserContext] = []
+    strangers: list[str] = []
+
+    def open_app(
+        conversation_id: str | None = None,
+        *,
+        beside: Chat | None = None,
+        context: BrowserContext | None = None,
+        app: AppServer = app,
+        is_watched: bool = False,
+        **options: object,
+    ) -> Chat:
+        if beside is not None:
+            context = beside.page.context
+        elif context is None:
+            context = browser.new_context(**options)  # type: ignore[arg-type]
+            contexts.append(context)
+        page = context.new_page()
+        opened.append(page)
+        page.on("request", lambda asked: _note_stranger(asked.url, strangers))
+        chat = Chat(page, app.url)
+        if is_watched:
+            violations = chat.watch()
+            request.addfinalizer(lambda: _expect_none(violations))
+        chat.open(conversation_id)
+        return chat
+
+    yield open_app
+    if request.node.stash.get(_FAILED, False):
+        _keep_evidence(request.node.name, opened, app)
+    for page in opened:
+        page.close()
+    for each in contexts:
+        each.close()
+    assert strangers == [], "nothing may be fetched from elsewhere"
+
+
+@pytest.fixture
+def chat(visit: Callable[..., Chat], shared_context: BrowserContext, server: LLMServer) -> Chat:
+    """The app, opened by a new visitor."""
+    shared_context.clear_cookies()
+    chat: Chat = visit(context=shared_context)
+    return chat
+
+
+@pytest.fixture
+def watched_chat(
+    visit: Callable[..., Chat], shared_context: BrowserContext, server: LLMServer
+) -> Chat:
+    """The same, and at no moment may the last answer show anything but its beginning, growing."""
+    shared_context.clear_cookies()
+    chat: Chat = visit(context=shared_context, is_watched=True)
+    return chat
+
+
+def _note_stranger(url: str, strangers: list[str]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {"localhost", "127.0.0.1"}:
+        strangers.append(url)
+
+
+def _expect_none(violations: list[str]) -> None:
+    assert violations == [], f"{len(violations)} moments, the first: {violations[:3]}"
+
+
+def _keep_evidence(name: str, pages: list[Page], app: AppServer) -> None:
+    folder = RESULTS / "".join(c if c.isalnum() else "-" for c in name)[:80]
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, page in enumerate(pages):
+        try:
+            page.screenshot(path=folder / f"page-{number}.png")
+        except PlaywrightError:
+            continue
+    Path(folder / "app.log").write_text(app.log(), "utf-8")

