@@ -199,6 +199,11 @@ class Replies:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                # asyncio looks names up in this pool, a few threads by default: providers whose
+                # name servers do not answer must not hold up everybody else.
+                self._loop.set_default_executor(
+                    ThreadPoolExecutor(64, thread_name_prefix="parley-lookup")
+                )
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="parley-replies", daemon=True
                 )

@@ -38,7 +38,15 @@ class View:
     mark_at_end: str | None  # the clear mark below the last message
     context: Fit
     failed_retry: Message | None  # a try that failed and left the old version in view
-    running_id: str | None  # the reply being written in this conversation
+    running: tuple[str, ...]  # ids of the replies being written, in view or not
+
+    @property
+    def running_id(self) -> str | None:
+        """The reply to wait for: the one in view if it runs, else one in another version."""
+        # The two are read one after the other; a reply that ends in between is still followed.
+        if self.live is not None:
+            return self.live.id
+        return self.running[0] if self.running else None
 
     @property
     def live(self) -> Message | None:
@@ -92,7 +100,7 @@ class ChatService:
             mark_at_end=mark_at_end,
             context=self._dispatch.fit(owner, conversation, conversation.leaf_id),
             failed_retry=failed,
-            running_id=running[0] if running else None,
+            running=tuple(running),
         )
 
     def models(self) -> tuple[Model, ...]:

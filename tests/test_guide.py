@@ -265,7 +265,8 @@ def test_continuing_what_is_complete_says_so(so_far: str) -> None:
 
 
 def test_the_token_limit_cuts_the_answer_and_continuing_completes_it() -> None:
-    whole, so_far, reasons = reply_to(MANUAL, "Count to 200"), "", []
+    whole, so_far = reply_to(MANUAL, "Count to 200"), ""
+    reasons: list[str | None] = []
     while not reasons or reasons[-1] == "length":
         deltas = stream(request("Count to 200", continues=so_far, max_tokens=260))
         so_far += text(deltas)
@@ -277,7 +278,8 @@ def test_the_token_limit_cuts_the_answer_and_continuing_completes_it() -> None:
 
 def test_cancelling_ends_the_stream_at_once() -> None:
     async def run() -> list[str]:
-        waiting, heard = asyncio.Event(), []
+        waiting = asyncio.Event()
+        heard: list[str] = []
 
         async def pause(seconds: float) -> None:
             if len(heard) == 3:

@@ -247,7 +247,7 @@ class OpenAIProvider:
             kind = errors.CutOff
         else:
             # Only the places: the message of an unforeseen error may quote the request.
-            places = "".join(traceback.format_tb(error.__traceback__))
+            places = "".join(traceback.format_tb(error.__traceback__, limit=-6))
             log.error("unforeseen %s from %s:\n%s", type(error).__name__, self.name, places)
         return kind(self.label, details=described(error), secrets=self._secrets)
 

@@ -26,7 +26,8 @@ def draw(view: View, message: Message) -> None:
             if message.is_cut and message.id == view.messages[-1].id:
                 _button("continue", message, "play_arrow", _continue, is_disabled=is_busy)
             _button("retry", message, "refresh", retry, is_disabled=is_busy)
-        clipboard.draw(message.text, key=f"copy_{message.id}")
+        if message.text:
+            clipboard.draw(message.text, key=f"copy_{message.id}")
         _button("delete", message, "delete", _delete, is_disabled=is_busy)
         if message.role is Role.ASSISTANT and message.status is not Status.FAILED:
             st.caption(_facts(message), width="content")
