@@ -25,6 +25,7 @@ class Fit:
     begins_at_id: str | None  # the first message that is sent
     used_tokens: int
     available_tokens: int
+    is_exact: bool  # whether every message that is sent was counted, not estimated
 
 
 def budget(
@@ -77,7 +78,14 @@ def fit(
             turns += 1
             turn, cost = [], 0
     sent.reverse()
-    return Fit(_merge(sent), left_out, sent[0].id if sent else None, used, available)
+    return Fit(
+        turns=_merge(sent),
+        left_out=left_out,
+        begins_at_id=sent[0].id if sent else None,
+        used_tokens=used,
+        available_tokens=available,
+        is_exact=all(message.is_exact for message in sent),
+    )
 
 
 def _is_sendable(message: Message) -> bool:

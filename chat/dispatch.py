@@ -82,7 +82,7 @@ class Dispatch:
             conversation = self._store.conversations.get(owner, answer.conversation_id)
             provider, model = self.resolve(conversation.settings)
             generation.provider_label = provider.label
-            sent = self.fit(owner, conversation, answer.parent_id)
+            sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
             request = Request(
                 model=model.id,
                 turns=sent.turns,
@@ -98,8 +98,13 @@ class Dispatch:
         self.replies.start(generation, stream)
         return answer
 
-    def fit(self, owner: str, conversation: Conversation, leaf_id: str | None) -> Fit:
-        """What would be sent if the message `leaf_id` were the last one."""
+    def fit(
+        self, owner: str, conversation: Conversation, leaf_id: str | None, so_far: int = 0
+    ) -> Fit:
+        """What would be sent if the message `leaf_id` were the last one.
+
+        `so_far` tokens of an answer that is to go on are sent along and need their room.
+        """
         settings = conversation.settings
         cleared = set(conversation.cleared_ids)
         _, model = self.resolve(settings)
@@ -110,7 +115,7 @@ class Dispatch:
             max_turns=self._settings.max_history_turns,
             system_tokens=self._counter.count(self._system_prompt(settings)).tokens,
             window_tokens=model.window_tokens,
-            reserve_tokens=self._max_reply_tokens(settings),
+            reserve_tokens=self._max_reply_tokens(settings) + so_far,
         )
 
     def _system_prompt(self, settings: ReplySettings) -> str:

@@ -60,7 +60,7 @@ class Generation:
         self._changed = threading.Condition()
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
-        self._stop_wanted = False
+        self._stop_as: Status | None = None  # how it is to end, once somebody wants it to
 
     @property
     def text(self) -> str:
@@ -168,7 +168,7 @@ class Replies:
         generation = self.get(answer_id)
         if generation is None:
             return False
-        self._running_loop().call_soon_threadsafe(self._cancel, generation)
+        self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.STOPPED)
         generation.wait(wait)
         return True
 
@@ -177,16 +177,15 @@ class Replies:
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
     def close(self) -> None:
-        """Stop every reply, each stored with the text so far, then end the loop."""
+        """Interrupt every reply, each stored with the text so far, then end the loop."""
         with self._lock:
-            running = list(self._running)
+            running = list(self._running.values())
             loop, self._loop = self._loop, None
         if loop is not None:
-            for answer_id in running:
-                generation = self.get(answer_id)
-                if generation:
-                    loop.call_soon_threadsafe(self._cancel, generation)
-                    generation.wait(5.0)
+            for generation in running:
+                loop.call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
+            for generation in running:
+                generation.wait(5.0)
             asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
             if self._thread is not None:
@@ -211,8 +210,8 @@ class Replies:
             return self._loop
 
     @staticmethod
-    def _cancel(generation: Generation) -> None:
-        generation._stop_wanted = True
+    def _cancel(generation: Generation, status: Status) -> None:
+        generation._stop_as = status
         if generation._task is not None:
             generation._task.cancel()
 
@@ -220,7 +219,7 @@ class Replies:
         generation._begin(self._clock())
         saver = asyncio.create_task(self._save_regularly(generation))
         generation._task = asyncio.create_task(self._read(generation, stream))
-        if generation._stop_wanted:
+        if generation._stop_as:
             generation._task.cancel()
         status = await self._outcome(generation)
         saver.cancel()
@@ -241,20 +240,20 @@ class Replies:
         assert task is not None
         while not task.done():
             # A provider that hangs while closing must not keep a stopped reply open.
-            within = CLOSE_WITHIN if generation._stop_wanted else None
+            within = CLOSE_WITHIN if generation._stop_as else None
             done, _ = await asyncio.wait({task}, timeout=within or 1.0)
             if not done and within is not None:
                 log.warning("reply %s: the provider did not close in time", generation.answer_id)
-                return Status.STOPPED
+                return generation._stop_as or Status.STOPPED
         if task.cancelled():
-            return Status.STOPPED
+            return generation._stop_as or Status.STOPPED
         error = task.exception()
         if error is None and not (generation.text or generation.reasoning):
             error = EmptyReply(generation.provider_label)
         if error is None:
             return Status.COMPLETE
-        if generation._stop_wanted:
-            return Status.STOPPED
+        if generation._stop_as:
+            return generation._stop_as
         if not isinstance(error, ParleyError):
             log.error("reply %s failed", generation.answer_id, exc_info=error)
             error = ParleyError(details=type(error).__name__)

@@ -140,7 +140,7 @@ def test_text_that_was_never_counted_is_estimated() -> None:
 
 
 def test_nothing_fits_into_nothing() -> None:
-    assert fit_all([]) == Fit((), 0, None, 0, 1_000_000)
+    assert fit_all([]) == Fit((), 0, None, 0, 1_000_000, is_exact=True)
 
 
 def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:

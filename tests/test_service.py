@@ -450,7 +450,7 @@ def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
     assert view.messages[-1].status is Status.INTERRUPTED and texts(view)[-1] == "one two "
 
 
-def test_closing_the_service_stops_and_stores_what_runs(
+def test_closing_the_service_interrupts_and_stores_what_runs(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service()
@@ -460,7 +460,7 @@ def test_closing_the_service_stops_and_stores_what_runs(
     assert provider.held.wait(10)
     service._replies.close()
     stopped = make_service().open(ME, answer.conversation_id).messages[-1]
-    assert stopped.status is Status.STOPPED and stopped.text == "one "
+    assert stopped.status is Status.INTERRUPTED and stopped.text == "one "
 
 
 def test_a_typed_model_id_goes_to_the_provider_as_it_is(

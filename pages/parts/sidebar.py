@@ -226,7 +226,8 @@ def _delete() -> None:
 
 def _draw_gauge(view: View) -> None:
     used, available = view.context.used_tokens, max(1, view.context.available_tokens)
+    about = "" if view.context.is_exact else "≈ "
     st.progress(
         min(1.0, used / available),
-        text=f":small[Context: ≈ {used:,} of {available:,} tokens]",
+        text=f":small[Context: {about}{used:,} of {available:,} tokens]",
     )
