@@ -292,6 +292,23 @@ async def _read_request(
     return first.split(" ")[1], headers, body
 
 
+async def comments_for_ever(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b": keep-alive\n\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def comments_between_tokens(writer: asyncio.StreamWriter) -> None:
+    writer.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
+    for _ in range(8):  # together longer than the idle timeout
+        await asyncio.sleep(0.1)
+        writer.write(b": keep-alive\n\n")
+    writer.write(b'data: {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}\n\n')
+    writer.write(b"data: [DONE]\n\n")
+    await writer.drain()
+
+
 def main() -> None:
     import argparse
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.parts.blocks import Line, Outline, Splitter, split
+from pages.parts.blocks import Splitter, split
+from pages.parts.outline import Line, Outline
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
 SCRAPS = [

@@ -17,7 +17,14 @@ from chat.domain import Role
 from chat.providers.base import Delta, Request, Turn
 from chat.providers.openai_api import OpenAIProvider
 from chat.settings import Endpoint, Settings
-from tests.llm_server import FAULTS, LLMServer, Script, text_of
+from tests.llm_server import (
+    FAULTS,
+    LLMServer,
+    Script,
+    comments_between_tokens,
+    comments_for_ever,
+    text_of,
+)
 
 KEY = "my-Secret-Passphrase"
 
@@ -278,12 +285,12 @@ def test_stopping_before_the_first_token_hangs_up_at_once(server: LLMServer) -> 
 
 
 def test_keep_alive_comments_do_not_count_as_a_first_token() -> None:
-    error = asyncio.run(_against(_comments_for_ever, first_token_timeout=0.3))
+    error = asyncio.run(_against(comments_for_ever, first_token_timeout=0.3))
     assert type(error) is errors.FirstTokenTimeout
 
 
 def test_keep_alive_comments_show_that_a_reply_still_lives() -> None:
-    error = asyncio.run(_against(_comments_between_tokens, idle_timeout=0.5))
+    error = asyncio.run(_against(comments_between_tokens, idle_timeout=0.5))
     assert error is None
 
 
@@ -317,23 +324,6 @@ async def _against(
 
 
 async def _plain_text(writer: asyncio.StreamWriter) -> None:
-    await writer.drain()
-
-
-async def _comments_for_ever(writer: asyncio.StreamWriter) -> None:
-    while True:
-        writer.write(b": keep-alive\n\n")
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
-async def _comments_between_tokens(writer: asyncio.StreamWriter) -> None:
-    writer.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
-    for _ in range(8):  # together longer than the idle timeout
-        await asyncio.sleep(0.1)
-        writer.write(b": keep-alive\n\n")
-    writer.write(b'data: {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}\n\n')
-    writer.write(b"data: [DONE]\n\n")
     await writer.drain()
 
 

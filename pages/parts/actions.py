@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from chat import Message, Role, Status, View
-from pages.parts import clipboard, focus, markdown, notices, state
+from pages.parts import clipboard, focus, markdown, notices, scroll, state
 
 
 def draw(view: View, message: Message) -> None:
@@ -110,12 +110,14 @@ def draw_editor(message: Message) -> None:
 
 def _send_edit(message_id: str) -> None:
     text = st.session_state[f"edit_text_{message_id}"]
-    if notices.attempt(state.service().edit, state.owner(), message_id, text):
+    if answer := notices.attempt(state.service().edit, state.owner(), message_id, text):
         state.edit(None)
+        scroll.wish(answer.id)
 
 
 def retry(message_id: str) -> None:
-    notices.attempt(state.service().retry, state.owner(), message_id)
+    if answer := notices.attempt(state.service().retry, state.owner(), message_id):
+        scroll.wish(answer.id)
 
 
 def _continue(message_id: str) -> None:

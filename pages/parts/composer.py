@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Submission, View
-from pages.parts import live, notices, state
+from pages.parts import live, notices, scroll, state
 
 KEY = "composer"
 
@@ -38,3 +38,4 @@ def send(text: str) -> None:
         st.session_state[KEY] = text
     else:
         state.show_conversation(answer.conversation_id)
+        scroll.wish(answer.id)

@@ -16,7 +16,7 @@ import streamlit as st
 from chat import ChatService, ReplySettings, gather, open_chat
 
 VISITOR_COOKIE = "parley_visitor"
-WINDOW = 40  # messages drawn at first; "show earlier" adds as many
+WINDOW = 30  # messages drawn at first; "show earlier" adds as many
 LISTED = 8  # conversations listed at first
 
 

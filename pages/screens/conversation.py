@@ -3,7 +3,7 @@
 import streamlit as st
 
 from chat import NotFound
-from pages.parts import announcer, composer, live, notices, sidebar, state, transcript
+from pages.parts import announcer, composer, live, notices, scroll, sidebar, state, transcript
 
 service, owner = state.service(), state.owner()
 view = None
@@ -15,6 +15,7 @@ if wanted := state.conversation_id():
         state.show_conversation(None)
 
 announcer.draw(view)
+scroll.draw()
 sidebar.draw(view)
 composer.draw(view)
 if view is None:
