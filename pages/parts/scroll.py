@@ -1,4 +1,4 @@
-"""Brings the end of the conversation into view after a send; otherwise the reader's place is kept."""
+"""Brings the end into view after a send; otherwise the reader's place is kept."""
 
 from __future__ import annotations
 
