@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.parts.inline import SPLIT
-from pages.parts.markdown import line, safe
+from pages.text.inline import SPLIT
+from pages.text.markdown import line, safe
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
 COLORS = re.findall(r"\w+", "red orange yellow green blue violet gray grey primary rainbow")

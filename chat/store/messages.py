@@ -9,7 +9,8 @@ from sqlalchemy import Engine, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chat.domain import Message, ReplySettings, Role, Status, Versions, new_id
-from chat.errors import NotFound, ReplyRunning
+from chat.errors import NotFound
+from chat.store.branches import idle, is_on_path, leave, live_sibling, owned_message
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.schema import ConversationRow, MessageRow, now
@@ -211,7 +212,7 @@ class MessageStore:
         with writing(self._engine) as session:
             wanted = owned_message(session, owner, message_id)
             conversation = owned(session, owner, wanted.conversation_id, lock=True)
-            _leave(session, conversation, wanted)
+            leave(session, conversation, wanted)
             conversation.leaf_id = wanted.resume_leaf_id or wanted.id
 
     def set_deleted(self, owner: str, message_id: str, *, is_deleted: bool) -> None:
@@ -221,44 +222,13 @@ class MessageStore:
             conversation = idle(session, owner, row.conversation_id)
             row.deleted_at = now() if is_deleted else None
             if is_deleted:
-                beside = _live_sibling(session, row)
-                if beside is not None and _is_on_path(session, conversation.leaf_id, row):
+                beside = live_sibling(session, row)
+                if beside is not None and is_on_path(session, conversation.leaf_id, row):
                     row.resume_leaf_id = conversation.leaf_id
                     conversation.leaf_id = beside.resume_leaf_id or beside.id
-            elif not _is_on_path(session, conversation.leaf_id, row):
-                _leave(session, conversation, row)
+            elif not is_on_path(session, conversation.leaf_id, row):
+                leave(session, conversation, row)
                 conversation.leaf_id = row.resume_leaf_id or row.id
-
-
-def owned_message(session: Session, owner: str, message_id: str) -> MessageRow:
-    row = session.scalar(
-        select(MessageRow)
-        .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
-        .where(
-            MessageRow.id == message_id,
-            ConversationRow.owner == owner,
-            ConversationRow.deleted_at.is_(None),
-        )
-    )
-    if row is None:
-        raise NotFound
-    return row
-
-
-def idle(session: Session, owner: str, conversation_id: str) -> ConversationRow:
-    """The conversation, locked, with no reply running in it; else `ReplyRunning`."""
-    conversation = owned(session, owner, conversation_id, lock=True)
-    running = session.scalar(
-        select(MessageRow.id)
-        .where(
-            MessageRow.conversation_id == conversation_id,
-            MessageRow.status == Status.STREAMING.value,
-        )
-        .limit(1)
-    )
-    if running is not None:
-        raise ReplyRunning
-    return conversation
 
 
 def _add_question(
@@ -309,57 +279,3 @@ def _add_answer(
     conversation.updated_at = moment
     session.flush()
     return row
-
-
-def _ancestor_at(session: Session, leaf_id: str | None, depth: int) -> MessageRow | None:
-    """The message at `depth` on the path to `leaf_id`."""
-    if leaf_id is None:
-        return None
-    walk = (
-        select(MessageRow.id, MessageRow.parent_id, MessageRow.depth)
-        .where(MessageRow.id == leaf_id)
-        .cte("walk", recursive=True)
-    )
-    above = aliased(MessageRow)
-    walk = walk.union_all(
-        select(above.id, above.parent_id, above.depth)
-        .join(walk, above.id == walk.c.parent_id)
-        .where(above.depth >= depth)
-    )
-    return session.scalar(
-        select(MessageRow).join(walk, MessageRow.id == walk.c.id).where(walk.c.depth == depth)
-    )
-
-
-def _is_on_path(session: Session, leaf_id: str | None, row: MessageRow) -> bool:
-    found = _ancestor_at(session, leaf_id, row.depth)
-    return found is not None and found.id == row.id
-
-
-def _leave(session: Session, conversation: ConversationRow, wanted: MessageRow) -> None:
-    """Remember on the version now in view where its branch stands, before another is shown."""
-    shown = _ancestor_at(session, conversation.leaf_id, wanted.depth)
-    if shown is not None and shown.id != wanted.id and shown.parent_id == wanted.parent_id:
-        shown.resume_leaf_id = conversation.leaf_id
-
-
-def _live_sibling(session: Session, row: MessageRow) -> MessageRow | None:
-    """The version to show in place of a deleted one: the nearest older one, else the next."""
-    same_parent = (
-        MessageRow.parent_id.is_(None)
-        if row.parent_id is None
-        else MessageRow.parent_id == row.parent_id
-    )
-    beside = session.scalars(
-        select(MessageRow)
-        .where(
-            MessageRow.conversation_id == row.conversation_id,
-            same_parent,
-            MessageRow.id != row.id,
-            MessageRow.deleted_at.is_(None),
-            or_(MessageRow.text != "", MessageRow.role == Role.USER.value),
-        )
-        .order_by(MessageRow.id)
-    ).all()
-    older = [sibling for sibling in beside if sibling.id < row.id]
-    return older[-1] if older else (beside[0] if beside else None)

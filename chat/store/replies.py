@@ -10,8 +10,8 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from chat.domain import Failure, Message, Status, Usage
+from chat.store.branches import idle, owned_message
 from chat.store.engine import reading, writing
-from chat.store.messages import idle, owned_message
 from chat.store.schema import ConversationRow, MessageRow, now
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from chat import Message, Role, Status, View
-from pages.parts import clipboard, focus, markdown, notices, scroll, state
+from pages.parts import clipboard, focus, notices, scroll, state
+from pages.text import markdown
 
 
 def draw(view: View, message: Message) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import focus, markdown, notices, state
+from pages.parts import focus, notices, state
+from pages.text import markdown
 
 _SHORTCUTS = """
 | Keys | What they do |

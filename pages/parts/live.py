@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import streamlit as st
 
 from chat import Message, Piece
-from pages.parts import blocks, markdown, notices, state
+from pages.parts import notices, state
+from pages.text import blocks, markdown
 
 WATCH_EVERY = 1.0  # seconds
 THINKING_SHOWN = 2000  # characters of thinking shown while it comes

@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import markdown, state
+from pages.parts import state
+from pages.text import markdown
 
 
 def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from chat import Failure, Message, Role, Status, View
-from pages.parts import markdown, notices, state
+from pages.parts import notices, state
+from pages.text import markdown
 
 _NOTES = {
     Status.STOPPED: ("stop_circle", "Stopped"),

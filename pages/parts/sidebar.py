@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Conversation, ReplySettings, View
-from pages.parts import actions, dialogs, markdown, notices, state
+from pages.parts import actions, dialogs, notices, state
+from pages.text import markdown
 
 
 def draw(view: View | None) -> None:

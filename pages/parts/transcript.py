@@ -10,7 +10,8 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Message, Role, View
-from pages.parts import actions, blocks, live, markdown, outcome, state, welcome
+from pages.parts import actions, live, outcome, state, welcome
+from pages.text import blocks, markdown
 
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
 

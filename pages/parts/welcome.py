@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import composer, markdown, state
+from pages.parts import composer, state
+from pages.text import markdown
 
 _STARTERS = {
     "guide": [

@@ -6,7 +6,7 @@ blocks (that is `Outline`), inline Markdown, Streamlit or what a piece will look
 
 import re
 
-from pages.parts.outline import ITEM, QUOTE, Outline
+from pages.text.outline import ITEM, QUOTE, Outline
 
 DEFINITION = re.compile(r"\[[^\[\]]{1,999}\]:")
 LINE_END = re.compile(r"\r\n|\n|\r(?!$)")

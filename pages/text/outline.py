@@ -7,8 +7,8 @@ reads a line at a time. It must not know inline Markdown, Streamlit, or what is 
 import re
 from typing import NamedTuple
 
-from pages.parts.formulas import NO_FORMULA
-from pages.parts.tags import HTML, HTML_ALONE, HTML_BLOCK
+from pages.text.formulas import NO_FORMULA
+from pages.text.tags import HTML, HTML_ALONE, HTML_BLOCK
 
 QUOTE, ITEM, NOTE = "quote", "item", "note"
 DEEPEST = 50  # containers in containers; deeper markers are read as text, which keeps time linear

@@ -8,8 +8,8 @@ which containers the text stands in, or Streamlit.
 import re
 from html import unescape
 
-from pages.parts.formulas import FORMULA, is_formula, is_math
-from pages.parts.links import (
+from pages.text.formulas import FORMULA, is_formula, is_math
+from pages.text.links import (
     AUTOLINK,
     FOOTNOTE,
     HALF_OPEN,
@@ -21,7 +21,7 @@ from pages.parts.links import (
     resource,
     skip,
 )
-from pages.parts.tags import EMPTY_COMMENTS, HTML_TAG, RAW
+from pages.text.tags import EMPTY_COMMENTS, HTML_TAG, RAW
 
 # Emoji shortcodes, icons and arrows are replaced in the parsed text, where an escape is long gone.
 # An empty directive between two characters parts the text node: nothing to see, nothing to copy.

@@ -8,9 +8,9 @@ frontend's dialect and nothing else: no Streamlit, no conversation, no settings.
 import re
 from unicodedata import category
 
-from pages.parts.inline import JOINED, NEW, OWN, SPLIT, Inline
-from pages.parts.links import DEFINITION, reference
-from pages.parts.outline import QUOTE, Line, Outline
+from pages.text.inline import JOINED, NEW, OWN, SPLIT, Inline
+from pages.text.links import DEFINITION, reference
+from pages.text.outline import QUOTE, Line, Outline
 
 LITERAL = re.compile(
     r"[!-/:-@\[-`{-~](?:(?<=:)(?=[\w/+-])()|(?<=@)(?=\w)()|(?<=[<>=~-])(?=[>=-])())?"
