@@ -30,7 +30,7 @@ def open_chat(
     settings = read_settings(gather() if config is None else config)
     logging.getLogger("chat").setLevel(settings.log_level)
     catalogue = build_catalogue(settings) if providers is None else Catalogue(providers)
-    store = Store(settings.database_url)
+    store = Store(settings.database_url)  # raises SettingsError when it cannot be opened
     counter = Counter(settings.tiktoken_cache_dir)
     worker = Worker()
     dispatch = Dispatch(settings, store, catalogue, counter, worker)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import takewhile
 
 from chat.context import Fit, fit
-from chat.domain import Conversation, Failure, Message, ReplySettings, new_id
-from chat.errors import EmptyMessage, MessageTooLong, ParleyError
+from chat.domain import Conversation, Failure, Message, ReplySettings, new_id, storable
+from chat.errors import EmptyMessage, MessageTooLong, ParleyError, UnknownModel
 from chat.generation import Generation, Replies
 from chat.providers.base import Delta, Model, Provider, Request
 from chat.providers.catalogue import Catalogue
@@ -41,7 +41,7 @@ class Dispatch:
 
     def question(self, text: str) -> NewQuestion:
         """`text` counted, or the refusal a person reads."""
-        text = text.strip()
+        text = storable(text).strip()
         if not text:
             raise EmptyMessage
         count = self._counter.count(text)
@@ -54,26 +54,20 @@ class Dispatch:
         return self._catalogue.resolve(settings.model, self._settings.default_model)
 
     @contextmanager
-    def reserved(self, settings: ReplySettings) -> Iterator[tuple[Generation, NewAnswer]]:
-        """A reply known to this process before it is stored; forgotten if storing fails."""
+    def reserved(
+        self, settings: ReplySettings, answer_id: str | None = None
+    ) -> Iterator[tuple[Generation, NewAnswer]]:
+        """A reply known to this process before it is stored; forgotten if storing fails.
+
+        With `answer_id` it is an answer that goes on.
+        """
         _, model = self.resolve(settings)
-        generation = Generation(new_id())
+        generation = Generation(answer_id or new_id())
         self.replies.reserve(generation)
         try:
             yield generation, NewAnswer(generation.answer_id, model.ref, self._worker.name)
         except BaseException:
-            self.replies.release(generation.answer_id)
-            raise
-
-    @contextmanager
-    def reserved_again(self, answer: Message) -> Iterator[tuple[Generation, str]]:
-        """The same for an answer that goes on."""
-        generation = Generation(answer.id, answer.text, answer.reasoning)
-        self.replies.reserve(generation)
-        try:
-            yield generation, self._worker.name
-        except BaseException:
-            self.replies.release(generation.answer_id)
+            self.replies.release(generation)
             raise
 
     def begin(self, owner: str, answer: Message, generation: Generation) -> Message:
@@ -107,14 +101,13 @@ class Dispatch:
         """
         settings = conversation.settings
         cleared = set(conversation.cleared_ids)
-        _, model = self.resolve(settings)
         path = self._store.messages.walk(owner, conversation.id, leaf_id)
         return fit(
             takewhile(lambda message: message.id not in cleared, path),
             max_tokens=self._settings.max_history_tokens,
             max_turns=self._settings.max_history_turns,
             system_tokens=self._counter.count(self._system_prompt(settings)).tokens,
-            window_tokens=model.window_tokens,
+            window_tokens=self._window(settings),
             reserve_tokens=self._max_reply_tokens(settings) + so_far,
         )
 
@@ -127,7 +120,16 @@ class Dispatch:
 
     def _max_reply_tokens(self, settings: ReplySettings) -> int:
         most = self._settings.max_reply_tokens
-        return min(settings.max_reply_tokens or most, most)
+        wanted = min(settings.max_reply_tokens or most, most)
+        window = self._window(settings)
+        # Half of a small window stays for the question and what came before.
+        return wanted if window is None else max(1, min(wanted, window // 2))
+
+    def _window(self, settings: ReplySettings) -> int | None:
+        try:
+            return self.resolve(settings)[1].window_tokens
+        except UnknownModel:  # it was configured once; the conversation can still be read
+            return None
 
     def _save(self, generation: Generation) -> None:
         self._store.replies.save(

@@ -126,6 +126,14 @@ class Submission:
     files: tuple[object, ...] = field(default=())
 
 
+def storable(text: str) -> str:
+    """`text` without what a database may refuse: NUL characters and lone surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 _last_id = 0
 _id_lock = threading.Lock()
 

@@ -8,12 +8,13 @@
     │   ├── ReplyRunning
     │   └── NothingToAnswer
     ├── StoreFailed         the database did not take it: busy, gone, full
+    ├── ServiceClosed       the process is about to end
     ├── SettingsError       the configuration is wrong; lists every problem
     └── ProviderError       the model's side; `code` names the case
         ├── WrongKey  NoPermission  UnknownModel  ContextTooLong  RefusedParameter  BadRequest
         ├── NoCredit  RateLimited  ContentFiltered
         ├── ProviderDown  NameNotFound  TlsFailed  ConnectionRefused  ConnectionLost
-        ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  Malformed
+        ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  OnlyThinking  Malformed
         └── ModelNotLoaded
 
 `str(error)` is the sentence. `details` may hold what the provider said, keys redacted.
@@ -133,6 +134,11 @@ class StoreFailed(ParleyError):
         "The history cannot be read or written right now. Nothing was lost: "
         "try again in a moment. If it stays, look at the disk and the database."
     )
+
+
+class ServiceClosed(ParleyError):
+    code = "service_closed"
+    sentence = "Parley is being shut down. Load the page again in a moment."
 
 
 class SettingsError(ParleyError):
@@ -292,6 +298,14 @@ class Unfinished(ProviderError):
 class EmptyReply(ProviderError):
     code = "empty_reply"
     template = "{provider} sent an empty reply. Retry, or choose another model."
+
+
+class OnlyThinking(ProviderError):
+    code = "only_thinking"
+    template = (
+        "The model used its whole reply for thinking and wrote no answer. "
+        "Raise the reply length in the sidebar, then retry."
+    )
 
 
 class Malformed(ProviderError):

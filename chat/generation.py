@@ -15,12 +15,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from chat.domain import Status, Usage
-from chat.errors import EmptyReply, ParleyError
+from chat.domain import Message, Status, Usage, storable
+from chat.errors import EmptyReply, OnlyThinking, ParleyError, ReplyRunning, ServiceClosed
 from chat.providers.base import Delta
 
 log = logging.getLogger("chat.generation")
@@ -41,7 +41,7 @@ class Piece:
 class Generation:
     """One running reply. Written by the loop alone; anyone may look."""
 
-    def __init__(self, answer_id: str, text: str = "", reasoning: str = "") -> None:
+    def __init__(self, answer_id: str) -> None:
         self.answer_id = answer_id
         self.status = Status.STREAMING
         self.finish_reason: str | None = None
@@ -52,9 +52,9 @@ class Generation:
         self.reasoning_ms: int | None = None
         self.total_ms: int | None = None
         self.provider_label = "The provider"
-        self._texts = [text] if text else []
-        self._reasonings = [reasoning] if reasoning else []
-        self._had_text = bool(text)
+        self._texts: list[str] = []
+        self._reasonings: list[str] = []
+        self._before: Message | None = None
         self._began = 0.0
         self._thinking_since: float | None = None
         self._changed = threading.Condition()
@@ -69,6 +69,14 @@ class Generation:
     @property
     def reasoning(self) -> str:
         return "".join(self._reasonings)
+
+    def resume(self, answer: Message) -> None:
+        """Go on where `answer` ended; what was measured then counts with what comes now."""
+        if answer.text:
+            self._texts.append(answer.text)
+        if answer.reasoning:
+            self._reasonings.append(answer.reasoning)
+        self._before = answer
 
     def follow(self) -> Iterator[Piece]:
         """All that was written so far, then what comes, about 20 times a second, to the end.
@@ -97,17 +105,21 @@ class Generation:
         self._began = now
 
     def _add(self, delta: Delta, now: float) -> None:
+        if self.status is not Status.STREAMING:
+            return  # it was ended without waiting for the provider
         is_first = self.first_token_ms is None and bool(delta.text or delta.reasoning)
         if is_first:
             self.first_token_ms = round((now - self._began) * 1000)
         if delta.reasoning:
+            if self._thinking_since is None and self._reasonings:
+                self._reasonings.append("\n\n")
             self._thinking_since = self._thinking_since or now
-            self._reasonings.append(delta.reasoning)
+            self._reasonings.append(storable(delta.reasoning))
         if delta.text:
             self._end_thinking(now)
-            self._texts.append(delta.text)
+            self._texts.append(storable(delta.text))
         if delta.finish_reason:
-            self.finish_reason = delta.finish_reason
+            self.finish_reason = storable(delta.finish_reason)[:40]
         self.usage = delta.usage or self.usage
         if is_first:
             with self._changed:
@@ -120,12 +132,35 @@ class Generation:
     def _end(self, status: Status, now: float) -> None:
         self._end_thinking(now)
         self.total_ms = round((now - self._began) * 1000)
+        if (before := self._before) is not None:
+            self.total_ms += before.total_ms or 0
+            self.first_token_ms = before.first_token_ms or self.first_token_ms
+            if before.reasoning_ms is not None or self.reasoning_ms is not None:
+                self.reasoning_ms = (before.reasoning_ms or 0) + (self.reasoning_ms or 0)
+            self.usage = _sum(before.usage, self.usage)
+        if self.usage is not None:
+            most = 2**31 - 1
+            self.usage = replace(
+                self.usage,
+                prompt_tokens=min(self.usage.prompt_tokens, most),
+                completion_tokens=min(self.usage.completion_tokens, most),
+            )
         self.status = status
 
     def _announce_end(self) -> None:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
+
+
+def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
+    if first is None or second is None:
+        return first or second
+    return Usage(
+        first.prompt_tokens + second.prompt_tokens,
+        first.completion_tokens + second.completion_tokens,
+        first.is_reported and second.is_reported,
+    )
 
 
 Save = Callable[[Generation], None]
@@ -140,20 +175,28 @@ class Replies:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._is_closed = False
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
 
     def reserve(self, generation: Generation) -> None:
-        """Make a reply known before it is stored, so that nobody takes it for abandoned."""
+        """Make a reply known before it is stored, so that nobody takes it for abandoned.
+
+        Raises `ReplyRunning` when the same answer is being written already.
+        """
         with self._lock:
+            known = self._running.get(generation.answer_id)
+            if known is not None and known.status is Status.STREAMING:
+                raise ReplyRunning
             self._running[generation.answer_id] = generation
 
-    def release(self, answer_id: str) -> None:
-        """Forget a reserved reply that was not begun after all."""
+    def release(self, generation: Generation) -> None:
+        """Forget a reply that is over, or was not begun after all."""
         with self._lock:
-            self._running.pop(answer_id, None)
+            if self._running.get(generation.answer_id) is generation:
+                del self._running[generation.answer_id]
 
     def start(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        self.reserve(generation)
+        """Begin a reserved reply."""
         self.submit(self._run(generation, stream))
 
     def get(self, answer_id: str) -> Generation | None:
@@ -176,26 +219,33 @@ class Replies:
         """Run a coroutine on the loop of the replies."""
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
-    def close(self) -> None:
-        """Interrupt every reply, each stored with the text so far, then end the loop."""
+    def interrupt(self) -> None:
+        """Interrupt every reply; each is stored with its text so far when this returns."""
         with self._lock:
             running = list(self._running.values())
-            loop, self._loop = self._loop, None
-        if loop is not None:
-            for generation in running:
-                loop.call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
-            for generation in running:
-                generation.wait(5.0)
+        for generation in running:
+            self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
+        for generation in running:
+            generation.wait(5.0)
+
+    def close(self) -> None:
+        """End the loop, interrupting what still runs. Nothing can be begun afterwards."""
+        self.interrupt()
+        with self._lock:
+            self._is_closed = True
+            loop, thread = self._loop, self._thread
+        if loop is not None and thread is not None:
             asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
-            if self._thread is not None:
-                self._thread.join(timeout=5)
+            thread.join(timeout=5)
             if not loop.is_running():
                 loop.close()
         self._writers.shutdown(wait=True)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
+            if self._is_closed:
+                raise ServiceClosed
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 # asyncio looks names up in this pool, a few threads by default: providers whose
@@ -217,17 +267,17 @@ class Replies:
 
     async def _run(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
         generation._begin(self._clock())
-        saver = asyncio.create_task(self._save_regularly(generation))
+        is_over = asyncio.Event()
+        saver = asyncio.create_task(self._save_regularly(generation, is_over))
         generation._task = asyncio.create_task(self._read(generation, stream))
         if generation._stop_as:
             generation._task.cancel()
         status = await self._outcome(generation)
-        saver.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await saver
+        is_over.set()
+        await saver
         generation._end(status, self._clock())
         await self._store_end(generation)
-        self.release(generation.answer_id)
+        self.release(generation)
         generation._announce_end()
 
     async def _read(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
@@ -244,12 +294,14 @@ class Replies:
             done, _ = await asyncio.wait({task}, timeout=within or 1.0)
             if not done and within is not None:
                 log.warning("reply %s: the provider did not close in time", generation.answer_id)
+                task.cancel()
                 return generation._stop_as or Status.STOPPED
         if task.cancelled():
             return generation._stop_as or Status.STOPPED
         error = task.exception()
-        if error is None and not (generation.text or generation.reasoning):
-            error = EmptyReply(generation.provider_label)
+        if error is None and not generation.text:
+            kind = OnlyThinking if generation.reasoning else EmptyReply
+            error = kind(generation.provider_label)
         if error is None:
             return Status.COMPLETE
         if generation._stop_as:
@@ -261,9 +313,13 @@ class Replies:
         generation.retry_at = getattr(error, "retry_at", None)
         return Status.FAILED
 
-    async def _save_regularly(self, generation: Generation) -> None:
+    async def _save_regularly(self, generation: Generation, is_over: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(SAVE_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_EVERY):
+                    await is_over.wait()
+            if is_over.is_set():
+                return
             try:
                 await self._write(self._save, generation)
             except Exception:  # the text is still in memory; the next second tries again
@@ -281,9 +337,8 @@ class Replies:
         return None
 
     async def _write(self, write: Save, generation: Generation) -> None:
-        # Shielded: a write that has begun is finished, so that two never overlap.
         loop = asyncio.get_running_loop()
-        await asyncio.shield(loop.run_in_executor(self._writers, write, generation))
+        await loop.run_in_executor(self._writers, write, generation)
 
 
 async def _cancel_the_rest() -> None:

@@ -6,6 +6,7 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any
 
 from chat.context import Fit
 from chat.dispatch import Dispatch
-from chat.domain import Conversation, Message, ReplySettings, Role, Submission, Versions
+from chat.domain import Conversation, Message, ReplySettings, Submission, Versions
 from chat.errors import NothingToAnswer, ProviderError, ReplyRunning
 from chat.generation import Piece
 from chat.providers.base import Model
@@ -22,6 +23,8 @@ from chat.settings import Settings
 from chat.store import Store
 from chat.tree import title_from
 from chat.worker import Worker
+
+log = logging.getLogger("chat.service")
 
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 
@@ -161,7 +164,7 @@ class ChatService:
         """Ask for an answer again: a new version beside the old one."""
         old = self._store.messages.get(owner, message_id)
         conversation = self._store.conversations.get(owner, old.conversation_id)
-        if not self._has_question(owner, conversation, old):
+        if not self._has_question(owner, old):
             raise NothingToAnswer
         with self._dispatch.reserved(conversation.settings) as (generation, new):
             answer = self._store.messages.retry(owner, message_id, new)
@@ -175,10 +178,11 @@ class ChatService:
         conversation = self._store.conversations.get(owner, old.conversation_id)
         if not old.is_cut:
             raise NothingToAnswer("This reply is complete: there is nothing to continue.")
-        if not self._has_question(owner, conversation, old):
+        if not self._has_question(owner, old):
             raise NothingToAnswer
-        with self._dispatch.reserved_again(old) as (generation, worker):
-            answer = self._store.replies.reopen(owner, message_id, worker)
+        with self._dispatch.reserved(conversation.settings, old.id) as (generation, again):
+            answer = self._store.replies.reopen(owner, again)
+            generation.resume(answer)
         return self._dispatch.begin(owner, answer, generation)
 
     def stop(self, owner: str, conversation_id: str) -> None:
@@ -222,9 +226,10 @@ class ChatService:
         self._store.conversations.rename(owner, conversation_id, title_from(title))
 
     def delete(self, owner: str, conversation_id: str) -> None:
-        """Delete a conversation, a running reply in it stopped first; `undelete` undoes it."""
-        self.stop(owner, conversation_id)
-        self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
+        """Delete a conversation and stop a reply that runs in it; `undelete` undoes it."""
+        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
+        for answer_id in running:
+            self._replies.stop(answer_id)
 
     def undelete(self, owner: str, conversation_id: str) -> None:
         self._store.conversations.set_deleted(owner, conversation_id, is_deleted=False)
@@ -247,15 +252,21 @@ class ChatService:
         )
 
     def close(self) -> None:
-        """Stop what runs, store it, close connections."""
-        self._replies.submit(self._catalogue.close()).result(timeout=5)
-        self._replies.close()
-        self._worker.retire()
-        self._store.close()
+        """Interrupt what runs, store it, close connections."""
+        try:
+            self._replies.interrupt()
+            self._replies.submit(self._catalogue.close()).result(timeout=5)
+        except TimeoutError:
+            log.warning("a provider did not close in time")
+        finally:
+            self._replies.close()
+            self._worker.retire()
+            self._store.close()
 
-    def _has_question(self, owner: str, conversation: Conversation, answer: Message) -> bool:
-        sent = self._dispatch.fit(owner, conversation, answer.parent_id)
-        return bool(sent.turns) and sent.turns[-1].role is Role.USER
+    def _has_question(self, owner: str, answer: Message) -> bool:
+        if answer.parent_id is None:
+            return False
+        return not self._store.messages.get(owner, answer.parent_id).is_deleted
 
     def _follow_stored(self, owner: str, answer: Message) -> Iterator[Piece]:
         """Follow a reply that another process writes, through the database."""

@@ -84,7 +84,7 @@ class ScriptedProvider:
                 if number == self._hold_at:
                     self.held.set()
                     while not self._go.is_set():
-                        await asyncio.wait_for(_until(self._go), 30)
+                        await _until(self._go)
                 if isinstance(piece, Exception):
                     raise piece
                 yield piece

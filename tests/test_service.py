@@ -440,7 +440,7 @@ def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
     generation = first._replies.get(answer.id)
     assert generation is not None
     first._dispatch._save(generation)
-    first._replies.release(answer.id)  # as if this process had died and another came
+    first._replies.release(generation)  # as if this process had died and another came
     second = make_service()
     view = second.open(ME, answer.conversation_id)
     # The first worker's process lives, so only its own answer counts: it does not know the reply.
@@ -458,7 +458,7 @@ def test_closing_the_service_interrupts_and_stores_what_runs(
     provider.hold(at=1)
     answer = service.send(ME, None, Submission("Count."))
     assert provider.held.wait(10)
-    service._replies.close()
+    service._replies.interrupt()
     stopped = make_service().open(ME, answer.conversation_id).messages[-1]
     assert stopped.status is Status.INTERRUPTED and stopped.text == "one "
 

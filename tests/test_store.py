@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from chat.domain import Role, Status, new_id
-from chat.errors import ReplyRunning, StoreFailed
+from chat.errors import ReplyRunning, SettingsError, StoreFailed
 from chat.store import Outcome, Store
 from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
 from chat.store.messages import NewAnswer, NewQuestion
@@ -160,3 +160,32 @@ def test_a_worker_is_dead_without_its_process_or_its_heartbeat() -> None:
     assert me.is_alive(other.name, moment)
     other.retire()
     assert not me.is_alive(other.name, moment)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "postgres://x/y", "sqlite:////proc/no/such/place.db"], ids=str
+)
+def test_a_database_that_cannot_be_opened_is_a_sentence_about_the_configuration(url: str) -> None:
+    with pytest.raises(SettingsError) as problem:
+        Store(url)
+    assert "DATABASE_URL" in problem.value.sentence
+
+
+def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    store = Store(url)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    with pytest.raises(SettingsError):
+        Store(url)
+
+
+def test_a_failing_database_does_not_put_words_into_the_log(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE messages RENAME COLUMN text TO words"))
+    with pytest.raises(StoreFailed):
+        store.messages.send(ME, None, question("my secret words"), answer())
+    assert "database failed" in caplog.text and "secret" not in caplog.text

@@ -129,13 +129,15 @@ class OpenAIProvider:
             except TimeoutError:
                 raise self._too_late() from None
             body = await stack.enter_async_context(aclosing(response.iter_bytes()))
+            patience = max(settings.first_token_timeout, settings.idle_timeout)
+            by = silent_by = first_token_by
+            finish_by: float | None = None
             while not reader.is_done:
                 if reader.finish_reason is not None:
-                    by = loop.time() + _AFTER_FINISH
+                    by = finish_by = finish_by or loop.time() + _AFTER_FINISH
                 elif reader.has_content:
-                    by = loop.time() + settings.idle_timeout
-                else:
-                    by = first_token_by
+                    # A sign of life without content counts, but not for ever.
+                    by = min(loop.time() + settings.idle_timeout, silent_by)
                 try:
                     async with asyncio.timeout_at(by):
                         chunk = await anext(body, None)
@@ -148,6 +150,7 @@ class OpenAIProvider:
                 if chunk is None:
                     break
                 for delta in reader.feed(chunk):
+                    silent_by = loop.time() + patience
                     yield delta
             for delta in reader.finish():
                 yield delta

@@ -5,10 +5,17 @@ The only package that knows SQLAlchemy. What leaves it are the frozen values of 
 
 from __future__ import annotations
 
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat.errors import SettingsError
 from chat.store.conversations import ConversationStore
-from chat.store.engine import make_engine, migrate
+from chat.store.engine import cause, make_engine, migrate
 from chat.store.messages import MessageStore
 from chat.store.replies import Outcome, ReplyStore
+
+log = logging.getLogger("chat.store")
 
 __all__ = ["Outcome", "Store"]
 
@@ -17,8 +24,15 @@ class Store:
     """One database, migrated and ready; safe to use from any thread."""
 
     def __init__(self, database_url: str) -> None:
-        self.engine = make_engine(database_url)
-        migrate(self.engine)
+        """Raises `SettingsError` when there is no such database, or not one of this version."""
+        try:
+            self.engine = make_engine(database_url)
+            migrate(self.engine)
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            log.error("the database cannot be opened: %s", cause(error))
+            raise SettingsError(
+                [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
+            ) from None
         self.conversations = ConversationStore(self.engine)
         self.messages = MessageStore(self.engine)
         self.replies = ReplyStore(self.engine)

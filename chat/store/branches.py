@@ -5,7 +5,7 @@ Helpers of the store's own methods; rows go in and out, so nothing outside of `c
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chat.domain import Role, Status
@@ -15,6 +15,8 @@ from chat.store.schema import ConversationRow, MessageRow
 
 
 def owned_message(session: Session, owner: str, message_id: str) -> MessageRow:
+    if not message_id.isalnum():
+        raise NotFound
     row = session.scalar(
         select(MessageRow)
         .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
@@ -71,27 +73,74 @@ def is_on_path(session: Session, leaf_id: str | None, row: MessageRow) -> bool:
 
 
 def leave(session: Session, conversation: ConversationRow, wanted: MessageRow) -> None:
-    """Remember on the version now in view where its branch stands, before another is shown."""
-    shown = ancestor_at(session, conversation.leaf_id, wanted.depth)
-    if shown is not None and shown.id != wanted.id and shown.parent_id == wanted.parent_id:
-        shown.resume_leaf_id = conversation.leaf_id
+    """Remember on the version now in view where its branch stands, before `wanted` is shown.
+
+    The two branches part somewhere above `wanted`, perhaps at `wanted` itself.
+    """
+    row: MessageRow | None = wanted
+    while row is not None:
+        shown = ancestor_at(session, conversation.leaf_id, row.depth)
+        if shown is not None and shown.parent_id == row.parent_id:
+            if shown.id != row.id:
+                shown.resume_leaf_id = conversation.leaf_id
+            return
+        row = session.get(MessageRow, row.parent_id) if row.parent_id else None
+
+
+def put_aside(session: Session, conversation: ConversationRow, old: MessageRow) -> None:
+    """Before a new version of `old` comes into view: remember where what is in view stands."""
+    if is_on_path(session, conversation.leaf_id, old):
+        old.resume_leaf_id = conversation.leaf_id
+    else:  # another tab has moved on
+        leave(session, conversation, old)
+
+
+def leaf_below(session: Session, row: MessageRow) -> str:
+    """The leaf to show with `row`: where its branch was left, else the newest message below."""
+    if row.resume_leaf_id:
+        return row.resume_leaf_id
+    below = select(MessageRow.id).where(MessageRow.id == row.id).cte("below", recursive=True)
+    child = aliased(MessageRow)
+    below = below.union_all(select(child.id).join(below, child.parent_id == below.c.id))
+    return session.scalar(select(func.max(below.c.id))) or row.id
+
+
+def has_followers(session: Session, row: MessageRow) -> bool:
+    child = aliased(MessageRow)
+    found = select(child.id).where(child.parent_id == row.id, child.deleted_at.is_(None))
+    return session.scalar(found.limit(1)) is not None
+
+
+def is_version() -> ColumnElement[bool]:
+    """Whether a message counts among the versions: not an answer that came to nothing.
+
+    Unless something follows it, which could not be reached otherwise.
+    """
+    child = aliased(MessageRow)
+    return or_(
+        MessageRow.text != "",
+        MessageRow.role == Role.USER.value,
+        MessageRow.status.in_([Status.STREAMING.value, Status.COMPLETE.value]),
+        exists().where(child.parent_id == MessageRow.id),
+    )
+
+
+def same_parent(parent_id: str | None) -> ColumnElement[bool]:
+    if parent_id is None:
+        return MessageRow.parent_id.is_(None)
+    return MessageRow.parent_id == parent_id
 
 
 def live_sibling(session: Session, row: MessageRow) -> MessageRow | None:
     """The version to show in place of a deleted one: the nearest older one, else the next."""
-    same_parent = (
-        MessageRow.parent_id.is_(None)
-        if row.parent_id is None
-        else MessageRow.parent_id == row.parent_id
-    )
     beside = session.scalars(
         select(MessageRow)
         .where(
             MessageRow.conversation_id == row.conversation_id,
-            same_parent,
+            same_parent(row.parent_id),
             MessageRow.id != row.id,
             MessageRow.deleted_at.is_(None),
-            or_(MessageRow.text != "", MessageRow.role == Role.USER.value),
+            is_version(),
         )
         .order_by(MessageRow.id)
     ).all()

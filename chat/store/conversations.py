@@ -26,6 +26,8 @@ def owned(
     with_deleted: bool = False,
 ) -> ConversationRow:
     """The owner's conversation, or `NotFound`; `lock` holds it until the transaction ends."""
+    if not conversation_id.isalnum():
+        raise NotFound
     query = select(ConversationRow).where(
         ConversationRow.id == conversation_id, ConversationRow.owner == owner
     )
@@ -117,7 +119,16 @@ class ConversationStore:
                 )
             )
 
-    def set_deleted(self, owner: str, conversation_id: str, *, is_deleted: bool) -> None:
+    def set_deleted(self, owner: str, conversation_id: str, *, is_deleted: bool) -> list[str]:
+        """Hide a conversation or bring it back; the ids of the replies that run in it."""
         with writing(self._engine) as session:
             row = owned(session, owner, conversation_id, lock=True, with_deleted=True)
             row.deleted_at = now() if is_deleted else None
+            return list(
+                session.scalars(
+                    select(MessageRow.id).where(
+                        MessageRow.conversation_id == conversation_id,
+                        MessageRow.status == Status.STREAMING.value,
+                    )
+                )
+            )

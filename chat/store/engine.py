@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from chat.errors import StoreFailed
+from chat.errors import SettingsError, StoreFailed
 
 log = logging.getLogger("chat.store")
 
@@ -28,10 +28,19 @@ def make_engine(database_url: str) -> Engine:
     """An engine for `database_url`; the folder of a SQLite file is made when it is missing."""
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 10} if url.get_backend_name() == "postgresql" else {},
+        )
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        hide_parameters=True,  # they are people's words, and errors are logged
+        connect_args={"timeout": 15, "check_same_thread": False},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -54,9 +63,15 @@ def reading(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine) as session, session.begin():
             yield session
-    except (OperationalError, InterfaceError) as error:
-        log.exception("the database failed")
+    except SQLAlchemyError as error:
+        log.error("the database failed: %s", cause(error))
         raise StoreFailed(details=type(error).__name__) from None
+
+
+def cause(error: Exception) -> str:
+    """What happened, without what was to be stored: some drivers quote the row further down."""
+    told = getattr(error, "orig", None) or error
+    return f"{type(told).__name__}: {(str(told).splitlines() or [''])[0][:200]}"
 
 
 @contextmanager
@@ -79,6 +94,7 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
             return
     from alembic import command
     from alembic.config import Config
+    from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -86,7 +102,11 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
         if engine.dialect.name == "postgresql":  # two processes may start at once
             connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
         config.attributes["connection"] = connection
-        command.upgrade(config, wanted)
+        try:
+            command.upgrade(config, wanted)
+        except CommandError:
+            problem = "the database at DATABASE_URL was made by a newer version of Parley"
+            raise SettingsError([problem]) from None
 
 
 def _current_revision(connection: Connection) -> str | None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chat.domain import Message, ReplySettings, Role, Status, Versions, new_id
 from chat.errors import NotFound
-from chat.store.branches import idle, is_on_path, leave, live_sibling, owned_message
+from chat.store.branches import (
+    has_followers,
+    idle,
+    is_on_path,
+    is_version,
+    leaf_below,
+    leave,
+    live_sibling,
+    owned_message,
+    put_aside,
+)
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.schema import ConversationRow, MessageRow, now
@@ -22,6 +32,7 @@ class NewQuestion:
     text: str
     tokens: int
     is_exact: bool
+    id: str = field(default_factory=new_id)  # made before the answer's: ids sort by time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,6 @@ class MessageStore:
             return {}
         ids = {message.id for message in shown}
         parents = {message.parent_id for message in shown}
-        came_to_nothing = and_(
-            MessageRow.role == Role.ASSISTANT.value,
-            MessageRow.text == "",
-            MessageRow.status.not_in([Status.STREAMING.value, Status.COMPLETE.value]),
-        )
         known = MessageRow.parent_id.in_([parent for parent in parents if parent])
         at_top = MessageRow.parent_id.is_(None)
         under = or_(known, at_top) if None in parents else known
@@ -101,7 +107,7 @@ class MessageStore:
                     under,
                     or_(
                         MessageRow.id.in_(ids),
-                        and_(MessageRow.deleted_at.is_(None), ~came_to_nothing),
+                        and_(MessageRow.deleted_at.is_(None), is_version()),
                     ),
                 )
                 .order_by(MessageRow.id)
@@ -189,7 +195,7 @@ class MessageStore:
             if old.role != Role.USER.value:
                 raise NotFound
             conversation = idle(session, owner, old.conversation_id)
-            old.resume_leaf_id = conversation.leaf_id
+            put_aside(session, conversation, old)
             parent = session.get(MessageRow, old.parent_id) if old.parent_id else None
             asked = _add_question(session, conversation, parent, question)
             return _add_answer(session, conversation, asked, answer).to_domain()
@@ -201,10 +207,11 @@ class MessageStore:
             if old.role != Role.ASSISTANT.value or old.parent_id is None:
                 raise NotFound
             conversation = idle(session, owner, old.conversation_id)
-            old.resume_leaf_id = conversation.leaf_id
+            before = conversation.leaf_id
+            put_aside(session, conversation, old)
             parent = session.get_one(MessageRow, old.parent_id)
             row = _add_answer(session, conversation, parent, answer)
-            row.replaces_id = old.resume_leaf_id if old.text else None
+            row.replaces_id = before if old.text or before != old.id else None
             return row.to_domain()
 
     def show_version(self, owner: str, message_id: str) -> None:
@@ -213,22 +220,25 @@ class MessageStore:
             wanted = owned_message(session, owner, message_id)
             conversation = owned(session, owner, wanted.conversation_id, lock=True)
             leave(session, conversation, wanted)
-            conversation.leaf_id = wanted.resume_leaf_id or wanted.id
+            conversation.leaf_id = leaf_below(session, wanted)
 
     def set_deleted(self, owner: str, message_id: str, *, is_deleted: bool) -> None:
-        """Hide one message, or bring it back. What follows it stays, as do its other versions."""
+        """Hide one message, or bring it back. What follows it stays, as do its other versions.
+
+        A hidden version that nothing follows gives way to the one beside it.
+        """
         with writing(self._engine) as session:
             row = owned_message(session, owner, message_id)
             conversation = idle(session, owner, row.conversation_id)
+            is_shown = is_on_path(session, conversation.leaf_id, row)
             row.deleted_at = now() if is_deleted else None
-            if is_deleted:
-                beside = live_sibling(session, row)
-                if beside is not None and is_on_path(session, conversation.leaf_id, row):
+            if is_deleted and is_shown and not has_followers(session, row):
+                if (beside := live_sibling(session, row)) is not None:
                     row.resume_leaf_id = conversation.leaf_id
-                    conversation.leaf_id = beside.resume_leaf_id or beside.id
-            elif not is_on_path(session, conversation.leaf_id, row):
+                    conversation.leaf_id = leaf_below(session, beside)
+            elif not is_deleted and not is_shown:
                 leave(session, conversation, row)
-                conversation.leaf_id = row.resume_leaf_id or row.id
+                conversation.leaf_id = leaf_below(session, row)
 
 
 def _add_question(
@@ -238,7 +248,7 @@ def _add_question(
     question: NewQuestion,
 ) -> MessageRow:
     row = MessageRow(
-        id=new_id(),
+        id=question.id,
         conversation_id=conversation.id,
         parent_id=parent.id if parent else None,
         depth=parent.depth + 1 if parent else 0,

@@ -10,8 +10,10 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from chat.domain import Failure, Message, Status, Usage
+from chat.errors import NothingToAnswer
 from chat.store.branches import idle, owned_message
 from chat.store.engine import reading, writing
+from chat.store.messages import NewAnswer
 from chat.store.schema import ConversationRow, MessageRow, now
 
 
@@ -48,8 +50,8 @@ class ReplyStore:
     def finish(self, answer_id: str, worker: str, outcome: Outcome) -> None:
         """The end of a reply. A retry that failed or came back empty gives the old leaf back."""
         with writing(self._engine) as session:
-            row = session.get(MessageRow, answer_id)
-            if row is None or row.worker != worker:
+            row = _own_row(session, answer_id, worker)
+            if row is None:
                 return
             row.status = outcome.status.value
             row.text = outcome.text
@@ -72,22 +74,19 @@ class ReplyStore:
             row.worker = row.heartbeat_at = None
             _give_back(session, row)
 
-    def reopen(self, owner: str, answer_id: str, worker: str) -> Message:
-        """Make a finished answer a running one again; its text stays and will grow."""
+    def reopen(self, owner: str, answer: NewAnswer) -> Message:
+        """Make the last answer a running one again; its text stays and will grow."""
         with writing(self._engine) as session:
-            row = owned_message(session, owner, answer_id)
+            row = owned_message(session, owner, answer.id)
             conversation = idle(session, owner, row.conversation_id)
+            if conversation.leaf_id != row.id:
+                raise NothingToAnswer("Only the last reply of a conversation can go on.")
             row.status = Status.STREAMING.value
-            row.worker, row.heartbeat_at = worker, now()
+            row.worker, row.heartbeat_at, row.model = answer.worker, now(), answer.model
             row.error_code = row.error_sentence = row.error_details = row.retry_at = None
             row.finish_reason = row.replaces_id = None
             conversation.updated_at = now()
             return row.to_domain()
-
-    def text_of(self, owner: str, answer_id: str) -> Message:
-        """A reply as it is stored right now, for those who follow it from another process."""
-        with reading(self._engine) as session:
-            return owned_message(session, owner, answer_id).to_domain()
 
     def interrupt_abandoned(
         self, is_abandoned: Callable[[str, str | None, datetime | None], bool]
@@ -107,8 +106,10 @@ class ReplyStore:
             if not is_abandoned(id_, worker, heartbeat_at):
                 continue
             with writing(self._engine) as session:
-                row = session.get(MessageRow, id_)
-                if row is None or row.status != Status.STREAMING.value or row.worker != worker:
+                row = _own_row(session, id_, worker)
+                if row is None or row.status != Status.STREAMING.value:
+                    continue
+                if not is_abandoned(id_, worker, row.heartbeat_at):  # it began again meanwhile
                     continue
                 row.status = Status.INTERRUPTED.value
                 row.worker = row.heartbeat_at = None
@@ -126,3 +127,23 @@ def _give_back(session: Session, row: MessageRow) -> None:
         .where(ConversationRow.id == row.conversation_id, ConversationRow.leaf_id == row.id)
         .values(leaf_id=row.replaces_id)
     )
+    session.execute(
+        update(MessageRow)
+        .where(
+            MessageRow.conversation_id == row.conversation_id,
+            MessageRow.resume_leaf_id == row.id,
+        )
+        .values(resume_leaf_id=row.replaces_id)
+    )
+
+
+def _own_row(session: Session, answer_id: str, worker: str | None) -> MessageRow | None:
+    """The reply's row if `worker` still writes it, its conversation locked first, as elsewhere."""
+    conversation_id = session.scalar(
+        select(MessageRow.conversation_id).where(MessageRow.id == answer_id)
+    )
+    session.scalar(
+        select(ConversationRow.id).where(ConversationRow.id == conversation_id).with_for_update()
+    )
+    row = session.get(MessageRow, answer_id)
+    return row if row is not None and row.worker == worker else None
