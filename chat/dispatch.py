@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import takewhile
 
 from chat.context import Fit, fit
@@ -52,6 +53,12 @@ class Dispatch:
 
     def resolve(self, settings: ReplySettings) -> tuple[Provider, Model]:
         return self._catalogue.resolve(settings.model, self._settings.default_model)
+
+    def meant(self, settings: ReplySettings) -> ReplySettings:
+        """`settings` with a typed model's full reference, and nothing a database may refuse."""
+        model = settings.model and self._catalogue.find(settings.model)[1].ref
+        prompt = storable(settings.system_prompt)
+        return replace(settings, model=model or None, system_prompt=prompt)
 
     @contextmanager
     def reserved(

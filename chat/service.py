@@ -88,7 +88,13 @@ class ChatService:
         if conversation.is_running and self.interrupt_abandoned():
             conversation = self._store.conversations.get(owner, conversation_id)
         newest = self._store.messages.path(owner, conversation_id, conversation.leaf_id, window)
-        shown = tuple(message for message in reversed(newest) if not message.is_deleted)
+        versions = self._store.messages.versions(newest)
+        # A deleted version is still drawn, as a line, where it is the way to the others.
+        shown = tuple(
+            message
+            for message in reversed(newest)
+            if not message.is_deleted or versions[message.id].count > 1
+        )
         marks, mark_at_end = _marks(conversation, newest)
         running = self._store.messages.running(owner, conversation_id)
         failed = None
@@ -97,7 +103,7 @@ class ChatService:
         return View(
             conversation=conversation,
             messages=shown,
-            versions=self._store.messages.versions(shown),
+            versions=versions,
             older=newest[-1].depth if newest else 0,
             marks=marks,
             mark_at_end=mark_at_end,
@@ -120,6 +126,10 @@ class ChatService:
         """The model a reference stands for; None stands for the default. Raises `UnknownModel`."""
         return self._dispatch.resolve(ReplySettings(model=ref))[1]
 
+    def find_model(self, typed: str) -> Model:
+        """The model somebody typed. Raises `UnknownModel`."""
+        return self._catalogue.find(typed)[1]
+
     def model_label(self, ref: str | None = None) -> str:
         """The name people read for a model reference; None stands for the default."""
         try:
@@ -141,9 +151,10 @@ class ChatService:
         Without a conversation a new one is begun, with `settings`.
         """
         question = self._dispatch.question(submission.text)
-        if conversation_id is not None:
-            settings = self._store.conversations.get(owner, conversation_id).settings
-        chosen = settings or ReplySettings()
+        if conversation_id is None:
+            chosen = self._dispatch.meant(settings or ReplySettings())
+        else:
+            chosen = self._store.conversations.get(owner, conversation_id).settings
         with self._dispatch.reserved(chosen) as (generation, new):
             title = title_from(question.text)
             answer = self._store.messages.send(
@@ -220,6 +231,8 @@ class ChatService:
         """Change what the next replies are asked with (fields of `ReplySettings`)."""
         settings = self._store.conversations.get(owner, conversation_id).settings
         changed = replace(settings, **changes)
+        if "model" in changes:
+            changed = self._dispatch.meant(changed)
         self._store.conversations.change_settings(owner, conversation_id, changed)
 
     def rename(self, owner: str, conversation_id: str, title: str) -> None:

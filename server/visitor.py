@@ -16,7 +16,7 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class VisitorCookie:
-    """Sets the cookie on page responses when the browser has none of the right shape."""
+    """Sets the cookie on page responses, or renews it, so that a year without a visit ends it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,13 +26,12 @@ class VisitorCookie:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if _SHAPE.fullmatch(request.cookies.get(COOKIE, "")):
-            await self._app(scope, receive, send)
-            return
+        known = request.cookies.get(COOKIE, "")
+        value = known if _SHAPE.fullmatch(known) else token_urlsafe(32)
         is_secure = (
             request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         )
-        cookie = f"{COOKIE}={token_urlsafe(32)}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax"
+        cookie = f"{COOKIE}={value}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax"
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -71,8 +71,15 @@ def test_a_name_with_its_provider_goes_there_even_when_it_is_not_listed() -> Non
 def test_a_typed_name_goes_to_whoever_lists_it_else_to_the_first_that_is_there() -> None:
     asleep = ListedProvider("asleep", is_live=False)
     acme, zeta = ListedProvider("acme", "one"), ListedProvider("zeta", "org/z")
-    assert refs(asleep, acme, zeta, GUIDE, ref="org/z") == "zeta/org/z"
-    assert refs(asleep, acme, zeta, GUIDE, ref="brand-new") == "acme/brand-new"
+    catalogue = Catalogue([asleep, acme, zeta, GUIDE])
+    assert catalogue.find("org/z")[1].ref == "zeta/org/z"
+    assert catalogue.find("brand-new")[1].ref == "acme/brand-new"
+    assert catalogue.find("zeta/other")[1].ref == "zeta/other"
+
+
+def test_a_stored_model_of_a_provider_that_is_gone_goes_to_nobody_else() -> None:
+    with pytest.raises(errors.UnknownModel):
+        Catalogue([ListedProvider("acme", "one"), GUIDE]).resolve("groq/one")
 
 
 def test_a_name_that_fits_nobody_is_unknown() -> None:

@@ -11,6 +11,7 @@ from chat import (
     Message,
     MessageTooLong,
     NotFound,
+    ProviderError,
     ReplyRunning,
     ReplySettings,
     Role,
@@ -18,6 +19,7 @@ from chat import (
     Submission,
     View,
 )
+from chat.domain import Usage
 from chat.errors import EmptyMessage, NothingToAnswer, ProviderDown
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider
@@ -468,3 +470,181 @@ def test_a_typed_model_id_goes_to_the_provider_as_it_is(
 ) -> None:
     finish(service, service.send(ME, None, Submission("Hi"), ReplySettings(model="brand-new")))
     assert provider.requests[-1].model == "brand-new"
+
+
+def test_a_retry_of_an_answer_that_came_to_nothing_keeps_what_followed_it_in_reach(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say([ProviderDown("Scripted")], "Two.", "One.")
+    failed = ask(service, "First")
+    ask(service, "Second", failed.conversation_id)
+    finish(service, service.retry(ME, failed.id))
+    view = service.open(ME, failed.conversation_id)
+    assert texts(view) == ["First", "One."]
+    service.show_version(ME, view.versions[view.messages[-1].id].previous_id or "")
+    assert texts(service.open(ME, failed.conversation_id)) == ["First", "", "Second", "Two."]
+
+
+def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("One.", "Two.", "Three.")
+    first = ask(service, "Tell me.")
+    finish(service, service.retry(ME, first.id))
+    finish(service, service.retry(ME, first.id))  # a tab that still shows the first version
+    seen = []
+    view = service.open(ME, first.conversation_id)
+    while True:
+        seen.append(view.messages[-1].text)
+        previous = view.versions[view.messages[-1].id].previous_id
+        if previous is None:
+            break
+        service.show_version(ME, previous)
+        view = service.open(ME, first.conversation_id)
+    assert seen == ["Three.", "Two.", "One."]
+
+
+def test_a_question_edited_from_a_stale_tab_keeps_its_answer(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("A1", "A2", "A3")
+    first = ask(service, "Q1")
+    question = service.open(ME, first.conversation_id).messages[0]
+    second = service.edit(ME, question.id, "Q2")
+    finish(service, second)
+    finish(service, service.edit(ME, question.id, "Q3"))
+    view = service.open(ME, first.conversation_id)
+    service.show_version(ME, view.versions[view.messages[0].id].previous_id or "")
+    assert texts(service.open(ME, first.conversation_id)) == ["Q2", "A2"]
+
+
+def test_a_second_continue_does_not_disown_the_running_reply(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("one two three four", "three four")
+    provider.hold(at=2)
+    answer = service.send(ME, None, Submission("Count."))
+    assert provider.held.wait(10)
+    service.stop(ME, answer.conversation_id)
+    provider.hold(at=0)
+    service.continue_(ME, answer.id)
+    assert provider.held.wait(10)
+    with pytest.raises(ReplyRunning):
+        service.continue_(ME, answer.id)
+    assert service.open(ME, answer.conversation_id).live is not None
+    provider.let_go()
+    assert finish(service, answer) == "one two three four"
+
+
+def test_continuing_adds_to_what_was_measured(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    first: list[Delta | Exception] = [
+        Delta(reasoning="Hmm."),
+        Delta(text="one "),
+        Delta(finish_reason="length", usage=Usage(10, 5, True)),
+    ]
+    second: list[Delta | Exception] = [
+        Delta(text="two"),
+        Delta(finish_reason="stop", usage=Usage(20, 3, True)),
+    ]
+    provider.say(first, second)
+    answer = ask(service, "Count.")
+    finish(service, service.continue_(ME, answer.id))
+    whole = service.open(ME, answer.conversation_id).messages[-1]
+    assert whole.text == "one two" and whole.reasoning_ms is not None
+    assert whole.usage == Usage(30, 8, True)
+
+
+def test_only_the_last_reply_goes_on(service: ChatService, provider: ScriptedProvider) -> None:
+    provider.say([Delta(text="one"), Delta(finish_reason="length")], "two")
+    first = ask(service, "Count.")
+    ask(service, "More", first.conversation_id)
+    with pytest.raises(NothingToAnswer):
+        service.continue_(ME, first.id)
+
+
+def test_a_reply_of_nothing_but_thinking_is_told_as_that(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta(reasoning="Hmm."), Delta(finish_reason="length")])
+    answer = ask(service, "Is it?")
+    last = service.open(ME, answer.conversation_id).messages[-1]
+    assert last.failure and last.failure.code == "only_thinking" and last.reasoning == "Hmm."
+
+
+def test_a_retry_that_fails_out_of_view_leaves_the_other_version_where_it_was(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("One.", "Two.", [Delta(text="x"), ProviderDown("Scripted")])
+    first = ask(service, "Tell me.")
+    second = service.retry(ME, first.id)
+    finish(service, second)
+    provider.hold(at=1)
+    third = service.retry(ME, second.id)
+    assert provider.held.wait(10)
+    service.show_version(ME, first.id)
+    provider.let_go()
+    finish(service, third)
+    service.show_version(ME, second.id)
+    assert texts(service.open(ME, first.conversation_id))[-1] == "Two."
+
+
+def test_deleting_a_version_that_has_followers_keeps_them_and_the_other_versions(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("One.", "Two.", "More.")
+    first = ask(service, "Tell me.")
+    second = service.retry(ME, first.id)
+    finish(service, second)
+    ask(service, "And?", first.conversation_id)
+    service.delete_message(ME, second.id)
+    view = service.open(ME, first.conversation_id)
+    assert texts(view) == ["Tell me.", "Two.", "And?", "More."]
+    assert view.messages[1].is_deleted and view.versions[second.id].count == 2
+    ask(service, "So?", first.conversation_id)
+    assert all("Two." not in turn.text for turn in provider.requests[-1].turns)
+    service.show_version(ME, first.id)
+    assert texts(service.open(ME, first.conversation_id)) == ["Tell me.", "One."]
+
+
+def test_a_conversation_whose_model_is_gone_can_still_be_read(
+    make_service: Callable[..., ChatService], provider: ScriptedProvider
+) -> None:
+    answer = ask(make_service(), "Hello")
+    provider.name = "another"  # the provider of the stored model is no longer configured
+    later = make_service()
+    later._store.conversations.change_settings(
+        ME, answer.conversation_id, ReplySettings(model="gone/model")
+    )
+    view = later.open(ME, answer.conversation_id)
+    assert len(view.messages) == 2
+    with pytest.raises(ProviderError):
+        later.send(ME, answer.conversation_id, Submission("Still there?"))
+    assert len(provider.requests) == 1
+
+
+def test_a_small_window_leaves_room_for_memory(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("Hi Ada.")
+    first = ask(service, "I am Ada.")
+    ask(service, "Who am I?", first.conversation_id)
+    assert len(provider.requests[-1].turns) == 3
+    assert provider.requests[-1].max_tokens == 4000  # half of the model's window of 8,000
+
+
+def test_what_a_database_would_refuse_is_stored_all_the_same(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    odd: list[Delta | Exception] = [
+        Delta(text="a\0b \ud800c"),
+        Delta(finish_reason="x" * 100, usage=Usage(2**40, 2**40, True)),
+    ]
+    provider.say(odd)
+    answer = ask(service, "nul \0 here")
+    view = service.open(ME, answer.conversation_id)
+    assert view.messages[-1].text == "a\ufffdb ?c" and view.messages[0].text == "nul \ufffd here"
+    for wrong in ("", "\0", "x' OR 1=1", "é" * 30):
+        with pytest.raises(NotFound):
+            service.open(ME, wrong)

@@ -41,13 +41,25 @@ class Catalogue:
         return tuple(model for provider in self._providers for model in provider.models())
 
     def resolve(self, ref: str | None, default: str | None = None) -> tuple[Provider, Model]:
-        """Who answers to `ref`: "provider/model id", or a model id as somebody typed it.
+        """Who answers to `ref`, "provider/model id"; without one, the default.
+
+        Raises `UnknownModel`, also for a model whose provider is not configured (any more): what
+        was meant for one company is never sent to another.
+        """
+        if not ref:
+            return self.find(default) if default else self._first()
+        name, _, model_id = ref.partition("/")
+        for provider in self._providers:
+            if provider.name == name and model_id:
+                return provider, _model(provider, model_id)
+        raise errors.UnknownModel("Parley", model=ref)
+
+    def find(self, typed: str) -> tuple[Provider, Model]:
+        """Who answers to a model as somebody typed it: a ref, a listed id, or an id of their own.
 
         Raises `UnknownModel`.
         """
-        wanted = (ref or default or "").strip()
-        if not wanted:
-            return self._first()
+        wanted = typed.strip()
         name, _, model_id = wanted.partition("/")
         for provider in self._providers:
             if provider.name == name and model_id:

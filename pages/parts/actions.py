@@ -34,6 +34,15 @@ def draw(view: View, message: Message) -> None:
             st.caption(_facts(message), width="content")
 
 
+def draw_deleted(view: View, message: Message) -> None:
+    """The row of a deleted version: the way to the others, and the way back."""
+    with st.container(
+        key=f"actions_{message.id}", horizontal=True, gap="small", vertical_alignment="center"
+    ):
+        _draw_versions(view, message)
+        _button("restore", message, "undo", _restore, is_disabled=view.running_id is not None)
+
+
 def _button(
     name: str, message: Message, icon: str, action: Callable[[str], None], *, is_disabled: bool
 ) -> None:
@@ -127,6 +136,10 @@ def _continue(message_id: str) -> None:
 
 def _show_version(message_id: str) -> None:
     notices.attempt(state.service().show_version, state.owner(), message_id)
+
+
+def _restore(message_id: str) -> None:
+    notices.attempt(state.service().undelete_message, state.owner(), message_id)
 
 
 def _delete(message_id: str) -> None:

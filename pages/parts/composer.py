@@ -27,15 +27,18 @@ def _submit() -> None:
 
 def send(text: str) -> None:
     """Send `text` in the conversation in view, or in a new one."""
-    answer = notices.attempt(
-        state.service().send,
-        state.owner(),
-        state.conversation_id(),
-        Submission(text),
-        state.draft_settings(),
-    )
-    if answer is None:
-        st.session_state[KEY] = text
-    else:
+    answer = None
+    try:
+        answer = notices.attempt(
+            state.service().send,
+            state.owner(),
+            state.conversation_id(),
+            Submission(text),
+            state.draft_settings(),
+        )
+    finally:
+        if answer is None:
+            st.session_state[KEY] = text  # whatever went wrong, the words come back
+    if answer is not None:
         state.show_conversation(answer.conversation_id)
         scroll.wish(answer.id)

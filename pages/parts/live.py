@@ -22,7 +22,7 @@ def draw_stop(conversation_id: str) -> None:
             "Stop",
             key="stop",
             icon=":material/stop_circle:",
-            shortcut="Esc",
+            shortcut="Ctrl+Shift+S",
             on_click=_stop,
             args=(conversation_id,),
         )

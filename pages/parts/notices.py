@@ -44,8 +44,11 @@ def dismiss() -> None:
 
 
 def _undo(name: str, id_: str) -> None:
-    attempt(getattr(state.service(), name), state.owner(), id_)
-    if name == "undelete":
+    notice = st.session_state.get("notice")
+    if not succeeds(getattr(state.service(), name), state.owner(), id_):
+        sentence = st.session_state["notice"]["text"]
+        st.session_state["notice"] = {**(notice or {}), "text": sentence}  # it can be tried again
+    elif name == "undelete":
         state.show_conversation(id_)
 
 

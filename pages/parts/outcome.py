@@ -48,10 +48,9 @@ def draw_failure(failure: Failure, place: str, lead: str = "") -> None:
 @st.fragment(run_every=1.0)
 def _count_down(until: datetime) -> None:
     seconds = round((until - datetime.now(UTC)).total_seconds())
-    if seconds > 0:
-        st.caption(f":material/schedule: Retry in {seconds} s")
-    else:
-        st.caption(":material/schedule: You can retry now.")
+    if seconds <= 0:
+        st.rerun()
+    st.caption(f":material/schedule: Retry in {seconds} s")
 
 
 def draw_clear_mark(conversation_id: str, mark: str) -> None:
@@ -79,7 +78,7 @@ def _unclear(conversation_id: str, mark: str) -> None:
 
 def draw_below(view: View) -> None:
     """What belongs below the last message."""
-    if not view.messages:
+    if not view.messages and not view.older:
         st.caption("Every message in this conversation was deleted.")
     if view.mark_at_end:
         draw_clear_mark(view.conversation.id, view.mark_at_end)

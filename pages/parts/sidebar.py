@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Conversation, ReplySettings, View
-from pages.parts import actions, dialogs, notices, state
+from chat import Conversation, ProviderError, ReplySettings, Role, View
+from pages.parts import actions, notices, search, state
 from pages.text import markdown
+
+_SHORTCUTS = """
+| Keys | What they do |
+|---|---|
+| Enter | Send the message |
+| Shift + Enter | Break the line |
+| Ctrl + Shift + O | New conversation |
+| Ctrl + Shift + S | Stop the reply |
+| Ctrl + K | Search |
+| Ctrl + Enter | Send an edited message |
+
+On a Mac, Cmd stands for Ctrl.
+"""
 
 
 def draw(view: View | None) -> None:
@@ -35,16 +48,10 @@ def _draw_navigation() -> None:
             icon=":material/search:",
             shortcut="Ctrl+K",
             type="tertiary",
-            on_click=dialogs.open_search,
+            on_click=search.toggle,
         )
-        st.button(
-            "Shortcuts",
-            key="shortcuts",
-            icon=":material/keyboard:",
-            type="tertiary",
-            on_click=dialogs.open_shortcuts,
-        )
-    dialogs.draw()
+        with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:", type="tertiary"):
+            st.markdown(_SHORTCUTS)
 
 
 def _new() -> None:
@@ -55,12 +62,19 @@ def _new() -> None:
 def _draw_conversations(view: View | None) -> None:
     count = state.listed()
     found = state.service().conversations(state.owner(), count + 1)
+    has_more = len(found) > count
+    found = found[:count]
+    if view is not None and all(each.id != view.conversation.id for each in found):
+        found.append(view.conversation)
     with st.container(key="conversations", gap=None):
+        if search.is_open():
+            search.draw()
+            return
         if not found:
             st.caption("Your conversations will be listed here.")
-        for conversation in found[:count]:
+        for conversation in found:
             _draw_conversation(conversation, is_shown=_is_shown(conversation, view))
-        if len(found) > count:
+        if has_more:
             st.button(
                 "Show more",
                 key="list_more",
@@ -150,7 +164,7 @@ def _draw_settings(view: View | None) -> None:
 def _chosen_model(settings: ReplySettings) -> str | None:
     try:
         return state.service().model(settings.model).ref
-    except Exception:
+    except ProviderError:
         return settings.model
 
 
@@ -163,6 +177,11 @@ def _temperature(settings: ReplySettings) -> float:
 
 def _change(key: str, field: str) -> None:
     value = st.session_state[key]
+    if key == "model":
+        model = notices.attempt(state.service().find_model, value or "")
+        if model is None:
+            return
+        value = model.ref
     if (conversation := state.conversation_id()) is None:
         state.change_draft_settings(**{field: value})
     else:
@@ -187,21 +206,22 @@ def _look_for_models() -> None:
 
 def _draw_actions(view: View | None) -> None:
     is_busy = view is None or view.running_id is not None
-    answers = [m for m in view.messages if m.role == "assistant"] if view else []
+    last = view.messages[-1] if view and view.messages else None
+    answer = last if last and last.role is Role.ASSISTANT else None
     is_cleared = view is not None and view.mark_at_end is not None
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Retry",
             key="retry",
-            disabled=is_busy or not answers,
+            disabled=is_busy or answer is None,
             width="stretch",
             on_click=actions.retry,
-            args=(answers[-1].id if answers else "",),
+            args=(answer.id if answer else "",),
         )
         st.button(
             "Clear",
             key="clear",
-            disabled=is_busy or not answers or is_cleared,
+            disabled=is_busy or last is None or is_cleared,
             width="stretch",
             on_click=_clear,
         )

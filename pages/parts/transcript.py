@@ -68,7 +68,12 @@ def _draw_mark(view: View, message: Message) -> None:
 
 def _draw_message(view: View, message: Message, place: str) -> None:
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
-        if message.id == state.editing() and not view.running_id:
+        if message.is_deleted:
+            st.caption(":material/delete: This version was deleted.")
+            st.empty()
+            with st.container():
+                actions.draw_deleted(view, message)
+        elif message.id == state.editing() and not view.running_id:
             st.empty()
             actions.draw_editor(message)
             st.empty()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from chat import ProviderError
 from pages.parts import composer, state
 from pages.text import markdown
 
@@ -25,9 +26,12 @@ _STARTERS = {
 
 def draw() -> None:
     service = state.service()
-    chosen = service.model(state.draft_settings().model)
-    is_guide = chosen.provider == "guide"
-    label = markdown.line(service.model_label(chosen.ref))
+    chosen = state.draft_settings().model
+    try:
+        is_guide = service.model(chosen).provider == "guide"
+    except ProviderError:  # sending will say so; there is a list to choose from
+        is_guide = False
+    label = markdown.line(service.model_label(chosen))
     who = f"**{label}** answers. Every message is kept, and every edit and retry as a version."
     if is_guide:
         who = (

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from chat import NotFound
+from chat import NotFound, ParleyError
 from pages.parts import announcer, composer, live, notices, scroll, sidebar, state, transcript
 
 service, owner = state.service(), state.owner()
@@ -13,6 +13,8 @@ if wanted := state.conversation_id():
     except NotFound as error:
         notices.say(error.sentence)
         state.show_conversation(None)
+    except ParleyError as error:  # the address stays: loading the page again may help
+        notices.say(error.sentence)
 
 announcer.draw(view)
 scroll.draw()

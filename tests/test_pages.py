@@ -1,0 +1,264 @@
+"""The pages through `app.py`, without a browser: what is drawn, and what clicks do to what is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from chat.errors import NoCredit, NotFound
+from pages.parts import state
+from tests.llm_server import FAULTS, LLMServer, Script
+
+APP = str(Path(__file__).parent.parent / "app.py")
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LLMServer]:
+    with LLMServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(llm: LLMServer) -> LLMServer:
+    llm.requests.clear()
+    llm._next.clear()
+    return llm
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """An empty folder with an empty database: nothing is configured, so Guide answers."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'parley.db'}")
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    monkeypatch.setenv("MAX_RETRIES", "0")
+    monkeypatch.setenv("MAX_USER_MESSAGE_TOKENS", "300")
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page() -> Iterator[Open]:
+    """Opens the app in one more tab of the same visitor (or of another); closes the service after."""
+
+    def open_page(conversation: str | None = None, visitor: str = "ada") -> AppTest:
+        page = AppTest.from_file(APP, default_timeout=20)
+        page.session_state["visitor"] = visitor
+        if conversation is not None:
+            page.query_params["c"] = conversation
+        return page.run()
+
+    yield open_page
+    state.service().close()
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, server: LLMServer, open_page: Open) -> AppTest:
+    """An empty conversation, answered by the server."""
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENAI_MODELS", "echo")
+    return open_page()
+
+
+def send(page: AppTest, text: str) -> AppTest:
+    return page.chat_input(key="composer").set_value(text).run()
+
+
+def conversation(page: AppTest) -> str:
+    found = page.query_params["c"]
+    return found if isinstance(found, str) else str(found[0])
+
+
+def texts(page: AppTest) -> list[str]:
+    """The first piece of text of each message."""
+    assert not page.exception
+    said = [[text.value for text in each.markdown] for each in page.chat_message]
+    return [unescaped(texts[0]) if texts else "" for texts in said]
+
+
+def unescaped(markdown: str) -> str:
+    return re.sub(r"\\([^\w\s])", r"\1", markdown)
+
+
+def keys(page: AppTest, kind: str) -> list[str]:
+    """Keys of the buttons `<kind>_<id>`, in the order of the page."""
+    found = (button.key or "" for button in page.button)
+    return [key for key in found if re.fullmatch(rf"{kind}_[0-9a-f]+", key)]
+
+
+def said(page: AppTest) -> str:
+    """Everything written on the page outside of buttons."""
+    kinds = (page.markdown, page.caption, page.warning, page.error, page.text)
+    return "\n".join(unescaped(str(each.value)) for kind in kinds for each in kind)
+
+
+def test_the_first_page_says_what_this_is_and_who_answers(open_page: Open) -> None:
+    page = open_page()
+    assert not page.exception
+    assert "Guide" in said(page)
+    assert len(keys(page, "starter")) >= 3
+    assert page.button(key="retry").disabled
+    assert list(page.chat_message) == []
+    assert "c" not in page.query_params
+
+
+def test_guide_answers_out_of_the_box(open_page: Open) -> None:
+    page = open_page()
+    page.button(key="starter_0").click().run()
+    assert not page.exception
+    assert [each.name for each in page.chat_message] == ["user", "assistant"]
+    assert len(texts(page)[1]) > 20
+    assert page.query_params["c"]
+
+
+def test_a_message_is_answered_and_looks_the_same_after_a_refresh(
+    page: AppTest, server: LLMServer, open_page: Open
+) -> None:
+    server.next(Script(text="Four."), Script(text="Eight."))
+    send(page, "Two and two?")
+    assert texts(page) == ["Two and two?", "Four."]
+    send(page, "Twice that?")
+    refreshed = open_page(conversation(page))
+    assert texts(refreshed) == texts(page) == ["Two and two?", "Four.", "Twice that?", "Eight."]
+    assert refreshed.button(key=f"open_{conversation(page)}").label == "Two and two?"
+
+
+def test_editing_adds_a_version_and_arrows_bring_the_old_one_back(
+    page: AppTest, server: LLMServer
+) -> None:
+    server.next(Script(text="Red."), Script(text="Because."), Script(text="Blue."))
+    send(page, "Colour?")
+    send(page, "Why?")
+    edit = keys(page, "edit")[0]
+    page.button(key=edit).click().run()
+    page.text_area(key=edit.replace("edit_", "edit_text_")).set_value("Other colour?")
+    page.button(key=edit.replace("edit_", "edit_send_")).click().run()
+    assert texts(page) == ["Other colour?", "Blue."]
+    page.button(key=keys(page, "version_prev")[0]).click().run()
+    assert texts(page) == ["Colour?", "Red.", "Why?", "Because."]
+    page.button(key=keys(page, "version_next")[0]).click().run()
+    assert texts(page) == ["Other colour?", "Blue."]
+
+
+def test_cancelling_an_edit_changes_nothing(page: AppTest, server: LLMServer) -> None:
+    server.next(Script(text="Red."))
+    send(page, "Colour?")
+    edit = keys(page, "edit")[0]
+    page.button(key=edit).click().run()
+    page.text_area(key=edit.replace("edit_", "edit_text_")).set_value("Other colour?")
+    page.button(key=edit.replace("edit_", "edit_cancel_")).click().run()
+    assert texts(page) == ["Colour?", "Red."]
+    assert len(server.requests) == 1
+
+
+def test_a_retry_is_a_version_and_a_failed_one_leaves_the_old_in_view(
+    page: AppTest, server: LLMServer
+) -> None:
+    server.next(Script(text="First."), Script(text="Second."), FAULTS["quota"])
+    send(page, "Say something")
+    page.button(key="retry").click().run()
+    assert texts(page)[1] == "Second."
+    page.button(key=keys(page, "retry")[0]).click().run()
+    assert texts(page)[1] == "Second."
+    assert NoCredit("OpenAI").sentence in said(page)
+
+
+def test_a_failure_shows_its_sentence_and_the_next_message_is_answered(
+    page: AppTest, server: LLMServer
+) -> None:
+    server.next(FAULTS["402"])
+    send(page, "One")
+    assert NoCredit("OpenAI").sentence in said(page)
+    send(page, "Two")
+    assert texts(page)[-1] == "Two"
+
+
+def test_settings_are_stored_with_the_conversation_and_sent(
+    page: AppTest, server: LLMServer, open_page: Open
+) -> None:
+    send(page, "Hello")
+    page.slider(key="temperature").set_value(0.3).run()
+    page.text_area(key="system_prompt").set_value("Be brief.").run()
+    page.number_input(key="reply_length").set_value(99).run()
+    elsewhere = open_page()
+    assert elsewhere.text_area(key="system_prompt").value == ""
+    again = open_page(conversation(page))
+    assert again.slider(key="temperature").value == pytest.approx(0.3)
+    send(again, "Again")
+    body = server.requests[-1].body
+    assert body["temperature"] == pytest.approx(0.3)
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert 99 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+
+
+def test_a_message_that_is_too_long_comes_back_with_both_numbers(
+    page: AppTest, server: LLMServer
+) -> None:
+    text = "word " * 600
+    send(page, text)
+    assert not page.exception
+    assert page.chat_input(key="composer").proto.value == text
+    assert "300" in said(page)
+    assert server.requests == [] and "c" not in page.query_params
+
+
+def test_an_unknown_conversation_is_said_and_a_new_one_offered(open_page: Open) -> None:
+    page = open_page("no-such-conversation")
+    assert not page.exception
+    assert NotFound().sentence in said(page)
+    assert "c" not in page.query_params
+    assert keys(page, "starter")
+
+
+def test_another_visitor_sees_nothing_of_a_conversation(page: AppTest, open_page: Open) -> None:
+    send(page, "For my eyes only")
+    stranger = open_page(conversation(page), visitor="eve")
+    assert list(stranger.chat_message) == []
+    assert NotFound().sentence in said(stranger)
+    assert keys(stranger, "open") == []
+
+
+def test_deleting_a_message_can_be_undone(page: AppTest, server: LLMServer) -> None:
+    server.next(Script(text="A secret."))
+    send(page, "Tell me")
+    page.button(key=keys(page, "delete")[-1]).click().run()
+    assert texts(page) == ["Tell me"]
+    page.button(key="undo").click().run()
+    assert texts(page) == ["Tell me", "A secret."]
+
+
+def test_deleting_a_conversation_can_be_undone(page: AppTest) -> None:
+    send(page, "Precious")
+    precious = conversation(page)
+    page.button(key="delete_conversation").click().run()
+    assert list(page.chat_message) == [] and keys(page, "open") == []
+    page.button(key="undo").click().run()
+    assert texts(page)[0] == "Precious"
+    assert conversation(page) == precious
+
+
+def test_clearing_the_context_can_be_taken_back(page: AppTest, server: LLMServer) -> None:
+    send(page, "I am Ada")
+    page.button(key="clear").click().run()
+    assert texts(page)[0] == "I am Ada"
+    send(page, "Who am I?")
+    assert [each["content"] for each in server.requests[-1].body["messages"]] == ["Who am I?"]
+    page.button(key=keys(page, "unclear")[0]).click().run()
+    send(page, "And now?")
+    assert server.requests[-1].body["messages"][0]["content"] == "I am Ada"
+
+
+def test_a_wrong_configuration_names_every_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_REPLY_TOKENS", "many")
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    page = AppTest.from_file(APP, default_timeout=20).run()
+    assert not page.exception
+    assert "MAX_REPLY_TOKENS" in said(page) and "LOG_LEVEL" in said(page)
+    assert list(page.chat_input) == []
