@@ -84,9 +84,12 @@ class ChatService:
 
     def open(self, owner: str, conversation_id: str, window: int = 40) -> View:
         """The conversation as it stands, with the newest `window` messages of its path."""
+        # What runs is read first: if it ends while the rest is read, the page still waits for it
+        # and draws again.
+        running = self._store.messages.running(owner, conversation_id)
+        if running and self.interrupt_abandoned():
+            running = self._store.messages.running(owner, conversation_id)
         conversation = self._store.conversations.get(owner, conversation_id)
-        if conversation.is_running and self.interrupt_abandoned():
-            conversation = self._store.conversations.get(owner, conversation_id)
         newest = self._store.messages.path(owner, conversation_id, conversation.leaf_id, window)
         versions = self._store.messages.versions(newest)
         # A deleted version is still drawn, as a line, where it is the way to the others.
@@ -96,7 +99,6 @@ class ChatService:
             if not message.is_deleted or versions[message.id].count > 1
         )
         marks, mark_at_end = _marks(conversation, newest)
-        running = self._store.messages.running(owner, conversation_id)
         failed = None
         if conversation.leaf_id and not running:
             failed = self._store.messages.failed_retry(conversation_id, conversation.leaf_id)

@@ -19,7 +19,7 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPD
 
 
 class AppServer:
-    """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — then `app.url`. `folder` holds all it writes."""
+    """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. It writes to `folder`."""
 
     def __init__(self, folder: Path, **config: str) -> None:
         self.port = _free_port()

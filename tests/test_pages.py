@@ -1,4 +1,4 @@
-"""The pages through `app.py`, without a browser: what is drawn, and what clicks do to what is stored."""
+"""The pages through `app.py` without a browser: what is drawn, and what clicks do."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def open_page() -> Iterator[Open]:
-    """Opens the app in one more tab of the same visitor (or of another); closes the service after."""
+    """Opens the app in one more tab of the same visitor, or of another."""
 
     def open_page(conversation: str | None = None, visitor: str = "ada") -> AppTest:
         page = AppTest.from_file(APP, default_timeout=20)
@@ -127,7 +127,7 @@ def test_a_message_is_answered_and_looks_the_same_after_a_refresh(
     send(page, "Twice that?")
     refreshed = open_page(conversation(page))
     assert texts(refreshed) == texts(page) == ["Two and two?", "Four.", "Twice that?", "Eight."]
-    assert refreshed.button(key=f"open_{conversation(page)}").label == "Two and two?"
+    assert unescaped(refreshed.button(key=f"open_{conversation(page)}").label) == "Two and two?"
 
 
 def test_editing_adds_a_version_and_arrows_bring_the_old_one_back(
@@ -173,11 +173,11 @@ def test_a_retry_is_a_version_and_a_failed_one_leaves_the_old_in_view(
 def test_a_failure_shows_its_sentence_and_the_next_message_is_answered(
     page: AppTest, server: LLMServer
 ) -> None:
-    server.next(FAULTS["402"])
+    server.next(FAULTS["402"], Script(text="Three."))
     send(page, "One")
     assert NoCredit("OpenAI").sentence in said(page)
     send(page, "Two")
-    assert texts(page)[-1] == "Two"
+    assert texts(page)[-1] == "Three."
 
 
 def test_settings_are_stored_with_the_conversation_and_sent(

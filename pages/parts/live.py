@@ -61,7 +61,9 @@ def draw(answer: Message, place: str) -> None:
     text = st.container()
     st.empty()  # the actions come when the reply is over
     with text:
-        cells = [st.empty() for _ in range(state.drawn(place))]
+        known = [markdown.safe(block) for block in reply.known()]
+        cells = [st.markdown(block) for block in known]  # what is there does not vanish meanwhile
+        cells += [st.empty() for _ in range(state.drawn(place) - len(cells))]
         count = 0
         while not reply.is_done:
             if count == len(cells):
@@ -109,6 +111,10 @@ class _Reply:
         if piece.text:
             self._finished.extend(self._splitter.feed(piece.text))
         return piece
+
+    def known(self) -> list[str]:
+        """The blocks so far, the open one included."""
+        return [*self._finished, *filter(None, [self._splitter.rest])]
 
     def thinking(self) -> Iterator[str]:
         """The thinking so far, each time it grew, until the first text or the end."""

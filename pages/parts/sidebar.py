@@ -50,7 +50,7 @@ def _draw_navigation() -> None:
             type="tertiary",
             on_click=search.toggle,
         )
-        with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:", type="tertiary"):
+        with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:"):
             st.markdown(_SHORTCUTS)
 
 
@@ -117,11 +117,11 @@ def _draw_settings(view: View | None) -> None:
     chosen = _chosen_model(settings)
     if chosen and chosen not in models:
         models.insert(0, chosen)
-    st.session_state["model"] = chosen
-    st.session_state["temperature"] = _temperature(settings)
-    st.session_state["system_prompt"] = settings.system_prompt
     most = service.settings.max_reply_tokens
-    st.session_state["reply_length"] = min(settings.max_reply_tokens or most, most)
+    _show("model", chosen)
+    _show("temperature", _temperature(settings))
+    _show("system_prompt", settings.system_prompt)
+    _show("reply_length", min(settings.max_reply_tokens or most, most))
     st.selectbox(
         "Model",
         models,
@@ -159,6 +159,12 @@ def _draw_settings(view: View | None) -> None:
             args=("reply_length", "max_reply_tokens"),
         )
     _await_models()
+
+
+def _show(key: str, stored: object) -> None:
+    # Only when it differs: assigning would undo a change that is just on its way here.
+    if key not in st.session_state or st.session_state[key] != stored:
+        st.session_state[key] = stored
 
 
 def _chosen_model(settings: ReplySettings) -> str | None:

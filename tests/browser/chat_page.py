@@ -23,13 +23,15 @@ _WATCH = """(() => {
   const look = () => {
     const answers = document.querySelectorAll('[aria-label="Chat message from assistant"]')
     if (!answers.length) return
-    const found = answers[answers.length - 1].textContent.match(/[a-z]+\\d+/g) || []
+    const text = answers[answers.length - 1].textContent
+    const found = text.match(/[a-z]+\\d+/g) || []
     const wrong = found.findIndex((each, place) => each !== words[place])
-    if (wrong >= 0) window.parleyViolation(`word ${wrong} of ${found.length} is ${found[wrong]}`)
-    if (found.length < longest) window.parleyViolation(`${longest} words shrank to ${found.length}`)
+    if (wrong >= 0) window.parleyViolation(`word ${wrong} is ${found[wrong]}`)
+    if (found.length < longest) window.parleyViolation(`${longest} to ${found.length}`)
     longest = found.length
   }
-  new MutationObserver(look).observe(document, {subtree: true, childList: true, characterData: true})
+  const all = {subtree: true, childList: true, characterData: true}
+  new MutationObserver(look).observe(document, all)
 })()"""
 
 
@@ -76,11 +78,11 @@ class Chat:
     def open(self, conversation_id: str | None = None) -> None:
         """A cold visit, as from a bookmark; comes back when there is something to type into."""
         self.page.goto(f"{self.url}/?c={conversation_id}" if conversation_id else self.url)
-        expect(self.composer).to_be_visible(timeout=30_000)
+        self._wait_loaded()
 
     def reload(self) -> None:
         self.page.reload()
-        expect(self.composer).to_be_visible(timeout=30_000)
+        self._wait_loaded()
 
     def press(self, key: str) -> None:
         self.button(key).click()
@@ -117,7 +119,9 @@ class Chat:
 
     def show_all_settings(self) -> None:
         """Unfold what lies in an expander of the sidebar."""
-        for summary in self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary").all():
+        for summary in (
+            self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary").all()
+        ):
             summary.click()
 
     # --- waiting -------------------------------------------------------------------------------
@@ -139,7 +143,7 @@ class Chat:
 
     def wait_word(self, place: int, timeout: float = 10_000) -> None:
         """Wait until the last answer shows the word at `place` of a numbered reply."""
-        pattern = re.compile(rf"\b{word(place).strip()}\b")
+        pattern = re.compile(rf"{word(place).strip()}(?!\d)")
         expect(self.answers.last).to_contain_text(pattern, timeout=timeout)
 
     # --- reading -------------------------------------------------------------------------------
@@ -165,6 +169,12 @@ class Chat:
         self.page.expose_function("parleyViolation", lambda what: violations.append(what))
         self.page.add_init_script(_WATCH % numbered(5000))
         return violations
+
+    def _wait_loaded(self) -> None:
+        expect(self.composer).to_be_visible(timeout=30_000)
+        # Settled, or following a reply.
+        settled = self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        expect(settled.or_(self.key("stop")).first).to_be_visible()
 
     def _from(self, role: str) -> Locator:
         label = self.page.locator(f'[aria-label="Chat message from {role}"]')

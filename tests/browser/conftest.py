@@ -23,10 +23,16 @@ from tests.llm_server import LLMServer
 KEY = "sk-canary-4f9d2c7b81e6a350"  # must never be seen on a page or in a log
 LIMIT = 300  # tokens in one message
 RESULTS = ROOT / "test-results"
-_OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-).split()
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 expect.set_options(timeout=10_000)
@@ -179,7 +185,10 @@ def watched_chat(
 
 def _note_stranger(url: str, strangers: list[str]) -> None:
     parts = urlsplit(url)
-    if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {"localhost", "127.0.0.1"}:
+    if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {
+        "localhost",
+        "127.0.0.1",
+    }:
         strangers.append(url)
 
 

@@ -1,0 +1,98 @@
+"""No violation of WCAG 2.2 A or AA anywhere, light, dark and on a phone, where it also fits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.chat_page import Chat
+from tests.llm_server import FAULTS, LLMServer, Script
+
+pytestmark = pytest.mark.browser
+Gate = Callable[[], threading.Event]
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {
+        "color_scheme": "light",
+        "viewport": {"width": 390, "height": 844},
+        "has_touch": True,
+    },
+    "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+}
+RICH = """# Title
+
+Some *words* with `code` and a [link](https://example.org), $x^2$.
+
+| Name | Value |
+|---|---|
+| a | 1 |
+
+```python
+def long_function_name(argument_number_one, argument_number_two, argument_number_three): return None
+```
+
+> A quote, and averyveryveryveryveryveryveryveryveryveryveryveryverylongwordwithoutanybreak.
+"""
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_screen_is_accessible(
+    visit: Callable[..., Chat], server: LLMServer, gate: Gate, look: str
+) -> None:
+    chat = visit(**LOOKS[look])
+    is_phone = "viewport" in LOOKS[look]
+    problems: dict[str, list[str]] = {}
+
+    def check(screen: str) -> None:
+        found = Axe().run(chat.page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        if found.response["violations"]:
+            problems[screen] = [
+                f"{each['id']} ({each['help']}): "
+                + "; ".join(node["html"][:150] for node in each["nodes"][:3])
+                for each in found.response["violations"]
+            ]
+        width = chat.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if width > 0:
+            problems.setdefault(screen, []).append(f"scrolls sideways by {width} px")
+
+    check("welcome")
+    server.next(Script(text=RICH, reasoning=("a ", "thought ")))
+    chat.ask("Show me something")
+    expect(chat.answers.locator("pre span").first).to_be_visible()  # the colours come later
+    check("conversation")
+    chat.press(f"edit_{chat.question_id}")
+    expect(chat.page.locator('[class*="st-key-edit_text_"] textarea')).to_be_visible()
+    check("editing")
+    chat.page.locator('[class*="st-key-edit_cancel_"] button').click()
+    chat.wait_settled()
+    held = gate()
+    server.next(Script(tokens=30, gate=held, gate_at=10))
+    chat.send("More")
+    chat.wait_word(9)
+    check("running reply")
+    held.set()
+    chat.wait_done()
+    server.next(FAULTS["401"])
+    chat.ask("Fail")
+    check("error")
+    if is_phone:
+        chat.page.get_by_test_id("stExpandSidebarButton").click()
+        expect(chat.button("search")).to_be_in_viewport()
+        check("sidebar")
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_visible()
+    chat.key("search_text").locator("input").fill("something")
+    expect(chat.page.locator('[class*="st-key-found_"]').first).to_be_visible()
+    check("search")
+    chat.press("shortcuts")
+    expect(chat.page.get_by_text("Break the line")).to_be_visible()
+    check("shortcuts")
+    assert not problems, "\n".join(f"{screen}: {each}" for screen, each in problems.items())

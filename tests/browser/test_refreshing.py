@@ -1,0 +1,128 @@
+"""A running reply belongs to no page: refresh, a second tab, clicking around never harm it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat_page import Chat, numbered
+from tests.llm_server import LLMServer, Script, text_of
+
+pytestmark = pytest.mark.browser
+Gate = Callable[[], threading.Event]
+
+
+def test_ten_refreshes_lose_and_double_nothing(watched_chat: Chat, server: LLMServer) -> None:
+    chat = watched_chat
+    server.next(Script(tokens=500, pace=25))
+    chat.send("Tell me a long story")
+    for place in range(0, 300, 30):  # a load takes about as long as 30 tokens
+        chat.wait_word(place)
+        assert chat.key("stop").count() == 1, "each refresh comes while the reply runs"
+        shown = len(chat.shown_words())
+        chat.reload()
+        chat.wait_word(max(0, shown - 1))
+    chat.wait_word(499, timeout=30_000)
+    chat.wait_done()
+    assert chat.shown_words() == numbered(500)
+    assert chat.copied().strip() == text_of(500).strip()
+    chat.reload()
+    assert chat.shown_words() == numbered(500)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("gate_at", [0, 7], ids=["before the first token", "in the middle"])
+def test_a_refresh_while_nothing_comes(
+    watched_chat: Chat, server: LLMServer, gate: Gate, gate_at: int
+) -> None:
+    chat, held = watched_chat, gate()
+    server.next(Script(tokens=20, gate=held, gate_at=gate_at))
+    chat.send("Hello")
+    chat.wait_running()
+    server.wait_for_requests(1)
+    chat.reload()
+    chat.wait_running()
+    if gate_at:
+        chat.wait_word(gate_at - 1)
+    else:
+        expect(chat.answers).to_contain_text("Thinking")
+    assert chat.shown_words() == numbered(gate_at)
+    held.set()
+    chat.wait_word(19)
+    chat.wait_done()
+    assert chat.shown_words() == numbered(20)
+
+
+def test_the_reply_goes_on_when_nobody_looks(
+    chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
+) -> None:
+    held = gate()
+    server.next(Script(tokens=30, gate=held, gate_at=5))
+    chat.send("Hello")
+    chat.wait_word(4)
+    conversation, context = chat.conversation_id, chat.page.context
+    chat.page.close()
+    held.set()
+    assert server.requests[-1].finished.wait(10)
+    later = visit(conversation, context=context)
+    later.wait_done()
+    assert later.shown_words() == numbered(30)
+
+
+def test_two_tabs_show_the_same_reply(
+    watched_chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
+) -> None:
+    chat, held = watched_chat, gate()
+    server.next(Script(tokens=40, gate=held, gate_at=10))
+    chat.send("Hello")
+    chat.wait_word(9)
+    other = visit(chat.conversation_id, beside=chat, is_watched=True)
+    other.wait_word(9)
+    assert other.shown_words() == chat.shown_words() == numbered(10)
+    held.set()
+    for each in (chat, other):
+        each.page.bring_to_front()
+        each.wait_word(39)
+        each.wait_done()
+        assert each.shown_words() == numbered(40)
+    assert len(server.requests) == 1
+
+
+def test_clicking_around_does_not_harm_a_running_reply(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    chat.ask("An earlier one")
+    earlier, held = chat.conversation_id, gate()
+    chat.press("new_chat")
+    expect(chat.key("welcome")).to_be_visible()
+    server.next(Script(tokens=40, gate=held, gate_at=10))
+    chat.send("A long one")
+    chat.wait_word(9)
+    running = chat.conversation_id
+
+    chat.press(f"open_{earlier}")
+    expect(chat.questions).to_contain_text("An earlier one")
+    expect(chat.key("stop")).to_have_count(0)
+    expect(chat.key(f"open_{running}")).to_contain_text("A long one")
+    chat.press(f"open_{running}")
+    chat.wait_word(9)
+    chat.wait_running()
+
+    chat.key("temperature").get_by_role("slider").press("ArrowRight")
+    chat.wait_word(9)
+    chat.show_all_settings()
+    chat.key("system_prompt").locator("textarea").fill("Be brief")
+    chat.key("system_prompt").locator("textarea").blur()
+    chat.wait_word(9)
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_visible()
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_hidden()
+    held.set()
+    chat.wait_word(39)
+    chat.wait_done()
+    assert chat.shown_words() == numbered(40)
+    assert server.requests[-1].finished.is_set()

@@ -1,0 +1,108 @@
+"""What Markdown becomes on the page, what of it is not obeyed, and that thinking stays folded."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat_page import Chat
+from tests.llm_server import LLMServer, Script
+
+pytestmark = pytest.mark.browser
+Gate = Callable[[], threading.Event]
+
+RICH = """It costs $5 and $10, not $x^2$.
+
+:red[not red] and :material/home: and :smile: stay text.
+
+| Name | Value |
+|---|---|
+| a | 1 |
+
+```python
+print("hello")
+```
+
+```mermaid
+graph TD; Alpha-->Omega;
+```
+
+$$
+e = mc^2
+$$
+
+![leak](http://198.51.100.7/pixel.png) <img src="http://198.51.100.8/pixel.png">
+"""
+
+
+def expect_rich(chat: Chat, *, is_over: bool = True) -> None:
+    answer = chat.answers.last
+    expect(answer).to_contain_text("It costs $5 and $10, not")
+    expect(answer.locator(".katex").first).to_be_visible()
+    assert "$" not in answer.locator(".katex").first.inner_text()
+    expect(answer).to_contain_text(":red[not red] and :material/home: and :smile: stay text.")
+    expect(answer.get_by_role("table")).to_contain_text("Value")
+    expect(answer.get_by_role("code").filter(has_text="print").first).to_be_visible()
+    if is_over:  # while text streams, Streamlit shows a diagram's source
+        expect(answer.get_by_role("img", name=re.compile("Mermaid"))).to_be_visible()
+    expect(answer.locator(".katex-display")).to_have_count(1)
+
+
+def test_markdown_becomes_what_it_says_and_nothing_is_fetched(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    held, lines = gate(), RICH.split(" ")
+    server.next(Script(text=RICH, gate=held, gate_at=len(lines)))
+    chat.send("Show everything")
+    expect_rich(chat, is_over=False)  # while it streams
+    held.set()
+    chat.wait_done()
+    expect_rich(chat)  # when it is over
+    chat.reload()
+    expect_rich(chat)  # and after F5
+
+
+def test_code_can_be_copied(chat: Chat, server: LLMServer) -> None:
+    server.next(Script(text='Look:\n\n```python\nprint("hello")\n```'))
+    chat.ask("Show code")
+    code = chat.answers.get_by_test_id("stCode")
+    code.hover()
+    code.get_by_role("button", name="Copy").click()
+    assert chat.page.evaluate("navigator.clipboard.readText()").strip() == 'print("hello")'
+
+
+def test_a_question_is_markdown_too_and_as_harmless(chat: Chat, server: LLMServer) -> None:
+    server.next(Script(text="Fine."))
+    chat.ask("Is $5 more than $4? :red[x] **bold**")
+    expect(chat.questions).to_contain_text("Is $5 more than $4? :red[x] bold")
+    expect(chat.questions.locator("strong")).to_have_text("bold")
+    expect(chat.questions.locator(".katex")).to_have_count(0)
+
+
+def test_thinking_is_folded_and_not_sent_back(chat: Chat, server: LLMServer, gate: Gate) -> None:
+    held = gate()
+    server.next(Script(text="The answer.", reasoning=("inner ", "thought "), gate=held))
+    chat.send("Think")
+    expect(chat.answers.locator("details")).to_contain_text("Thinking")
+    held.set()
+    expect(chat.answers).to_contain_text("The answer.")
+    chat.wait_done()
+    expander = chat.answers.locator("details").first
+    expect(expander.locator("summary")).to_contain_text("Thought for")
+    expect(expander).not_to_have_attribute("open", "")
+    expander.locator("summary").click()
+    expect(expander.get_by_text("inner thought")).to_be_visible()
+    assert chat.copied() == "The answer."
+    chat.ask("Go on")
+    assert "inner thought" not in str(server.requests[-1].body)
+
+
+def test_a_reasoning_tag_is_thinking_too(chat: Chat, server: LLMServer) -> None:
+    server.next(Script(text="<think>hidden musing</think>Shown."))
+    chat.ask("Think")
+    expect(chat.answers.locator("summary").first).to_contain_text("Thought for")
+    assert chat.copied() == "Shown."

@@ -1,0 +1,105 @@
+"""Stop is there whenever a reply runs, ends it at the provider too, and keeps what came."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat_page import Chat, numbered
+from tests.llm_server import LLMServer, Script, text_of
+
+pytestmark = pytest.mark.browser
+Gate = Callable[[], threading.Event]
+
+
+def stop_and_expect_a_hang_up(chat: Chat, server: LLMServer) -> None:
+    seen = server.requests[-1]
+    expect(chat.button("stop")).to_be_enabled()
+    pressed_at = time.monotonic()
+    chat.stop()
+    assert seen.disconnected.wait(5), "the server was not hung up on"
+    assert seen.disconnected_at is not None
+    assert seen.disconnected_at - pressed_at < 1.0
+    chat.wait_done()
+    expect(chat.answers.last).to_contain_text("Stopped")
+
+
+def test_stop_before_the_first_token(chat: Chat, server: LLMServer, gate: Gate) -> None:
+    server.next(Script(gate=gate()))
+    chat.send("Hello")
+    server.wait_for_requests(1)
+    stop_and_expect_a_hang_up(chat, server)
+    assert chat.shown_words() == []
+    chat.ask("And now?")
+    expect(chat.answers).to_have_count(2)
+
+
+def test_stop_in_the_middle_keeps_the_text(
+    watched_chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    chat = watched_chat
+    server.next(Script(tokens=50, gate=gate(), gate_at=12))
+    chat.send("Hello")
+    chat.wait_word(11)
+    stop_and_expect_a_hang_up(chat, server)
+    assert chat.shown_words() == numbered(12)
+    assert chat.copied() == text_of(12)
+    chat.reload()
+    assert chat.shown_words() == numbered(12)
+    expect(chat.answers).to_contain_text("Stopped")
+
+
+def test_stop_after_edit_retry_and_refresh_and_in_a_second_tab(
+    chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
+) -> None:
+    chat.ask("Hello")
+
+    server.next(Script(gate=gate(), gate_at=3))
+    chat.edit("Hello again")
+    chat.wait_word(2)
+    stop_and_expect_a_hang_up(chat, server)
+
+    server.next(Script(gate=gate(), gate_at=4))
+    chat.press(f"retry_{chat.answer_id}")
+    chat.wait_word(3)
+    stop_and_expect_a_hang_up(chat, server)
+
+    server.next(Script(gate=gate(), gate_at=5))
+    chat.press("retry")
+    chat.wait_word(4)
+    chat.reload()
+    chat.wait_word(4)
+    stop_and_expect_a_hang_up(chat, server)
+
+    server.next(Script(gate=gate(), gate_at=6))
+    chat.press("retry")
+    chat.wait_word(5)
+    other = visit(chat.conversation_id, beside=chat)
+    other.wait_word(5)
+    stop_and_expect_a_hang_up(other, server)
+    chat.wait_done()
+    expect(chat.answers.last).to_contain_text("Stopped")
+
+
+@pytest.mark.parametrize("gate_at", [0, 20], ids=["before the first token", "in the middle"])
+def test_the_toolbars_own_stop_does_not_leave_a_frozen_page(
+    watched_chat: Chat, server: LLMServer, gate: Gate, gate_at: int
+) -> None:
+    chat, held = watched_chat, gate()
+    server.next(Script(tokens=60, gate=held, gate_at=gate_at))
+    chat.send("Hello")
+    if gate_at:
+        chat.wait_word(gate_at - 1)
+    server.wait_for_requests(1)
+    chat.page.get_by_test_id("stStatusWidget").get_by_text("Stop").click()
+    chat.wait_settled()
+    held.set()
+    chat.wait_word(59)
+    chat.wait_done()
+    assert chat.shown_words() == numbered(60)
+    expect(chat.answers).not_to_contain_text("Stopped")
+    assert not server.requests[-1].disconnected.is_set()
