@@ -15,9 +15,10 @@ from itertools import takewhile
 from chat.context import Fit, fit
 from chat.domain import Conversation, Failure, Message, ReplySettings, new_id, storable
 from chat.errors import EmptyMessage, MessageTooLong, ParleyError, UnknownModel
-from chat.generation import Generation, Replies
+from chat.generation import Generation
 from chat.providers.base import Delta, Model, Provider, Request
 from chat.providers.catalogue import Catalogue
+from chat.replies import Replies
 from chat.settings import Settings
 from chat.store import Outcome, Store
 from chat.store.messages import NewAnswer, NewQuestion

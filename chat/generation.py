@@ -1,33 +1,21 @@
-"""Runs replies: one asyncio loop in one thread of ours for all of them, whatever the pages do.
+"""The buffer of one running reply: what was written so far, how it stands, and who looks.
 
-A `Generation` is the buffer of one running reply; pages look at it at their own pace. The loop
-appends to it, has it saved about once a second, and ends it with one call to `finish`. It knows
-no store and no page: what is to be kept goes through the two callbacks.
+Written by the loop of `chat.replies` alone; anyone may follow it, at their own pace.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from chat.domain import Message, Status, Usage, storable
-from chat.errors import EmptyReply, OnlyThinking, ParleyError, ReplyRunning, ServiceClosed
+from chat.errors import ParleyError
 from chat.providers.base import Delta
 
-log = logging.getLogger("chat.generation")
-
 LOOK_EVERY = 0.05  # seconds between two looks of a follower
-SAVE_EVERY = 1.0
-CLOSE_WITHIN = 1.5  # seconds a provider gets to close its connection after a stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +47,8 @@ class Generation:
         self._thinking_since: float | None = None
         self._changed = threading.Condition()
         self._is_over = False
-        self._task: asyncio.Task[None] | None = None
-        self._stop_as: Status | None = None  # how it is to end, once somebody wants it to
+        self.task: asyncio.Task[None] | None = None
+        self.stop_as: Status | None = None  # how it is to end, once somebody wants it to
 
     @property
     def text(self) -> str:
@@ -101,10 +89,10 @@ class Generation:
         with self._changed:
             return self._changed.wait_for(lambda: self._is_over, seconds)
 
-    def _begin(self, now: float) -> None:
+    def begin(self, now: float) -> None:
         self._began = now
 
-    def _add(self, delta: Delta, now: float) -> None:
+    def add(self, delta: Delta, now: float) -> None:
         if self.status is not Status.STREAMING:
             return  # it was ended without waiting for the provider
         is_first = self.first_token_ms is None and bool(delta.text or delta.reasoning)
@@ -129,7 +117,7 @@ class Generation:
         if self._thinking_since is not None and self.reasoning_ms is None:
             self.reasoning_ms = round((now - self._thinking_since) * 1000)
 
-    def _end(self, status: Status, now: float) -> None:
+    def end(self, status: Status, now: float) -> None:
         self._end_thinking(now)
         self.total_ms = round((now - self._began) * 1000)
         if (before := self._before) is not None:
@@ -147,7 +135,7 @@ class Generation:
             )
         self.status = status
 
-    def _announce_end(self) -> None:
+    def announce_end(self) -> None:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
@@ -161,188 +149,3 @@ def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
         first.completion_tokens + second.completion_tokens,
         first.is_reported and second.is_reported,
     )
-
-
-Save = Callable[[Generation], None]
-
-
-class Replies:
-    """All running replies of this process. `save` and `finish` are called off the loop."""
-
-    def __init__(self, save: Save, finish: Save, *, clock: Callable[[], float] = time.monotonic):
-        self._save, self._finish, self._clock = save, finish, clock
-        self._running: dict[str, Generation] = {}
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._is_closed = False
-        self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
-
-    def reserve(self, generation: Generation) -> None:
-        """Make a reply known before it is stored, so that nobody takes it for abandoned.
-
-        Raises `ReplyRunning` when the same answer is being written already.
-        """
-        with self._lock:
-            known = self._running.get(generation.answer_id)
-            if known is not None and known.status is Status.STREAMING:
-                raise ReplyRunning
-            self._running[generation.answer_id] = generation
-
-    def release(self, generation: Generation) -> None:
-        """Forget a reply that is over, or was not begun after all."""
-        with self._lock:
-            if self._running.get(generation.answer_id) is generation:
-                del self._running[generation.answer_id]
-
-    def start(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        """Begin a reserved reply."""
-        self.submit(self._run(generation, stream))
-
-    def get(self, answer_id: str) -> Generation | None:
-        with self._lock:
-            return self._running.get(answer_id)
-
-    def stop(self, answer_id: str, wait: float = 2.0) -> bool:
-        """End a reply, keeping its text; waits up to `wait` seconds for the end to be stored.
-
-        Returns whether the reply was running here.
-        """
-        generation = self.get(answer_id)
-        if generation is None:
-            return False
-        self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.STOPPED)
-        generation.wait(wait)
-        return True
-
-    def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """Run a coroutine on the loop of the replies."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
-
-    def interrupt(self) -> None:
-        """Interrupt every reply; each is stored with its text so far when this returns."""
-        with self._lock:
-            running = list(self._running.values())
-        for generation in running:
-            self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
-        for generation in running:
-            generation.wait(5.0)
-
-    def close(self) -> None:
-        """End the loop, interrupting what still runs. Nothing can be begun afterwards."""
-        self.interrupt()
-        with self._lock:
-            self._is_closed = True
-            loop, thread = self._loop, self._thread
-        if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(timeout=5)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(timeout=5)
-            if not loop.is_running():
-                loop.close()
-        self._writers.shutdown(wait=True)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._is_closed:
-                raise ServiceClosed
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                # asyncio looks names up in this pool, a few threads by default: providers whose
-                # name servers do not answer must not hold up everybody else.
-                self._loop.set_default_executor(
-                    ThreadPoolExecutor(64, thread_name_prefix="parley-lookup")
-                )
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="parley-replies", daemon=True
-                )
-                self._thread.start()
-            return self._loop
-
-    @staticmethod
-    def _cancel(generation: Generation, status: Status) -> None:
-        generation._stop_as = status
-        if generation._task is not None:
-            generation._task.cancel()
-
-    async def _run(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        generation._begin(self._clock())
-        is_over = asyncio.Event()
-        saver = asyncio.create_task(self._save_regularly(generation, is_over))
-        generation._task = asyncio.create_task(self._read(generation, stream))
-        if generation._stop_as:
-            generation._task.cancel()
-        status = await self._outcome(generation)
-        is_over.set()
-        await saver
-        generation._end(status, self._clock())
-        await self._store_end(generation)
-        self.release(generation)
-        generation._announce_end()
-
-    async def _read(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        async with aclosing(stream) as deltas:  # type: ignore[type-var]
-            async for delta in deltas:
-                generation._add(delta, self._clock())
-
-    async def _outcome(self, generation: Generation) -> Status:
-        task = generation._task
-        assert task is not None
-        while not task.done():
-            # A provider that hangs while closing must not keep a stopped reply open.
-            within = CLOSE_WITHIN if generation._stop_as else None
-            done, _ = await asyncio.wait({task}, timeout=within or 1.0)
-            if not done and within is not None:
-                log.warning("reply %s: the provider did not close in time", generation.answer_id)
-                task.cancel()
-                return generation._stop_as or Status.STOPPED
-        if task.cancelled():
-            return generation._stop_as or Status.STOPPED
-        error = task.exception()
-        if error is None and not generation.text:
-            kind = OnlyThinking if generation.reasoning else EmptyReply
-            error = kind(generation.provider_label)
-        if error is None:
-            return Status.COMPLETE
-        if generation._stop_as:
-            return generation._stop_as
-        if not isinstance(error, ParleyError):
-            log.error("reply %s failed", generation.answer_id, exc_info=error)
-            error = ParleyError(details=type(error).__name__)
-        generation.failure = error
-        generation.retry_at = getattr(error, "retry_at", None)
-        return Status.FAILED
-
-    async def _save_regularly(self, generation: Generation, is_over: asyncio.Event) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAVE_EVERY):
-                    await is_over.wait()
-            if is_over.is_set():
-                return
-            try:
-                await self._write(self._save, generation)
-            except Exception:  # the text is still in memory; the next second tries again
-                log.exception("reply %s: could not be saved for now", generation.answer_id)
-
-    async def _store_end(self, generation: Generation) -> None:
-        for pause in (0.1, 0.5, 2.0, 5.0, None):
-            try:
-                return await self._write(self._finish, generation)
-            except Exception:  # a busy or vanished database may come back
-                log.exception("reply %s: its end could not be stored", generation.answer_id)
-                if pause is None:
-                    return None
-                await asyncio.sleep(pause)
-        return None
-
-    async def _write(self, write: Save, generation: Generation) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writers, write, generation)
-
-
-async def _cancel_the_rest() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
