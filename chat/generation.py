@@ -125,7 +125,8 @@ class Generation:
             self.first_token_ms = before.first_token_ms or self.first_token_ms
             if before.reasoning_ms is not None or self.reasoning_ms is not None:
                 self.reasoning_ms = (before.reasoning_ms or 0) + (self.reasoning_ms or 0)
-            self.usage = _sum(before.usage, self.usage)
+            # A part that nobody counted (it was stopped) leaves the whole uncounted.
+            self.usage = _sum(before.usage, self.usage) if before.usage else None
         if self.usage is not None:
             most = 2**31 - 1
             self.usage = replace(

@@ -648,3 +648,17 @@ def test_what_a_database_would_refuse_is_stored_all_the_same(
     for wrong in ("", "\0", "x' OR 1=1", "é" * 30):
         with pytest.raises(NotFound):
             service.open(ME, wrong)
+
+
+def test_a_part_that_was_not_counted_leaves_the_whole_reply_to_be_estimated(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("one two three four", "three four")
+    provider.hold(at=2)
+    answer = service.send(ME, None, Submission("Count."))
+    assert provider.held.wait(10)
+    service.stop(ME, answer.conversation_id)
+    provider.let_go()
+    finish(service, service.continue_(ME, answer.id))
+    whole = service.open(ME, answer.conversation_id).messages[-1]
+    assert whole.usage is None and whole.tokens >= 4

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Submission, View
+from chat import ReplyRunning, Submission, View
 from pages.parts import live, notices, scroll, state
 
 KEY = "composer"
 
 
 def draw(view: View | None) -> None:
+    if view is None or view.running_id is None:
+        notices.forget(ReplyRunning.code)
     with st.bottom:
         notices.draw()
         if view is not None and view.running_id:

@@ -21,7 +21,7 @@ def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         return action(*args, **kwargs)
     except ParleyError as error:
-        say(error.sentence)
+        say(error.sentence, error.code)
         return None
 
 
@@ -30,8 +30,14 @@ def succeeds(action: Callable[..., object], *args: Any) -> bool:
     return attempt(lambda: (action(*args), True)) is not None
 
 
-def say(sentence: str) -> None:
-    st.session_state["notice"] = {"text": sentence}
+def say(sentence: str, code: str = "") -> None:
+    st.session_state["notice"] = {"text": sentence, "code": code}
+
+
+def forget(code: str) -> None:
+    """Take the notice back if it is the one of this error, because its reason is gone."""
+    if st.session_state.get("notice", {}).get("code") == code:
+        dismiss()
 
 
 def offer_undo(sentence: str, undo: str, message_or_conversation_id: str) -> None:
