@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -116,15 +116,10 @@ def test_details_are_cut() -> None:
     ["a-", "a", "A1", "sk-", "://", "a:b@", "bearer ", "api_key=", "key_", "hf_a", "eyJ", "?key="],
 )
 def test_redaction_takes_linear_time(unit: str) -> None:
-    small, large = (unit * (size // len(unit)) for size in (30_000, 300_000))
-
-    def seconds(text: str) -> float:
-        begin = perf_counter()
-        redact(text)
-        return perf_counter() - begin
-
-    least = min(seconds(small) for _ in range(3))
-    assert seconds(large) < max(40 * least, 1.0)  # quadratic time would be a hundredfold
+    large = unit * (1_000_000 // len(unit))
+    begin = process_time()
+    redact(large)
+    assert process_time() - begin < 20  # well under a second; quadratic time would be hours
 
 
 def subclasses(kind: type[ParleyError]) -> list[type[ParleyError]]:
