@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
+from chat import Submission
 from chat.errors import NoCredit, NotFound
 from pages.parts import state
-from tests.llm_server import FAULTS, LLMServer, Script
+from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
 APP = str(Path(__file__).parent.parent / "app.py")
 Open = Callable[..., AppTest]
@@ -262,3 +267,31 @@ def test_a_wrong_configuration_names_every_problem(monkeypatch: pytest.MonkeyPat
     assert not page.exception
     assert "MAX_REPLY_TOKENS" in said(page) and "LOG_LEVEL" in said(page)
     assert list(page.chat_input) == []
+
+
+def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
+    page: AppTest, server: LLMServer, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    server.next(Script(tokens=9, gate=held, gate_at=5))
+    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    answer = state.service().send(owner, None, Submission("Hello"))
+    next(piece for piece in state.service().follow(owner, answer.id) if "jumps4" in piece.text)
+    shown: set[tuple[int, ...]] = set()
+    blanked = []
+
+    def notice(context: ScriptRunContext, message: ForwardMsg) -> None:
+        place, element = tuple(message.metadata.delta_path), message.delta.new_element
+        if "the0" in element.markdown.body:
+            shown.add(place)
+            held.set()
+        elif element.WhichOneof("type") == "empty" and place in shown:
+            blanked.append(place)
+        enqueue(context, message)
+
+    enqueue = ScriptRunContext.enqueue
+    monkeypatch.setattr(ScriptRunContext, "enqueue", notice)
+    resumed = open_page(answer.conversation_id)
+    assert texts(resumed) == ["Hello", text_of(9).strip()]
+    assert shown
+    assert blanked == []

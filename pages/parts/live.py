@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import accumulate
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from chat import Message, Piece
 from pages.parts import notices, state
@@ -64,13 +66,23 @@ def draw(answer: Message, place: str) -> None:
         known = [markdown.safe(block) for block in reply.known()]
         cells = [st.markdown(block) for block in known]  # what is there does not vanish meanwhile
         cells += [st.empty() for _ in range(state.drawn(place) - len(cells))]
-        count = 0
+        count, filled = 0, len(known)
         while not reply.is_done:
             if count == len(cells):
                 cells.append(st.empty())
-            cells[count].write_stream(reply.block())
+            if count < filled:
+                _go_on(cells[count], reply.block())
+            else:
+                cells[count].write_stream(reply.block())
+            filled = max(filled, count + 1)
             count += reply.block_is_done
         state.set_drawn(place, max(count, len(cells)))
+
+
+def _go_on(cell: DeltaGenerator, pieces: Iterator[str]) -> None:
+    """Stream into a cell that shows text; `write_stream` would empty it first, for all to see."""
+    for text in accumulate(pieces):
+        cell.markdown(text)
 
 
 def _draw_thinking(reply: _Reply) -> None:
