@@ -70,6 +70,39 @@ class Failure:
     retry_at: datetime | None = None  # when the provider said to come back
 
 
+class FileKind(StrEnum):
+    IMAGE = "image"  # sent as a picture
+    TABLE = "table"  # sent as text, shown as a table
+    DOCUMENT = "document"  # sent as text
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a person attaches: bytes under the name their browser gave, both not to be trusted."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file as it is kept with a message; its contents are stored by their SHA-256."""
+
+    id: str
+    message_id: str
+    name: str  # cleaned: one line, no folders
+    kind: FileKind
+    media_type: str
+    size: int  # bytes of the file as it was attached
+    details: str  # "3 pages", "1,024 × 768"
+    tokens: int  # what it costs to send, its wrapping included
+    is_exact: bool
+    sha256: str  # of what is shown and handed back
+    text_sha256: str | None = None  # of what is sent, for anything but an image
+    preview_sha256: str | None = None  # of a table's first rows
+    is_partial: bool = False  # only its beginning is sent
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One question or one answer. `depth` counts from 0 at the first message of its path."""
@@ -94,6 +127,7 @@ class Message:
     failure: Failure | None = None
     replaces_id: str | None = None  # the leaf in view before this answer was asked for again
     is_deleted: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -120,10 +154,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a person sends."""
+    """What a person sends. `may_cut`: of a file that does not fit, send the beginning."""
 
     text: str
-    files: tuple[object, ...] = field(default=())
+    files: tuple[File, ...] = ()
+    may_cut: bool = False
 
 
 def storable(text: str) -> str:

@@ -6,7 +6,14 @@
     │   ├── EmptyMessage
     │   ├── MessageTooLong
     │   ├── ReplyRunning
-    │   └── NothingToAnswer
+    │   ├── NothingToAnswer
+    │   ├── TooManyFiles
+    │   ├── CannotSee       the model reads no images
+    │   ├── FileRefused     names the file
+    │   │   ├── FileEmpty  FileTooLarge  UnknownFileType  UnreadableFile  EncryptedFile
+    │   │   └── FileTooComplex  NoTextInFile  FileTooLong
+    │   └── VoiceRefused
+    │       └── NoTranscription  RecordingEmpty  RecordingTooLarge  RecordingTooLong  NothingHeard
     ├── StoreFailed         the database did not take it: busy, gone, full
     ├── ServiceClosed       the process is about to end
     ├── SettingsError       the configuration is wrong; lists every problem
@@ -22,65 +29,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
-_KEYS = re.compile(
-    r"""(?x)
-    (?<![A-Za-z0-9])(?:                                   # what begins as known keys begin
-        sk-[\w\-*.…]{6,} | (?:sk|pk|rk)_(?:live|test)_\w{8,} | (?:gsk_|AIza)[\w\-*.…]{8,}
-      | (?:xai|pplx|nvapi|glpat)-[\w\-*]{8,} | AKIA[0-9A-Z]{12,} | eyJ[\w\-]{8,}\.[\w\-.]{8,}
-      | (?:tgp_v1|hf|fw|fpk|r8|gh[opsu]|github_pat|key)[_-](?=\D{0,40}\d)[\w\-]{16,}
-    )
-    | (?<=://)[^\s/@:]{1,200}:[^\s/@]{1,500}(?=@)            # a name and a password in an address
-    """
-)
-_NAMED = re.compile(
-    r"""(?xi)
-    ( \b(?:api[-_]?key|access[-_]?token|client[-_]?secret|password)["']?\s{0,3}[=:]\s{0,3}["']
-    | \b(?:api[-_]?key|access[-_]?token|client[-_]?secret|password)=
-    | [?&](?:key|token|sig|signature)= )
-    [^\s"'&,;)]{4,}
-    """
-)
-_AFTER_A_WORD = re.compile(
-    r"(?i)(\b(?:bearer|basic|api[-_ ]key(?: provided)?)[:=]?\s{1,3}[\"']?)([\w\-.~+/*]{6,}=*)"
-)
-_RUN = re.compile(r"(?<![\w\-])[A-Za-z0-9_\-]{32,}")
-_REDACTED = "[redacted]"
-
-
-def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """`text` without what looks like a key, nor any of `secrets`; at most 2,000 characters."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= 4:
-            text = text.replace(secret, _REDACTED)
-    text = _KEYS.sub(_REDACTED, text)
-    text = _NAMED.sub(rf"\1{_REDACTED}", text)
-    text = _AFTER_A_WORD.sub(_redact_unless_a_word, text)
-    return _RUN.sub(_redact_if_random, text)[:2000]
-
-
-def _redact_unless_a_word(match: re.Match[str]) -> str:
-    words, value = match.groups()
-    is_word = len(value) < 20 and not any(c.isdigit() or c == "*" for c in value)
-    return match.group() if is_word else words + _REDACTED
-
-
-def _redact_if_random(match: re.Match[str]) -> str:
-    """Names are words and numbers between hyphens; keys have a long stretch without any.
-
-    Identifiers of requests ("req_…") are kept: they are what support asks for.
-    """
-    run = match.group()
-    if run.startswith(("req_", "req-")):
-        return run
-    for stretch in re.split("[-_]", run):
-        has_digit, has_letter = re.search(r"\d.*\d", stretch), re.search("[A-Za-z]", stretch)
-        is_mixed = not (stretch.islower() or stretch.isupper())
-        if has_digit and has_letter and len(stretch) >= (16 if is_mixed else 32):
-            return _REDACTED
-    return run
+from chat.redaction import redact
 
 
 class ParleyError(Exception):
@@ -126,6 +77,131 @@ class ReplyRunning(Refused):
 class NothingToAnswer(Refused):
     code = "nothing_to_answer"
     sentence = "There is no question left to answer here. Undo the deletion or ask again."
+
+
+class TooManyFiles(Refused):
+    code = "too_many_files"
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(
+            f"{count} files are attached; at most {limit} can go with one message. Remove some."
+        )
+
+
+class CannotSee(Refused):
+    code = "cannot_see"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} cannot see images. Choose a model that can in the sidebar, "
+            "or remove the image."
+        )
+
+
+class FileRefused(Refused):
+    """A file that cannot be sent; `name` is its cleaned name."""
+
+    code = "file_refused"
+    template = "“{name}” cannot be attached."
+
+    def __init__(self, name: str = "…", *, details: str = "", **values: object) -> None:
+        self.name = name
+        super().__init__(self.template.format(name=name, **values), details=details)
+
+
+class FileEmpty(FileRefused):
+    code = "file_empty"
+    template = "“{name}” is empty: there is nothing to read in it."
+
+
+class FileTooLarge(FileRefused):
+    code = "file_too_large"
+    template = "“{name}” has {size}; a file may have at most {limit}."
+
+
+class UnknownFileType(FileRefused):
+    code = "unknown_file_type"
+    template = (
+        "“{name}” is of a type that cannot be read here. "
+        "Attach an image, a PDF, Word, Excel, CSV, JSON or text file."
+    )
+
+
+class UnreadableFile(FileRefused):
+    code = "unreadable_file"
+    template = "“{name}” cannot be read: it is damaged, or something else than its name says."
+
+
+class EncryptedFile(FileRefused):
+    code = "encrypted_file"
+    template = "“{name}” is protected by a password. Save a copy without one and attach that."
+
+
+class FileTooComplex(FileRefused):
+    code = "file_too_complex"
+    template = "“{name}” takes too much time or memory to read. Attach a smaller part of it."
+
+
+class NoTextInFile(FileRefused):
+    code = "no_text_in_file"
+    template = (
+        "“{name}” holds no text that can be read; it may be a scan. "
+        "Attach its pages as images instead."
+    )
+
+
+class FileTooLong(FileRefused):
+    code = "file_too_long"
+    template = (
+        "“{name}” has about {tokens:,} tokens, and there is room for {room:,}. "
+        "Send its beginning, or attach a shorter file."
+    )
+
+
+class VoiceRefused(Refused):
+    """A recording that cannot be turned into text; it is kept until it is discarded."""
+
+    code = "voice_refused"
+
+
+class NoTranscription(VoiceRefused):
+    code = "no_transcription"
+    sentence = (
+        "Nobody is configured to turn speech into text. "
+        "Set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL, then restart Parley."
+    )
+
+
+class RecordingEmpty(VoiceRefused):
+    code = "recording_empty"
+    sentence = "Nothing was recorded. Check the microphone, then record again."
+
+
+class RecordingTooLarge(VoiceRefused):
+    code = "recording_too_large"
+
+    def __init__(self, size: str, limit: str) -> None:
+        super().__init__(
+            f"This recording has {size}; at most {limit} can be transcribed. "
+            "Record it in shorter pieces."
+        )
+
+
+class RecordingTooLong(VoiceRefused):
+    code = "recording_too_long"
+
+    def __init__(self, seconds: float, limit: float) -> None:
+        super().__init__(
+            f"This recording is {seconds:.0f} s long; at most {limit:.0f} s can be transcribed. "
+            "Record it in shorter pieces."
+        )
+
+
+class NothingHeard(VoiceRefused):
+    code = "nothing_heard"
+    sentence = (
+        "No words were heard in this recording. Try again, or record it closer to the microphone."
+    )
 
 
 class StoreFailed(ParleyError):

@@ -42,6 +42,17 @@ class Settings:
     default_model: str | None = None
     default_temperature: float | None = None
     default_system_prompt: str = ""
+    max_files: int = 10  # with one message
+    max_file_mb: float = 20.0
+    long_paste_characters: int = 4_000  # a longer paste becomes a file; 0: never
+    vision_models: str | None = None  # patterns, separated by commas
+    text_models: str | None = None
+    transcription_model: str | None = None
+    transcription_base_url: str | None = None
+    transcription_api_key: str | None = dataclasses.field(default=None, repr=False)
+    transcription_language: str | None = None
+    max_recording_mb: float = 25.0
+    max_recording_seconds: float = 600.0
     connect_timeout: float = 10.0
     first_token_timeout: float = 60.0
     idle_timeout: float = 30.0
@@ -64,6 +75,17 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "default_model": ("DEFAULT_MODEL", str, None, None),
     "default_temperature": ("DEFAULT_TEMPERATURE", float, 0, 2),
     "default_system_prompt": ("DEFAULT_SYSTEM_PROMPT", str, None, None),
+    "max_files": ("MAX_FILES", int, 1, 100),
+    "max_file_mb": ("MAX_FILE_MB", float, 0.001, 200),
+    "long_paste_characters": ("LONG_PASTE_CHARACTERS", int, 0, None),
+    "vision_models": ("VISION_MODELS", str, None, None),
+    "text_models": ("TEXT_MODELS", str, None, None),
+    "transcription_model": ("TRANSCRIPTION_MODEL", str, None, None),
+    "transcription_base_url": ("TRANSCRIPTION_BASE_URL", str, None, None),
+    "transcription_api_key": ("TRANSCRIPTION_API_KEY", str, None, None),
+    "transcription_language": ("TRANSCRIPTION_LANGUAGE", str, None, None),
+    "max_recording_mb": ("MAX_RECORDING_MB", float, 0.001, 100),
+    "max_recording_seconds": ("MAX_RECORDING_SECONDS", float, 1, 7200),
     "connect_timeout": ("CONNECT_TIMEOUT", float, 0.01, 3600),
     "first_token_timeout": ("FIRST_TOKEN_TIMEOUT", float, 0.01, 3600),
     "idle_timeout": ("IDLE_TIMEOUT", float, 0.01, 3600),

@@ -15,8 +15,8 @@ from chat.errors import (
     RateLimited,
     SettingsError,
     UnknownModel,
-    redact,
 )
+from chat.redaction import redact
 
 HEX = hashlib.sha256(b"parley").hexdigest()
 KEYS = {
