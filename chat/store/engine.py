@@ -7,6 +7,8 @@ first and writes later would otherwise fail with "database is locked" instead of
 from __future__ import annotations
 
 import logging
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,8 +50,25 @@ def make_engine(database_url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event decides how to begin
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    # secure_delete: what was deleted for good is overwritten, not just forgotten.
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch a new file to WAL. SQLite does not wait by itself when two do so at once."""
+    pause, tries = threading.Event(), 200
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            tries -= 1
+            if not tries:
+                raise
+            pause.wait(0.05)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -79,6 +98,15 @@ def writing(engine: Engine) -> Iterator[Session]:
     """A short transaction that writes; all of it is stored, or nothing. Raises `StoreFailed`."""
     with reading(engine.execution_options(writes=True)) as session:
         yield session
+
+
+def scrub(engine: Engine) -> None:
+    """Take what was deleted out of SQLite's log too, as far as nobody is reading it just now."""
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.connect() as connection:
+        # The pragma cannot run inside a transaction.
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
 
 
 def newest_revision() -> str:
