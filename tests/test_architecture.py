@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "pages").rglob("*.py"))
 SERVER = sorted((ROOT / "server").rglob("*.py"))
 CHAT = sorted((ROOT / "chat").rglob("*.py"))
+READERS = sorted((ROOT / "readers").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
@@ -64,6 +65,21 @@ def test_chat_imports_neither_pages_nor_server(path: Path) -> None:
 @pytest.mark.parametrize("path", SERVER, ids=lambda path: path.name)
 def test_the_server_imports_no_page(path: Path) -> None:
     assert not {module.split(".")[0] for module, _ in imports(path)} & {"pages", "app"}
+
+
+@pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
+def test_readers_know_nothing_of_parley(path: Path) -> None:
+    # They run in a child process that is to hold no key and no settings.
+    foreign = {"chat", "pages", "server", "app", "streamlit", "pandas", "numpy", "dotenv"}
+    assert not {module.split(".")[0] for module, _ in imports(path)} & foreign
+
+
+@pytest.mark.parametrize(
+    "path", [*CHAT, *SERVER, *PAGES, ROOT / "app.py"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_only_readers_import_what_takes_files_apart(path: Path) -> None:
+    parsers = {"readers", "PIL", "pypdf", "docx", "lxml", "python_calamine"}
+    assert not {module.split(".")[0] for module, _ in imports(path)} & parsers
 
 
 PACED = {ROOT / "tests" / "llm_server.py"}  # a model's pace is what it is there to play
