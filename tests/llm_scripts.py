@@ -31,7 +31,7 @@ class Script:
     finish_reason: str | None = "stop"
     gate: threading.Event | None = None  # holds the reply until it is set
     gate_at: int = 0
-    fault: str | None = None  # break, end, stall, malformed, error-event, html, empty, json
+    fault: str | None = None  # break, end, stall, malformed, error-event, html, empty, json, plain
     fault_at: int = 0
     status: int = 200
     body: Any = None  # of a refusal: JSON, or text
@@ -42,6 +42,18 @@ class Script:
         if self.text is not None:
             return [piece + " " for piece in self.text.split(" ")[:-1]] + self.text.split(" ")[-1:]
         return [word(place) for place in range(self.tokens)]
+
+
+def transcription(script: Script) -> Any:
+    """What `script` answers to a recording: JSON, or a text."""
+    text = "".join(script.pieces())
+    answers: dict[str | None, Any] = {
+        "empty": {},
+        "malformed": '{"text": "hel',
+        "error-event": {"error": {"message": "overloaded", "code": 503}},
+        "plain": text,
+    }
+    return answers.get(script.fault, {"text": text})
 
 
 def _refusal(status: int, message: str, code: str | None = None, kind: str = "") -> Script:

@@ -2,7 +2,8 @@
 
 It streams over real sockets, fails in every way a provider can, and records for each request what
 was asked and when the client hung up. What a reply does is a `Script`, chosen by `server.next(…)`,
-`server.default`, or by the model's name, so that a browser can pick it too:
+`server.default`, or by the model's name, so that a browser can pick it too. A recording is answered
+with the same scripts, in one piece.
 
     echo · tokens:500 · tokens:500@50 (a second) · think:20 · fault:<name> · fault:<status>
 
@@ -20,7 +21,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.llm_scripts import FAULTS, MODELS, Script, text_of, word
+from tests.llm_scripts import FAULTS, MODELS, Script, text_of, transcription, word
+from tests.uploads import Upload, read_upload
 
 __all__ = ["FAULTS", "MODELS", "LLMServer", "Script", "Seen", "text_of", "word"]
 _STREAM_HEAD = (
@@ -30,11 +32,15 @@ _STREAM_HEAD = (
 
 @dataclass
 class Seen:
-    """One chat request: what was asked, and how it went. Times are `time.monotonic()`."""
+    """One chat request: what was asked, and how it went. Times are `time.monotonic()`.
+
+    Of a recording to transcribe, `upload` is what came, and `body` its fields.
+    """
 
     body: dict[str, Any]
     headers: dict[str, str]
     arrived_at: float
+    upload: Upload | None = None
     sent_tokens: int = 0
     finished: threading.Event = field(default_factory=threading.Event)  # answered in full
     disconnected: threading.Event = field(default_factory=threading.Event)  # the client hung up
@@ -135,14 +141,17 @@ class LLMServer:
             refused = FAULTS["401"].body
             await _reply(writer, 200 if is_allowed else 401, listed if is_allowed else refused)
             return b""
-        if not target.endswith("/chat/completions"):
+        upload = None
+        if target.endswith("/audio/transcriptions"):
+            upload = read_upload(headers["content-type"], body)
+        elif not target.endswith("/chat/completions"):
             await _reply(writer, 404, "<html>404 page not found</html>")
             return b""
-        asked = json.loads(body)
+        asked = upload.fields if upload else json.loads(body)
         script = self._next.popleft() if self._next else self._script_for(asked)
         if not is_allowed:
             script = FAULTS["401"]
-        seen = Seen(asked, headers, time.monotonic())
+        seen = Seen(asked, headers, time.monotonic(), upload)
         with self._news:
             self.requests.append(seen)
             self._news.notify_all()
@@ -176,7 +185,7 @@ class LLMServer:
         if kind == "think":
             thoughts = tuple(f"thought{place} " for place in range(int(rest)))
             return replace(self.default, reasoning=thoughts)
-        if kind == "echo" and self.default.text is None:
+        if kind == "echo" and self.default.text is None and "messages" in asked:
             return replace(self.default, text=str(asked["messages"][-1]["content"]))
         return self.default
 
@@ -195,6 +204,8 @@ class LLMServer:
             await _reply(writer, 200, "<!doctype html><html><body>Welcome</body></html>")
         elif script.fault == "hang-up":
             _break(writer)
+        elif seen.upload is not None:
+            await self._transcribe(script, writer)
         elif script.fault == "json":
             answer = {"role": "assistant", "content": "".join(script.pieces())}
             choice = {"index": 0, "message": answer, "finish_reason": "stop"}
@@ -209,6 +220,18 @@ class LLMServer:
                 await writer.drain()
             writer.write(b"0\r\n\r\n")
             await writer.drain()
+
+    async def _transcribe(self, script: Script, writer: asyncio.StreamWriter) -> None:
+        """The script's text, in JSON; its gate or its fault comes before all of it."""
+        while script.gate is not None and not script.gate.is_set():  # noqa: ASYNC110  # as below
+            await asyncio.sleep(0.005)
+        if script.fault == "stall":
+            await self._stop.wait()
+        if script.fault == "break":
+            writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"text": "hel')
+            _break(writer)
+        else:
+            await _reply(writer, 200, transcription(script))
 
     async def _stream(self, script: Script, seen: Seen) -> AsyncIterator[bytes | None]:
         """The body's chunks; None breaks the connection."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.errors import SettingsError
-from chat.settings import Endpoint
+from chat.settings import Endpoint, Settings
 
 CLOUD = {
     "openai": ("OpenAI", "https://api.openai.com/v1"),
@@ -31,6 +31,7 @@ LOCAL = {
     "vllm": ("vLLM", "http://127.0.0.1:8000/v1"),
 }
 _RESERVED = {"guide", "local"}
+_SPEECH_MODEL, _SPEECH_MODEL_AT_GROQ = "whisper-1", "whisper-large-v3-turbo"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _CUSTOM_FIELDS = {"base_url", "api_key", "models", "label"}
 
@@ -41,10 +42,8 @@ def endpoints(values: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     Raises `SettingsError` naming every problem; no key is ever part of it.
     """
     problems: list[str] = []
-    found: list[Endpoint] = []
-    for name, (label, standard_url) in CLOUD.items():
-        if _is_given(values, name, "API_KEY") or _is_given(values, name, "BASE_URL"):
-            found.append(_from_variables(values, name, label, standard_url, problems))
+    cloud = (_cloud(values, name, problems) for name in CLOUD)
+    found = [endpoint for endpoint in cloud if endpoint is not None]
     found += _custom(values.get("providers"), {each.name for each in found}, problems)
     for name, (label, standard_url) in LOCAL.items():
         if _is_given(values, name, "BASE_URL"):
@@ -63,6 +62,47 @@ def unconfigured_local_servers(values: Mapping[str, Any]) -> tuple[Endpoint, ...
         for name, (label, url) in LOCAL.items()
         if name not in taken and not _is_given(values, name, "BASE_URL")
     )
+
+
+def transcription_endpoint(settings: Settings) -> tuple[Endpoint, str] | None:
+    """Who turns speech into text, and the model that does; None when nobody can be asked.
+
+    A key goes to the address it was configured for, and to no other. Raises `SettingsError`.
+    """
+    problems: list[str] = []
+    found = _speech_endpoint(settings, problems)
+    if problems:
+        raise SettingsError(problems)
+    if found is None:
+        return None
+    is_groq = found.name == "groq" or found.base_url == CLOUD["groq"][1]
+    usual = _SPEECH_MODEL_AT_GROQ if is_groq else _SPEECH_MODEL
+    return found, settings.transcription_model or usual
+
+
+def _speech_endpoint(settings: Settings, problems: list[str]) -> Endpoint | None:
+    url, key = settings.transcription_base_url, settings.transcription_api_key
+    openai = _cloud(settings.values or {}, "openai", problems)
+    if not url and not key:
+        return openai or _cloud(settings.values or {}, "groq", problems)
+    usual_url = openai.base_url if openai else CLOUD["openai"][1]
+    base_url = _url(url, "TRANSCRIPTION_BASE_URL", problems, usual_url)
+    if openai and not key and base_url == openai.base_url:
+        return openai
+    key = _key(key, "TRANSCRIPTION_API_KEY", problems)
+    if problems:
+        return None
+    known = {standard_url: label for label, standard_url in CLOUD.values()}
+    known |= {openai.base_url: openai.label} if openai else {}
+    label = known.get(base_url) or urlsplit(base_url).hostname or "The provider"
+    return Endpoint("transcription", label, base_url, key)
+
+
+def _cloud(values: Mapping[str, Any], name: str, problems: list[str]) -> Endpoint | None:
+    """The cloud provider `name`, if it is configured."""
+    if not (_is_given(values, name, "API_KEY") or _is_given(values, name, "BASE_URL")):
+        return None
+    return _from_variables(values, name, *CLOUD[name], problems)
 
 
 def _from_variables(

@@ -2,7 +2,8 @@
 
 The SDK sends, authenticates and retries; the body is read as raw bytes (`reply.py`), because its
 event objects cost several times the CPU and hide malformed and unfinished streams. All waiting is
-bounded here: to connect, until the first token (retries included), and between tokens.
+bounded: to connect here, until the first token (retries included) and between tokens in
+`patience.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chat.providers.events import Unreadable, read_json
 from chat.providers.faults import Said, fault, read_body, retry_after_seconds
 from chat.providers.model_lists import as_models, assumed_models, read_models
 from chat.providers.parameters import Lessons, change_for, parameters
+from chat.providers.patience import Patience
 from chat.providers.reply import ReplyReader
 from chat.settings import Endpoint, Settings
 
@@ -35,8 +37,6 @@ log = logging.getLogger(__name__)
 
 _NO_KEY = "no-key-needed"  # the SDK insists on a key; servers that need none ignore it
 _LONGEST_RETRY_WAIT = 10.0  # a person is waiting: rather show the countdown than sit out a minute
-_AFTER_FINISH = 3.0  # how long usage may lag behind the last token
-_TO_REUSE = 0.1  # how long the end of a body may lag behind [DONE] for its connection to be kept
 _DISCOVERY = httpx2.Timeout(5.0, connect=2.0)
 
 
@@ -59,33 +59,31 @@ class OpenAIProvider:
         self.is_local = is_local
         self.is_live = not is_local
         self.last_error: errors.ProviderError | None = None
-        self._endpoint, self._settings = endpoint, settings
-        self._http_client = http_client
-        self._client: openai.AsyncOpenAI | None = None
+        self._endpoint = endpoint
+        self._connection = Connection(endpoint, settings, http_client=http_client)
+        self._patience = Patience(self.label, settings, self._connection.secrets)
         self._models = tuple(assumed_models(endpoint.name, endpoint.models))
         self._lessons = Lessons()
         is_openai = endpoint.name == "openai" and endpoint.is_standard
         self._cap = "max_completion_tokens" if is_openai else "max_tokens"
-        password = urlsplit(endpoint.base_url).password
-        self._secrets = tuple(each for each in (endpoint.api_key, password) if each)
 
     def models(self) -> tuple[Model, ...]:
         return self._models if self.is_live else ()
 
     async def warm(self) -> None:
         """Make the client ahead of its first use; reading the certificates takes a moment."""
-        await self._ready()
+        await self._connection.ready()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """See `base.Provider`. Closing it, or cancelling its task, closes the HTTP response."""
-        words = functools.partial(self._fault, model=request.model)
-        reader = ReplyReader(self.label, words, self._secrets)
+        words = functools.partial(self._connection.fault, model=request.model)
+        reader = ReplyReader(self.label, words, self._connection.secrets)
         try:
             async with aclosing(self._read(request, reader)) as deltas:
                 async for delta in deltas:
                     yield delta
         except Exception as error:  # nothing but ProviderErrors may leave a stream
-            failure = self._worded(error)
+            failure = self._connection.worded(error)
         else:
             return
         for delta in reader.flush():
@@ -96,7 +94,7 @@ class OpenAIProvider:
     async def discover(self) -> None:
         try:
             async with asyncio.timeout(_DISCOVERY.read):
-                client = await self._ready()
+                client = await self._connection.ready()
                 response = await client.get(
                     "/models",
                     cast_to=httpx2.Response,
@@ -106,7 +104,7 @@ class OpenAIProvider:
             if told is None:
                 raise Unreadable("/models is no list of models")
         except Exception as error:  # without a list one can still chat
-            self.last_error = self._worded(error)
+            self.last_error = self._connection.worded(error)
             self.is_live = not self.is_local
             log.info("models of %s not discovered: %s", self.name, self.last_error.code)
             return
@@ -115,54 +113,24 @@ class OpenAIProvider:
             self._models = tuple(as_models(self.name, self._endpoint.models, told))
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        await self._connection.close()
 
     async def _read(self, request: Request, reader: ReplyReader) -> AsyncGenerator[Delta, None]:
-        loop, settings = asyncio.get_running_loop(), self._settings
-        first_token_by = loop.time() + settings.first_token_timeout
+        first_token_by = self._patience.first_token_by()
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout_at(first_token_by):
                     response = await self._open(request, stack)
             except TimeoutError:
-                raise self._too_late() from None
+                raise self._patience.too_late() from None
             body = await stack.enter_async_context(aclosing(response.iter_bytes()))
-            patience = max(settings.first_token_timeout, settings.idle_timeout)
-            by = silent_by = first_token_by
-            finish_by: float | None = None
-            while not reader.is_done:
-                if reader.finish_reason is not None:
-                    by = finish_by = finish_by or loop.time() + _AFTER_FINISH
-                elif reader.has_content:
-                    # A sign of life without content counts, but not for ever.
-                    by = min(loop.time() + settings.idle_timeout, silent_by)
-                try:
-                    async with asyncio.timeout_at(by):
-                        chunk = await anext(body, None)
-                except (TimeoutError, httpx2.HTTPError) as error:
-                    if reader.finish_reason is not None:
-                        break  # the whole text is there: how the connection ends changes nothing
-                    if not isinstance(error, TimeoutError):
-                        raise
-                    raise (self._stalled() if reader.has_content else self._too_late()) from None
-                if chunk is None:
-                    break
-                for delta in reader.feed(chunk):
-                    silent_by = loop.time() + patience
-                    yield delta
-            for delta in reader.finish():
+            deltas = self._patience.read(body, reader, first_token_by)
+            async for delta in await stack.enter_async_context(aclosing(deltas)):
                 yield delta
-            try:
-                async with asyncio.timeout(_TO_REUSE):
-                    await anext(body, None)
-            except (TimeoutError, httpx2.HTTPError):
-                return  # then the next call makes a new connection
 
     async def _open(self, request: Request, stack: AsyncExitStack) -> Any:
         """The response once its status is good, without parameters that the model refuses."""
-        client = await self._ready()
+        client = await self._connection.ready()
         known = self._lessons.about(request.model)
         made: dict[str, str | None] = {}
         learned: dict[str, str | None] = {}
@@ -174,7 +142,9 @@ class OpenAIProvider:
                 )
             except openai.APIStatusError as error:
                 said = read_body(error.status_code, error.response.content)
-                failure = self._fault(said, model=request.model, headers=error.response.headers)
+                failure = self._connection.fault(
+                    said, model=request.model, headers=error.response.headers
+                )
                 change = change_for(said, body, made, self._cap)
                 if change is None or not isinstance(failure, errors.RefusedParameter):
                     raise failure from None
@@ -185,7 +155,40 @@ class OpenAIProvider:
                 self._lessons.remember(request.model, learned)
                 return response
 
-    async def _ready(self) -> openai.AsyncOpenAI:
+
+class Connection:
+    """To one endpoint: sends, retries, and words what fails. Used from one event loop only."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        *,
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
+        self.label = endpoint.label
+        password = urlsplit(endpoint.base_url).password
+        self.secrets = tuple(each for each in (endpoint.api_key, password) if each)
+        self._endpoint, self._settings = endpoint, settings
+        self._http_client = http_client
+        self._client: openai.AsyncOpenAI | None = None
+
+    async def transcribe(
+        self, model: str, file: tuple[str, bytes, str], language: str | None
+    ) -> bytes:
+        """The body of the answer to a recording; `file` is (name, content, media type)."""
+        client = await self.ready()
+        response = await client.audio.transcriptions.with_raw_response.create(
+            model=model, file=file, language=language or openai.omit, response_format="json"
+        )
+        return response.content
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def ready(self) -> openai.AsyncOpenAI:
         if self._client is None:
             made = await asyncio.to_thread(self._make_client)
             self._client = self._client or made  # another call may have been quicker
@@ -227,11 +230,11 @@ class OpenAIProvider:
         is_hopeless = wait > min(_LONGEST_RETRY_WAIT, most)
         if response.status_code == 429 and not is_hopeless:
             said = read_body(429, await response.aread())
-            is_hopeless = isinstance(self._fault(said, model=""), errors.NoCredit)
+            is_hopeless = isinstance(self.fault(said, model=""), errors.NoCredit)
         if is_hopeless:
             response.headers["x-should-retry"] = "false"
 
-    def _worded(self, error: Exception) -> errors.ProviderError:
+    def worded(self, error: Exception) -> errors.ProviderError:
         """The error a person reads, cut loose from its causes: they hold the request's key."""
         if isinstance(error, errors.ProviderError):
             error.__cause__ = error.__context__ = None
@@ -239,7 +242,7 @@ class OpenAIProvider:
         kind: type[errors.ProviderError] = errors.ProviderError
         if isinstance(error, openai.APIStatusError):
             said = read_body(error.status_code, error.response.content)
-            return self._fault(said, model="", headers=error.response.headers)
+            return self.fault(said, model="", headers=error.response.headers)
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
             kind = errors.ConnectionLost
         elif isinstance(error, openai.APIConnectionError):
@@ -251,21 +254,15 @@ class OpenAIProvider:
         else:
             # Only the places: the message of an unforeseen error may quote the request.
             places = "".join(traceback.format_tb(error.__traceback__, limit=-6))
-            log.error("unforeseen %s from %s:\n%s", type(error).__name__, self.name, places)
-        return kind(self.label, details=described(error), secrets=self._secrets)
+            log.error(
+                "unforeseen %s from %s:\n%s", type(error).__name__, self._endpoint.name, places
+            )
+        return kind(self.label, details=described(error), secrets=self.secrets)
 
-    def _fault(
+    def fault(
         self, said: Said, *, model: str, headers: Mapping[str, str] | None = None
     ) -> errors.ProviderError:
-        return fault(said, headers or {}, provider=self.label, model=model, secrets=self._secrets)
-
-    def _too_late(self) -> errors.FirstTokenTimeout:
-        seconds = self._settings.first_token_timeout
-        return errors.FirstTokenTimeout(self.label, seconds=seconds, secrets=self._secrets)
-
-    def _stalled(self) -> errors.Stalled:
-        seconds = self._settings.idle_timeout
-        return errors.Stalled(self.label, seconds=seconds, secrets=self._secrets)
+        return fault(said, headers or {}, provider=self.label, model=model, secrets=self.secrets)
 
 
 class _HttpClient(httpx2.AsyncClient):

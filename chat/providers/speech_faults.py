@@ -1,0 +1,103 @@
+"""What a provider's failure means for a recording: the errors of a conversation, put in other words
+where those would speak of a reply, of its settings or of the list of models. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chat import errors
+
+_TOO_LONG = re.compile(
+    r"(?:longer|larger|bigger) than|too (?:long|large|big)|size limit"
+    r"|maximum (?:content |file |audio )?(?:size|length|duration)"
+)
+_TOO_SHORT = re.compile(r"too[ _]short")
+
+
+class SpeechFailed(errors.ProviderError):
+    template = "{provider} could not turn the recording into text. Try again."
+
+
+class SpeechModelUnknown(errors.UnknownModel):
+    template = (
+        "{provider} does not know the speech model “{model}”. "
+        "Check TRANSCRIPTION_MODEL in the configuration."
+    )
+
+
+class SpeechNotPermitted(errors.NoPermission):
+    template = (
+        "The API key may not use the speech model “{model}” at {provider}. "
+        "Have its permissions widened, or set another TRANSCRIPTION_MODEL."
+    )
+
+
+class SpeechNotOffered(errors.Malformed):
+    template = (
+        "{provider} sent something that is no transcription. "
+        "Check that it turns speech into text, and that TRANSCRIPTION_BASE_URL is right."
+    )
+
+
+class SpeechDown(errors.ProviderDown):
+    template = "{provider} has a problem on its side. Try again in a moment."
+
+
+class SpeechTimeout(errors.FirstTokenTimeout):
+    template = (
+        "{provider} did not turn the recording into text within {seconds:g} s. "
+        "Try again, or record something shorter."
+    )
+
+
+class RecordingNotRead(errors.BadRequest):
+    template = (
+        "{provider} did not take this recording: it may be damaged, "
+        "or in a format that is not read there. Record it again."
+    )
+
+
+class LanguageRefused(errors.RefusedParameter):
+    template = (
+        "{provider} does not take “{language}” as the language of a recording. "
+        "Check TRANSCRIPTION_LANGUAGE in the configuration."
+    )
+
+
+_IN_OTHER_WORDS: dict[type[errors.ProviderError], type[errors.ProviderError]] = {
+    errors.ProviderError: SpeechFailed,
+    errors.UnknownModel: SpeechModelUnknown,
+    errors.NoPermission: SpeechNotPermitted,
+    errors.Malformed: SpeechNotOffered,
+    errors.ProviderDown: SpeechDown,
+    errors.CutOff: errors.ConnectionLost,
+    errors.BadRequest: RecordingNotRead,
+    errors.RefusedParameter: RecordingNotRead,
+    errors.ContentFiltered: RecordingNotRead,
+}
+
+
+def speech_fault(
+    error: errors.ProviderError, *, provider: str, model: str, language: str | None
+) -> errors.ParleyError:
+    """`error` as the one who recorded something should read it."""
+    kind, said = _IN_OTHER_WORDS.get(type(error), type(error)), error.details.lower()
+    if kind is RecordingNotRead and _TOO_SHORT.search(said):
+        return errors.NothingHeard(details=error.details)
+    if kind is RecordingNotRead and language and "language" in said:
+        kind = LanguageRefused
+    elif kind is errors.ContextTooLong or (kind is RecordingNotRead and _TOO_LONG.search(said)):
+        return errors.VoiceRefused(
+            f"This recording is more than {provider} takes at once. Record it in shorter pieces.",
+            details=error.details,
+        )
+    if kind is type(error):
+        return error
+    return kind(
+        provider,
+        details=error.details,
+        retry_at=error.retry_at,
+        model=model,
+        language=language,
+    )
