@@ -9,8 +9,12 @@
 from chat.bootstrap import open_chat
 from chat.context import Fit
 from chat.domain import (
+    Attachment,
     Conversation,
     Failure,
+    File,
+    FileKind,
+    FilePrice,
     Message,
     ReplySettings,
     Role,
@@ -20,6 +24,8 @@ from chat.domain import (
     Versions,
 )
 from chat.errors import (
+    CannotSee,
+    FileTooLong,
     MessageTooLong,
     NotFound,
     ParleyError,
@@ -28,15 +34,24 @@ from chat.errors import (
     ReplyRunning,
     SettingsError,
 )
+from chat.files.kinds import is_audio
+from chat.files.reading import human_size
 from chat.generation import Piece
 from chat.providers.base import Model
-from chat.service import ChatService, View
+from chat.service import ChatService
 from chat.settings import Settings, gather
+from chat.view import View
 
 __all__ = [
+    "Attachment",
+    "CannotSee",
     "ChatService",
     "Conversation",
     "Failure",
+    "File",
+    "FileKind",
+    "FilePrice",
+    "FileTooLong",
     "Fit",
     "Message",
     "MessageTooLong",
@@ -57,5 +72,7 @@ __all__ = [
     "Versions",
     "View",
     "gather",
+    "human_size",
+    "is_audio",
     "open_chat",
 ]

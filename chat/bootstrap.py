@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chat.dispatch import Dispatch
+from chat.errors import ParleyError
 from chat.providers.base import Provider
 from chat.service import ChatService
 from chat.settings import gather, read_settings
 from chat.store import Store
 from chat.tokens import Counter
 from chat.worker import Worker
+
+log = logging.getLogger("chat.bootstrap")
 
 
 def open_chat(
@@ -26,6 +29,7 @@ def open_chat(
     ones. Raises `SettingsError`. Waits for no network. Call `close()` when done.
     """
     from chat.providers.catalogue import Catalogue, build_catalogue
+    from chat.providers.transcription import build_transcriber
 
     settings = read_settings(gather() if config is None else config)
     logging.getLogger("chat").setLevel(settings.log_level)
@@ -34,8 +38,20 @@ def open_chat(
     counter = Counter(settings.tiktoken_cache_dir)
     worker = Worker()
     dispatch = Dispatch(settings, store, catalogue, counter, worker)
-    service = ChatService(settings, store, catalogue, dispatch, worker)
+    transcriber = build_transcriber(settings)
+    service = ChatService(settings, store, catalogue, dispatch, worker, transcriber)
     service.interrupt_abandoned()
     dispatch.replies.submit(catalogue.discover())
-    threading.Thread(target=counter.load, name="parley-ranks", daemon=True).start()
+    for name, work in (("ranks", counter.load), ("purge", _purging(service))):
+        threading.Thread(target=work, name=f"parley-{name}", daemon=True).start()
     return service
+
+
+def _purging(service: ChatService) -> Callable[[], object]:
+    def purge() -> None:
+        try:
+            service.purge_expired()
+        except ParleyError as error:  # it is tried again at the next start
+            log.warning("what was deleted long ago could not be removed: %s", error)
+
+    return purge

@@ -5,12 +5,13 @@ Pure: it reads a path as far as it must, and knows neither where it comes from n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from chat.domain import Message, Role
-from chat.providers.base import Turn
+from chat.domain import FileKind, Message, Role
+from chat.fencing import fenced
+from chat.providers.base import Picture, Turn
 from chat.tokens import PER_MESSAGE, estimate
 
 LOOK_BACK = 200  # messages beyond the budget that are looked at to count what is left out
@@ -20,12 +21,17 @@ LOOK_BACK = 200  # messages beyond the budget that are looked at to count what i
 class Fit:
     """What of a path is sent. `used_tokens` exceeds `available_tokens` only for one long turn."""
 
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]  # what is sent, oldest first
     left_out: int  # messages that are not sent because of the budget or the turns' limit
     begins_at_id: str | None  # the first message that is sent
     used_tokens: int
     available_tokens: int
     is_exact: bool  # whether every message that is sent was counted, not estimated
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """What is sent, without the contents of its files."""
+        return as_turns(self.messages, {})
 
 
 def budget(
@@ -79,22 +85,29 @@ def fit(
             turn, cost = [], 0
     sent.reverse()
     return Fit(
-        turns=_merge(sent),
+        messages=tuple(sent),
         left_out=left_out,
         begins_at_id=sent[0].id if sent else None,
         used_tokens=used,
         available_tokens=available,
-        is_exact=all(message.is_exact for message in sent),
+        is_exact=all(_is_exact(message) for message in sent),
     )
 
 
 def _is_sendable(message: Message) -> bool:
-    return not (message.is_deleted or message.is_live) and bool(message.text.strip())
+    if message.is_deleted or message.is_live:
+        return False
+    return bool(message.text.strip() or message.attachments)
 
 
 def _cost(message: Message) -> int:
     """Tokens of one message; text that was never counted (its process died) is estimated."""
-    return (message.tokens or estimate(message.text)) + PER_MESSAGE
+    files = sum(attachment.tokens for attachment in message.attachments)
+    return (message.tokens or estimate(message.text)) + files + PER_MESSAGE
+
+
+def _is_exact(message: Message) -> bool:
+    return message.is_exact and all(attachment.is_exact for attachment in message.attachments)
 
 
 def _count_left_out(turn: list[Message], path: Iterator[Message], first_depth: int) -> int:
@@ -113,12 +126,33 @@ def _count_left_out(turn: list[Message], path: Iterator[Message], first_depth: i
     return count
 
 
-def _merge(messages: list[Message]) -> tuple[Turn, ...]:
-    """Turns whose roles alternate: neighbours of one role become one, a blank line between."""
+def as_turns(messages: Sequence[Message], contents: Mapping[str, bytes]) -> tuple[Turn, ...]:
+    """Turns whose roles alternate: neighbours of one role become one, a blank line between.
+
+    `contents` holds what is attached, by SHA-256; a picture that is not there is only mentioned.
+    """
     turns: list[Turn] = []
     for message in messages:
-        if turns and turns[-1].role is message.role:
-            turns[-1] = Turn(message.role, f"{turns[-1].text}\n\n{message.text}")
-        else:
-            turns.append(Turn(message.role, message.text))
+        turn = _turn(message, contents)
+        if turns and turns[-1].role is turn.role:
+            last = turns[-1]
+            text = "\n\n".join(filter(None, (last.text, turn.text)))
+            turn = Turn(turn.role, text, last.pictures + turn.pictures)
+            turns.pop()
+        turns.append(turn)
     return tuple(turns)
+
+
+def _turn(message: Message, contents: Mapping[str, bytes]) -> Turn:
+    texts, pictures = [], []
+    for file in message.attachments:
+        data = contents.get(file.text_sha256 or file.sha256)
+        if file.kind is FileKind.IMAGE:
+            if data is not None:
+                pictures.append(Picture(file.media_type, data))
+            else:
+                texts.append(f'[Image "{file.name}", not shown]')
+        elif data is not None:
+            texts.append(fenced(file.name, file.details, data.decode()))
+    text = "\n\n".join(filter(None, (*texts, message.text)))
+    return Turn(message.role, text, tuple(pictures))

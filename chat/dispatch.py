@@ -7,25 +7,48 @@ the request.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile
+from typing import TypedDict
 
-from chat.context import Fit, fit
-from chat.domain import Conversation, Failure, Message, ReplySettings, new_id, storable
-from chat.errors import EmptyMessage, MessageTooLong, ParleyError, UnknownModel
+from chat.attaching import Attaching
+from chat.context import Fit, as_turns, budget, fit
+from chat.domain import (
+    Attachment,
+    Conversation,
+    Failure,
+    File,
+    FileKind,
+    FilePrice,
+    Message,
+    ReplySettings,
+    Submission,
+    new_id,
+    storable,
+)
+from chat.errors import CannotSee, EmptyMessage, MessageTooLong, ParleyError, UnknownModel
 from chat.generation import Generation
-from chat.providers.base import Delta, Model, Provider, Request
-from chat.providers.catalogue import Catalogue
+from chat.providers.base import Delta, Model, Provider, Request, Turn
+from chat.providers.catalogue import GUIDE, Catalogue
+from chat.providers.vision import sees_images
 from chat.replies import Replies
 from chat.settings import Settings
 from chat.store import Outcome, Store
+from chat.store.attachments import NewAttachment
 from chat.store.messages import NewAnswer, NewQuestion
-from chat.tokens import Counter
+from chat.tokens import PER_MESSAGE, Counter
 from chat.worker import Worker
 
 log = logging.getLogger("chat.dispatch")
+
+
+class _Limits(TypedDict):
+    max_tokens: int
+    system_tokens: int
+    window_tokens: int | None
+    reserve_tokens: int
 
 
 class Dispatch:
@@ -39,18 +62,55 @@ class Dispatch:
     ) -> None:
         self._settings, self._store, self._catalogue = settings, store, catalogue
         self._counter, self._worker = counter, worker
+        self._attaching = Attaching(settings, counter)
         self.replies = Replies(self._save, self._finish)
 
-    def question(self, text: str) -> NewQuestion:
-        """`text` counted, or the refusal a person reads."""
-        text = storable(text).strip()
-        if not text:
+    def question(
+        self,
+        submission: Submission,
+        settings: ReplySettings,
+        kept: Sequence[Attachment] = (),
+    ) -> NewQuestion:
+        """A submission read and counted, or the refusal a person reads.
+
+        `kept` are files of an older version that go with it.
+        """
+        text = storable(submission.text).strip()
+        if not (text or submission.files or kept):
             raise EmptyMessage
         count = self._counter.count(text)
         limit = self._settings.max_user_message_tokens
         if count.tokens > limit:
             raise MessageTooLong(count.tokens, limit, is_exact=count.is_exact)
-        return NewQuestion(text, count.tokens, count.is_exact)
+        room = self._room(settings) - count.tokens - sum(file.tokens for file in kept)
+        new = self._attaching.attach(
+            submission.files, room, kept=len(kept), may_cut=submission.may_cut
+        )
+        self.check_sight((*kept, *new), settings)
+        return NewQuestion(
+            text, count.tokens, count.is_exact, new_files=new, kept_files=tuple(kept)
+        )
+
+    def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FilePrice, ...]:
+        """What each file would cost as it is, with these settings, or why it cannot be sent."""
+        prices = self._attaching.price(files, self._room(settings))
+        try:
+            self.check_sight(prices, settings)
+        except CannotSee as error:
+            return tuple(
+                replace(price, problem=error.sentence) if price.kind is FileKind.IMAGE else price
+                for price in prices
+            )
+        return prices
+
+    def check_sight(
+        self, files: Iterable[Attachment | NewAttachment | FilePrice], settings: ReplySettings
+    ) -> None:
+        """Raises `CannotSee` for a picture that the model is known not to read."""
+        if any(file.kind is FileKind.IMAGE for file in files):
+            _, model = self.resolve(settings)
+            if sees_images(model, self._settings) is False:
+                raise CannotSee(self._catalogue.label(model.ref))
 
     def resolve(self, settings: ReplySettings) -> tuple[Provider, Model]:
         return self._catalogue.resolve(settings.model, self._settings.default_model)
@@ -87,7 +147,7 @@ class Dispatch:
             sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
             request = Request(
                 model=model.id,
-                turns=sent.turns,
+                turns=self._turns(sent, provider, model),
                 system_prompt=self._system_prompt(conversation.settings),
                 temperature=self._temperature(conversation.settings),
                 max_tokens=self._max_reply_tokens(conversation.settings),
@@ -107,17 +167,36 @@ class Dispatch:
 
         `so_far` tokens of an answer that is to go on are sent along and need their room.
         """
-        settings = conversation.settings
         cleared = set(conversation.cleared_ids)
         path = self._store.messages.walk(owner, conversation.id, leaf_id)
         return fit(
             takewhile(lambda message: message.id not in cleared, path),
-            max_tokens=self._settings.max_history_tokens,
             max_turns=self._settings.max_history_turns,
-            system_tokens=self._counter.count(self._system_prompt(settings)).tokens,
-            window_tokens=self._window(settings),
-            reserve_tokens=self._max_reply_tokens(settings) + so_far,
+            **self._limits(conversation.settings, so_far),
         )
+
+    def _turns(self, sent: Fit, provider: Provider, model: Model) -> tuple[Turn, ...]:
+        """What is sent, with the files it needs; Guide reads none."""
+        sees = sees_images(model, self._settings) is not False
+        hashes = [
+            file.text_sha256 or file.sha256
+            for message in sent.messages
+            for file in message.attachments
+            if provider.name != GUIDE and (sees or file.kind is not FileKind.IMAGE)
+        ]
+        return as_turns(sent.messages, self._store.attachments.contents(hashes))
+
+    def _room(self, settings: ReplySettings) -> int:
+        """Tokens there are for one message and its files."""
+        return budget(**self._limits(settings)) - PER_MESSAGE
+
+    def _limits(self, settings: ReplySettings, so_far: int = 0) -> _Limits:
+        return {
+            "max_tokens": self._settings.max_history_tokens,
+            "system_tokens": self._counter.count(self._system_prompt(settings)).tokens,
+            "window_tokens": self._window(settings),
+            "reserve_tokens": self._max_reply_tokens(settings) + so_far,
+        }
 
     def _system_prompt(self, settings: ReplySettings) -> str:
         return settings.system_prompt or self._settings.default_system_prompt

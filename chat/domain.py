@@ -85,6 +85,21 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePrice:
+    """What a file would cost if it were sent now, or the `problem` that keeps it back."""
+
+    name: str
+    size: int  # bytes
+    kind: FileKind | None = None
+    details: str = ""
+    tokens: int = 0
+    is_exact: bool = False
+    problem: str = ""
+    is_too_long: bool = False  # only its beginning would fit
+    is_audio: bool = False  # it is turned into text for the box instead
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file as it is kept with a message; its contents are stored by their SHA-256."""
 

@@ -19,7 +19,7 @@
     ├── SettingsError       the configuration is wrong; lists every problem
     └── ProviderError       the model's side; `code` names the case
         ├── WrongKey  NoPermission  UnknownModel  ContextTooLong  RefusedParameter  BadRequest
-        ├── NoCredit  RateLimited  ContentFiltered
+        ├── NoCredit  RateLimited  ContentFiltered  ImagesRefused
         ├── ProviderDown  NameNotFound  TlsFailed  ConnectionRefused  ConnectionLost
         ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  OnlyThinking  Malformed
         └── ModelNotLoaded
@@ -166,10 +166,7 @@ class VoiceRefused(Refused):
 
 class NoTranscription(VoiceRefused):
     code = "no_transcription"
-    sentence = (
-        "Nobody is configured to turn speech into text. "
-        "Set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL, then restart Parley."
-    )
+    sentence = "Dictation is off: set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL to turn it on."
 
 
 class RecordingEmpty(VoiceRefused):
@@ -307,6 +304,14 @@ class RateLimited(ProviderError):
 class ContentFiltered(ProviderError):
     code = "content_filtered"
     template = "{provider}'s content filter ended this reply. Try to put the question differently."
+
+
+class ImagesRefused(ProviderError):
+    code = "images_refused"
+    template = (
+        "{provider} says that this model reads no images. "
+        "Choose another model, or edit the message and leave the image out."
+    )
 
 
 class ProviderDown(ProviderError):

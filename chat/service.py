@@ -8,54 +8,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chat.context import Fit
 from chat.dispatch import Dispatch
-from chat.domain import Conversation, Message, ReplySettings, Submission, Versions
-from chat.errors import NothingToAnswer, ProviderError, ReplyRunning
+from chat.domain import (
+    Conversation,
+    File,
+    FilePrice,
+    Message,
+    ReplySettings,
+    Submission,
+)
+from chat.errors import NotFound, NothingToAnswer, NoTranscription, ProviderError, ReplyRunning
 from chat.generation import Piece
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
+from chat.providers.transcription import Transcriber, check_recording
 from chat.settings import Settings
 from chat.store import Store
 from chat.tree import title_from
+from chat.view import View, look_at
 from chat.worker import Worker
 
 log = logging.getLogger("chat.service")
 
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a page draws of a conversation: the newest messages of the path, oldest first."""
-
-    conversation: Conversation
-    messages: tuple[Message, ...]
-    versions: dict[str, Versions]
-    older: int  # messages of the path above the window
-    marks: dict[str, str]  # message shown → the clear mark right above it
-    mark_at_end: str | None  # the clear mark below the last message
-    context: Fit
-    failed_retry: Message | None  # a try that failed and left the old version in view
-    running: tuple[str, ...]  # ids of the replies being written, in view or not
-
-    @property
-    def running_id(self) -> str | None:
-        """The reply to wait for: the one in view if it runs, else one in another version."""
-        # The two are read one after the other; a reply that ends in between is still followed.
-        if self.live is not None:
-            return self.live.id
-        return self.running[0] if self.running else None
-
-    @property
-    def live(self) -> Message | None:
-        """The reply being written, when it is the one in view."""
-        last = self.messages[-1] if self.messages else None
-        return last if last is not None and last.is_live else None
 
 
 class ChatService:
@@ -66,9 +47,10 @@ class ChatService:
         catalogue: Catalogue,
         dispatch: Dispatch,
         worker: Worker,
+        transcriber: Transcriber | None = None,
     ) -> None:
         self.settings = settings
-        self._store, self._catalogue = store, catalogue
+        self._store, self._catalogue, self._transcriber = store, catalogue, transcriber
         self._dispatch, self._replies, self._worker = dispatch, dispatch.replies, worker
 
     # --- looking -----------------------------------------------------------------------------
@@ -90,29 +72,7 @@ class ChatService:
         if running and self.interrupt_abandoned():
             running = self._store.messages.running(owner, conversation_id)
         conversation = self._store.conversations.get(owner, conversation_id)
-        newest = self._store.messages.path(owner, conversation_id, conversation.leaf_id, window)
-        versions = self._store.messages.versions(newest)
-        # A deleted version is still drawn, as a line, where it is the way to the others.
-        shown = tuple(
-            message
-            for message in reversed(newest)
-            if not message.is_deleted or versions[message.id].count > 1
-        )
-        marks, mark_at_end = _marks(conversation, newest)
-        failed = None
-        if conversation.leaf_id and not running:
-            failed = self._store.messages.failed_retry(conversation_id, conversation.leaf_id)
-        return View(
-            conversation=conversation,
-            messages=shown,
-            versions=versions,
-            older=newest[-1].depth if newest else 0,
-            marks=marks,
-            mark_at_end=mark_at_end,
-            context=self._dispatch.fit(owner, conversation, conversation.leaf_id),
-            failed_retry=failed,
-            running=tuple(running),
-        )
+        return look_at(self._store, self._dispatch, conversation, running, window)
 
     def models(self) -> tuple[Model, ...]:
         """The models on offer right now; a stale list is renewed behind the scenes."""
@@ -152,23 +112,35 @@ class ChatService:
 
         Without a conversation a new one is begun, with `settings`.
         """
-        question = self._dispatch.question(submission.text)
         if conversation_id is None:
             chosen = self._dispatch.meant(settings or ReplySettings())
         else:
             chosen = self._store.conversations.get(owner, conversation_id).settings
+        question = self._dispatch.question(submission, chosen)
         with self._dispatch.reserved(chosen) as (generation, new):
-            title = title_from(question.text)
+            title = title_from(question.text or question.new_files[0].name)
             answer = self._store.messages.send(
                 owner, conversation_id, question, new, title=title, settings=chosen
             )
         return self._dispatch.begin(owner, answer, generation)
 
-    def edit(self, owner: str, message_id: str, text: str) -> Message:
-        """Ask a question again in other words: a new version beside the old one."""
+    def edit(
+        self,
+        owner: str,
+        message_id: str,
+        submission: Submission | str,
+        keep: Container[str] | None = None,
+    ) -> Message:
+        """Ask a question again in other words: a new version beside the old one.
+
+        Its files come along, or those of them whose ids `keep` holds.
+        """
+        if isinstance(submission, str):
+            submission = Submission(submission)
         old = self._store.messages.get(owner, message_id)
-        question = self._dispatch.question(text)
+        kept = [file for file in old.attachments if keep is None or file.id in keep]
         conversation = self._store.conversations.get(owner, old.conversation_id)
+        question = self._dispatch.question(submission, conversation.settings, kept)
         with self._dispatch.reserved(conversation.settings) as (generation, new):
             answer = self._store.messages.edit(owner, message_id, question, new)
         return self._dispatch.begin(owner, answer, generation)
@@ -177,8 +149,8 @@ class ChatService:
         """Ask for an answer again: a new version beside the old one."""
         old = self._store.messages.get(owner, message_id)
         conversation = self._store.conversations.get(owner, old.conversation_id)
-        if not self._has_question(owner, old):
-            raise NothingToAnswer
+        question = self._question_of(owner, old)
+        self._dispatch.check_sight(question.attachments, conversation.settings)
         with self._dispatch.reserved(conversation.settings) as (generation, new):
             answer = self._store.messages.retry(owner, message_id, new)
         return self._dispatch.begin(owner, answer, generation)
@@ -191,8 +163,8 @@ class ChatService:
         conversation = self._store.conversations.get(owner, old.conversation_id)
         if not old.is_cut:
             raise NothingToAnswer("This reply is complete: there is nothing to continue.")
-        if not self._has_question(owner, old):
-            raise NothingToAnswer
+        question = self._question_of(owner, old)
+        self._dispatch.check_sight(question.attachments, conversation.settings)
         with self._dispatch.reserved(conversation.settings, old.id) as (generation, again):
             answer = self._store.replies.reopen(owner, again)
             generation.resume(answer)
@@ -214,6 +186,56 @@ class ChatService:
             yield from generation.follow()
         else:
             yield from self._follow_stored(owner, answer)
+
+    # --- files -------------------------------------------------------------------------------
+
+    def price(
+        self,
+        owner: str,
+        conversation_id: str | None,
+        files: Sequence[File],
+        settings: ReplySettings | None = None,
+    ) -> tuple[FilePrice, ...]:
+        """What each file would cost in the next message of a conversation (or a new one)."""
+        chosen = settings or ReplySettings()
+        if conversation_id is not None:
+            chosen = self._store.conversations.get(owner, conversation_id).settings
+        return self._dispatch.price(files, chosen)
+
+    def file(self, owner: str, attachment_id: str) -> bytes:
+        """What is kept of an attached file: itself, or a picture without what was hidden in it."""
+        attachment = self._store.attachments.get(owner, attachment_id)
+        return self._content(attachment.sha256)
+
+    def preview(self, owner: str, attachment_id: str) -> str:
+        """First rows of an attached table, as JSON: {"sheets": [{"name", "columns", "rows"}]}."""
+        attachment = self._store.attachments.get(owner, attachment_id)
+        found = attachment.preview_sha256
+        return self._content(found).decode() if found else ""
+
+    def _content(self, sha256: str) -> bytes:
+        try:
+            return self._store.attachments.contents([sha256])[sha256]
+        except KeyError:
+            raise NotFound from None
+
+    # --- speech ------------------------------------------------------------------------------
+
+    @property
+    def voice_problem(self) -> str:
+        """Why no speech can be turned into text; empty when it can."""
+        return "" if self._transcriber else NoTranscription.sentence
+
+    def transcribe(self, owner: str, recording: File) -> Future[str]:
+        """The words of a recording, some time later.
+
+        Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
+        """
+        if self._transcriber is None:
+            raise NoTranscription
+        audio = check_recording(recording.data, self.settings)
+        work = self._transcriber.transcribe(recording.data, audio.file_name, audio.media_type)
+        return self._replies.submit(work)
 
     # --- versions, context, settings ---------------------------------------------------------
 
@@ -249,6 +271,18 @@ class ChatService:
     def undelete(self, owner: str, conversation_id: str) -> None:
         self._store.conversations.set_deleted(owner, conversation_id, is_deleted=False)
 
+    def purge_expired(self) -> int:
+        """Remove for good what was deleted more than `retention_days` ago; how many."""
+        before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
+        return self._store.conversations.purge_deleted(before)
+
+    def purge(self, owner: str, conversation_id: str) -> None:
+        """Remove a conversation for good, deleted or not: its messages, its files, everything."""
+        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
+        for answer_id in running:
+            self._replies.stop(answer_id)
+        self._store.conversations.purge(owner, conversation_id)
+
     def delete_message(self, owner: str, message_id: str) -> None:
         """Hide one message; what follows it and its other versions stay."""
         self._store.messages.set_deleted(owner, message_id, is_deleted=True)
@@ -271,6 +305,8 @@ class ChatService:
         try:
             self._replies.interrupt()
             self._replies.submit(self._catalogue.close()).result(timeout=5)
+            if self._transcriber is not None:
+                self._replies.submit(self._transcriber.close()).result(timeout=5)
         except TimeoutError:
             log.warning("a provider did not close in time")
         finally:
@@ -278,10 +314,12 @@ class ChatService:
             self._worker.retire()
             self._store.close()
 
-    def _has_question(self, owner: str, answer: Message) -> bool:
-        if answer.parent_id is None:
-            return False
-        return not self._store.messages.get(owner, answer.parent_id).is_deleted
+    def _question_of(self, owner: str, answer: Message) -> Message:
+        if answer.parent_id is not None:
+            question = self._store.messages.get(owner, answer.parent_id)
+            if not question.is_deleted:
+                return question
+        raise NothingToAnswer
 
     def _follow_stored(self, owner: str, answer: Message) -> Iterator[Piece]:
         """Follow a reply that another process writes, through the database."""
@@ -294,17 +332,3 @@ class ChatService:
             pause.wait(LOOK_AGAIN)
             self.interrupt_abandoned()
             answer = self._store.messages.get(owner, answer.id)
-
-
-def _marks(
-    conversation: Conversation, newest_first: list[Message]
-) -> tuple[dict[str, str], str | None]:
-    """Clear marks by the message shown below each, and the one below the last message."""
-    cleared, marks, above = set(conversation.cleared_ids), {}, None
-    for message in reversed(newest_first):
-        if above and not message.is_deleted:
-            marks[message.id] = above
-            above = None
-        if message.id in cleared:
-            above = message.id
-    return marks, above

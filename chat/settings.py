@@ -59,6 +59,7 @@ class Settings:
     max_retries: int = 2
     find_local_servers: bool = True
     local_model: str | None = None
+    retention_days: int = 30  # what was deleted stays that long, to be taken back
     tiktoken_cache_dir: str | None = None
     log_level: str = "INFO"
     # The mapping itself, for providers; it holds keys, and a repr ends in logs.
@@ -92,6 +93,7 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "max_retries": ("MAX_RETRIES", int, 0, 10),
     "find_local_servers": ("FIND_LOCAL_SERVERS", bool, None, None),
     "local_model": ("LOCAL_MODEL", str, None, None),
+    "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
     "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
     "log_level": ("LOG_LEVEL", str, None, None),
 }

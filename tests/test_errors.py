@@ -136,7 +136,7 @@ def subclasses(kind: type[ParleyError]) -> list[type[ParleyError]]:
 
 @pytest.mark.parametrize("kind", subclasses(ProviderError), ids=lambda kind: kind.__name__)
 def test_every_provider_error_reads_as_sentences(kind: type[ProviderError]) -> None:
-    error = kind("Some AI", model="some-model", seconds=2.5)
+    error = kind("Some AI", model="some-model", seconds=2.5, language="de")
     assert str(error) == error.sentence
     assert str(error)[0].isupper()
     assert str(error).endswith((".", "?"))

@@ -7,7 +7,7 @@ loop, must close its connection when it is cancelled, and raises only `ProviderE
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat.domain import Role, Usage
@@ -20,6 +20,7 @@ class Model:
     provider: str
     id: str
     window_tokens: int | None = None  # None: not known
+    sees: bool | None = None  # whether it reads images; None: not known
 
     @property
     def ref(self) -> str:
@@ -27,11 +28,18 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as it is sent. Neighbours never share a role."""
+    """One message as it is sent: documents are part of its text. Neighbours never share a role."""
 
     role: Role
     text: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

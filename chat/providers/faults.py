@@ -65,6 +65,13 @@ _FILTER_WORDS = re.compile(
     r"content (?:management|usage) policy|content[ _]filter|content exists risk|flagged"
     r"|safety system|usage polic(?:y|ies)|inappropriate content"
 )
+_IMAGE_WORDS = re.compile(
+    r"(?:image|vision|multimodal)[^.]{0,80}(?:not supported|unsupported|not available|not enabled)"
+    r"|(?:not|n't) (?:support|accept|process|have)[^.]{0,40}(?:image|vision|multimodal)"
+    r"|no endpoints found that support image"
+    r"|(?:unknown variant|unsupported content|invalid content type|unexpected)[^.]{0,40}image_url"
+    r"|image_url[^.]{0,20}only supported|content[^.]{0,20}must be a string"
+)
 _RANGE_WORDS = re.compile(
     r"too (?:large|big|high|small)|at most|at least|must be|less than|greater than|range|between"
 )
@@ -161,6 +168,8 @@ def _kind(said: Said) -> type[errors.ProviderError]:
         return errors.ContextTooLong
     if asks_too_much and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
         return errors.ContextTooLong
+    if status in {400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
+        return errors.ImagesRefused
     if names & _CREDIT_CODES or status == 402 or _CREDIT_WORDS.search(text):
         return errors.NoCredit
     if status in {400, 401, 403} and (_KEY_WORDS.search(text) or said.code == "invalid_api_key"):

@@ -36,10 +36,15 @@ def as_models(
     A configured model stays even when the list does not name it: it was asked for by name.
     """
     known = well_known(provider)
-    listed = {entry["id"]: _window(entry) for entry in _newest_first(told) if _can_chat(entry)}
+    listed = {
+        entry["id"]: (_window(entry), _sees(entry))
+        for entry in _newest_first(told)
+        if _can_chat(entry)
+    }
     favourites = [*configured, *(each for each in known if each in listed)]
     ids = dict.fromkeys([*favourites, *listed])
-    return [Model(provider, each, listed.get(each) or known.get(each)) for each in ids]
+    found = ((each, *listed.get(each, (None, None))) for each in ids)
+    return [Model(provider, each, window or known.get(each), sees) for each, window, sees in found]
 
 
 def assumed_models(provider: str, configured: tuple[str, ...]) -> list[Model]:
@@ -75,3 +80,21 @@ def _window(entry: dict[str, Any]) -> int | None:
     if isinstance(meta, dict):  # llama.cpp
         told += [meta.get("n_ctx"), meta.get("n_ctx_train")]
     return next((size for size in told if isinstance(size, int) and size > 0), None)
+
+
+def _sees(entry: dict[str, Any]) -> bool | None:
+    """Whether the entry says that the model reads images; None when it says nothing of it."""
+    architecture, capabilities = entry.get("architecture"), entry.get("capabilities")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+    if isinstance(inputs, list) and inputs:
+        return "image" in inputs
+    if isinstance(capabilities, dict) and isinstance(capabilities.get("vision"), bool):
+        return bool(capabilities["vision"])
+    if isinstance(capabilities, list) and {"vision", "multimodal", "image"} & set(
+        map(str, capabilities)
+    ):
+        return True
+    told = entry.get("supports_image_input")
+    if isinstance(told, bool):
+        return told
+    return True if entry.get("type") == "vlm" else None

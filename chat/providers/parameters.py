@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.providers.base import Request
+from chat.providers.base import Request, Turn
 from chat.providers.faults import Said, adjustable_parameter, is_about_the_value
 
 GO_ON = (
@@ -71,12 +72,23 @@ def parameters(request: Request, cap: str, changes: Mapping[str, str | None]) ->
     return body
 
 
-def messages(request: Request) -> list[dict[str, str]]:
+def messages(request: Request) -> list[dict[str, Any]]:
     """The turns in the API's words; last an answer to be continued and the wish to go on."""
-    said = [{"role": turn.role.value, "content": turn.text} for turn in request.turns]
+    said = [{"role": turn.role.value, "content": _content(turn)} for turn in request.turns]
     if request.system_prompt:
         said.insert(0, {"role": "system", "content": request.system_prompt})
     if request.continues:
         said.append({"role": "assistant", "content": request.continues})
         said.append({"role": "user", "content": GO_ON})
     return said
+
+
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    if not turn.pictures:
+        return turn.text
+    parts: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    for picture in turn.pictures:
+        data = b64encode(picture.data).decode()
+        url = f"data:{picture.media_type};base64,{data}"
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts

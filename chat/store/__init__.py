@@ -10,6 +10,7 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import SettingsError
+from chat.store.attachments import AttachmentStore
 from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, make_engine, migrate
 from chat.store.messages import MessageStore
@@ -36,6 +37,7 @@ class Store:
         self.conversations = ConversationStore(self.engine)
         self.messages = MessageStore(self.engine)
         self.replies = ReplyStore(self.engine)
+        self.attachments = AttachmentStore(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy import Engine, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
 from chat.errors import NotFound
-from chat.store.engine import reading, writing
-from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
+from chat.store.attachments import drop_unused, hashes_of
+from chat.store.engine import reading, scrub, writing
+from chat.store.schema import AttachmentRow, ClearMarkRow, ConversationRow, MessageRow, now
 
 
 def owned(
@@ -132,3 +134,41 @@ class ConversationStore:
                     )
                 )
             )
+
+    def purge(self, owner: str, conversation_id: str) -> None:
+        """Remove a conversation and all that belongs to it, for good."""
+        with writing(self._engine) as session:
+            owned(session, owner, conversation_id, lock=True, with_deleted=True)
+            _purge(session, [conversation_id])
+        scrub(self._engine)
+
+    def purge_deleted(self, before: datetime) -> int:
+        """Remove for good what was deleted before a moment; how many conversations."""
+        count = 0
+        while True:
+            with writing(self._engine) as session:
+                old = session.scalars(
+                    select(ConversationRow.id)
+                    .where(ConversationRow.deleted_at < before)
+                    .limit(100)
+                    .with_for_update(skip_locked=True)
+                ).all()
+                _purge(session, old)
+            if not old:
+                break
+            count += len(old)
+        if count:
+            scrub(self._engine)
+        return count
+
+
+def _purge(session: Session, conversation_ids: Sequence[str]) -> None:
+    if not conversation_ids:
+        return
+    hashes = hashes_of(session, conversation_ids)
+    ids = select(MessageRow.id).where(MessageRow.conversation_id.in_(conversation_ids))
+    session.execute(delete(AttachmentRow).where(AttachmentRow.message_id.in_(ids)))
+    for row in (ClearMarkRow, MessageRow):
+        session.execute(delete(row).where(row.conversation_id.in_(conversation_ids)))
+    session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversation_ids)))
+    drop_unused(session, hashes)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from chat.domain import Message, ReplySettings, Role, Status, Versions, new_id
+from chat.domain import Attachment, Message, ReplySettings, Role, Status, Versions, new_id
 from chat.errors import NotFound
+from chat.store.attachments import NewAttachment, add_attachments
 from chat.store.branches import (
     has_followers,
     idle,
@@ -33,6 +34,8 @@ class NewQuestion:
     tokens: int
     is_exact: bool
     id: str = field(default_factory=new_id)  # made before the answer's: ids sort by time
+    new_files: tuple[NewAttachment, ...] = ()
+    kept_files: tuple[Attachment, ...] = ()  # of the version before
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +264,7 @@ def _add_question(
     )
     session.add(row)
     session.flush()
+    add_attachments(session, row.id, question.new_files, question.kept_files)
     return row
 
 

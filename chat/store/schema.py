@@ -5,9 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, Dialect, ForeignKey, String, Text, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from chat.domain import Conversation, Failure, Message, ReplySettings, Role, Status, Usage
+from chat.domain import (
+    Attachment,
+    Conversation,
+    Failure,
+    FileKind,
+    Message,
+    ReplySettings,
+    Role,
+    Status,
+    Usage,
+)
 
 
 def now() -> datetime:
@@ -74,6 +84,52 @@ class ClearMarkRow(Base):
     created_at: Mapped[datetime]
 
 
+class ContentRow(Base):
+    """Bytes under their SHA-256: the same file attached twice is kept once."""
+
+    __tablename__ = "contents"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class AttachmentRow(Base):
+    __tablename__ = "attachments"
+
+    id: Mapped[str] = mapped_column(String(30), primary_key=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"))
+    place: Mapped[int]
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(10))
+    media_type: Mapped[str] = mapped_column(String(100))
+    size: Mapped[int]
+    details: Mapped[str] = mapped_column(Text)
+    tokens: Mapped[int]
+    is_exact: Mapped[bool]
+    is_partial: Mapped[bool]
+    sha256: Mapped[str] = mapped_column(ForeignKey("contents.sha256"))
+    text_sha256: Mapped[str | None] = mapped_column(ForeignKey("contents.sha256"))
+    preview_sha256: Mapped[str | None] = mapped_column(ForeignKey("contents.sha256"))
+
+    def to_domain(self) -> Attachment:
+        return Attachment(
+            id=self.id,
+            message_id=self.message_id,
+            name=self.name,
+            kind=FileKind(self.kind),
+            media_type=self.media_type,
+            size=self.size,
+            details=self.details,
+            tokens=self.tokens,
+            is_exact=self.is_exact,
+            sha256=self.sha256,
+            text_sha256=self.text_sha256,
+            preview_sha256=self.preview_sha256,
+            is_partial=self.is_partial,
+        )
+
+
 class MessageRow(Base):
     """`resume_leaf_id`: where this version's own branch stood when another one was shown.
 
@@ -110,6 +166,9 @@ class MessageRow(Base):
     resume_leaf_id: Mapped[str | None] = mapped_column(String(30))
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[datetime | None]
+    attachments: Mapped[list[AttachmentRow]] = relationship(
+        order_by=AttachmentRow.place, lazy="selectin", viewonly=True
+    )
 
     def to_domain(self) -> Message:
         usage = None
@@ -143,4 +202,5 @@ class MessageRow(Base):
             failure=failure,
             replaces_id=self.replaces_id,
             is_deleted=self.deleted_at is not None,
+            attachments=tuple(each.to_domain() for each in self.attachments),
         )

@@ -1,0 +1,122 @@
+"""Attached files between reading and storing: what each costs, whether it fits, what is sent of it.
+
+Pure but for the reading itself, which `chat.files` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from chat.domain import File, FileKind, FilePrice
+from chat.errors import FileTooLong, ParleyError, TooManyFiles
+from chat.fencing import beginning, fenced
+from chat.files.kinds import is_audio
+from chat.files.names import clean_name
+from chat.files.reading import Files, Reading
+from chat.settings import Settings
+from chat.store.attachments import NewAttachment
+from chat.tokens import Count, Counter
+
+PIXELS_PER_TOKEN = 750  # providers differ; this is the dearest of the usual ways to count
+LEAST_TOKENS_OF_A_PICTURE = 85
+LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
+
+
+class Attaching:
+    def __init__(self, settings: Settings, counter: Counter) -> None:
+        self._settings, self._counter = settings, counter
+        self._files = Files(settings)
+
+    def price(self, files: Sequence[File], room: int) -> tuple[FilePrice, ...]:
+        """What each file would cost, or the sentence that says why it cannot be sent."""
+        return tuple(self._price(file, room) for file in files)
+
+    def attach(
+        self, files: Sequence[File], room: int, *, kept: int = 0, may_cut: bool = False
+    ) -> tuple[NewAttachment, ...]:
+        """The files ready to be stored, `room` tokens of them at most.
+
+        `kept` files of an older version come with them. Of one that does not fit the beginning is
+        taken if it `may_cut`. Raises `TooManyFiles` or a `FileRefused`.
+        """
+        if len(files) + kept > self._settings.max_files:
+            raise TooManyFiles(len(files) + kept, self._settings.max_files)
+        readings = [self._files.read(file) for file in files]
+        counts = [self._count(reading) for reading in readings]
+        # What cannot be cut is counted first.
+        room -= sum(
+            count.tokens
+            for reading, count in zip(readings, counts, strict=True)
+            if reading.kind is FileKind.IMAGE
+        )
+        attached = []
+        for file, reading, count in zip(files, readings, counts, strict=True):
+            new = _attachment(file, reading, count)
+            if reading.kind is FileKind.IMAGE:
+                if room < 0:
+                    raise FileTooLong(reading.name, tokens=count.tokens, room=room + count.tokens)
+            else:
+                if count.tokens > room:
+                    new = self._cut(file, reading, count, room, may_cut=may_cut)
+                room -= new.tokens
+            attached.append(new)
+        return tuple(attached)
+
+    def _price(self, file: File, room: int) -> FilePrice:
+        name = clean_name(file.name)
+        if is_audio(file.name, file.data):
+            return FilePrice(name, len(file.data), is_audio=True)
+        try:
+            reading = self._files.read(file)
+        except ParleyError as error:
+            return FilePrice(name, len(file.data), problem=error.sentence)
+        count = self._count(reading)
+        return FilePrice(
+            name,
+            len(file.data),
+            kind=reading.kind,
+            details=reading.details,
+            tokens=count.tokens,
+            is_exact=count.is_exact,
+            is_too_long=count.tokens > room,
+        )
+
+    def _count(self, reading: Reading) -> Count:
+        if reading.kind is FileKind.IMAGE:
+            tokens = math.ceil(reading.width * reading.height / PIXELS_PER_TOKEN)
+            return Count(max(LEAST_TOKENS_OF_A_PICTURE, tokens), is_exact=False)
+        return self._counter.count(fenced(reading.name, reading.details, reading.text))
+
+    def _cut(
+        self, file: File, reading: Reading, count: Count, room: int, *, may_cut: bool
+    ) -> NewAttachment:
+        def costs(text: str) -> int:
+            return self._counter.count(fenced(reading.name, reading.details, text)).tokens
+
+        # Longer texts than could ever fit need not be counted over and over.
+        text = reading.text[: max(0, room) * 20]
+        text = beginning(text, costs, room) if may_cut and room >= LEAST_BEGINNING else ""
+        if not text:
+            raise FileTooLong(reading.name, tokens=count.tokens, room=max(0, room))
+        return _attachment(
+            file, reading, Count(costs(text), count.is_exact), text=text, is_partial=True
+        )
+
+
+def _attachment(
+    file: File, reading: Reading, count: Count, *, text: str | None = None, is_partial: bool = False
+) -> NewAttachment:
+    return NewAttachment(
+        name=reading.name,
+        kind=reading.kind,
+        media_type=reading.media_type,
+        size=len(file.data),
+        details=reading.details,
+        tokens=count.tokens,
+        is_exact=count.is_exact,
+        data=reading.content,
+        text=reading.text if text is None else text,
+        preview=reading.preview,
+        is_partial=is_partial,
+    )

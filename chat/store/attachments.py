@@ -1,0 +1,144 @@
+"""Files of messages: their rows, and their contents, kept once each under their SHA-256.
+
+Contents go when the last attachment that needs them does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, delete, exists, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from chat.domain import Attachment, FileKind, new_id
+from chat.errors import NotFound
+from chat.store.engine import reading
+from chat.store.schema import AttachmentRow, ContentRow, ConversationRow, MessageRow, now
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttachment:
+    """A file that was read and counted, ready to be stored."""
+
+    name: str
+    kind: FileKind
+    media_type: str
+    size: int
+    details: str
+    tokens: int
+    is_exact: bool
+    data: bytes = field(repr=False)
+    text: str = field(default="", repr=False)
+    preview: str = field(default="", repr=False)
+    is_partial: bool = False
+
+
+class AttachmentStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, owner: str, attachment_id: str) -> Attachment:
+        with reading(self._engine) as session:
+            row = session.scalar(
+                select(AttachmentRow)
+                .join(MessageRow, MessageRow.id == AttachmentRow.message_id)
+                .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+                .where(
+                    AttachmentRow.id == attachment_id,
+                    ConversationRow.owner == owner,
+                    ConversationRow.deleted_at.is_(None),
+                )
+            )
+            if row is None:
+                raise NotFound
+            return row.to_domain()
+
+    def contents(self, hashes: Iterable[str]) -> dict[str, bytes]:
+        """Contents by their SHA-256; whoever asks has found the hashes in an owner's message."""
+        wanted = list(set(hashes))
+        if not wanted:
+            return {}
+        with reading(self._engine) as session:
+            query = select(ContentRow.sha256, ContentRow.data).where(ContentRow.sha256.in_(wanted))
+            return {row.sha256: row.data for row in session.execute(query)}
+
+
+def add_attachments(
+    session: Session,
+    message_id: str,
+    new: Sequence[NewAttachment],
+    kept: Sequence[Attachment] = (),
+) -> None:
+    """Store the files of a message: `kept` ones of an older version first, then `new` ones."""
+    for place, old in enumerate(kept):
+        session.add(_row(message_id, place, old, (old.sha256, old.text_sha256, old.preview_sha256)))
+    for place, file in enumerate(new, start=len(kept)):
+        pieces = (file.data, file.text.encode(), file.preview.encode())
+        hashes = [_keep(session, piece) if piece else None for piece in pieces]
+        session.add(_row(message_id, place, file, hashes))
+    session.flush()
+
+
+def _row(
+    message_id: str, place: int, file: Attachment | NewAttachment, hashes: Sequence[str | None]
+) -> AttachmentRow:
+    sha256, text_sha256, preview_sha256 = hashes
+    return AttachmentRow(
+        id=new_id(),
+        message_id=message_id,
+        place=place,
+        name=file.name,
+        kind=file.kind.value,
+        media_type=file.media_type,
+        size=file.size,
+        details=file.details,
+        tokens=file.tokens,
+        is_exact=file.is_exact,
+        is_partial=file.is_partial,
+        sha256=sha256,
+        text_sha256=text_sha256,
+        preview_sha256=preview_sha256,
+    )
+
+
+def _keep(session: Session, data: bytes) -> str:
+    """Store `data` unless it is there; its row is held, so that nobody removes it meanwhile."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256)
+    if session.scalar(held.with_for_update(key_share=True)) is None:
+        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        insert = dialect.insert(ContentRow).values(sha256=sha256, data=data, created_at=now())
+        session.execute(
+            insert.on_conflict_do_update(
+                index_elements=["sha256"], set_={"created_at": insert.excluded.created_at}
+            )
+        )
+    return sha256
+
+
+def hashes_of(session: Session, conversation_ids: Sequence[str]) -> set[str]:
+    """The hashes of everything attached in these conversations."""
+    rows = session.execute(
+        select(AttachmentRow.sha256, AttachmentRow.text_sha256, AttachmentRow.preview_sha256)
+        .join(MessageRow, MessageRow.id == AttachmentRow.message_id)
+        .where(MessageRow.conversation_id.in_(conversation_ids))
+    )
+    return {sha256 for row in rows for sha256 in row if sha256}
+
+
+def drop_unused(session: Session, hashes: Iterable[str]) -> None:
+    """Remove those of the contents that no attachment needs any more."""
+    needed = exists().where(
+        or_(
+            AttachmentRow.sha256 == ContentRow.sha256,
+            AttachmentRow.text_sha256 == ContentRow.sha256,
+            AttachmentRow.preview_sha256 == ContentRow.sha256,
+        )
+    )
+    for sha256 in sorted(hashes):  # in one order, so that two sweeps cannot wait for each other
+        held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256).with_for_update()
+        if session.scalar(held) is not None:
+            session.execute(delete(ContentRow).where(ContentRow.sha256 == sha256, ~needed))

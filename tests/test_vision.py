@@ -1,0 +1,96 @@
+"""Which models read images: the configuration wins, then what a list told, then the name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chat.errors import ImagesRefused
+from chat.providers.base import Model
+from chat.providers.faults import Said, fault
+from chat.providers.model_lists import as_models
+from chat.providers.vision import sees_images
+from chat.settings import Settings, read_settings
+
+SEES = (
+    "gpt-4o gpt-4o-mini gpt-4.1-nano gpt-4-turbo gpt-5 gpt-5-mini gpt-6.1-sol o1 o3 o4-mini "
+    "chatgpt-4o-latest gemini-2.5-flash gemini-3.8-flash claude-3-haiku anthropic/claude-opus-5 "
+    "llava:13b llava-phi3 pixtral-12b qwen2.5vl:7b Qwen/Qwen2-VL-72B gemma3:12b "
+    "meta-llama/Llama-4-Scout llama3.2-vision:11b moondream minicpm-v:8b mistral-small-latest "
+    "grok-4 glm-4.5v phi-3.5-vision InternVL-Chat"
+)
+BLIND = (
+    "gpt-3.5-turbo gpt-4 gpt-4-0613 gpt-4-32k o1-mini o3-mini openai/gpt-oss-120b deepseek-chat "
+    "deepseek-reasoner deepseek-r1:8b codestral-latest mixtral-8x7b open-mistral-7b "
+    "llama-3.3-70b-versatile llama-3.1-8b-instant llama3:8b llama3.2:3b llama2 codellama "
+    "meta-llama/Llama-3.3-70B-Instruct-Turbo qwen2.5-coder:7b tinyllama gemma2:9b phi3 text-model"
+)
+
+
+@pytest.mark.parametrize("name", SEES.split())
+def test_models_known_to_see(name: str) -> None:
+    assert sees_images(Model("any", name), Settings()) is True
+
+
+@pytest.mark.parametrize("name", BLIND.split())
+def test_models_known_to_be_blind(name: str) -> None:
+    assert sees_images(Model("any", name), Settings()) is False
+
+
+@pytest.mark.parametrize("name", ["echo", "my-model", "context-7b", "olive"])
+def test_of_others_nobody_knows(name: str) -> None:
+    assert sees_images(Model("any", name), Settings()) is None
+
+
+def test_the_configuration_wins() -> None:
+    settings = read_settings({"VISION_MODELS": "gpt-3.5*, lab/one", "TEXT_MODELS": "gpt-4o"})
+    assert sees_images(Model("openai", "gpt-3.5-turbo"), settings) is True
+    assert sees_images(Model("lab", "one"), settings) is True
+    assert sees_images(Model("other", "one"), settings) is None
+    assert sees_images(Model("openai", "gpt-4o", sees=True), settings) is False
+
+
+@pytest.mark.parametrize(
+    ("entry", "sees"),
+    [
+        ({"architecture": {"input_modalities": ["text", "image"]}}, True),
+        ({"architecture": {"input_modalities": ["text"]}}, False),
+        ({"capabilities": {"vision": True}}, True),
+        ({"capabilities": {"vision": False}}, False),
+        ({"capabilities": ["completion", "multimodal"]}, True),
+        ({"capabilities": ["completion"]}, None),
+        ({"supports_image_input": False}, False),
+        ({"type": "vlm"}, True),
+        ({"architecture": "odd", "capabilities": 3}, None),
+        ({}, None),
+    ],
+)
+def test_lists_tell_it_in_many_ways(entry: dict[str, Any], sees: bool | None) -> None:
+    (model,) = as_models("any", (), [{"id": "gpt-4", **entry}])
+    assert model.sees is sees
+
+
+def test_a_list_wins_over_the_name() -> None:
+    assert sees_images(Model("any", "gpt-4o", sees=False), Settings()) is False
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, "No endpoints found that support image input"),
+        (400, "Invalid content type. image_url is only supported by certain models."),
+        (422, "Failed to deserialize: messages[0]: unknown variant `image_url`, expected `text`"),
+        (400, "'messages.0' : content must be a string"),
+        (500, "image input is not supported - hint: you may need to provide the mmproj"),
+        (400, "This model does not support image inputs."),
+    ],
+)
+def test_a_provider_that_refuses_images_is_understood(status: int, said: str) -> None:
+    error = fault(Said(status, said), {}, provider="P", model="m", secrets=())
+    assert isinstance(error, ImagesRefused)
+
+
+def test_a_word_about_images_alone_is_no_refusal_of_them() -> None:
+    error = fault(Said(400, "The image is too small."), {}, provider="P", model="m", secrets=())
+    assert not isinstance(error, ImagesRefused)
