@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 from streamlit.testing.v1 import AppTest
 
 from chat import Submission
-from chat.errors import NoCredit, NotFound
+from chat.errors import NoCredit, NotFound, NoTranscription
 from pages.parts import state
 from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
@@ -228,6 +228,40 @@ def test_another_visitor_sees_nothing_of_a_conversation(page: AppTest, open_page
     assert list(stranger.chat_message) == []
     assert NotFound().sentence in said(stranger)
     assert keys(stranger, "open") == []
+
+
+def test_dictation_is_shown_disabled_with_its_reason(open_page: Open) -> None:
+    page = open_page()
+    assert page.button(key="mic").disabled
+    assert NoTranscription.sentence in said(page)
+
+
+def test_a_file_is_sent_and_a_bad_one_comes_back_with_the_words(
+    page: AppTest, server: LLMServer
+) -> None:
+    page.chat_input(key="composer").upload("notes.txt", b"swordfish").set_value("What?").run()
+    assert texts(page)[0] == "What?"
+    assert "swordfish" in server.requests[-1].body["messages"][-1]["content"]
+    page.chat_input(key="composer").upload("empty.txt", b"").set_value("And this?").run()
+    assert "“empty.txt” is empty" in said(page)
+    assert page.chat_input(key="composer").proto.value == "And this?"
+    assert len(server.requests) == 1
+    page.button(key="remove_file_0").click().run()
+    send(page, "Then so.")
+    assert len(server.requests) == 2
+
+
+def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
+    send(page, "Hello")
+    address = conversation(page)
+    page.button(key="delete_conversation").click().run()
+    page.button(key="purge").click().run()
+    assert "Deleted for good" in said(page)
+    with pytest.raises(KeyError):
+        page.button(key="undo")
+    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    with pytest.raises(NotFound):
+        state.service().undelete(owner, address)
 
 
 def test_deleting_a_message_can_be_undone(page: AppTest, server: LLMServer) -> None:

@@ -104,6 +104,16 @@ def draw_editor(message: Message) -> None:
             height="content",
         )
         focus.on(f"edit_text_{message.id}")
+        if message.attachments:
+            names = {file.id: markdown.line(file.name) for file in message.attachments}
+            st.pills(
+                "Files to send again",
+                list(names),
+                format_func=lambda file_id: names[file_id],
+                selection_mode="multi",
+                default=list(names),
+                key=f"edit_files_{message.id}",
+            )
         with st.container(horizontal=True):
             st.form_submit_button(
                 "Send",
@@ -120,7 +130,8 @@ def draw_editor(message: Message) -> None:
 
 def _send_edit(message_id: str) -> None:
     text = st.session_state[f"edit_text_{message_id}"]
-    if answer := notices.attempt(state.service().edit, state.owner(), message_id, text):
+    keep = st.session_state.get(f"edit_files_{message_id}")
+    if answer := notices.attempt(state.service().edit, state.owner(), message_id, text, keep):
         state.edit(None)
         scroll.wish(answer.id)
 

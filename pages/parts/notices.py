@@ -30,6 +30,19 @@ def succeeds(action: Callable[..., object], *args: Any) -> bool:
     return attempt(lambda: (action(*args), True)) is not None
 
 
+def quietly(action: Callable[..., Any], *args: Any) -> Any:
+    """The same where there is nothing to be said: None instead of a `ParleyError`."""
+    try:
+        return action(*args)
+    except ParleyError:
+        return None
+
+
+def code() -> str:
+    """The code of the error that the notice is about."""
+    return str(st.session_state.get("notice", {}).get("code", ""))
+
+
 def say(sentence: str, code: str = "") -> None:
     st.session_state["notice"] = {"text": sentence, "code": code}
 
@@ -40,9 +53,19 @@ def forget(code: str) -> None:
         dismiss()
 
 
-def offer_undo(sentence: str, undo: str, message_or_conversation_id: str) -> None:
-    """A notice with a button that calls the service's method `undo` with the id."""
-    st.session_state["notice"] = {"text": sentence, "undo": undo, "id": message_or_conversation_id}
+def offer_undo(
+    sentence: str, undo: str, message_or_conversation_id: str, *, can_purge: bool = False
+) -> None:
+    """A notice with a button that calls the service's method `undo` with the id.
+
+    With `can_purge` another one removes the conversation for good.
+    """
+    st.session_state["notice"] = {
+        "text": sentence,
+        "undo": undo,
+        "id": message_or_conversation_id,
+        "can_purge": can_purge,
+    }
 
 
 def dismiss() -> None:
@@ -56,6 +79,11 @@ def _undo(name: str, id_: str) -> None:
         st.session_state["notice"] = {**(notice or {}), "text": sentence}  # it can be tried again
     elif name == "undelete":
         state.show_conversation(id_)
+
+
+def _purge(conversation_id: str) -> None:
+    if succeeds(state.service().purge, state.owner(), conversation_id):
+        say("Deleted for good, with all its messages and files.")
 
 
 def draw() -> None:
@@ -74,5 +102,14 @@ def draw() -> None:
                 on_click=_undo,
                 args=(notice["undo"], notice["id"]),
             )
+            if notice.get("can_purge"):
+                st.button(
+                    "Delete for good",
+                    key="purge",
+                    icon=":material/delete_forever:",
+                    type="tertiary",
+                    on_click=_purge,
+                    args=(notice["id"],),
+                )
         else:
             st.button("Dismiss", key="dismiss", type="tertiary", on_click=dismiss)

@@ -248,7 +248,7 @@ def _delete() -> None:
     conversation = state.conversation_id()
     if conversation and notices.succeeds(state.service().delete, state.owner(), conversation):
         state.show_conversation(None)
-        notices.offer_undo("Conversation deleted.", "undelete", conversation)
+        notices.offer_undo("Conversation deleted.", "undelete", conversation, can_purge=True)
 
 
 def _draw_gauge(view: View) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from chat import ChatService, ReplySettings, gather, open_chat
+from chat import ChatService, File, ReplySettings, gather, open_chat
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 30  # messages drawn at first; "show earlier" adds as many
@@ -84,6 +84,15 @@ def draft_settings() -> ReplySettings:
 
 def change_draft_settings(**changes: Any) -> None:
     st.session_state["draft_settings"] = replace(draft_settings(), **changes)
+
+
+def kept_files() -> list[File]:
+    """Files that go with the next message of this tab: they came back from one that was refused."""
+    return list(st.session_state.get("kept_files", []))
+
+
+def keep_files(files: list[File]) -> None:
+    st.session_state["kept_files"] = list(files)
 
 
 def drawn(place: str) -> int:

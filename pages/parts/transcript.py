@@ -10,7 +10,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Message, Role, View
-from pages.parts import actions, live, outcome, state, welcome
+from pages.parts import actions, attachments, live, outcome, state, welcome
 from pages.text import blocks, markdown
 
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
@@ -74,20 +74,24 @@ def _draw_message(view: View, message: Message, place: str) -> None:
             with st.container():
                 actions.draw_deleted(view, message)
         elif message.id == state.editing() and not view.running_id:
-            st.empty()
+            _draw_first(message)
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
             live.draw(message, place)
         else:
-            _draw_thinking(message)
+            _draw_first(message)
             _draw_text(message, place)
             with st.container():
                 outcome.draw_in_message(view, message)
                 actions.draw(view, message)
 
 
-def _draw_thinking(message: Message) -> None:
+def _draw_first(message: Message) -> None:
+    """What stands above the text: the files of a question, the thinking of an answer."""
+    if message.attachments:
+        attachments.draw(message)
+        return
     if not message.reasoning:
         st.empty()
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,19 @@ _LAST_ANSWER = """() => {
 }"""
 _KEYS = """(pattern) => [...document.querySelectorAll('[class*="st-key-"]')].flatMap((each) =>
   [...each.classList].map((name) => name.match(pattern)?.[1]).filter(Boolean))"""
+_PASTE = """([files, text]) => {
+  const pasted = new DataTransfer()
+  for (const [name, type, bytes] of files) {
+    const data = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))
+    pasted.items.add(new File([data], name, {type}))
+  }
+  if (text) pasted.setData("text/plain", text)
+  const box = document.querySelector(".st-key-composer textarea")
+  box.focus()
+  const paste = {clipboardData: pasted, bubbles: true, cancelable: true}
+  if (box.dispatchEvent(new ClipboardEvent("paste", paste)) && text)
+    document.execCommand("insertText", false, text)
+}"""
 # Whatever the page ever shows of a numbered reply must be its beginning, and must not shrink.
 _WATCH = """(() => {
   const words = %s
@@ -38,6 +52,12 @@ _WATCH = """(() => {
 def numbered(tokens: int) -> list[str]:
     """The words of the server's deterministic reply."""
     return [word(place).strip() for place in range(tokens)]
+
+
+def tokens_in(text: str) -> int:
+    """The number in "≈ 1,234 tokens"."""
+    (found,) = re.findall(r"([\d,]+) tokens", text)
+    return int(found.replace(",", ""))
 
 
 class Chat:
@@ -90,6 +110,36 @@ class Chat:
     def send(self, text: str) -> None:
         self.composer.fill(text)
         self.composer.press("Enter")
+
+    def paste_file(self, name: str, data: bytes, media_type: str) -> None:
+        """As from a screenshot or a file manager."""
+        encoded = base64.b64encode(data).decode()
+        self.page.evaluate(_PASTE, [[[name, media_type, encoded]], ""])
+        expect(self.chip(name)).to_be_visible()
+
+    def paste_text(self, text: str) -> None:
+        self.page.evaluate(_PASTE, [[], text])
+
+    def attach(
+        self, name: str, data: bytes, media_type: str = "", *, is_shown_as: str = ""
+    ) -> None:
+        """Through the file chooser behind the + of the box."""
+        file = {"name": name, "mimeType": media_type or "application/octet-stream", "buffer": data}
+        self.key("composer").locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+        expect(self.chip(is_shown_as or name)).to_be_visible()
+
+    def chip(self, name: str) -> Locator:
+        """A file in the box."""
+        return self.key("composer").get_by_test_id("stFileChip").filter(has_text=name)
+
+    def waiting(self, name: str) -> Locator:
+        """What is said above the box of a file that will be sent."""
+        return self.page.locator('[class*="st-key-file_waiting_"]').filter(has_text=name)
+
+    def price(self, name: str) -> int:
+        """The tokens that a file is said to cost before it is sent."""
+        expect(self.waiting(name)).to_contain_text("tokens")
+        return tokens_in(self.waiting(name).inner_text())
 
     def ask(self, text: str) -> str:
         """Send, and wait for the whole reply; returns the answer's id."""

@@ -19,6 +19,7 @@ from playwright.sync_api import Error as PlaywrightError
 from tests.app_server import ROOT, AppServer
 from tests.browser.chat_page import Chat
 from tests.llm_server import LLMServer
+from tests.speech_server import HELLO_WORLD
 
 KEY = "sk-canary-4f9d2c7b81e6a350"  # must never be seen on a page or in a log
 LIMIT = 300  # tokens in one message
@@ -32,6 +33,8 @@ _OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--use-fake-device-for-media-stream",  # a microphone that says "hello world" over and over
+    f"--use-file-for-fake-audio-capture={HELLO_WORLD}",
 ]
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

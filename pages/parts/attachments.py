@@ -1,0 +1,100 @@
+"""The files of a message: pictures to see, tables to look into, documents to take back."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import streamlit as st
+
+from chat import Attachment, FileKind, Message, human_size
+from pages.parts import notices, state
+from pages.text import markdown
+
+PICTURE_WIDTH = 320  # pixels
+_ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
+
+
+def draw(message: Message) -> None:
+    with st.container(key=f"files_{message.id}", gap="small"):
+        for file in message.attachments:
+            if file.kind is FileKind.IMAGE:
+                _draw_picture(file)
+            else:
+                _draw_document(file)
+
+
+def _draw_picture(file: Attachment) -> None:
+    data = notices.quietly(state.service().file, state.owner(), file.id)
+    if data is None:
+        st.caption(f":material/broken_image: {markdown.line(file.name)} cannot be shown")
+        return
+    st.image(data, width=PICTURE_WIDTH, alt=file.name)
+    st.caption(_facts(file))
+
+
+def _draw_document(file: Attachment) -> None:
+    st.download_button(
+        markdown.line(file.name),
+        data=partial(state.service().file, state.owner(), file.id),
+        file_name=file.name,
+        mime="application/octet-stream",  # handed back as it came, opened by nobody
+        key=f"file_{file.id}",
+        icon=_ICONS[file.kind],
+        on_click="ignore",
+    )
+    st.caption(_facts(file))
+    if file.preview_sha256:
+        _draw_table(file)
+
+
+def _draw_table(file: Attachment) -> None:
+    preview = notices.quietly(state.service().preview, state.owner(), file.id)
+    sheets = json.loads(preview)["sheets"] if preview else []
+    if len(sheets) == 1:
+        _draw_sheet(sheets[0], file)
+    elif sheets:
+        for tab, sheet in zip(st.tabs([_name(each) for each in sheets]), sheets, strict=True):
+            with tab:
+                _draw_sheet(sheet, file)
+
+
+def _name(sheet: dict[str, object]) -> str:
+    return markdown.line(str(sheet["name"])) or "Sheet"
+
+
+def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
+    import pandas
+
+    rows = min(len(sheet["rows"]), 6)
+    # Named by place: a table may well have two columns of one name.
+    columns = [str(name) for name in sheet["columns"]]
+    frame = pandas.DataFrame(sheet["rows"], dtype=object)
+    frame.columns = _distinct(columns, frame.shape[1])
+    st.dataframe(
+        frame.astype(str).where(frame.notna(), ""),
+        height=38 + 35 * max(1, rows),
+        hide_index=True,
+        alt=f"First rows of {file.name}",
+    )
+
+
+def _distinct(names: list[str], count: int) -> list[str]:
+    found: list[str] = []
+    for number in range(count):
+        name = names[number] if number < len(names) else ""
+        name = name or f"Column {number + 1}"
+        while name in found:
+            name += " "
+        found.append(name)
+    return found
+
+
+def _facts(file: Attachment) -> str:
+    about = "" if file.is_exact else "≈ "
+    facts = [human_size(file.size), file.details, f"{about}{file.tokens:,} tokens"]
+    if file.kind is FileKind.IMAGE:
+        facts.insert(0, markdown.line(file.name))
+    if file.is_partial:
+        facts.append("only the beginning is sent")
+    return " · ".join(filter(None, facts))

@@ -1,0 +1,87 @@
+// The composer's text box, from the outside: tells which files it holds, makes a file of a very
+// long paste, and does what the page asks (append text, take a file out).
+const BOX = ".st-key-composer"
+const done = new Set() // commands, by id: the page repeats them until they are overwritten
+let page = null // the newest mount
+let told = "[]"
+let isWatching = false
+
+const box = () => document.querySelector(`${BOX} textarea`)
+const chips = () => [...document.querySelectorAll(`${BOX} [data-testid="stFileChip"]`)]
+const nameOf = (chip) => chip.querySelector('[data-testid="stFileChipName"]')?.title ?? ""
+
+function tell() {
+  // The number of elements changes when an upload ends: the page must look again then.
+  const names = chips().map((chip) => `${chip.querySelectorAll("*").length}:${nameOf(chip)}`)
+  const now = JSON.stringify(names)
+  if (now === told) return
+  told = now
+  page.setStateValue("files", names)
+}
+
+function watch() {
+  if (isWatching) return
+  isWatching = true
+  let timer
+  new MutationObserver(() => {
+    clearTimeout(timer)
+    timer = setTimeout(tell, 100)
+  }).observe(document.body, { subtree: true, childList: true })
+  document.addEventListener("paste", shorten, true)
+}
+
+function shorten(event) {
+  const { longPaste } = page.data
+  const text = event.clipboardData?.getData("text/plain") ?? ""
+  const isLong = longPaste > 0 && text.length > longPaste
+  if (event.target !== box() || !isLong || event.clipboardData.files.length) return
+  event.preventDefault()
+  event.stopPropagation()
+  const before = chips().filter((chip) => nameOf(chip).startsWith("Pasted text")).length
+  const name = before ? `Pasted text ${before + 1}.txt` : "Pasted text.txt"
+  const files = new DataTransfer()
+  files.items.add(new File([text], name, { type: "text/plain" }))
+  const again = { clipboardData: files, bubbles: true, cancelable: true }
+  event.target.dispatchEvent(new ClipboardEvent("paste", again))
+}
+
+function write(text) {
+  const area = box()
+  // React listens to the native setter's event, not to the property.
+  const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value")
+  set.call(area, text)
+  area.dispatchEvent(new Event("input", { bubbles: true }))
+  area.focus()
+  area.setSelectionRange(text.length, text.length)
+}
+
+function append(text) {
+  const draft = box().value
+  write(draft + (!draft || /\s$/.test(draft) ? "" : " ") + text)
+}
+
+function take(command) {
+  const text = box().value
+  write("")
+  page.setTriggerValue("taken", { text, mayCut: command.take === "cut" })
+}
+
+function obey(command, tries = 40) {
+  if (!command || done.has(command.id)) return
+  if (!box()) {
+    if (tries) setTimeout(() => obey(command, tries - 1), 50)
+    return
+  }
+  done.add(command.id)
+  const chip = chips().find((each) => nameOf(each) === command.remove)
+  chip?.querySelector("button")?.click()
+  if (command.append) append(command.append)
+  if (command.take) take(command)
+}
+
+export default function (component) {
+  page = component
+  watch()
+  tell()
+  obey(component.data.command)
+}

@@ -1,0 +1,74 @@
+"""The composer's box, from the outside: what Streamlit's widget cannot tell or be told.
+
+Which files it holds before they are sent; to append to a draft that only the browser knows; to
+make a file of a very long paste.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from chat import File
+from pages.parts import state
+
+_JS = Path(__file__).with_name("box.js").read_text("utf-8")
+
+_box = st.components.v2.component("parley_box", html="<i></i>", js=_JS)
+
+
+def draw(on_taken: Callable[[str, bool], None]) -> list[File]:
+    """The files that wait in the box, in the order they were added; draws again when they change.
+
+    Belongs into a fragment: what happens in the box then redraws only that. `on_taken(text,
+    may_cut)` is called with the draft after `take`.
+    """
+
+    def hand_over() -> None:
+        if taken := st.session_state["box"].taken:
+            on_taken(str(taken["text"]), bool(taken["mayCut"]))
+            st.session_state["box_was_taken"] = True
+
+    found = _box(
+        key="box",
+        data={
+            "longPaste": state.service().settings.long_paste_characters,
+            "command": st.session_state.get("box_command"),
+        },
+        default={"files": []},
+        on_files_change=lambda: None,
+        on_taken_change=hand_over,
+        height="content",
+    )
+    if st.session_state.pop("box_was_taken", False):
+        st.rerun()  # all of the page, not only the fragment
+    names = {entry.partition(":")[2] for entry in found.files}
+    return [file for file in _uploaded() if file.name in names]
+
+
+def append(text: str, *, instead_of: str = "") -> None:
+    """Add `text` to the draft, and take the file `instead_of` out of the box."""
+    _command(append=text, remove=instead_of)
+
+
+def take(*, may_cut: bool) -> None:
+    """Take the draft out of the box, to send it with the files that wait above it."""
+    _command(take="cut" if may_cut else "all")
+
+
+def _command(**wishes: str) -> None:
+    st.session_state["box_command"] = {"id": secrets.token_hex(8), **wishes}
+
+
+def _uploaded() -> list[File]:
+    """What this tab has uploaded and not sent yet. Streamlit keeps it in memory by session."""
+    context = get_script_run_ctx()
+    if context is None:
+        return []
+    by_session = getattr(context.uploaded_file_mgr, "file_storage", {})
+    waiting = by_session.get(context.session_id, {})
+    return [File(record.name, record.data) for record in list(waiting.values())]

@@ -1,0 +1,222 @@
+"""Files in the box: what they cost is said before, they reach the model, and they stay."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests import sample_files
+from tests.app_server import AppServer
+from tests.browser.chat_page import Chat, tokens_in
+from tests.browser.conftest import configured
+from tests.llm_server import LLMServer
+
+pytestmark = pytest.mark.browser
+
+NOTES = b"The password of the day is swordfish."
+
+
+@pytest.fixture(scope="module")
+def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """With models of known names, and little room."""
+    config = configured(llm) | {
+        "OPENAI_MODELS": "gpt-4o",
+        "DEFAULT_MODEL": "openai/gpt-4o",
+        "MAX_HISTORY_TOKENS": "3000",
+        "LONG_PASTE_CHARACTERS": "500",
+    }
+    with AppServer(tmp_path_factory.mktemp("files"), **config) as app:
+        yield app
+
+
+def picture(size: tuple[int, int] = (640, 480)) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", size, "teal").save(data, "PNG")
+    return data.getvalue()
+
+
+def sent(server: LLMServer) -> Any:
+    """The content of the newest question as the server got it."""
+    return server.requests[-1].body["messages"][-1]["content"]
+
+
+def test_a_pasted_picture_reaches_a_model_that_sees_as_an_image_part(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.paste_file("image.png", picture(), "image/png")
+    assert chat.price("image.png") > 0
+    chat.ask("What colour is it?")
+    text, image = sent(server)
+    assert text == {"type": "text", "text": "What colour is it?"}
+    head, _, data = image["image_url"]["url"].partition(",")
+    assert (image["type"], head) == ("image_url", "data:image/png;base64")
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (640, 480)
+    shown = chat.questions.locator("img[alt='image.png']")
+    expect(shown).to_be_visible()
+    chat.reload()
+    expect(shown).to_be_visible()
+    expect(chat.chip("image.png")).to_have_count(0)
+
+
+def test_a_model_that_cannot_see_is_not_asked_and_nothing_is_lost(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.choose_model("gpt-3.5-turbo")
+    chat.paste_file("image.png", picture(), "image/png")
+    expect(chat.waiting("image.png")).to_contain_text("cannot see images")
+    chat.send("What colour is it?")
+    expect(chat.key("notice")).to_contain_text("gpt-3.5-turbo · OpenAI cannot see images")
+    expect(chat.composer).to_have_value("What colour is it?")
+    expect(chat.waiting("image.png")).to_be_visible()
+    assert server.requests == []
+    chat.choose_model("gpt-4o")
+    chat.press("send_files")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_done()
+    assert [part["type"] for part in sent(server)] == ["text", "image_url"]
+    expect(chat.composer).to_have_value("")
+    expect(chat.waiting("image.png")).to_have_count(0)
+
+
+DOCUMENTS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "report.pdf": (lambda: sample_files.pdf("The bridge is 412 metres long."), "412 metres"),
+    "minutes.docx": (sample_files.word, "We met on Monday"),
+    "people.xlsx": (lambda: sample_files.workbook({"Fruit": [["apples", 12]]}), "apples,12"),
+    "fruit.csv": (lambda: b"fruit,count\napples,12\npears,7\n", "pears,7"),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_reaches_the_model_at_the_price_that_was_said(
+    chat: Chat, server: LLMServer, name: str
+) -> None:
+    make, known = DOCUMENTS[name]
+    chat.attach(name, make())
+    price = chat.price(name)
+    chat.ask("What does it say?")
+    content = sent(server)
+    assert known in content
+    assert content.startswith(f'File "{name}"')
+    assert content.endswith("What does it say?")
+    files = chat.page.locator('[class*="st-key-files_"]')
+    expect(files.locator('[class*="st-key-file_"] button')).to_contain_text(name)
+    counted = tokens_in(files.inner_text())
+    assert abs(price - counted) <= 0.05 * counted
+    if name.endswith(("xlsx", "csv")):
+        expect(files.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_files_are_sent_again_and_go_with_the_conversation(
+    chat: Chat, server: LLMServer, app: AppServer
+) -> None:
+    chat.attach("notes.txt", NOTES)
+    chat.price("notes.txt")
+    chat.ask("What is it?")
+    chat.press("retry")
+    chat.wait_done()
+    assert "swordfish" in sent(server)
+    chat.edit("And now?")
+    expect(chat.questions).to_contain_text("And now?")
+    chat.wait_done()
+    assert len(server.requests) == 3
+    assert "swordfish" in sent(server)
+    chat.reload()
+    with chat.page.expect_download() as download:
+        chat.page.locator('[class*="st-key-file_"] button').click()
+    assert download.value.path().read_bytes() == NOTES
+    assert any(b"swordfish" in data for data in on_disk(app))
+    chat.press("delete_conversation")
+    chat.press("purge")
+    expect(chat.key("notice")).to_contain_text("Deleted for good")
+    assert [data for data in on_disk(app) if b"swordfish" in data] == []
+
+
+def on_disk(app: AppServer) -> list[bytes]:
+    """What the database's files hold."""
+    return [file.read_bytes() for file in app.database.parent.glob("parley.db*")]
+
+
+def test_a_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:
+    chat.attach("long.txt", b"".join(b"line %d of many\n" % number for number in range(2000)))
+    assert chat.price("long.txt") > 3000
+    expect(chat.waiting("long.txt")).to_contain_text("more than fits")
+    chat.send("Sum it up")
+    expect(chat.key("notice")).to_contain_text("there is room for")
+    assert server.requests == []
+    chat.composer.fill("Sum it up, please")
+    chat.press("send_beginning")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_done()
+    assert "line 0 of many" in sent(server)
+    assert "line 1999 of many" not in sent(server)
+    assert sent(server).endswith("Sum it up, please")
+    expect(chat.questions).to_contain_text("only the beginning is sent")
+
+
+def test_a_very_long_paste_becomes_a_file_and_can_be_taken_back(
+    chat: Chat, server: LLMServer
+) -> None:
+    pasted = "word and word\n" * 60
+    chat.composer.fill("Look:")
+    chat.paste_text(pasted)
+    expect(chat.chip("Pasted text.txt")).to_be_visible()
+    expect(chat.composer).to_have_value("Look:")
+    chat.waiting("Pasted text.txt").get_by_role("button").click()
+    expect(chat.chip("Pasted text.txt")).to_have_count(0)
+    expect(chat.composer).to_have_value(f"Look: {pasted}")
+    chat.composer.fill("")
+    chat.paste_text("short")
+    expect(chat.composer).to_have_value("short")
+    chat.paste_text(pasted)
+    chat.price("Pasted text.txt")
+    chat.ask("short")
+    assert "word and word" in sent(server)
+    assert sent(server).endswith("short")
+
+
+def test_a_file_that_cannot_be_read_is_said_so_and_the_rest_is_kept(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.attach("notes.txt", NOTES)
+    chat.price("notes.txt")
+    chat.attach("false.pdf", b"MZ\x90\x00 this is a program" + bytes(200))
+    expect(chat.waiting("false.pdf")).to_contain_text("cannot be read")
+    chat.send("Read both")
+    expect(chat.key("notice")).to_contain_text("cannot be read")
+    expect(chat.composer).to_have_value("Read both")
+    assert server.requests == []
+    chat.waiting("false.pdf").get_by_role("button", name="Remove").click()
+    expect(chat.waiting("false.pdf")).to_have_count(0)
+    chat.send("Read it")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_done()
+    assert "swordfish" in sent(server)
+
+
+def test_the_price_follows_what_is_in_the_box(chat: Chat) -> None:
+    chat.attach("one.txt", NOTES)
+    chat.attach("two.txt", NOTES * 2)
+    assert chat.price("one.txt") < chat.price("two.txt")
+    expect(chat.key("tray")).to_contain_text("Together")
+    chat.chip("one.txt").get_by_role("button").click()
+    expect(chat.waiting("one.txt")).to_have_count(0)
+    expect(chat.waiting("two.txt")).to_have_count(1)
+
+
+def test_a_hostile_name_is_only_a_name(chat: Chat, server: LLMServer) -> None:
+    name = "![x](https:evil.example) <img src=x>\u202egpj.txt"
+    chat.attach(name, NOTES, is_shown_as="![x]")
+    expect(chat.page.locator('[class*="st-key-file_waiting_"]')).to_contain_text("tokens")
+    chat.ask("Look")
+    assert chat.page.locator("img[src*=evil], img[src=x]").count() == 0
+    expect(chat.questions).to_contain_text("evil.example")
+    assert "\u202e" not in json.dumps(server.requests[-1].body, ensure_ascii=False)
+    assert not re.search("\u202e", chat.questions.last.inner_text())
