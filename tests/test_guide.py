@@ -13,6 +13,7 @@ import pytest
 from chat import errors, settings
 from chat.domain import Role
 from chat.errors import ProviderError
+from chat.providers import speech_faults
 from chat.providers.base import Delta, Request, Turn
 from chat.providers.guide import GuideProvider, reply_to
 from chat.providers.manual import MANUAL_FOLDER, Manual
@@ -94,7 +95,25 @@ def text(deltas: list[Delta]) -> str:
         ("how do I set a system prompt", "What is a system prompt?"),
         ("keyboard shortcuts", "Which keyboard shortcuts are there?"),
         ("dark mode", "Is there a dark theme?"),
-        ("can I upload a PDF", "What can Parley not do yet?"),
+        ("can I upload a PDF", "How do I attach a file?"),
+        ("How do I attach a PDF?", "How do I attach a file?"),
+        ("Which file types are supported?", "Which files can be attached?"),
+        ("How large may a file be?", "How large may a file be?"),
+        ("why can't it see my image", "Why can the model not see my image?"),
+        ("my pdf is too long to fit", "What if a file does not fit?"),
+        ("I pasted a long text and it became a file", "Why did my pasted text become a file?"),
+        ("scanned pdf", "Why can a file not be read?"),
+        ("Can you see images?", "Can Guide read files?"),
+        ("too many files", "What does it mean that files are too many, too large or too long?"),
+        ("Can I talk to it?", "How do I dictate a message?"),
+        ("use my microphone", "How do I dictate a message?"),
+        ("Why is the microphone disabled?", "Why is the microphone disabled?"),
+        ("is my recording lost?", "What if a recording cannot be turned into text?"),
+        ("are recordings stored", "What happens to a recording afterwards?"),
+        ("whisper server", "Who turns speech into text?"),
+        ("delete permanently", "How do I delete a conversation for good?"),
+        ("how long is deleted data kept", "How long is what I delete kept?"),
+        ("can it read replies aloud", "What can Parley not do yet?"),
         ("how much does it cost", "What does Parley cost?"),
         ("What can you do?", "What is Guide?"),
         ("Show me what Markdown can look like", "Show me Markdown"),
@@ -384,13 +403,17 @@ def test_the_settings_page_tells_the_true_defaults() -> None:
         assert bool(default) == (expected not in (None, "")), name
 
 
+WITH_ERRORS = (errors.__name__, speech_faults.__name__)
+WITHOUT_SENTENCE = (errors.Refused, errors.VoiceRefused)
+
+
 def shown_errors() -> list[type[errors.ParleyError]]:
     found, todo = [], [errors.ParleyError]
     while todo:
         error = todo.pop()
         todo += error.__subclasses__()
-        # Refused has no sentence of its own; a test's own errors are not Parley's.
-        if error.__module__ == errors.__name__ and error is not errors.Refused:
+        # Some have no sentence of their own; a test's own errors are not Parley's.
+        if error.__module__ in WITH_ERRORS and error not in WITHOUT_SENTENCE:
             found.append(error)
     return found
 
@@ -399,14 +422,22 @@ def shown_errors() -> list[type[errors.ParleyError]]:
 def test_the_errors_page_quotes_every_sentence(error: type[errors.ParleyError]) -> None:
     examples = {
         errors.MessageTooLong: lambda: errors.MessageTooLong(9_001, 8_000, is_exact=True),
+        errors.TooManyFiles: lambda: errors.TooManyFiles(9_001, 8_000),
+        errors.CannotSee: lambda: errors.CannotSee("…"),
+        errors.RecordingTooLarge: lambda: errors.RecordingTooLarge("…", "…"),
+        errors.RecordingTooLong: lambda: errors.RecordingTooLong(9_001, 8_000),
         errors.SettingsError: lambda: errors.SettingsError(["…"]),
-        errors.FirstTokenTimeout: lambda: errors.FirstTokenTimeout("P", seconds=60),
         errors.Stalled: lambda: errors.Stalled("P", seconds=30),
-        errors.UnknownModel: lambda: errors.UnknownModel("P", model="…"),
     }
-    arguments = ("P",) if issubclass(error, errors.ProviderError) else ()
-    sentence = str(examples.get(error, lambda: error(*arguments))())
-    sentence = sentence.replace("9,001", "…").replace("8,000", "…")
+    if error in examples:
+        sentence = str(examples[error]())
+    elif issubclass(error, errors.ProviderError):
+        sentence = str(error("P", model="…", language="…", seconds=60))
+    elif issubclass(error, errors.FileRefused):
+        sentence = str(error("…", size="…", limit="…", tokens=9_001, room=8_000))
+    else:
+        sentence = str(error())
+    sentence = re.sub(r"9,?001|8,?000", "…", sentence)
     # The page speaks of "the provider" where the sentence names one.
     pattern = re.sub(r"\bP\b", "[Tt]he provider", re.escape(sentence))
     page = (MANUAL_FOLDER / "errors.md").read_text("utf-8")
