@@ -35,11 +35,11 @@ from chat.errors import (
     SettingsError,
 )
 from chat.files.kinds import is_audio
-from chat.files.reading import human_size
 from chat.generation import Piece
 from chat.providers.base import Model
 from chat.service import ChatService
 from chat.settings import Settings, gather
+from chat.sizes import human_size
 from chat.view import View
 
 __all__ = [

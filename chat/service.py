@@ -28,6 +28,7 @@ from chat.generation import Piece
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording
+from chat.recordings import compact
 from chat.settings import Settings
 from chat.store import Store
 from chat.tree import title_from
@@ -233,8 +234,11 @@ class ChatService:
         """
         if self._transcriber is None:
             raise NoTranscription
-        audio = check_recording(recording.data, self.settings)
-        work = self._transcriber.transcribe(recording.data, audio.file_name, audio.media_type)
+        audio = recording.data
+        if len(audio) > self.settings.max_recording_mb * 1_000_000:
+            audio = compact(audio)  # a few minutes are too much for most, as browsers record them
+        kind = check_recording(audio, self.settings)
+        work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
         return self._replies.submit(work)
 
     # --- versions, context, settings ---------------------------------------------------------

@@ -33,9 +33,10 @@ from chat.errors import (
 from chat.files import sandbox
 from chat.files.kinds import is_audio, recognise
 from chat.files.names import clean_name
-from chat.files.reading import Files, Reading, human_size
+from chat.files.reading import Files, Reading
 from chat.files.recent import Recent
 from chat.settings import Settings
+from chat.sizes import human_size
 from tests import hostile_files as hostile
 from tests import sample_files as sample
 

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -482,7 +483,7 @@ def test_a_recording_too_large_gives_both_sizes() -> None:
 
 
 @pytest.mark.parametrize("rate", [RATE, 44_100, 48_000])
-def test_a_real_recogniser_hears_hello_world(rate: int, tmp_path: Any) -> None:
+def test_a_real_recogniser_hears_hello_world(rate: int, tmp_path: Path) -> None:
     samples = resample(decode_wav(HELLO_WORLD.read_bytes()), RATE, rate)
     audio = encode_wav(samples, rate, tmp_path / "hello.wav").read_bytes()
     with SpeechServer() as speech:
@@ -507,7 +508,7 @@ def test_any_kind_of_wav_is_decoded(kind: str) -> None:
     assert np.abs(decode_wav(head + data.tobytes()) - wave).max() < 0.02
 
 
-def test_a_loop_that_begins_in_the_middle_of_a_word_is_heard_all_the_same(tmp_path: Any) -> None:
+def test_a_loop_that_begins_in_the_middle_of_a_word_is_heard_all_the_same(tmp_path: Path) -> None:
     """As a browser hears it whose microphone plays a file again and again."""
     looped = np.tile(decode_wav(hello_world_wav(tmp_path / "hello.wav").read_bytes()), 2)
     assert "hello world" in recognise(looped[round(0.8 * RATE) :])

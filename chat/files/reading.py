@@ -31,6 +31,7 @@ from chat.files.kinds import Kind, recognise
 from chat.files.names import clean_name
 from chat.files.recent import Recent
 from chat.settings import Settings
+from chat.sizes import human_size
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +86,6 @@ class Files:
         if isinstance(outcome, Reading):
             return outcome
         raise outcome(name)
-
-
-def human_size(size: int) -> str:
-    """Bytes as people read them: "84 kB", "1.2 MB"."""
-    if size < 1_000:
-        return f"{size} bytes"
-    if size < 999_500:
-        return f"{size / 1_000:.0f} kB"
-    return f"{size / 1_000_000:.1f} MB"
 
 
 def _worth(outcome: Reading | type[FileRefused]) -> tuple[int, float]:

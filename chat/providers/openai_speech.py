@@ -19,8 +19,8 @@ from chat.settings import Endpoint, Settings
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 60.0  # seconds for an answer; a slow machine's is as long as it has for its first token
-_BYTES_A_SECOND = 50_000  # and what uploading and listening takes on top, on a bad day
+_PATIENCE = 60.0  # seconds, unless a first token may take longer still
+_BYTES_A_SECOND = 50_000  # what a long recording gets on top: it is sent, and listened to
 _SILENCE = {"[blank_audio]", "[silence]", "(silence)"}  # how whisper.cpp writes it down
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chat.errors import RecordingEmpty, RecordingTooLarge, RecordingTooLong
 from chat.settings import Settings
+from chat.sizes import human_size
 
 
 class Transcriber(Protocol):
@@ -75,7 +76,7 @@ def check_recording(audio: bytes, settings: Settings) -> AudioKind:
     """
     most = int(settings.max_recording_mb * 1_000_000)
     if len(audio) > most:
-        size, limit = _readable(len(audio)), _readable(most)
+        size, limit = human_size(len(audio)), human_size(most)
         raise RecordingTooLarge(size if size != limit else f"{len(audio):,} bytes", limit)
     kind = _kind(audio)
     seconds = _wav_seconds(audio) if kind is _WAV else None
@@ -122,7 +123,3 @@ def _wav_seconds(audio: bytes) -> float | None:
 
 def _number(audio: bytes, place: int, width: int) -> int:
     return int.from_bytes(audio[place : place + width], "little")
-
-
-def _readable(size: int) -> str:
-    return f"{size / 1_000_000:.1f} MB" if size >= 999_500 else f"{size / 1_000:.0f} kB"

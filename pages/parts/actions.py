@@ -104,15 +104,9 @@ def draw_editor(message: Message) -> None:
             height="content",
         )
         focus.on(f"edit_text_{message.id}")
-        if message.attachments:
-            names = {file.id: markdown.line(file.name) for file in message.attachments}
-            st.pills(
-                "Files to send again",
-                list(names),
-                format_func=lambda file_id: names[file_id],
-                selection_mode="multi",
-                default=list(names),
-                key=f"edit_files_{message.id}",
+        for file in message.attachments:
+            st.checkbox(
+                f"Send {markdown.line(file.name)} again", value=True, key=f"edit_file_{file.id}"
             )
         with st.container(horizontal=True):
             st.form_submit_button(
@@ -121,16 +115,16 @@ def draw_editor(message: Message) -> None:
                 type="primary",
                 icon=":material/send:",
                 on_click=_send_edit,
-                args=(message.id,),
+                args=(message.id, [file.id for file in message.attachments]),
             )
             st.form_submit_button(
                 "Cancel", key=f"edit_cancel_{message.id}", on_click=state.edit, args=(None,)
             )
 
 
-def _send_edit(message_id: str) -> None:
+def _send_edit(message_id: str, files: list[str]) -> None:
     text = st.session_state[f"edit_text_{message_id}"]
-    keep = st.session_state.get(f"edit_files_{message_id}")
+    keep = [file for file in files if st.session_state[f"edit_file_{file}"]]
     if answer := notices.attempt(state.service().edit, state.owner(), message_id, text, keep):
         state.edit(None)
         scroll.wish(answer.id)

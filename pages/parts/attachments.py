@@ -34,16 +34,17 @@ def _draw_picture(file: Attachment) -> None:
 
 
 def _draw_document(file: Attachment) -> None:
-    st.download_button(
-        markdown.line(file.name),
-        data=partial(state.service().file, state.owner(), file.id),
-        file_name=file.name,
-        mime="application/octet-stream",  # handed back as it came, opened by nobody
-        key=f"file_{file.id}",
-        icon=_ICONS[file.kind],
-        on_click="ignore",
-    )
-    st.caption(_facts(file))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            markdown.line(file.name),
+            data=partial(state.service().file, state.owner(), file.id),
+            file_name=file.name,
+            mime="application/octet-stream",  # handed back as it came, opened by nobody
+            key=f"file_{file.id}",
+            icon=_ICONS[file.kind],
+            on_click="ignore",
+        )
+        st.caption(_facts(file), width="content")
     if file.preview_sha256:
         _draw_table(file)
 

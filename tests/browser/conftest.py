@@ -33,8 +33,8 @@ _OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--use-fake-device-for-media-stream",  # a microphone that says "hello world" over and over
-    f"--use-file-for-fake-audio-capture={HELLO_WORLD}",
+    "--use-fake-device-for-media-stream",  # it says "hello world" when opened
+    f"--use-file-for-fake-audio-capture={HELLO_WORLD}%noloop",
 ]
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

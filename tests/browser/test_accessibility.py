@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.chat_page import Chat
 from tests.llm_server import FAULTS, LLMServer, Script
+from tests.sample_files import photo, workbook
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
@@ -27,6 +28,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     },
     "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
 }
+STILL = """() => document.getAnimations().every((animation) =>
+  animation.playState !== "running" || animation.effect.getTiming().iterations === Infinity)"""
 RICH = """# Title
 
 Some *words* with `code` and a [link](https://example.org), $x^2$.
@@ -52,6 +55,7 @@ def test_every_screen_is_accessible(
     problems: dict[str, list[str]] = {}
 
     def check(screen: str) -> None:
+        chat.page.wait_for_function(STILL)  # what fades in has little contrast for a moment
         found = Axe().run(chat.page, options={"runOnly": {"type": "tag", "values": TAGS}})
         if found.response["violations"]:
             problems[screen] = [
@@ -68,6 +72,16 @@ def test_every_screen_is_accessible(
     chat.ask("Show me something")
     expect(chat.answers.locator("pre span").first).to_be_visible()  # the colours come later
     check("conversation")
+    chat.paste_file("image.png", photo(), "image/png")
+    chat.attach("people.xlsx", workbook())
+    chat.attach("empty.txt", b"")
+    chat.price("people.xlsx")
+    check("files in the box")
+    chat.chip("empty.txt").get_by_role("button").click()
+    expect(chat.waiting("empty.txt")).to_have_count(0)
+    chat.ask("Look at these")
+    expect(chat.page.get_by_test_id("stDataFrame")).to_be_visible()
+    check("files in a message")
     chat.press(f"edit_{chat.question_id}")
     expect(chat.page.locator('[class*="st-key-edit_text_"] textarea')).to_be_visible()
     check("editing")
