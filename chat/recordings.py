@@ -35,9 +35,8 @@ def _mono(frames: bytes, channels: int, rate: int) -> bytes:
     whole = len(frames) // (2 * channels) * 2 * channels
     samples = np.frombuffer(frames[:whole], "<i2").reshape(-1, channels).mean(axis=1)
     if rate <= RATE:
-        return samples.astype("<i2").tobytes()
+        return bytes(samples.astype("<i2"))
     count = len(samples) * RATE // rate
     edges = np.arange(count + 1, dtype=np.int64) * rate // RATE
     sums = np.concatenate(([0.0], np.cumsum(samples)))
-    means: bytes = (np.diff(sums[edges]) / np.diff(edges)).astype("<i2").tobytes()
-    return means
+    return bytes((np.diff(sums[edges]) / np.diff(edges)).astype("<i2"))
