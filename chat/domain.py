@@ -58,6 +58,7 @@ class Conversation:
     created_at: datetime
     updated_at: datetime
     is_running: bool = False
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class ConversationRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    pinned_at: Mapped[datetime | None]
+    origin: Mapped[str | None] = mapped_column(String(200))  # its id where it came from
 
     def to_domain(
         self, cleared_ids: tuple[str, ...] = (), *, is_running: bool = False
@@ -73,6 +75,7 @@ class ConversationRow(Base):
             created_at=self.created_at,
             updated_at=self.updated_at,
             is_running=is_running,
+            is_pinned=self.pinned_at is not None,
         )
 
 
@@ -166,6 +169,7 @@ class MessageRow(Base):
     resume_leaf_id: Mapped[str | None] = mapped_column(String(30))
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[datetime | None]
+    origin: Mapped[str | None] = mapped_column(String(200))
     attachments: Mapped[list[AttachmentRow]] = relationship(
         order_by=AttachmentRow.place, lazy="selectin", viewonly=True
     )
