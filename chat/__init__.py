@@ -39,6 +39,7 @@ from chat.generation import Piece
 from chat.providers.base import Model
 from chat.service import ChatService
 from chat.settings import Settings, gather
+from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
 from chat.view import View
 
@@ -66,6 +67,9 @@ __all__ = [
     "Role",
     "Settings",
     "SettingsError",
+    "Share",
+    "SharedMessage",
+    "Snapshot",
     "Status",
     "Submission",
     "Usage",

@@ -16,6 +16,7 @@ from chat.store import Store
 from chat.tokens import Counter
 from chat.worker import Worker
 
+IN_MEMORY = "sqlite://"
 log = logging.getLogger("chat.bootstrap")
 
 
@@ -40,6 +41,9 @@ def open_chat(
     dispatch = Dispatch(settings, store, catalogue, counter, worker)
     transcriber = build_transcriber(settings)
     service = ChatService(settings, store, catalogue, dispatch, worker, transcriber)
+    service.offer_temporary(
+        lambda: open_chat({**settings.values, "DATABASE_URL": IN_MEMORY}, providers=providers)
+    )
     service.interrupt_abandoned()
     dispatch.replies.submit(catalogue.discover())
     for name, work in (("ranks", counter.load), ("purge", _purging(service))):

@@ -38,7 +38,7 @@ from chat.settings import Settings
 from chat.store import Outcome, Store
 from chat.store.attachments import NewAttachment
 from chat.store.messages import NewAnswer, NewQuestion
-from chat.tokens import PER_MESSAGE, Counter
+from chat.tokens import PER_MESSAGE, Count, Counter
 from chat.worker import Worker
 
 log = logging.getLogger("chat.dispatch")
@@ -111,6 +111,9 @@ class Dispatch:
             _, model = self.resolve(settings)
             if sees_images(model, self._settings) is False:
                 raise CannotSee(self._catalogue.label(model.ref))
+
+    def count(self, text: str) -> Count:
+        return self._counter.count(text)
 
     def resolve(self, settings: ReplySettings) -> tuple[Provider, Model]:
         return self._catalogue.resolve(settings.model, self._settings.default_model)

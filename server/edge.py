@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from server.privacy import SharedPrivately
 from server.visitor import VisitorCookie
 
 
@@ -16,4 +17,4 @@ async def healthz(_request: Request) -> PlainTextResponse:
 
 
 ROUTES = [Route("/healthz", healthz)]
-MIDDLEWARE = [Middleware(VisitorCookie)]
+MIDDLEWARE = [Middleware(VisitorCookie), Middleware(SharedPrivately)]

@@ -15,6 +15,7 @@ from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, make_engine, migrate
 from chat.store.messages import MessageStore
 from chat.store.replies import Outcome, ReplyStore
+from chat.store.shares import ShareStore
 
 log = logging.getLogger("chat.store")
 
@@ -38,6 +39,7 @@ class Store:
         self.messages = MessageStore(self.engine)
         self.replies = ReplyStore(self.engine)
         self.attachments = AttachmentStore(self.engine)
+        self.shares = ShareStore(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

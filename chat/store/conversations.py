@@ -9,14 +9,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Engine, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
 from chat.errors import NotFound
 from chat.store.attachments import drop_unused, hashes_of
 from chat.store.engine import reading, scrub, writing
-from chat.store.schema import AttachmentRow, ClearMarkRow, ConversationRow, MessageRow, now
+from chat.store.schema import (
+    AttachmentRow,
+    ClearMarkRow,
+    ConversationRow,
+    MessageRow,
+    ShareRow,
+    now,
+)
 
 
 def owned(
@@ -47,6 +54,25 @@ _RUNNING = exists().where(
 )
 
 
+_IS_PINNED = ConversationRow.pinned_at.is_not(None)
+
+
+def _mine(owner: str, *, is_deleted: bool = False) -> Select[ConversationRow, bool]:
+    deleted = ConversationRow.deleted_at
+    return (
+        select(ConversationRow, _RUNNING)
+        .where(
+            ConversationRow.owner == owner,
+            deleted.is_not(None) if is_deleted else deleted.is_(None),
+        )
+        .order_by(ConversationRow.updated_at.desc())
+    )
+
+
+def _listed(session: Session, query: Select[ConversationRow, bool]) -> list[Conversation]:
+    return [row.to_domain(is_running=running) for row, running in session.execute(query)]
+
+
 class ConversationStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -63,15 +89,25 @@ class ConversationStore:
             return row.to_domain(tuple(marks), is_running=bool(running))
 
     def latest(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """The owner's conversations, the latest first."""
+        """The owner's conversations, the latest first, without the pinned ones."""
         with reading(self._engine) as session:
-            rows = session.execute(
-                select(ConversationRow, _RUNNING)
-                .where(ConversationRow.owner == owner, ConversationRow.deleted_at.is_(None))
-                .order_by(ConversationRow.updated_at.desc())
-                .limit(limit)
-            )
-            return [row.to_domain(is_running=running) for row, running in rows]
+            return _listed(session, _mine(owner).where(~_IS_PINNED).limit(limit))
+
+    def pinned(self, owner: str, limit: int = 50) -> list[Conversation]:
+        """The owner's pinned conversations, the latest first."""
+        with reading(self._engine) as session:
+            return _listed(session, _mine(owner).where(_IS_PINNED).limit(limit))
+
+    def deleted(self, owner: str, limit: int = 50) -> list[Conversation]:
+        """What the owner has deleted and can still take back, the latest first."""
+        query = _mine(owner, is_deleted=True).limit(limit)
+        with reading(self._engine) as session:
+            return _listed(session, query)
+
+    def set_pinned(self, owner: str, conversation_id: str, *, is_pinned: bool) -> None:
+        with writing(self._engine) as session:
+            row = owned(session, owner, conversation_id, lock=True)
+            row.pinned_at = now() if is_pinned else None
 
     def search(self, owner: str, words: Sequence[str], limit: int = 20) -> list[Conversation]:
         """Conversations whose title or messages hold every one of `words`, the latest first."""
@@ -144,12 +180,19 @@ class ConversationStore:
 
     def purge_deleted(self, before: datetime) -> int:
         """Remove for good what was deleted before a moment; how many conversations."""
+        return self._purge_all(ConversationRow.deleted_at < before)
+
+    def purge_idle(self, before: datetime) -> int:
+        """Remove for good all in which nothing happened since a moment; how many."""
+        return self._purge_all(ConversationRow.updated_at < before)
+
+    def _purge_all(self, condition: ColumnElement[bool]) -> int:
         count = 0
         while True:
             with writing(self._engine) as session:
                 old = session.scalars(
                     select(ConversationRow.id)
-                    .where(ConversationRow.deleted_at < before)
+                    .where(condition)
                     .limit(100)
                     .with_for_update(skip_locked=True)
                 ).all()
@@ -168,7 +211,7 @@ def _purge(session: Session, conversation_ids: Sequence[str]) -> None:
     hashes = hashes_of(session, conversation_ids)
     ids = select(MessageRow.id).where(MessageRow.conversation_id.in_(conversation_ids))
     session.execute(delete(AttachmentRow).where(AttachmentRow.message_id.in_(ids)))
-    for row in (ClearMarkRow, MessageRow):
+    for row in (ShareRow, ClearMarkRow, MessageRow):
         session.execute(delete(row).where(row.conversation_id.in_(conversation_ids)))
     session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversation_ids)))
     drop_unused(session, hashes)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -36,16 +36,23 @@ def make_engine(database_url: str) -> Engine:
             hide_parameters=True,
             connect_args={"connect_timeout": 10} if url.get_backend_name() == "postgresql" else {},
         )
-    if url.database and url.database != ":memory:":
+    if url.database and _is_file(url):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # What lies in memory belongs to its one connection: everybody takes turns.
+    alone = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
     engine = create_engine(
         url,
         hide_parameters=True,  # they are people's words, and errors are logged
         connect_args={"timeout": 15, "check_same_thread": False},
+        **({} if _is_file(url) else alone),
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_file(url: URL) -> bool:
+    return bool(url.database) and url.database != ":memory:"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -25,6 +25,7 @@ from chat.store.branches import (
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.schema import ConversationRow, MessageRow, now
+from chat.tokens import Count
 from chat.tree import versions
 
 
@@ -216,6 +217,42 @@ class MessageStore:
             row = _add_answer(session, conversation, parent, answer)
             row.replaces_id = before if old.text or before != old.id else None
             return row.to_domain()
+
+    def copy(
+        self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, Count]]
+    ) -> str:
+        """A new conversation of these messages, oldest first: (role, text, model, tokens)."""
+        moment = now()
+        with writing(self._engine) as session:
+            conversation = ConversationRow(
+                id=new_id(),
+                owner=owner,
+                title=title,
+                system_prompt="",
+                created_at=moment,
+                updated_at=moment,
+            )
+            session.add(conversation)
+            session.flush()
+            for depth, (role, text, model, count) in enumerate(said):
+                row = MessageRow(
+                    id=new_id(),
+                    conversation_id=conversation.id,
+                    parent_id=conversation.leaf_id,
+                    depth=depth,
+                    role=role.value,
+                    text=text,
+                    status=Status.COMPLETE.value,
+                    tokens=count.tokens,
+                    is_exact=count.is_exact,
+                    reasoning="",
+                    model=model,
+                    created_at=moment,
+                )
+                session.add(row)
+                session.flush()
+                conversation.leaf_id = row.id
+            return conversation.id
 
     def show_version(self, owner: str, message_id: str) -> None:
         """Put a version in view, with everything that followed it when it was last seen."""

@@ -18,6 +18,7 @@ from chat.domain import (
     Status,
     Usage,
 )
+from chat.sharing import Share
 
 
 def now() -> datetime:
@@ -85,6 +86,24 @@ class ClearMarkRow(Base):
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
     message_id: Mapped[str] = mapped_column(String(30), primary_key=True)
     created_at: Mapped[datetime]
+
+
+class ShareRow(Base):
+    """`token_hash`: of the link's secret part, which is not kept."""
+
+    __tablename__ = "shares"
+
+    id: Mapped[str] = mapped_column(String(30), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    owner: Mapped[str] = mapped_column(String(100))
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    title: Mapped[str] = mapped_column(Text)
+    snapshot: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+    def to_domain(self) -> Share:
+        return Share(self.id, self.title, self.created_at, self.expires_at)
 
 
 class ContentRow(Base):

@@ -25,7 +25,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     threading.Thread(target=_warm, name="parley-warm", daemon=True).start()
     service = None
     try:
-        service = await anyio.to_thread.run_sync(state.service)
+        service = await anyio.to_thread.run_sync(state.stored)
     except ParleyError as error:
         log.error("%s", error)  # the page says the same, once it is opened
     yield

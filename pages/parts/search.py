@@ -32,7 +32,7 @@ def draw() -> None:
         label_visibility="collapsed",
     )
     focus.on(KEY)
-    found = state.service().search(state.owner(), text or "")
+    found = state.stored().search(state.owner(), text or "")
     if text and not found:
         st.caption("Nothing found.")
     for conversation in found:
@@ -51,4 +51,5 @@ def draw() -> None:
 def _open(conversation_id: str) -> None:
     notices.dismiss()
     toggle()
+    state.set_temporary(is_temporary=False)
     state.show_conversation(conversation_id)

@@ -19,11 +19,14 @@ def run() -> None:
     st.set_page_config(page_title="Parley", page_icon=str(_ICON), layout="centered")
     st.html(_STYLE)
     try:
-        state.service()
+        state.stored()
     except SettingsError as error:
         st.error("Parley cannot start with this configuration:", icon=":material/error:")
         for problem in error.problems:
             st.text(problem)
         st.stop()
-    conversation = st.Page(_SCREENS / "conversation.py", title="Parley", default=True)
-    st.navigation([conversation], position="hidden").run()
+    screens = [
+        st.Page(_SCREENS / "conversation.py", title="Parley", default=True),
+        st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
+    ]
+    st.navigation(screens, position="hidden").run()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Conversation, ProviderError, ReplySettings, Role, View
-from pages.parts import actions, notices, search, state
-from pages.text import markdown
+from chat import ProviderError, ReplySettings, Role, View
+from pages.parts import actions, listing, manage, notices, search, state
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -26,7 +25,11 @@ def draw(view: View | None) -> None:
     with st.sidebar:
         st.subheader("Parley", anchor=False)
         _draw_navigation()
-        _draw_conversations(view)
+        listing.draw(view)
+        if view is not None and not state.is_temporary():
+            manage.draw(view.conversation)
+        else:
+            st.empty()
         _draw_settings(view)
         _draw_actions(view)
         if view is not None:
@@ -41,7 +44,14 @@ def _draw_navigation() -> None:
         width="stretch",
         on_click=_new,
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Temporary",
+            key="new_temporary",
+            icon=":material/timer:",
+            type="secondary" if state.is_temporary() else "tertiary",
+            on_click=_new_temporary,
+        )
         st.button(
             "Search",
             key="search",
@@ -54,59 +64,15 @@ def _draw_navigation() -> None:
             st.markdown(_SHORTCUTS)
 
 
+def _new_temporary() -> None:
+    _new()
+    state.set_temporary(is_temporary=True)
+
+
 def _new() -> None:
     notices.dismiss()
+    state.set_temporary(is_temporary=False)
     state.show_conversation(None)
-
-
-def _draw_conversations(view: View | None) -> None:
-    count = state.listed()
-    found = state.service().conversations(state.owner(), count + 1)
-    has_more = len(found) > count
-    found = found[:count]
-    if view is not None and all(each.id != view.conversation.id for each in found):
-        found.append(view.conversation)
-    with st.container(key="conversations", gap=None):
-        if search.is_open():
-            search.draw()
-            return
-        if not found:
-            st.caption("Your conversations will be listed here.")
-        for conversation in found:
-            _draw_conversation(conversation, is_shown=_is_shown(conversation, view))
-        if has_more:
-            st.button(
-                "Show more",
-                key="list_more",
-                type="tertiary",
-                icon=":material/expand_more:",
-                on_click=state.list_more,
-            )
-
-
-def _is_shown(conversation: Conversation, view: View | None) -> bool:
-    return view is not None and view.conversation.id == conversation.id
-
-
-def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
-    icon = ":material/chat_bubble:"
-    if conversation.is_running:
-        icon = ":material/pending:"
-    st.button(
-        markdown.line(conversation.title),
-        key=f"open_{conversation.id}",
-        icon=icon,
-        type="secondary" if is_shown else "tertiary",
-        width="stretch",
-        wrap=False,
-        on_click=open_conversation,
-        args=(conversation.id,),
-    )
-
-
-def open_conversation(conversation_id: str) -> None:
-    notices.dismiss()
-    state.show_conversation(conversation_id)
 
 
 def _draw_settings(view: View | None) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import ChatService, File, ReplySettings, gather, open_chat
 
@@ -21,12 +22,31 @@ LISTED = 8  # conversations listed at first
 
 
 @st.cache_resource(show_spinner=False)
-def service() -> ChatService:
+def stored() -> ChatService:
     """The chat service of this process. Raises `SettingsError` until the settings are right."""
     found = None
     if st.secrets.load_if_toml_exists():
         found = st.secrets.to_dict()
     return open_chat(gather(found))
+
+
+def service() -> ChatService:
+    """The service for what is in view: in a temporary conversation the one that stores nothing."""
+    return stored().temporary if is_temporary() else stored()
+
+
+def is_temporary() -> bool:
+    """Whether this tab holds a temporary conversation. In the URL, to survive a refresh."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return False
+    return "temporary" in st.query_params
+
+
+def set_temporary(*, is_temporary: bool) -> None:
+    if is_temporary:
+        st.query_params["temporary"] = "1"
+    else:
+        st.query_params.pop("temporary", None)
 
 
 def owner() -> str:

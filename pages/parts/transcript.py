@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Message, Role, View
+from chat import Message, Role, SharedMessage, View
 from pages.parts import actions, attachments, live, outcome, state, welcome
 from pages.text import blocks, markdown
 
@@ -52,6 +52,17 @@ def draw_empty() -> None:
             welcome.draw()
     st.empty()
     state.set_drawn("slots", 1)
+
+
+def draw_shared(message: SharedMessage) -> None:
+    """A message of a snapshot, with nothing to press."""
+    with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
+        for file in message.files:
+            st.caption(f":material/attach_file: {markdown.line(file)}")
+        for piece in blocks.split(message.text):
+            st.markdown(markdown.safe(piece))
+        if message.model:
+            st.caption(markdown.line(message.model))
 
 
 def _draw_mark(view: View, message: Message) -> None:

@@ -20,6 +20,14 @@ announcer.draw(view)
 scroll.draw()
 sidebar.draw(view)
 composer.draw(view)
+if state.is_temporary():
+    st.caption(
+        ":material/timer: Temporary conversation: nothing of it is stored. "
+        "It is gone a day after the last message, or when Parley is restarted.",
+        text_alignment="center",
+    )
+else:
+    st.empty()
 if view is None:
     transcript.draw_empty()
 else:

@@ -1,0 +1,90 @@
+"""Shared snapshots: found by the hash of their link, gone with their conversation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, delete, or_, select
+
+from chat.domain import new_id
+from chat.errors import NotFound
+from chat.sharing import Share, Snapshot, read_snapshot
+from chat.store.conversations import owned
+from chat.store.engine import reading, writing
+from chat.store.schema import ConversationRow, ShareRow, now
+
+
+class ShareStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(
+        self,
+        owner: str,
+        conversation_id: str,
+        token: str,
+        snapshot: dict[str, Any],
+        expires_at: datetime | None,
+    ) -> Share:
+        with writing(self._engine) as session:
+            conversation = owned(session, owner, conversation_id)
+            row = ShareRow(
+                id=new_id(),
+                token_hash=_hash(token),
+                owner=owner,
+                conversation_id=conversation_id,
+                title=conversation.title,
+                snapshot=json.dumps(snapshot, ensure_ascii=False),
+                created_at=now(),
+                expires_at=expires_at,
+            )
+            session.add(row)
+            return row.to_domain()
+
+    def of(self, owner: str, conversation_id: str) -> list[Share]:
+        """The links of a conversation that still work, the latest first."""
+        with reading(self._engine) as session:
+            owned(session, owner, conversation_id)
+            rows = session.scalars(
+                select(ShareRow)
+                .where(ShareRow.conversation_id == conversation_id, _is_valid())
+                .order_by(ShareRow.id.desc())
+            )
+            return [row.to_domain() for row in rows]
+
+    def revoke(self, owner: str, share_id: str) -> None:
+        with writing(self._engine) as session:
+            found = session.execute(
+                delete(ShareRow)
+                .where(ShareRow.id == share_id, ShareRow.owner == owner)
+                .returning(ShareRow.id)
+            ).first()
+            if found is None:
+                raise NotFound
+
+    def open(self, token: str) -> Snapshot:
+        """What a link shows; `NotFound` once it is revoked, expired or its conversation deleted."""
+        with reading(self._engine) as session:
+            row = session.scalar(
+                select(ShareRow)
+                .join(ConversationRow, ConversationRow.id == ShareRow.conversation_id)
+                .where(
+                    ShareRow.token_hash == _hash(token),
+                    ConversationRow.deleted_at.is_(None),
+                    _is_valid(),
+                )
+            )
+            if row is None:
+                raise NotFound
+            return read_snapshot(row.title, row.created_at, json.loads(row.snapshot))
+
+
+def _is_valid() -> Any:
+    return or_(ShareRow.expires_at.is_(None), ShareRow.expires_at > now())
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

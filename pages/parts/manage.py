@@ -1,0 +1,41 @@
+"""What can be done with the conversation in view as a whole: rename, pin, share it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import Conversation
+from pages.parts import notices, sharing, state
+
+
+def draw(conversation: Conversation) -> None:
+    with st.popover("This conversation", key="manage", icon=":material/more_horiz:"):
+        key = f"rename_{conversation.id}"
+        st.text_input(
+            "Name",
+            value=conversation.title,
+            key=key,
+            max_chars=200,
+            on_change=_rename,
+            args=(conversation.id, key),
+        )
+        st.button(
+            "Unpin" if conversation.is_pinned else "Pin",
+            key="pin",
+            icon=":material/keep_off:" if conversation.is_pinned else ":material/keep:",
+            on_click=_pin,
+            args=(conversation.id, not conversation.is_pinned),
+        )
+        sharing.draw(conversation)
+
+
+def _rename(conversation_id: str, key: str) -> None:
+    title = str(st.session_state[key]).strip()
+    if title:
+        notices.attempt(state.service().rename, state.owner(), conversation_id, title)
+
+
+def _pin(conversation_id: str, is_pinned: bool) -> None:
+    notices.attempt(
+        lambda: state.service().pin(state.owner(), conversation_id, is_pinned=is_pinned)
+    )

@@ -1,0 +1,45 @@
+"""A shared conversation: read-only, for whoever has the link."""
+
+import streamlit as st
+
+from chat import NotFound, ParleyError
+from pages.parts import notices, state, transcript
+from pages.text import markdown
+
+service = state.stored()
+secret = st.query_params.get("s", "")
+
+
+def go_on() -> None:
+    """Continue in a copy of the reader's own."""
+    made = notices.attempt(service.continue_shared, state.owner(), secret)
+    if made is not None:
+        st.session_state["go_to"] = made
+
+
+if "go_to" in st.session_state:
+    st.switch_page(
+        "pages/screens/conversation.py", query_params={"c": st.session_state.pop("go_to")}
+    )
+try:
+    snapshot = service.shared(secret)
+except NotFound:
+    st.subheader("This link shows nothing", anchor=False)
+    st.text("It was revoked, has expired, or was never complete.")
+    st.stop()
+except ParleyError as error:
+    st.error(error.sentence)
+    st.stop()
+notices.draw()
+st.subheader(markdown.line(snapshot.title), anchor=False)
+st.caption(f"A shared conversation, as it stood on {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
+with st.container(key="shared"):
+    for message in snapshot.messages:
+        transcript.draw_shared(message)
+st.button(
+    "Continue in a copy of my own",
+    key="continue_shared",
+    icon=":material/arrow_forward:",
+    type="primary",
+    on_click=go_on,
+)

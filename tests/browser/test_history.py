@@ -1,0 +1,103 @@
+"""A history people can live in: named, pinned, shared, taken back, or never kept at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.app_server import AppServer
+from tests.browser.chat_page import Chat
+from tests.llm_server import LLMServer, Script
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Chat]
+
+
+def test_a_conversation_is_renamed_pinned_deleted_and_taken_back(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.ask("First words")
+    address = chat.conversation_id
+    entry = chat.key(f"open_{address}")
+    expect(chat.key("conversations")).to_contain_text("Today")
+    chat.press("manage")
+    name = chat.key(f"rename_{address}").locator("input")
+    name.fill("Plans for spring")
+    name.press("Enter")
+    expect(entry).to_contain_text("Plans for spring")
+    chat.press("pin")
+    expect(chat.key("conversations")).to_contain_text("Pinned")
+    chat.reload()
+    expect(chat.key("conversations")).to_contain_text("Pinned")
+    expect(entry).to_contain_text("Plans for spring")
+    chat.press("delete_conversation")
+    expect(entry).to_have_count(0)
+    chat.press("undo")
+    expect(entry).to_contain_text("Plans for spring")
+    expect(chat.questions).to_contain_text("First words")
+
+
+def test_a_shared_link_shows_what_was_in_view_until_it_is_revoked(
+    chat: Chat, visit: Visit, server: LLMServer
+) -> None:
+    server.next(Script(text="Blue."), Script(text="Red."), Script(text="Green."))
+    chat.ask("Which colour?")
+    chat.press("manage")
+    chat.press("share")
+    link = chat.page.get_by_test_id("stCode").filter(has_text="/shared?s=").inner_text().strip()
+    chat.page.keyboard.press("Escape")
+    chat.edit("Which other?")
+    expect(chat.answers).to_contain_text("Red.")
+    chat.wait_done()
+
+    reader = visit()
+    response = reader.page.goto(link)
+    assert response is not None
+    assert response.headers["cache-control"] == "no-store"
+    assert "noindex" in response.headers["x-robots-tag"]
+    shared = reader.key("shared")
+    expect(shared).to_contain_text("Blue.")
+    expect(shared).not_to_contain_text("Red.")
+    expect(shared).to_contain_text("Which colour?")
+    reader.press("continue_shared")
+    expect(reader.composer).to_be_visible()
+    expect(reader.answers).to_contain_text("Blue.")
+    assert reader.conversation_id not in {None, chat.conversation_id}
+    reader.send("And then?")
+    expect(reader.answers.last).to_contain_text("Green.")
+
+    chat.press("manage")
+    chat.page.locator('[class*="st-key-revoke_"] button').click()
+    expect(chat.key("notice")).to_contain_text("shows nothing any more")
+    late = visit()
+    late.page.goto(link)
+    expect(late.page.get_by_text("This link shows nothing")).to_be_visible()
+    expect(late.page.get_by_text("Blue.")).to_have_count(0)
+
+
+def test_a_temporary_conversation_leaves_no_row(
+    chat: Chat, server: LLMServer, app: AppServer
+) -> None:
+    def rows() -> int:
+        with sqlite3.connect(app.database) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM messages").fetchone()
+        return int(count)
+
+    before = rows()
+    chat.press("new_temporary")
+    expect(chat.page.get_by_text("nothing of it is stored")).to_be_visible()
+    chat.ask("Nobody shall know")
+    expect(chat.questions).to_contain_text("Nobody shall know")
+    chat.reload()
+    expect(chat.questions).to_contain_text("Nobody shall know")
+    chat.ask("Still nobody")
+    expect(chat.key("conversations")).not_to_contain_text("Nobody shall know")
+    assert rows() == before
+    chat.press("new_chat")
+    expect(chat.page.get_by_text("nothing of it is stored")).to_have_count(0)
+    expect(chat.questions).to_have_count(0)
+    chat.ask("This is kept")
+    assert rows() == before + 2
