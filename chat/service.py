@@ -7,18 +7,16 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from chat.dispatch import Dispatch
 from chat.domain import (
-    Conversation,
     File,
     FilePrice,
     Message,
@@ -34,12 +32,12 @@ from chat.errors import (
     ServiceClosed,
 )
 from chat.generation import Piece
+from chat.library import Library
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording
 from chat.recordings import compact
 from chat.settings import Settings
-from chat.sharing import Share, Snapshot, snapshot_of
 from chat.store import Store
 from chat.tree import title_from
 from chat.view import View, look_at
@@ -52,7 +50,7 @@ PURGE_EVERY = 600.0  # seconds
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 
 
-class ChatService:
+class ChatService(Library):
     def __init__(
         self,
         settings: Settings,
@@ -62,13 +60,12 @@ class ChatService:
         worker: Worker,
         transcriber: Transcriber | None = None,
     ) -> None:
-        self.settings = settings
-        self._store, self._catalogue, self._transcriber = store, catalogue, transcriber
+        super().__init__(settings, store, dispatch)
+        self._catalogue, self._transcriber, self._worker = catalogue, transcriber, worker
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None
         self._purge_at = 0.0
         self._lock = threading.Lock()
-        self._dispatch, self._replies, self._worker = dispatch, dispatch.replies, worker
 
     # --- temporary conversations ---------------------------------------------------------------
 
@@ -89,28 +86,7 @@ class ChatService:
                 self._temporary.purge_idle(IDLE_TEMPORARY)
         return self._temporary
 
-    def purge_idle(self, longer_than: timedelta) -> int:
-        """Remove all conversations in which nothing happened for that long; how many."""
-        return self._store.conversations.purge_idle(datetime.now(UTC) - longer_than)
-
     # --- looking -----------------------------------------------------------------------------
-
-    def conversations(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """The owner's conversations without the pinned ones, the latest first."""
-        return self._store.conversations.latest(owner, limit)
-
-    def pinned(self, owner: str) -> list[Conversation]:
-        """The owner's pinned conversations, the latest first."""
-        return self._store.conversations.pinned(owner)
-
-    def deleted(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """What can still be taken back with `undelete`, the latest first."""
-        return self._store.conversations.deleted(owner, limit)
-
-    def search(self, owner: str, text: str, limit: int = 20) -> list[Conversation]:
-        """Conversations that hold every word of `text` in their title or messages."""
-        words = text.split()[:8]
-        return self._store.conversations.search(owner, words, limit) if words else []
 
     def open(self, owner: str, conversation_id: str, window: int = 40) -> View:
         """The conversation as it stands, with the newest `window` messages of its path."""
@@ -310,79 +286,12 @@ class ChatService:
             changed = self._dispatch.meant(changed)
         self._store.conversations.change_settings(owner, conversation_id, changed)
 
-    def rename(self, owner: str, conversation_id: str, title: str) -> None:
-        self._store.conversations.rename(owner, conversation_id, title_from(title))
-
-    def pin(self, owner: str, conversation_id: str, *, is_pinned: bool = True) -> None:
-        """Keep a conversation at the top of the list, or let it go."""
-        self._store.conversations.set_pinned(owner, conversation_id, is_pinned=is_pinned)
-
-    def delete(self, owner: str, conversation_id: str) -> None:
-        """Delete a conversation and stop a reply that runs in it; `undelete` undoes it."""
-        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
-        for answer_id in running:
-            self._replies.stop(answer_id)
-
-    def undelete(self, owner: str, conversation_id: str) -> None:
-        self._store.conversations.set_deleted(owner, conversation_id, is_deleted=False)
-
-    def purge_expired(self) -> int:
-        """Remove for good what was deleted more than `retention_days` ago; how many."""
-        before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
-        return self._store.conversations.purge_deleted(before)
-
-    def purge(self, owner: str, conversation_id: str) -> None:
-        """Remove a conversation for good, deleted or not: its messages, its files, everything."""
-        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
-        for answer_id in running:
-            self._replies.stop(answer_id)
-        self._store.conversations.purge(owner, conversation_id)
-
     def delete_message(self, owner: str, message_id: str) -> None:
         """Hide one message; what follows it and its other versions stay."""
         self._store.messages.set_deleted(owner, message_id, is_deleted=True)
 
     def undelete_message(self, owner: str, message_id: str) -> None:
         self._store.messages.set_deleted(owner, message_id, is_deleted=False)
-
-    # --- sharing -----------------------------------------------------------------------------
-
-    def share(
-        self, owner: str, conversation_id: str, expires_in: timedelta | None = None
-    ) -> tuple[Share, str]:
-        """A read-only snapshot of what is in view, and the secret part of its link.
-
-        The secret is told this once; only its hash is kept.
-        """
-        conversation = self._store.conversations.get(owner, conversation_id)
-        path = list(self._store.messages.walk(owner, conversation_id, conversation.leaf_id))
-        secret = secrets.token_urlsafe(24)
-        expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
-        share = self._store.shares.add(
-            owner, conversation_id, secret, snapshot_of(reversed(path)), expires_at
-        )
-        return share, secret
-
-    def shares(self, owner: str, conversation_id: str) -> list[Share]:
-        """The links of a conversation that still work."""
-        return self._store.shares.of(owner, conversation_id)
-
-    def revoke(self, owner: str, share_id: str) -> None:
-        """Let a link show nothing any more."""
-        self._store.shares.revoke(owner, share_id)
-
-    def shared(self, secret: str) -> Snapshot:
-        """What a link shows, to whoever has it. Raises `NotFound`."""
-        return self._store.shares.open(secret)
-
-    def continue_shared(self, owner: str, secret: str) -> str:
-        """A copy of a shared conversation as one's own; returns its id."""
-        snapshot = self.shared(secret)
-        said = [
-            (each.role, each.text, each.model or None, self._dispatch.count(each.text))
-            for each in snapshot.messages
-        ]
-        return self._store.messages.copy(owner, snapshot.title, said)
 
     # --- the process ---------------------------------------------------------------------------
 
