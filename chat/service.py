@@ -270,6 +270,10 @@ class ChatService(Library):
         """Put a version in view, and all that followed it."""
         self._store.messages.show_version(owner, message_id)
 
+    def show_message(self, owner: str, message_id: str) -> int:
+        """Put a message in view; returns its place from the end of the path, 1 for the last."""
+        return self._store.messages.show(owner, message_id)
+
     def clear(self, owner: str, conversation_id: str) -> None:
         """Begin the context afresh; the messages stay readable."""
         self._store.conversations.clear(owner, conversation_id)

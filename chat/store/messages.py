@@ -262,6 +262,20 @@ class MessageStore:
             leave(session, conversation, wanted)
             conversation.leaf_id = leaf_below(session, wanted)
 
+    def show(self, owner: str, message_id: str) -> int:
+        """Bring a message into view, on the version that holds it.
+
+        Returns its place from the end of the path, 1 for the last message.
+        """
+        with writing(self._engine) as session:
+            wanted = owned_message(session, owner, message_id)
+            conversation = owned(session, owner, wanted.conversation_id, lock=True)
+            if not is_on_path(session, conversation.leaf_id, wanted):
+                leave(session, conversation, wanted)
+                conversation.leaf_id = leaf_below(session, wanted)
+            leaf = session.get_one(MessageRow, conversation.leaf_id)
+            return leaf.depth - wanted.depth + 1
+
     def set_deleted(self, owner: str, message_id: str, *, is_deleted: bool) -> None:
         """Hide one message, or bring it back. What follows it stays, as do its other versions.
 

@@ -1,6 +1,11 @@
-"""Brings the end into view after a send; otherwise the reader's place is kept."""
+"""Brings the end into view after a send, or a message that was looked for.
+
+Otherwise the reader's place is kept.
+"""
 
 from __future__ import annotations
+
+import secrets
 
 import streamlit as st
 
@@ -11,12 +16,15 @@ export default function ({ data, parentElement }) {
   if (!data.to || done.get(parentElement) === data.to) return
   done.set(parentElement, data.to)
   const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
-  let left = 10
-  const toEnd = () => {
-    page?.scrollTo({ top: page.scrollHeight })
-    if (--left) setTimeout(toEnd, 50) // the new message is still being drawn
+  let left = data.message ? 30 : 10
+  const toPlace = () => {
+    const actions = data.message && document.querySelector(`.st-key-actions_${data.message}`)
+    const message = actions?.closest('[data-testid="stChatMessage"]')
+    if (message) message.scrollIntoView({ block: "start" })
+    else if (!data.message) page?.scrollTo({ top: page.scrollHeight })
+    if (--left) setTimeout(toPlace, 50) // what is wanted is still being drawn
   }
-  toEnd()
+  toPlace()
 }
 """
 
@@ -26,7 +34,16 @@ _scroll = st.components.v2.component("parley_scroll", html="<i></i>", js=_JS)
 def wish(answer_id: str) -> None:
     """Scroll to the end when `answer_id` is drawn: this tab has just asked for it."""
     st.session_state["scroll_to"] = answer_id
+    st.session_state.pop("scroll_message", None)
+
+
+def wish_message(message_id: str) -> None:
+    """Scroll to a message that is about to be drawn."""
+    st.session_state["scroll_to"] = secrets.token_hex(8)
+    st.session_state["scroll_message"] = message_id
 
 
 def draw() -> None:
-    _scroll(key="scroll", data={"to": st.session_state.get("scroll_to", "")}, height="content")
+    wanted = st.session_state.get("scroll_to", "")
+    data = {"to": wanted, "message": st.session_state.get("scroll_message", "")}
+    _scroll(key="scroll", data=data, height="content")

@@ -80,6 +80,11 @@ def widen_window() -> None:
     st.session_state["window"] = window() + WINDOW
 
 
+def widen_window_to(place: int) -> None:
+    """Draw at least the message at this place from the end, and a few above it."""
+    st.session_state["window"] = max(window(), place + 3)
+
+
 def listed() -> int:
     return int(st.session_state.get("listed", LISTED))
 
