@@ -24,10 +24,12 @@ from chat.domain import (
     Versions,
 )
 from chat.errors import (
+    FILE_CODES,
     CannotSee,
     FileTooLong,
     MessageTooLong,
     NotFound,
+    NotUploaded,
     ParleyError,
     ProviderError,
     Refused,
@@ -44,6 +46,7 @@ from chat.sizes import human_size
 from chat.view import View
 
 __all__ = [
+    "FILE_CODES",
     "Attachment",
     "CannotSee",
     "ChatService",
@@ -58,6 +61,7 @@ __all__ = [
     "MessageTooLong",
     "Model",
     "NotFound",
+    "NotUploaded",
     "ParleyError",
     "Piece",
     "ProviderError",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chat.domain import File, FileKind, FilePrice
-from chat.errors import FileTooLong, ParleyError, TooManyFiles
+from chat.errors import FileTooLong, ImageTooLong, ParleyError, TooManyFiles
 from chat.fencing import beginning, fenced
 from chat.files.kinds import is_audio
 from chat.files.names import clean_name
@@ -30,7 +31,16 @@ class Attaching:
 
     def price(self, files: Sequence[File], room: int) -> tuple[FilePrice, ...]:
         """What each file would cost, or the sentence that says why it cannot be sent."""
-        return tuple(self._price(file, room) for file in files)
+        prices = [self._price(file) for file in files]
+        room -= sum(price.tokens for price in prices if price.kind is FileKind.IMAGE)
+        judged = []
+        for price in prices:
+            is_image = price.kind is FileKind.IMAGE
+            is_too_long = room < 0 if is_image else price.tokens > room
+            judged.append(replace(price, is_too_long=is_too_long and bool(price.tokens)))
+            if not (is_image or is_too_long):
+                room -= price.tokens
+        return tuple(judged)
 
     def attach(
         self, files: Sequence[File], room: int, *, kept: int = 0, may_cut: bool = False
@@ -55,7 +65,8 @@ class Attaching:
             new = _attachment(file, reading, count)
             if reading.kind is FileKind.IMAGE:
                 if room < 0:
-                    raise FileTooLong(reading.name, tokens=count.tokens, room=room + count.tokens)
+                    rest = max(0, room + count.tokens)
+                    raise ImageTooLong(reading.name, tokens=count.tokens, room=rest)
             else:
                 if count.tokens > room:
                     new = self._cut(file, reading, count, room, may_cut=may_cut)
@@ -63,7 +74,7 @@ class Attaching:
             attached.append(new)
         return tuple(attached)
 
-    def _price(self, file: File, room: int) -> FilePrice:
+    def _price(self, file: File) -> FilePrice:
         name = clean_name(file.name)
         if is_audio(file.name, file.data):
             return FilePrice(name, len(file.data), is_audio=True)
@@ -79,7 +90,6 @@ class Attaching:
             details=reading.details,
             tokens=count.tokens,
             is_exact=count.is_exact,
-            is_too_long=count.tokens > room,
         )
 
     def _count(self, reading: Reading) -> Count:
@@ -94,9 +104,11 @@ class Attaching:
         def costs(text: str) -> int:
             return self._counter.count(fenced(reading.name, reading.details, text)).tokens
 
+        # A quarter stays for the questions that follow: the file is sent again with each.
+        wanted = room - room // 4
         # Longer texts than could ever fit need not be counted over and over.
-        text = reading.text[: max(0, room) * 20]
-        text = beginning(text, costs, room) if may_cut and room >= LEAST_BEGINNING else ""
+        text = reading.text[: max(0, wanted) * 20]
+        text = beginning(text, costs, wanted) if may_cut and wanted >= LEAST_BEGINNING else ""
         if not text:
             raise FileTooLong(reading.name, tokens=count.tokens, room=max(0, room))
         return _attachment(

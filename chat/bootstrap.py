@@ -46,8 +46,8 @@ def open_chat(
     )
     service.interrupt_abandoned()
     dispatch.replies.submit(catalogue.discover())
-    for name, work in (("ranks", counter.load), ("purge", _purging(service))):
-        threading.Thread(target=work, name=f"parley-{name}", daemon=True).start()
+    threading.Thread(target=counter.load, name="parley-ranks", daemon=True).start()
+    service.begin_chore(_purging(service))
     return service
 
 

@@ -11,7 +11,7 @@
     │   ├── CannotSee       the model reads no images
     │   ├── FileRefused     names the file
     │   │   ├── FileEmpty  FileTooLarge  UnknownFileType  UnreadableFile  EncryptedFile
-    │   │   └── FileTooComplex  NoTextInFile  FileTooLong
+    │   │   └── FileTooComplex  NoTextInFile  FileTooLong  ImageTooLong  NotUploaded
     │   └── VoiceRefused
     │       └── NoTranscription  RecordingEmpty  RecordingTooLarge  RecordingTooLong  NothingHeard
     ├── StoreFailed         the database did not take it: busy, gone, full
@@ -156,6 +156,23 @@ class FileTooLong(FileRefused):
         "“{name}” has about {tokens:,} tokens, and there is room for {room:,}. "
         "Send its beginning, or attach a shorter file."
     )
+
+
+class ImageTooLong(FileRefused):
+    code = "image_too_long"
+    template = (
+        "“{name}” takes about {tokens:,} tokens, and there is room for {room:,}. "
+        "Attach a smaller image."
+    )
+
+
+class NotUploaded(FileRefused):
+    code = "not_uploaded"
+    template = "“{name}” was not uploaded: a file may have at most {limit}."
+
+
+_ABOUT_FILES: list[type[Refused]] = [TooManyFiles, CannotSee, FileRefused]
+FILE_CODES = frozenset(each.code for each in [*_ABOUT_FILES, *FileRefused.__subclasses__()])
 
 
 class VoiceRefused(Refused):

@@ -65,6 +65,7 @@ class ChatService(Library):
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None
         self._purge_at = 0.0
+        self._chores: list[threading.Thread] = []
         self._lock = threading.Lock()
 
     # --- temporary conversations ---------------------------------------------------------------
@@ -111,6 +112,10 @@ class ChatService(Library):
     def model(self, ref: str | None = None) -> Model:
         """The model a reference stands for; None stands for the default. Raises `UnknownModel`."""
         return self._dispatch.resolve(ReplySettings(model=ref))[1]
+
+    def settings_of(self, owner: str, conversation_id: str) -> ReplySettings:
+        """What the next reply of a conversation is asked with."""
+        return self._store.conversations.get(owner, conversation_id).settings
 
     def find_model(self, typed: str) -> Model:
         """The model somebody typed. Raises `UnknownModel`."""
@@ -307,6 +312,12 @@ class ChatService(Library):
             )
         )
 
+    def begin_chore(self, work: Callable[[], object]) -> None:
+        """Do something in the background that nobody waits for, except `close`."""
+        chore = threading.Thread(target=work, name="parley-chore", daemon=True)
+        self._chores.append(chore)
+        chore.start()
+
     def close(self) -> None:
         """Interrupt what runs, store it, close connections."""
         with self._lock:
@@ -322,6 +333,8 @@ class ChatService(Library):
             log.warning("a provider did not close in time")
         finally:
             self._replies.close()
+            for chore in self._chores:  # they hold connections
+                chore.join(timeout=10)
             self._worker.retire()
             self._store.close()
 

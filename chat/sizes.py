@@ -4,7 +4,7 @@
 def human_size(size: int) -> str:
     """Bytes in words: "84 kB", "1.2 MB"."""
     if size < 1_000:
-        return f"{size} bytes"
+        return "1 byte" if size == 1 else f"{size} bytes"
     if size < 999_500:
         return f"{size / 1_000:.0f} kB"
     return f"{size / 1_000_000:.1f} MB"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pages.text.inline import SPLIT
-from pages.text.markdown import line, safe
+from pages.text.markdown import line, safe, typed
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
 COLORS = re.findall(r"\w+", "red orange yellow green blue violet gray grey primary rainbow")
@@ -278,3 +278,18 @@ def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
     safe((scrap * 200_000)[:200_000])
     line((scrap * 200_000)[:200_000])
     assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("written", "drawn"),
+    [
+        ("one\ntwo", "one  \ntwo"),
+        ("one\n\ntwo", "one\n\ntwo"),
+        ("- a\n- b", "- a  \n- b"),
+        ("```\na\nb\n```", "```\na\nb\n```"),
+        ("| a |\n|---|\n| 1 |", "| a |\n|---|\n| 1 |"),
+        ("    code\n    code", "    code\n    code"),
+    ],
+)
+def test_line_ends_that_people_type_are_seen(written: str, drawn: str) -> None:
+    assert typed(written) == drawn

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from chat import ChatService, File, Submission
+from chat import ChatService, File, Role, Submission
 from chat.errors import NotFound
 from chat.store.schema import Base
+from chat.tokens import Count
 from pages.parts.listing import period
 from tests.conftest import ScriptedProvider
 
@@ -59,6 +60,14 @@ def test_what_was_deleted_is_listed_until_it_is_taken_back(service: ChatService)
     service.undelete(ME, one)
     assert [each.id for each in service.pinned(ME)] == [one]
     assert [each.id for each in service.conversations(ME)] == [two]
+
+
+def test_a_very_long_conversation_can_be_deleted_for_good(service: ChatService) -> None:
+    roles = (Role.USER, Role.ASSISTANT)
+    said = [(roles[n % 2], "x", None, Count(1, True)) for n in range(2500)]
+    conversation = service._store.messages.copy(ME, "Long", said)
+    service.purge(ME, conversation)
+    assert rows(service) == 0
 
 
 def rows(service: ChatService) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
@@ -211,6 +211,9 @@ def _purge(session: Session, conversation_ids: Sequence[str]) -> None:
     hashes = hashes_of(session, conversation_ids)
     ids = select(MessageRow.id).where(MessageRow.conversation_id.in_(conversation_ids))
     session.execute(delete(AttachmentRow).where(AttachmentRow.message_id.in_(ids)))
+    # The database would follow parents downwards, row by row, and stop at a thousand.
+    mine = MessageRow.conversation_id.in_(conversation_ids)
+    session.execute(update(MessageRow).where(mine).values(parent_id=None))
     for row in (ShareRow, ClearMarkRow, MessageRow):
         session.execute(delete(row).where(row.conversation_id.in_(conversation_ids)))
     session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversation_ids)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -11,7 +12,6 @@ from chat import Attachment, FileKind, Message, human_size
 from pages.parts import notices, state
 from pages.text import markdown
 
-PICTURE_WIDTH = 320  # pixels
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
 
@@ -29,7 +29,7 @@ def _draw_picture(file: Attachment) -> None:
     if data is None:
         st.caption(f":material/broken_image: {markdown.line(file.name)} cannot be shown")
         return
-    st.image(data, width=PICTURE_WIDTH, alt=file.name)
+    st.image(data, alt=file.name)
     st.caption(_facts(file))
 
 
@@ -73,11 +73,22 @@ def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
     frame = pandas.DataFrame(sheet["rows"], dtype=object)
     frame.columns = _distinct(columns, frame.shape[1])
     st.dataframe(
-        frame.astype(str).where(frame.notna(), ""),
+        frame.apply(_sortable),
         height=38 + 35 * max(1, rows),
         hide_index=True,
         alt=f"First rows of {file.name}",
     )
+
+
+def _sortable(column: Any) -> Any:
+    """Numbers as numbers, so that they sort; all else, and codes such as 007, as text."""
+    import pandas
+
+    texts = column.map(lambda value: "" if value is None else str(value))
+    if texts.str.match(r"0\d").any():
+        return texts
+    numbers = pandas.to_numeric(texts, errors="coerce")
+    return numbers if numbers.notna().eq(texts.ne("")).all() and texts.any() else texts
 
 
 def _distinct(names: list[str], count: int) -> list[str]:

@@ -5,14 +5,19 @@ const done = new Set() // commands, by id: the page repeats them until they are 
 let page = null // the newest mount
 let told = "[]"
 let isWatching = false
+let pasted = 0 // names are never used twice, also when a file was taken out
 
 const box = () => document.querySelector(`${BOX} textarea`)
 const chips = () => [...document.querySelectorAll(`${BOX} [data-testid="stFileChip"]`)]
 const nameOf = (chip) => chip.querySelector('[data-testid="stFileChipName"]')?.title ?? ""
 
+function stateOf(chip) {
+  if (chip.getAttribute("aria-invalid")) return "failed"
+  return chip.querySelector('[data-testid="stFileChipIconSpinner"]') ? "uploading" : "ready"
+}
+
 function tell() {
-  // The number of elements changes when an upload ends: the page must look again then.
-  const names = chips().map((chip) => `${chip.querySelectorAll("*").length}:${nameOf(chip)}`)
+  const names = chips().map((chip) => `${stateOf(chip)}:${nameOf(chip)}`)
   const now = JSON.stringify(names)
   if (now === told) return
   told = now
@@ -26,23 +31,38 @@ function watch() {
   new MutationObserver(() => {
     clearTimeout(timer)
     timer = setTimeout(tell, 100)
-  }).observe(document.body, { subtree: true, childList: true })
-  document.addEventListener("paste", shorten, true)
+  }).observe(document.body, {
+    subtree: true,
+    childList: true,
+    attributes: true,
+    attributeFilter: ["aria-invalid"],
+  })
+  document.addEventListener("paste", onPaste, true)
 }
 
-function shorten(event) {
-  const { longPaste } = page.data
+function onPaste(event) {
   const text = event.clipboardData?.getData("text/plain") ?? ""
-  const isLong = longPaste > 0 && text.length > longPaste
-  if (event.target !== box() || !isLong || event.clipboardData.files.length) return
-  event.preventDefault()
-  event.stopPropagation()
-  const before = chips().filter((chip) => nameOf(chip).startsWith("Pasted text")).length
-  const name = before ? `Pasted text ${before + 1}.txt` : "Pasted text.txt"
+  if (event.target !== box() || !text.trim()) return
+  const { longPaste } = page.data
+  if (longPaste > 0 && text.length > longPaste) {
+    event.preventDefault()
+    event.stopPropagation()
+    attach(text)
+  } else if (event.clipboardData.files.length) {
+    // Office programs put a picture of the text beside it; the text is what was meant.
+    event.preventDefault()
+    event.stopPropagation()
+    document.execCommand("insertText", false, text)
+  }
+}
+
+function attach(text) {
+  pasted += 1
+  const name = pasted > 1 ? `Pasted text ${pasted}.txt` : "Pasted text.txt"
   const files = new DataTransfer()
   files.items.add(new File([text], name, { type: "text/plain" }))
   const again = { clipboardData: files, bubbles: true, cancelable: true }
-  event.target.dispatchEvent(new ClipboardEvent("paste", again))
+  box().dispatchEvent(new ClipboardEvent("paste", again))
 }
 
 function write(text) {

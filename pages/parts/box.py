@@ -21,11 +21,11 @@ _JS = Path(__file__).with_name("box.js").read_text("utf-8")
 _box = st.components.v2.component("parley_box", html="<i></i>", js=_JS)
 
 
-def draw(on_taken: Callable[[str, bool], None]) -> list[File]:
+def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -> list[File]:
     """The files that wait in the box, in the order they were added; draws again when they change.
 
-    Belongs into a fragment: what happens in the box then redraws only that. `on_taken(text,
-    may_cut)` is called with the draft after `take`.
+    In a fragment, only that is drawn again. `on_taken(text, may_cut)` is called with the draft
+    after `take`, `on_change` when the files have changed.
     """
 
     def hand_over() -> None:
@@ -33,21 +33,32 @@ def draw(on_taken: Callable[[str, bool], None]) -> list[File]:
             on_taken(str(taken["text"]), bool(taken["mayCut"]))
             st.session_state["box_was_taken"] = True
 
-    found = _box(
+    _box(
         key="box",
         data={
             "longPaste": state.service().settings.long_paste_characters,
             "command": st.session_state.get("box_command"),
         },
         default={"files": []},
-        on_files_change=lambda: None,
+        on_files_change=on_change,
         on_taken_change=hand_over,
         height="content",
     )
     if st.session_state.pop("box_was_taken", False):
         st.rerun()  # all of the page, not only the fragment
-    names = {entry.partition(":")[2] for entry in found.files}
+    names = _names("ready")
     return [file for file in _uploaded() if file.name in names]
+
+
+def failed() -> list[str]:
+    """Names of files in the box that the browser could not upload, such as too large ones."""
+    return _names("failed")
+
+
+def _names(wanted: str) -> list[str]:
+    known = st.session_state.get("box")
+    entries = (entry.partition(":") for entry in (known.files if known is not None else []))
+    return [name for kind, _, name in entries if kind == wanted]
 
 
 def append(text: str, *, instead_of: str = "") -> None:

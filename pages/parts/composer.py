@@ -6,25 +6,24 @@ from typing import Any
 
 import streamlit as st
 
-from chat import CannotSee, File, ReplyRunning, Submission, View, is_audio
-from pages.parts import live, notices, scroll, state, tray, voice
+from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
+from pages.parts import box, live, notices, scroll, state, tray, voice
 
 KEY = "composer"
 
 
 def draw(view: View | None) -> None:
-    if view is None or view.running_id is None:
+    is_busy = view is not None and view.running_id is not None
+    if not is_busy:
         notices.forget(ReplyRunning.code)
-    if not state.kept_files():
-        notices.forget(CannotSee.code)
     with st.bottom:
         notices.draw()
-        if view is not None and view.running_id:
+        if view is not None and is_busy:
             live.draw_stop(view.conversation.id)
         else:
             st.empty()
-        voice.draw_progress()
-        tray.draw(_send_draft)
+        voice.draw_progress(is_busy=is_busy)
+        tray.draw(_send_draft, is_busy=is_busy)
         with st.container(
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
         ):
@@ -64,33 +63,66 @@ def _submit() -> None:
     voices = [file for file in files if is_audio(file.name, file.data)]
     if recorded := value.get("audio"):
         voices.append(File("recording.wav", recorded.getvalue()))
-    if not voices:
+    if problem := _keeps_back(voices):
+        notices.say(problem.sentence, problem.code)
+    elif not voices:
         send(value.text, files)
         return
     # Speech becomes text for the box, to be read before it is sent.
     others = [file for file in files if not is_audio(file.name, file.data)]
     state.keep_files([*state.kept_files(), *others])
-    st.session_state[KEY] = value.text
-    voice.keep(*voices)
+    _put_back(value.text)
+    if voices and not problem:
+        voice.keep(*voices)
+
+
+def _keeps_back(voices: list[File]) -> ParleyError | None:
+    """Why nothing of this can be sent as it is."""
+    if names := box.failed():
+        limit = f"{state.service().settings.max_file_mb:g} MB"
+        return NotUploaded(names[0], limit=limit)
+    if voices and (sentence := state.service().voice_problem):
+        return ParleyError(sentence)
+    return None
+
+
+def start(text: str) -> None:
+    """Send one of our own questions; a draft and files that wait stay where they are."""
+    _sent(Submission(text))
 
 
 def send(text: str, files: list[File] | None = None, *, may_cut: bool = False) -> None:
     """Send `text` in the conversation in view, or in a new one, with the files that wait."""
     files = [*state.kept_files(), *(files or [])]
-    answer = None
+    is_sent = False
     try:
-        answer = notices.attempt(
-            state.service().send,
-            state.owner(),
-            state.conversation_id(),
-            Submission(text, tuple(files), may_cut=may_cut),
-            state.draft_settings(),
-        )
+        is_sent = _sent(Submission(text, tuple(files), may_cut=may_cut))
     finally:
-        if answer is None:
-            st.session_state[KEY] = text  # whatever went wrong, the words come back
+        if is_sent:
+            state.keep_files([])
+        else:  # whatever went wrong, the words come back
+            _put_back(text)
             state.keep_files(files)
-    if answer is not None:
-        state.keep_files([])
-        state.show_conversation(answer.conversation_id)
-        scroll.wish(answer.id)
+
+
+def _sent(submission: Submission) -> bool:
+    answer = notices.attempt(
+        state.service().send,
+        state.owner(),
+        state.conversation_id(),
+        submission,
+        state.draft_settings(),
+    )
+    if answer is None:
+        return False
+    state.show_conversation(answer.conversation_id)
+    scroll.wish(answer.id)
+    return True
+
+
+def _put_back(text: str) -> None:
+    # The browser takes only what differs from what it was given before.
+    if text and text == st.session_state.get("put_back"):
+        text += " "
+    st.session_state["put_back"] = text
+    st.session_state[KEY] = text

@@ -14,7 +14,10 @@ export default function ({ data, parentElement }) {
   let tries = 0
   const focus = () => {
     const box = find()
-    if (box) box.focus()
+    if (box) {
+      box.focus({ preventScroll: true })
+      box.scrollIntoView({ block: "nearest" })
+    }
     if (document.activeElement !== box && ++tries < 20) setTimeout(focus, 50)
   }
   focus()

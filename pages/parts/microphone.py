@@ -11,6 +11,27 @@ const INSECURE = "The microphone works only over HTTPS or on localhost."
 const DENIED = "The browser denies the microphone: allow it in the settings of this site."
 const NONE = "No microphone was found."
 
+// The recorder leaves the microphone open when it stops; it lies in a frame of the same origin.
+function close(recorder) {
+  const stop = recorder.prototype.stop
+  if (stop.isOurs) return
+  recorder.prototype.stop = function () {
+    const { stream } = this
+    this.addEventListener("stop", () => stream.getTracks().forEach((track) => track.stop()))
+    return stop.call(this)
+  }
+  recorder.prototype.stop.isOurs = true
+}
+
+function watch(tries = 100) {
+  const frame = document.querySelector(".st-key-mic iframe")
+  const inside = frame?.contentWindow
+  if (inside?.MediaRecorder && inside.document?.readyState === "complete") {
+    close(inside.MediaRecorder)
+    frame.onload = () => close(frame.contentWindow.MediaRecorder)
+  } else if (tries) setTimeout(() => watch(tries - 1), 100)
+}
+
 export default function ({ parentElement }) {
   const place = parentElement.querySelector("span")
   place.setAttribute("role", "status")
@@ -21,6 +42,7 @@ export default function ({ parentElement }) {
     if (frame) frame.style.opacity = text ? 0.4 : 1
   }
   if (!window.isSecureContext || !navigator.mediaDevices) return say(INSECURE)
+  watch()
   const look = async () => {
     const devices = await navigator.mediaDevices.enumerateDevices()
     const isThere = devices.some((device) => device.kind === "audioinput")

@@ -18,10 +18,10 @@ export default function ({ data, parentElement }) {
   const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
   let left = data.message ? 30 : 10
   const toPlace = () => {
-    const actions = data.message && document.querySelector(`.st-key-actions_${data.message}`)
-    const message = actions?.closest('[data-testid="stChatMessage"]')
-    if (message) message.scrollIntoView({ block: "start" })
-    else if (!data.message) page?.scrollTo({ top: page.scrollHeight })
+    if (data.message) {
+      const actions = document.querySelector(`.st-key-actions_${data.message}`)
+      actions?.closest('[data-testid="stChatMessage"]').scrollIntoView({ block: "start" })
+    } else page?.scrollTo({ top: page.scrollHeight })
     if (--left) setTimeout(toPlace, 50) // what is wanted is still being drawn
   }
   toPlace()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import ProviderError, ReplySettings, Role, View
+from chat import CannotSee, ProviderError, ReplySettings, Role, View
 from pages.parts import actions, listing, manage, notices, search, state
 
 _SHORTCUTS = """
@@ -154,6 +154,7 @@ def _change(key: str, field: str) -> None:
         if model is None:
             return
         value = model.ref
+        notices.forget(CannotSee.code)
     if (conversation := state.conversation_id()) is None:
         state.change_draft_settings(**{field: value})
     else:

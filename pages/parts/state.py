@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -130,5 +131,15 @@ def set_drawn(place: str, count: int) -> None:
 
 
 def beat() -> None:
-    """Look at the session state: a point where Streamlit can end a script that waits."""
+    """Look at the session state: a point where Streamlit can end a script that waits.
+
+    The page is drawn again when words that somebody waits for have come meanwhile.
+    """
     st.session_state["beat"] = True
+    if any(words.done() for words in st.session_state.get("awaited", ())):
+        st.rerun()
+
+
+def await_words(words: list[Future[str]]) -> None:
+    """What `beat` looks for."""
+    st.session_state["awaited"] = words

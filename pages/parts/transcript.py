@@ -116,5 +116,6 @@ def _draw_text(message: Message, place: str) -> None:
     pieces = blocks.split(message.text)
     with st.container():
         for piece in pieces:
-            st.markdown(markdown.safe(piece))
+            written = markdown.safe(piece)
+            st.markdown(markdown.typed(written) if message.role is Role.USER else written)
     state.set_drawn(place, len(pieces))

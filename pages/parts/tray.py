@@ -7,38 +7,63 @@ back from a message that could not be sent are kept here, to be sent with the ne
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
-from chat import File, FileKind, FilePrice, FileTooLong, human_size
+from chat import FILE_CODES, File, FileKind, FilePrice, FileTooLong, NotUploaded, human_size
 from pages.parts import box, notices, state
 from pages.text import markdown
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
 _PASTED = "Pasted text"
+_SHOWN = 4  # lines before they scroll
+Send = Callable[[str, bool], None]
+
+
+def draw(send: Send, *, is_busy: bool) -> None:
+    """`send(text, may_cut)` sends a draft with the files that are kept here.
+
+    A fragment waits while a reply is followed; then the page itself draws again at every change.
+    """
+    if is_busy:
+        _draw(send, is_busy=True)
+    else:
+        _draw_alone(send)
 
 
 @st.fragment
-def draw(send: Callable[[str, bool], None]) -> None:
-    """`send(text, may_cut)` sends a draft with the files that are kept here."""
-    kept, waiting = state.kept_files(), box.draw(send)
+def _draw_alone(send: Send) -> None:
+    _draw(send, is_busy=False)
+
+
+def _draw(send: Send, *, is_busy: bool) -> None:
+    kept, waiting = state.kept_files(), box.draw(send, _changed)
+    files = [*kept, *waiting]
+    prices = (*_prices(files), *_not_uploaded())
+    # The same places in every run: what is no longer there is gone at once, not at the run's end.
     with st.container(key="tray", gap="xsmall"):
-        prices = _prices([*kept, *waiting])
-        for number, (file, price) in enumerate(zip([*kept, *waiting], prices, strict=True)):
-            with st.container(
-                key=f"file_waiting_{number}",
-                horizontal=True,
-                vertical_alignment="center",
-                gap="small",
-            ):
-                _draw_price(price)
-                if number < len(kept):
-                    _button("Remove", "close", f"remove_file_{number}", _remove, number)
-                elif file.name.startswith(_PASTED):
-                    _button("Insert as text", "undo", f"unpaste_{number}", _unpaste, file)
+        if not prices:
+            st.empty()
+            st.empty()
+            st.empty()
+            return
+        many: Any = 150 if len(prices) > _SHOWN else "content"  # pixels
+        with st.empty().container(height=many, border=False, gap="xsmall"):
+            for number, price in enumerate(prices):
+                file = files[number] if number < len(files) else None
+                _draw_file(number, price, file, is_kept=number < len(kept))
         _draw_sum(prices)
         if kept:
-            _draw_send(prices)
+            _draw_send(prices, is_busy=is_busy)
+        else:
+            st.empty()
+
+
+def _changed() -> None:
+    """What was said of the files may be true no longer."""
+    if notices.code() in FILE_CODES:
+        notices.dismiss()
 
 
 def _prices(files: list[File]) -> tuple[FilePrice, ...]:
@@ -51,11 +76,32 @@ def _prices(files: list[File]) -> tuple[FilePrice, ...]:
     return found or tuple(FilePrice(file.name, len(file.data)) for file in files)
 
 
+def _not_uploaded() -> list[FilePrice]:
+    limit = f"{state.service().settings.max_file_mb:g} MB"
+    return [
+        FilePrice(name, 0, problem=NotUploaded(name, limit=limit).sentence) for name in box.failed()
+    ]
+
+
+def _draw_file(number: int, price: FilePrice, file: File | None, *, is_kept: bool) -> None:
+    with st.container(
+        key=f"file_waiting_{number}", horizontal=True, vertical_alignment="center", gap="small"
+    ):
+        _draw_price(price)
+        if is_kept:
+            _button("Remove", "close", f"remove_file_{number}", _remove, number)
+        elif file is not None and file.name.startswith(_PASTED):
+            _button("Insert as text", "undo", f"unpaste_{number}", _unpaste, file)
+
+
 def _draw_price(price: FilePrice) -> None:
     name = f"**{markdown.line(price.name)}**"
-    if price.problem:
-        named = "" if price.name in price.problem else f"{name} · "
-        st.markdown(f":small[:material/error: {named}:orange[{markdown.line(price.problem)}]]")
+    problem = price.problem
+    if price.is_audio:
+        problem = state.service().voice_problem
+    if problem:
+        named = "" if price.name in problem else f"{name} · "
+        st.markdown(f":small[:material/error: {named}:orange[{markdown.line(problem)}]]")
         return
     if price.is_audio:
         st.markdown(f":small[:material/mic: {name} · will be turned into text for the box]")
@@ -65,36 +111,50 @@ def _draw_price(price: FilePrice) -> None:
     icon = _ICONS.get(price.kind, "draft") if price.kind else "draft"
     text = " · ".join(filter(None, facts))
     if price.is_too_long:
-        text += " · :orange[more than fits: its beginning can be sent]"
+        rest = "" if price.kind is FileKind.IMAGE else ": its beginning can be sent"
+        text += f" · :orange[more than fits{rest}]"
     st.markdown(f":small[:material/{icon}: {text}]")
 
 
 def _draw_sum(prices: tuple[FilePrice, ...]) -> None:
+    most = state.service().settings.max_files
+    said = []
     if len(prices) > 1:
-        total = sum(price.tokens for price in prices)
-        st.caption(f"Together ≈ {total:,} tokens")
+        total = sum(price.tokens for price in prices if not price.problem)
+        said.append(f"Together ≈ {total:,} tokens")
+    if len(prices) > most:
+        said.append(f":orange[{len(prices)} files: at most {most} can go with one message]")
+    if any(price.kind for price in prices) and _is_guide():
+        said.append("Guide reads no files: choose a model in the sidebar")
+    if said:
+        st.caption(" · ".join(said))
+    else:
+        st.empty()
 
 
-def _draw_send(prices: tuple[FilePrice, ...]) -> None:
+def _is_guide() -> bool:
+    view_settings = state.draft_settings()
+    conversation = state.conversation_id()
+    if conversation is not None:
+        found = notices.quietly(state.service().settings_of, state.owner(), conversation)
+        view_settings = found or view_settings
+    model = notices.quietly(state.service().model, view_settings.model)
+    return model is not None and model.provider == "guide"
+
+
+def _draw_send(prices: tuple[FilePrice, ...], *, is_busy: bool) -> None:
     """The box sends nothing while it is empty, and files that came back are not in it."""
-    is_too_long = any(price.is_too_long for price in prices)
+    can_cut = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
+    may_cut = can_cut or notices.code() == FileTooLong.code
     with st.container(horizontal=True):
-        if is_too_long or notices.code() == FileTooLong.code:
-            st.button(
-                "Send its beginning",
-                key="send_beginning",
-                icon=":material/content_cut:",
-                on_click=box.take,
-                kwargs={"may_cut": True},
-            )
-        else:
-            st.button(
-                "Send",
-                key="send_files",
-                icon=":material/send:",
-                on_click=box.take,
-                kwargs={"may_cut": False},
-            )
+        st.button(
+            "Send its beginning" if may_cut else "Send",
+            key="send_beginning" if may_cut else "send_files",
+            icon=":material/content_cut:" if may_cut else ":material/send:",
+            disabled=is_busy,
+            on_click=box.take,
+            kwargs={"may_cut": may_cut},
+        )
 
 
 def _button(label: str, icon: str, key: str, action: object, value: object) -> None:
@@ -111,6 +171,7 @@ def _button(label: str, icon: str, key: str, action: object, value: object) -> N
 def _remove(number: int) -> None:
     files = state.kept_files()
     state.keep_files([*files[:number], *files[number + 1 :]])
+    _changed()
 
 
 def _unpaste(file: File) -> None:

@@ -5,12 +5,25 @@ A recording lives in this tab's memory until its text has arrived or it is disca
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 import streamlit as st
 
 from chat import File, ParleyError
 from pages.parts import box, microphone, notices, state
+from pages.text import markdown
+
+
+@dataclass
+class Recording:
+    """What was said, and the words to come; without them it has failed and can be tried again."""
+
+    id: str
+    file: File
+    words: Future[str] | None = None
 
 
 def draw_microphone() -> None:
@@ -35,68 +48,108 @@ def draw_microphone() -> None:
     microphone.draw()
 
 
-def keep(*recordings: File) -> None:
+def keep(*files: File) -> None:
     """Hold recordings and begin to turn them into text."""
-    st.session_state["recordings"] = [*st.session_state.get("recordings", []), *recordings]
-    _begin()
+    for file in files:
+        recording = Recording(secrets.token_hex(4), file)
+        _all().append(recording)
+        _begin(recording.id)
 
 
-def draw_progress() -> None:
-    """What becomes of the recordings: in work, or failed and to be tried again."""
-    if not st.session_state.get("recordings"):
-        st.empty()
-    elif "transcript" in st.session_state:
-        with st.container(key="transcribing"):
-            _wait()
-    else:
-        with st.container(key="recording", horizontal=True, vertical_alignment="center"):
-            st.markdown(":small[:material/mic: The recording is kept.]")
-            _button("Try again", "refresh", "transcribe_again", _begin)
-            _button("Discard", "delete", "discard_recording", _discard)
+def draw_progress(*, is_busy: bool) -> None:
+    """What becomes of the recordings: in work, or failed and to be tried again.
+
+    While a reply is followed a fragment would wait: then `state.beat` looks for the words.
+    """
+    if _collect():
+        st.rerun()
+    state.await_words([each.words for each in _all() if each.words is not None])
+    with st.container(key="recordings", gap="xsmall"):
+        if any(each.words is not None for each in _all()):
+            if is_busy:
+                _draw_waiting()
+            else:
+                _wait()
+        else:
+            st.empty()
+        failed = [each for each in _all() if each.words is None]
+        if not failed:
+            st.empty()
+            return
+        with st.empty().container(gap="xsmall"):
+            for recording in failed:
+                _draw_failed(recording)
 
 
-def _button(label: str, icon: str, key: str, action: Callable[[], None]) -> None:
+def _draw_waiting() -> None:
+    st.markdown(":small[:material/mic: :shimmer[Turning speech into text…]]")
+
+
+@st.fragment(run_every=0.25)
+def _wait() -> None:
+    _draw_waiting()
+    if _is_any_done():
+        st.rerun()
+
+
+def _draw_failed(recording: Recording) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        name = markdown.line(recording.file.name)
+        st.markdown(f":small[:material/mic: {name} is kept]")
+        _button("Try again", "refresh", f"transcribe_again_{recording.id}", _begin, recording.id)
+        _button("Discard", "delete", f"discard_recording_{recording.id}", _discard, recording.id)
+
+
+def _button(label: str, icon: str, key: str, action: Callable[[str], None], value: str) -> None:
     st.button(
         f":small[{label}]",
         key=key,
         icon=f":material/{icon}:",
         type="tertiary",
         on_click=action,
+        args=(value,),
     )
 
 
-def _begin() -> None:
-    """Have the first recording turned into text; the others follow it."""
-    st.session_state.pop("transcript", None)
-    recording = st.session_state["recordings"][0]
-    begun = notices.attempt(state.service().transcribe, state.owner(), recording)
-    if begun is not None:
-        st.session_state["transcript"] = begun
+def _all() -> list[Recording]:
+    recordings: list[Recording] = st.session_state.setdefault("recordings", [])
+    return recordings
 
 
-@st.fragment(run_every=0.25)
-def _wait() -> None:
-    transcript = st.session_state.get("transcript")
-    if transcript is None:
-        return
-    st.markdown(":small[:material/mic: :shimmer[Turning speech into text…]]")
-    if not transcript.done():
-        return
-    del st.session_state["transcript"]
-    try:
-        text = transcript.result()
-    except ParleyError as error:
-        notices.say(error.sentence, error.code)
-    else:
-        notices.dismiss()
-        box.append(text)
-        st.session_state["recordings"].pop(0)
-        if st.session_state["recordings"]:
-            _begin()
-    st.rerun()
+def _begin(recording_id: str) -> None:
+    for recording in _all():
+        if recording.id == recording_id:
+            recording.words = notices.attempt(
+                state.service().transcribe, state.owner(), recording.file
+            )
 
 
-def _discard() -> None:
-    st.session_state.pop("recordings", None)
-    st.session_state.pop("transcript", None)
+def _is_any_done() -> bool:
+    return any(each.words is not None and each.words.done() for each in _all())
+
+
+def _collect() -> bool:
+    """Put the words that have come into the box; whether there were any, or a failure."""
+    if not _is_any_done():
+        return False
+    texts = []
+    for recording in list(_all()):
+        if recording.words is None or not recording.words.done():
+            continue
+        try:
+            texts.append(recording.words.result())
+        except ParleyError as error:
+            recording.words = None
+            notices.say(error.sentence, error.code)
+        else:
+            _all().remove(recording)
+    if texts:
+        if not _all():
+            notices.dismiss()
+        box.append(" ".join(texts))
+    return True
+
+
+def _discard(recording_id: str) -> None:
+    st.session_state["recordings"] = [each for each in _all() if each.id != recording_id]
     notices.dismiss()

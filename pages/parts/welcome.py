@@ -47,7 +47,7 @@ def draw() -> None:
                     text,
                     key=f"starter_{number}",
                     icon=icon,
-                    on_click=composer.send,
+                    on_click=composer.start,
                     args=(text,),
                     width="stretch",
                 )

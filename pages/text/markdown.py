@@ -16,9 +16,17 @@ LITERAL = re.compile(
     r"[!-/:-@\[-`{-~](?:(?<=:)(?=[\w/+-])()|(?<=@)(?=\w)()|(?<=[<>=~-])(?=[>=-])())?"
 )
 PARTED = "\0"
+TABLE_RULE = re.compile(r"^[ |:-]*-{3,}[ |:-]*$", re.MULTILINE)
 WWW = re.compile(r"(?<![A-Za-z])(www)(?=\.)", re.IGNORECASE)
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
 NEEDS_CARE = re.compile(r"[$:]|!\[|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;")
+
+
+def typed(block: str) -> str:
+    """A block of Markdown as somebody typed it: every line end is one that is seen."""
+    if "```" in block or "~~~" in block or block[:1] in " \t" or TABLE_RULE.search(block):
+        return block
+    return re.sub(r"(?<=\S)\n(?=\S)", "  \n", block)
 
 
 def safe(text: str) -> str:

@@ -120,6 +120,11 @@ class Chat:
     def paste_text(self, text: str) -> None:
         self.page.evaluate(_PASTE, [[], text])
 
+    def paste_both(self, text: str, name: str, data: bytes, media_type: str) -> None:
+        """Text and a picture of it, as office programs copy."""
+        encoded = base64.b64encode(data).decode()
+        self.page.evaluate(_PASTE, [[[name, media_type, encoded]], text])
+
     def attach(
         self, name: str, data: bytes, media_type: str = "", *, is_shown_as: str = ""
     ) -> None:
@@ -135,6 +140,10 @@ class Chat:
     def waiting(self, name: str) -> Locator:
         """What is said above the box of a file that will be sent."""
         return self.page.locator('[class*="st-key-file_waiting_"]').filter(has_text=name)
+
+    def price_or_problem(self, name: str) -> None:
+        """Wait until something is said of a file."""
+        expect(self.waiting(name)).to_be_visible()
 
     def price(self, name: str) -> int:
         """The tokens that a file is said to cost before it is sent."""

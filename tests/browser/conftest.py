@@ -36,6 +36,7 @@ _OPTIONS = [
     "--use-fake-device-for-media-stream",  # it says "hello world" when opened
     f"--use-file-for-fake-audio-capture={HELLO_WORLD}%noloop",
 ]
+_BROKEN = '[data-testid="stErrorElementStack"], [data-testid="stException"]'
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 expect.set_options(timeout=10_000)
@@ -161,11 +162,13 @@ def visit(
     yield open_app
     if request.node.stash.get(_FAILED, False):
         _keep_evidence(request.node.name, opened, app)
+    broken = [page.locator(_BROKEN).all_inner_texts() for page in opened]
     for page in opened:
         page.close()
     for each in contexts:
         each.close()
     assert strangers == [], "nothing may be fetched from elsewhere"
+    assert not any(broken), "a part of the page failed in the browser"
 
 
 @pytest.fixture

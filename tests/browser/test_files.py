@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests import sample_files
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, tokens_in
 from tests.browser.conftest import configured
-from tests.llm_server import LLMServer
+from tests.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
 
@@ -220,3 +221,76 @@ def test_a_hostile_name_is_only_a_name(chat: Chat, server: LLMServer) -> None:
     expect(chat.questions).to_contain_text("evil.example")
     assert "\u202e" not in json.dumps(server.requests[-1].body, ensure_ascii=False)
     assert not re.search("\u202e", chat.questions.last.inner_text())
+
+
+def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: LLMServer) -> None:
+    chat.choose_model("gpt-3.5-turbo")
+    chat.paste_file("image.png", picture(), "image/png")
+    chat.price_or_problem("image.png")
+    for _ in range(3):
+        chat.send("What colour is it?")
+        expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
+        chat.wait_settled()
+        chat.press("dismiss")
+        chat.wait_settled()
+        expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
+    chat.press("send_files")
+    expect(chat.key("notice")).to_contain_text("cannot see images")
+    expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
+    assert server.requests == []
+
+
+def test_a_retry_that_a_blind_model_refuses_says_so(chat: Chat, server: LLMServer) -> None:
+    chat.paste_file("image.png", picture(), "image/png")
+    chat.price("image.png")
+    chat.ask("What colour is it?")
+    chat.choose_model("gpt-3.5-turbo")
+    chat.press("retry")
+    expect(chat.key("notice")).to_contain_text("cannot see images")
+    assert len(server.requests) == 1
+
+
+def test_a_picture_that_an_office_program_adds_to_copied_text_is_left_out(chat: Chat) -> None:
+    chat.paste_both("one two", "image.png", picture(), "image/png")
+    expect(chat.composer).to_have_value("one two")
+    expect(chat.chip("image.png")).to_have_count(0)
+
+
+def test_files_and_a_draft_survive_a_starter(chat: Chat, server: LLMServer) -> None:
+    chat.attach("notes.txt", NOTES)
+    chat.price("notes.txt")
+    chat.composer.fill("My draft")
+    chat.press("starter_0")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_done()
+    expect(chat.composer).to_have_value("My draft")
+    assert "swordfish" not in json.dumps(server.requests[-1].body)
+    expect(chat.waiting("notes.txt")).to_be_visible()
+
+
+def test_what_is_sent_vanishes_above_the_box_at_once_and_new_files_are_priced_meanwhile(
+    chat: Chat, server: LLMServer, gate: Callable[[], threading.Event]
+) -> None:
+    held = gate()
+    server.next(Script(tokens=30, gate=held, gate_at=10))
+    chat.attach("notes.txt", NOTES)
+    chat.price("notes.txt")
+    chat.send("What?")
+    chat.wait_word(9)
+    expect(chat.waiting("notes.txt")).to_have_count(0)
+    chat.attach("other.txt", NOTES * 2)
+    assert chat.price("other.txt") > 0
+    held.set()
+    chat.wait_done()
+    expect(chat.waiting("other.txt")).to_be_visible()
+
+
+def test_a_file_that_is_too_large_is_said_so_and_the_words_are_not_sent_alone(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.attach("large.txt", bytes(26_500_000))
+    expect(chat.waiting("large.txt")).to_contain_text("was not uploaded")
+    chat.send("Sum it up")
+    expect(chat.key("notice")).to_contain_text("was not uploaded")
+    expect(chat.composer).to_have_value("Sum it up")
+    assert server.requests == []
