@@ -38,6 +38,8 @@ from chat.errors import (
 )
 from chat.files.kinds import is_audio
 from chat.generation import Piece
+from chat.portable.exporting import Export, Form
+from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
 from chat.service import ChatService
 from chat.settings import Settings, gather
@@ -51,12 +53,17 @@ __all__ = [
     "CannotSee",
     "ChatService",
     "Conversation",
+    "Export",
     "Failure",
+    "Fate",
     "File",
     "FileKind",
     "FilePrice",
     "FileTooLong",
     "Fit",
+    "Form",
+    "ImportReport",
+    "ItemReport",
     "Message",
     "MessageTooLong",
     "Model",

@@ -24,11 +24,19 @@ from chat.domain import (
     FilePrice,
     Message,
     ReplySettings,
+    Role,
     Submission,
     new_id,
     storable,
 )
-from chat.errors import CannotSee, EmptyMessage, MessageTooLong, ParleyError, UnknownModel
+from chat.errors import (
+    CannotSee,
+    EmptyMessage,
+    MessageTooLong,
+    NothingToAnswer,
+    ParleyError,
+    UnknownModel,
+)
 from chat.generation import Generation
 from chat.providers.base import Delta, Model, Provider, Request, Turn
 from chat.providers.catalogue import GUIDE, Catalogue
@@ -112,6 +120,9 @@ class Dispatch:
             if sees_images(model, self._settings) is False:
                 raise CannotSee(self._catalogue.label(model.ref))
 
+    def label(self, ref: str) -> str:
+        return self._catalogue.label(ref)
+
     def count(self, text: str) -> Count:
         return self._counter.count(text)
 
@@ -148,14 +159,7 @@ class Dispatch:
             provider, model = self.resolve(conversation.settings)
             generation.provider_label = provider.label
             sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
-            request = Request(
-                model=model.id,
-                turns=self._turns(sent, provider, model),
-                system_prompt=self._system_prompt(conversation.settings),
-                temperature=self._temperature(conversation.settings),
-                max_tokens=self._max_reply_tokens(conversation.settings),
-                continues=answer.text,
-            )
+            request = self._request(conversation, sent, provider, model, continues=answer.text)
             stream: AsyncIterator[Delta] = provider.stream(request)
         except Exception as error:
             log.exception("reply %s could not be begun", answer.id)
@@ -176,6 +180,38 @@ class Dispatch:
             takewhile(lambda message: message.id not in cleared, path),
             max_turns=self._settings.max_history_turns,
             **self._limits(conversation.settings, so_far),
+        )
+
+    def newest(self, owner: str, conversation: Conversation) -> tuple[Provider, Request]:
+        """Who would be asked, and how, if the newest question were asked again.
+
+        Raises `NothingToAnswer` when there is none.
+        """
+        leaf_id = conversation.leaf_id
+        if leaf_id is not None:
+            leaf = self._store.messages.get(owner, leaf_id)
+            leaf_id = leaf.parent_id if leaf.role is Role.ASSISTANT else leaf_id
+        provider, model = self.resolve(conversation.settings)
+        sent = self.fit(owner, conversation, leaf_id)
+        if not sent.messages:
+            raise NothingToAnswer
+        return provider, self._request(conversation, sent, provider, model)
+
+    def _request(
+        self,
+        conversation: Conversation,
+        sent: Fit,
+        provider: Provider,
+        model: Model,
+        continues: str = "",
+    ) -> Request:
+        return Request(
+            model=model.id,
+            turns=self._turns(sent, provider, model),
+            system_prompt=self._system_prompt(conversation.settings),
+            temperature=self._temperature(conversation.settings),
+            max_tokens=self._max_reply_tokens(conversation.settings),
+            continues=continues,
         )
 
     def _turns(self, sent: Fit, provider: Provider, model: Model) -> tuple[Turn, ...]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from chat.carrying import Carrying
 from chat.dispatch import Dispatch
 from chat.domain import (
     File,
@@ -32,7 +33,6 @@ from chat.errors import (
     ServiceClosed,
 )
 from chat.generation import Piece
-from chat.library import Library
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording
@@ -50,7 +50,7 @@ PURGE_EVERY = 600.0  # seconds
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 
 
-class ChatService(Library):
+class ChatService(Carrying):
     def __init__(
         self,
         settings: Settings,

@@ -14,6 +14,7 @@ from chat.store.attachments import AttachmentStore
 from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, make_engine, migrate
 from chat.store.messages import MessageStore
+from chat.store.portable import PortableStore
 from chat.store.replies import Outcome, ReplyStore
 from chat.store.shares import ShareStore
 
@@ -40,6 +41,7 @@ class Store:
         self.replies = ReplyStore(self.engine)
         self.attachments = AttachmentStore(self.engine)
         self.shares = ShareStore(self.engine)
+        self.portable = PortableStore(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

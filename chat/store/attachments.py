@@ -77,7 +77,7 @@ def add_attachments(
         session.add(_row(message_id, place, old, (old.sha256, old.text_sha256, old.preview_sha256)))
     for place, file in enumerate(new, start=len(kept)):
         pieces = (file.data, file.text.encode(), file.preview.encode())
-        hashes = [_keep(session, piece) if piece else None for piece in pieces]
+        hashes = [keep(session, piece) if piece else None for piece in pieces]
         session.add(_row(message_id, place, file, hashes))
     session.flush()
 
@@ -104,7 +104,7 @@ def _row(
     )
 
 
-def _keep(session: Session, data: bytes) -> str:
+def keep(session: Session, data: bytes) -> str:
     """Store `data` unless it is there; its row is held, so that nobody removes it meanwhile."""
     sha256 = hashlib.sha256(data).hexdigest()
     held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256)

@@ -23,6 +23,7 @@ from chat.errors import SettingsError, StoreFailed
 
 log = logging.getLogger("chat.store")
 
+MERGED = 2000  # pages of the index that one transaction rewrites
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -111,9 +112,25 @@ def scrub(engine: Engine) -> None:
     """Take what was deleted out of SQLite's log too, as far as nobody is reading it just now."""
     if engine.dialect.name != "sqlite":
         return
+    _merge_index(engine)
     with engine.connect() as connection:
         # The pragma cannot run inside a transaction.
         connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+
+
+def _merge_index(engine: Engine) -> None:
+    """Rewrite the index of words a piece at a time: only then deleted words leave its pages."""
+    pages = -MERGED  # less than zero: begin with everything there is
+    while True:
+        with engine.execution_options(writes=True).begin() as connection:
+            raw: Any = connection.connection.driver_connection
+            before = raw.total_changes
+            connection.exec_driver_sql(
+                "INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (pages,)
+            )
+            if raw.total_changes - before < 2:
+                return
+        pages = MERGED
 
 
 def newest_revision() -> str:

@@ -1,11 +1,11 @@
-"""What can be done with the conversation in view as a whole: rename, pin, share it."""
+"""What can be done with the conversation in view as a whole: rename, pin, share, export it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from chat import Conversation
-from pages.parts import notices, sharing, state
+from pages.parts import exporting, notices, sharing, state
 
 
 def draw(conversation: Conversation) -> None:
@@ -27,6 +27,7 @@ def draw(conversation: Conversation) -> None:
             args=(conversation.id, not conversation.is_pinned),
         )
         sharing.draw(conversation)
+        exporting.draw(conversation)
 
 
 def _rename(conversation_id: str, key: str) -> None:

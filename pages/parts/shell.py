@@ -27,6 +27,7 @@ def run() -> None:
         st.stop()
     screens = [
         st.Page(_SCREENS / "conversation.py", title="Parley", default=True),
+        st.Page(_SCREENS / "history.py", title="History", url_path="history"),
         st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
     ]
     st.navigation(screens, position="hidden").run()

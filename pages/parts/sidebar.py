@@ -60,6 +60,7 @@ def _draw_navigation() -> None:
             type="tertiary",
             on_click=search.toggle,
         )
+        st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
         with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:"):
             st.markdown(_SHORTCUTS)
 

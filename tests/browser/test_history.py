@@ -101,3 +101,54 @@ def test_a_temporary_conversation_leaves_no_row(
     expect(chat.questions).to_have_count(0)
     chat.ask("This is kept")
     assert rows() == before + 2
+
+
+def test_everything_is_carried_out_and_in_again_and_nothing_is_doubled(
+    chat: Chat, visit: Visit, server: LLMServer
+) -> None:
+    server.next(Script(text="Blue."))
+    chat.ask("Which colour?")
+    chat.page.get_by_role("link", name="History").click()
+    chat.press("export_all")
+    with chat.page.expect_download() as download:
+        chat.button("download_all").click()
+    everything = download.value.path().read_bytes()
+
+    other = visit()
+    other.page.get_by_role("link", name="History").click()
+    for expected in ("1 added", "1 unchanged"):
+        file = {"name": "parley.zip", "mimeType": "application/zip", "buffer": everything}
+        uploader = other.key("import_file")
+        uploader.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+        expect(uploader).to_contain_text("parley.zip")
+        other.press("import")
+        expect(other.key("import_report")).to_contain_text(expected)
+    other.page.get_by_role("link", name="Back to the chat").click()
+    other.key("conversations").get_by_role("button", name="Which colour?").click()
+    expect(other.answers).to_contain_text("Blue.")
+
+
+def test_one_conversation_is_exported_in_the_form_that_is_chosen(
+    chat: Chat, server: LLMServer
+) -> None:
+    server.next(Script(text="Blue."))
+    chat.ask("Which colour?")
+    chat.press("manage")
+    chat.press("export")
+    with chat.page.expect_download() as download:
+        chat.button("download_export").click()
+    text = download.value.path().read_text("utf-8")
+    assert "Which colour?" in text
+    assert "Blue." in text
+
+
+def test_what_was_deleted_is_taken_back_on_the_history_page(chat: Chat) -> None:
+    chat.ask("Keep me")
+    address = chat.conversation_id
+    chat.press("delete_conversation")
+    expect(chat.key("notice")).to_contain_text("deleted")
+    chat.page.get_by_role("link", name="History").click()
+    chat.press(f"restore_{address}")
+    expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
+    chat.page.get_by_role("link", name="Back to the chat").click()
+    expect(chat.key(f"open_{address}")).to_be_visible()

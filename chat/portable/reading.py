@@ -1,0 +1,219 @@
+"""Recognises what a file is, and gives the conversations in it one after the other.
+
+A file may be one of our exports (JSON or zip), ChatGPT's export (its zip, or a conversations.json
+out of it), or JSONL with a conversation a line. Whatever is wrong with it comes out as `Refused`,
+never as an error.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import IO, Any, BinaryIO, cast
+
+from chat.portable import fields, streaming
+from chat.portable.archive import DAMAGES, Archive, open_archive
+from chat.portable.chatgpt import from_chatgpt, is_chatgpt
+from chat.portable.jsonl import from_jsonl, is_jsonl
+from chat.portable.schema import from_json, is_own
+from chat.portable.streaming import Bounds, Broken, TooLarge
+from chat.portable.whole import Unreadable, Whole
+from chat.tree import title_from
+
+CHUNK = 65_536  # bytes
+MOST_CONVERSATIONS = 100_000
+# A conversation of our own on its own brings its files along, in one text each.
+ALONE = Bounds(size=256 * 2**20)
+_SPACE = b" \t\r\n"
+_NO_EXPORT = (
+    "It is no export that can be read here: choose an export of Parley, the zip or the "
+    "conversations.json of ChatGPT's data export, or JSONL with a conversation a line."
+)
+_DAMAGED = "It is damaged here, and cannot be read any further."
+_TOO_LARGE = "It is too large or too finely divided to be imported."
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A conversation, or all of the file, that cannot be taken in."""
+
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to be told about the file as a whole."""
+
+    sentence: str
+
+
+# None means: nothing yet, look up if you want to stop.
+Item = Whole | Refused | Note | None
+
+
+class _Meter:
+    """Tells how many bytes have been read of all there are."""
+
+    def __init__(self, on_progress: Callable[[int, int], None]) -> None:
+        self._on_progress = on_progress
+        self.total = self._done = 0
+
+    def add(self, size: int) -> None:
+        self._done = min(self._done + size, self.total)
+        self._on_progress(self._done, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One stream to read conversations from; `name` is what people know it by."""
+
+    file: IO[bytes]
+    name: str
+    now: datetime
+    bounds: Bounds
+    meter: _Meter
+
+    def chunks(self) -> Iterator[bytes]:
+        return self._read(lambda: self.file.read(CHUNK))
+
+    def lines(self, longest: int) -> Iterator[bytes]:
+        """The lines; of one that is too long, pieces."""
+        return self._read(lambda: self.file.readline(longest + CHUNK))
+
+    def _read(self, more: Callable[[], bytes]) -> Iterator[bytes]:
+        while True:
+            try:
+                data = more()
+            except DAMAGES:
+                raise Broken(_DAMAGED) from None
+            if not data:
+                return
+            self.meter.add(len(data))
+            yield data
+
+
+def read(
+    file: BinaryIO,
+    name: str,
+    now: datetime,
+    on_progress: Callable[[int, int], None],
+    bounds: Bounds | None = None,
+) -> Iterator[Item]:
+    """What is in a seekable file. `name` is for people; the content alone tells what it is."""
+    meter = _Meter(on_progress)
+    count = 0
+    try:
+        for item in _read(_Source(file, name, now, bounds or Bounds(), meter)):
+            yield item
+            count += item is not None
+            if count >= MOST_CONVERSATIONS:
+                yield Refused(name, "It holds more than 100,000 conversations; the rest was left.")
+                return
+    except (Unreadable, Broken) as error:
+        yield Refused(name, str(error))
+    meter.add(meter.total)
+
+
+def _read(source: _Source) -> Iterator[Item]:
+    file = source.file
+    source.meter.total = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(CHUNK)
+    file.seek(0)
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip(_SPACE)[:1]
+    if not head:
+        yield Refused(source.name, "The file is empty.")
+    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        yield from _from_archive(open_archive(cast(BinaryIO, file)), source)
+    elif start == b"[":
+        yield from _from_list(source)
+    elif start == b"{":
+        yield from _from_objects(source)
+    else:
+        yield Refused(source.name, _NO_EXPORT)
+
+
+def _from_archive(archive: Archive, source: _Source) -> Iterator[Item]:
+    yield from map(Note, archive.notes)
+    source.meter.total = archive.size
+    if not archive.names:
+        yield Refused(source.name, _NO_EXPORT)
+    for name in archive.names:
+        try:
+            file = archive.open(name)
+        except DAMAGES:
+            yield Refused(name, _DAMAGED)
+            continue
+        with file:
+            entry = replace(source, file=file, name=name)
+            if archive.is_own:
+                for item in _one(entry, entry.chunks()):
+                    yield _with_contents(item, archive)
+            else:
+                yield from _from_list(entry)
+
+
+def _with_contents(item: Item, archive: Archive) -> Item:
+    return replace(item, content=archive.content) if isinstance(item, Whole) else item
+
+
+def _from_list(source: _Source) -> Iterator[Item]:
+    is_empty = True
+    try:
+        for value in streaming.values(source.chunks(), source.bounds, is_list=True):
+            is_empty = is_empty and value is None
+            yield value if value is None else _convert(value, source)
+    except Broken as error:
+        yield Refused(source.name, str(error))
+    else:
+        if is_empty:
+            yield Refused(source.name, "It holds no conversations.")
+
+
+def _from_objects(source: _Source) -> Iterator[Item]:
+    """One conversation, however it is laid out, or one on each line."""
+    quiet = replace(source, meter=_Meter(lambda done, total: None))
+    lines = quiet.lines(ALONE.size)
+    first = next(lines)
+    second = next((line for line in lines if line.strip()), b"")
+    source.file.seek(0)
+    if not (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")):
+        yield from _one(replace(source, bounds=ALONE), source.chunks())
+        return
+    for number, line in enumerate(source.lines(source.bounds.size), start=1):
+        if line.strip():
+            name = f"{source.name}, line {number:,}"
+            pieces = (line[at : at + CHUNK] for at in range(0, len(line), CHUNK))
+            yield from _one(replace(source, name=name), pieces)
+
+
+def _one(source: _Source, chunks: Iterable[bytes]) -> Iterator[Item]:
+    try:
+        for value in streaming.values(chunks, source.bounds, is_list=False):
+            yield value if value is None else _convert(value, source)
+    except Broken as error:
+        yield Refused(source.name, str(error))
+
+
+def _convert(value: Any, source: _Source) -> Item:
+    """The conversation that a value is, in whichever form."""
+    if isinstance(value, TooLarge):
+        return Refused(_title(value.beginning, source), _TOO_LARGE)
+    try:
+        if is_own(value):
+            return from_json(value, source.now)
+        if is_chatgpt(value):
+            return from_chatgpt(value, source.now)
+        if is_jsonl(value):
+            return from_jsonl(value, source.now)
+    except Unreadable as error:
+        return Refused(_title(value, source), str(error))
+    return Refused(_title(value, source), _NO_EXPORT)
+
+
+def _title(value: Any, source: _Source) -> str:
+    title = fields.text(fields.mapping(value).get("title"))
+    return title_from(title) if title.strip() else source.name

@@ -1,0 +1,319 @@
+"""Search over titles and messages: the database finds the newest that match, Python ranks them.
+
+Both kinds of database keep the same marks in their index (see migration 0004); only the way a
+query is put differs. Deleted messages stay in the index and are left out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, text
+
+from chat.domain import Role
+from chat.searching import Matcher, Query, Term, is_cjk
+from chat.store.engine import reading
+from chat.store.schema import Moment, now
+
+MARK = "\ue000"
+CANDIDATES = 300  # of the newest that match so many are ranked
+LOOKED_AT = 8000  # characters of each candidate that are ranked by
+TITLES = 50
+PER_CONVERSATION = 3  # the others come after everything else
+YEARS = range(1990, 2100)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One message, or one title (`message_id` is None). `snippet`: pieces; whether each matches."""
+
+    conversation_id: str
+    title: str
+    message_id: str | None
+    role: Role | None
+    model: str | None
+    snippet: tuple[tuple[str, bool], ...]
+    at: datetime
+    is_pinned: bool
+
+
+class SearchStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+
+    def search(self, owner: str, query: Query, limit: int = 20, offset: int = 0) -> list[Hit]:
+        """What matches, titles first, then the best messages; without words the newest first."""
+        if query.is_empty or limit < 1:
+            return []
+        matcher = Matcher(query)
+        most = CANDIDATES * -(-(offset + limit) // CANDIDATES)
+        with reading(self._engine) as session:
+            connection = session.connection()
+            titles = self._titles(connection, owner, query, max(TITLES, offset + limit))
+            found = self._messages(connection, owner, query, most)
+            if query.terms:
+                found = _ranked(found, matcher)
+            page = [*titles, *found][offset : offset + limit]
+            return [_hit(row, matcher, self._whole(connection, row, matcher)) for row in page]
+
+    def _titles(
+        self, connection: Connection, owner: str, query: Query, limit: int
+    ) -> Sequence[Row[Any]]:
+        """Conversations by their title; without words only when all that is asked is a pin."""
+        only_pins = query.is_pinned and query.fits_titles
+        if not (query.fits_titles and query.terms) and not only_pins:
+            return []
+        values: dict[str, Any] = {"owner": owner, "limit": limit}
+        where = ["c.owner = :owner", "c.deleted_at IS NULL"]
+        source = "conversations c"
+        if query.terms:
+            source = f"{self._source()} JOIN conversations c ON c.id = r.conversation_id"
+            where += [
+                "r.message_id IS NULL",
+                "r.owner = :owner",
+                self._match(owner, query, values, "t"),
+            ]
+        where += _bounds("c.updated_at", query, values)
+        if query.is_pinned:
+            where.append("c.pinned_at IS NOT NULL")
+        statement = (
+            "SELECT c.id AS conversation_id, c.title, c.pinned_at, NULL AS message_id,"
+            " NULL AS role, NULL AS model, c.title AS beginning, c.updated_at AS at"
+            f" FROM {source} WHERE {' AND '.join(where)} ORDER BY c.updated_at DESC LIMIT :limit"
+        )
+        return _rows(connection, statement, values)
+
+    def _messages(
+        self, connection: Connection, owner: str, query: Query, limit: int
+    ) -> Sequence[Row[Any]]:
+        """The newest messages that match: in the order they were stored, or else of their times."""
+        if not query.terms and query.is_pinned and query.fits_titles:
+            return []
+        models = self._models(connection, query)
+        pinned = self._pinned(connection, owner) if query.is_pinned else []
+        if (query.models and not models) or (query.is_pinned and not pinned):
+            return []
+        values: dict[str, Any] = {"owner": owner}
+        where = ["r.owner = :owner", "r.message_id IS NOT NULL", *_bounds("r.at", query, values)]
+        if query.has_file:
+            where.append("r.has_file")
+        is_indexed = bool(query.terms or query.has_file or query.is_pinned)
+        if is_indexed:
+            where.append(self._match(owner, query, values, "m", models, pinned))
+        elif models:
+            where.append("m.model IN :models")
+            values["models"] = models
+        if self._is_sqlite or not is_indexed:
+            order = "r.at"
+            if is_indexed:
+                order = "search_words.rowid" if self._is_sqlite else "r.id"
+            source = self._source() if is_indexed else "search_rows r"
+            found = self._joined(connection, source, where, order, limit, values)
+        else:
+            found = self._joined_later(connection, where, limit, values)
+        return found if query.terms else sorted(found, key=lambda row: row.at, reverse=True)
+
+    def _joined(
+        self,
+        connection: Connection,
+        source: str,
+        where: Sequence[str],
+        order: str,
+        limit: int,
+        values: dict[str, Any],
+    ) -> Sequence[Row[Any]]:
+        join = "CROSS JOIN" if self._is_sqlite else "JOIN"  # SQLite: in this order
+        live = ["m.deleted_at IS NULL", "c.deleted_at IS NULL"]
+        statement = (
+            "SELECT r.conversation_id, c.title, c.pinned_at, m.id AS message_id, m.role, m.model,"
+            " substr(m.text, 1, :looked_at) AS beginning, m.created_at AS at"
+            f" FROM {source} {join} messages m ON m.id = r.message_id"
+            f" {join} conversations c ON c.id = r.conversation_id"
+            f" WHERE {' AND '.join([*where, *live])} ORDER BY {order} DESC LIMIT :limit"
+        )
+        return _rows(connection, statement, {**values, "limit": limit, "looked_at": LOOKED_AT})
+
+    def _joined_later(
+        self, connection: Connection, where: Sequence[str], limit: int, values: dict[str, Any]
+    ) -> Sequence[Row[Any]]:
+        """PostgreSQL: first the newest rows of the index alone, then the messages they stand for.
+
+        Asked for both at once it would read every message that holds a common word.
+        """
+        found: list[Row[Any]] = []
+        piece, bound = limit, ""
+        while len(found) < limit:
+            statement = (
+                f"SELECT r.id FROM search_rows r WHERE {' AND '.join(where)}{bound}"
+                " ORDER BY r.id DESC LIMIT :piece"
+            )
+            ids = [row.id for row in _rows(connection, statement, {**values, "piece": piece})]
+            if ids:
+                these = ["r.id IN :ids"]
+                found += self._joined(
+                    connection, "search_rows r", these, "r.id", piece, {"ids": ids}
+                )
+            if len(ids) < piece:
+                break
+            values["below"], bound = ids[-1], " AND r.id < :below"
+            piece *= 4  # many were deleted
+        return found[:limit]
+
+    def _pinned(self, connection: Connection, owner: str) -> list[str]:
+        statement = (
+            "SELECT id FROM conversations WHERE owner = :owner AND deleted_at IS NULL"
+            " AND pinned_at IS NOT NULL ORDER BY pinned_at DESC LIMIT 1000"
+        )
+        return list(connection.execute(text(statement), {"owner": owner}).scalars())
+
+    def _source(self) -> str:
+        if self._is_sqlite:
+            return "search_words CROSS JOIN search_rows r ON r.id = search_words.rowid"
+        return "search_rows r"
+
+    def _models(self, connection: Connection, query: Query) -> list[str]:
+        """The models whose reference holds what was asked for."""
+        if not query.models:
+            return []
+        known = connection.execute(text("SELECT model FROM search_models")).scalars()
+        return [model for model in known if all(part in model.casefold() for part in query.models)]
+
+    def _match(
+        self,
+        owner: str,
+        query: Query,
+        values: dict[str, Any],
+        kind: str,
+        models: Sequence[str] = (),
+        conversations: Sequence[str] = (),
+    ) -> str:
+        """The condition on the index: the words and the marks."""
+        marks = [[f"{kind}{owner.encode().hex()}"]]
+        if kind == "m":
+            marks += [list(days) for days in _days(query)]
+            if conversations:
+                marks.append([f"c{id_}" for id_ in conversations])
+            if query.has_file:
+                marks.append(["f"])
+            if models:
+                marks.append([f"a{model[:500].encode().hex()}" for model in models])
+        if self._is_sqlite:
+            values["match"] = " AND ".join(
+                [
+                    *(_any(f'"{MARK}{mark}"' for mark in either) for either in marks),
+                    *(_sqlite_term(term) for term in query.terms),
+                ]
+            )
+            return "search_words MATCH :match"
+        values["marks"] = " & ".join(
+            "(" + " | ".join(f"'{MARK}{mark}'" for mark in either) + ")" for either in marks
+        )
+        if not query.terms:
+            return "r.words @@ CAST(:marks AS tsquery)"
+        values["match"] = " & ".join(_postgresql_term(term) for term in query.terms)
+        return "r.words @@ (CAST(:marks AS tsquery) && to_tsquery('simple', :match))"
+
+    def _whole(self, connection: Connection, row: Row[Any], matcher: Matcher) -> str:
+        """The text of a hit as far as it is needed for the snippet."""
+        beginning: str = row.beginning
+        if row.message_id is None or len(beginning) < LOOKED_AT or matcher.holds(beginning):
+            return beginning
+        statement = text("SELECT substr(text, 1, 200000) FROM messages WHERE id = :id")
+        return str(connection.execute(statement, {"id": row.message_id}).scalar_one())
+
+
+def _rows(connection: Connection, statement: str, values: dict[str, Any]) -> Sequence[Row[Any]]:
+    clause = text(statement)
+    for name, value in values.items():
+        if isinstance(value, list):
+            clause = clause.bindparams(bindparam(name, expanding=True))
+        if isinstance(value, datetime):
+            clause = clause.bindparams(bindparam(name, type_=Moment))
+    if "AS at" in statement:
+        return connection.execute(clause.columns(at=Moment, pinned_at=Moment), values).all()
+    return connection.execute(clause, values).all()
+
+
+def _bounds(column: str, query: Query, values: dict[str, Any]) -> Iterable[str]:
+    if query.after:
+        values["after"] = query.after
+        yield f"{column} >= :after"
+    if query.before:
+        values["before"] = query.before
+        yield f"{column} < :before"
+
+
+def _days(query: Query) -> Iterable[list[str]]:
+    """Marks of years, months and days, any of which a message of that time has."""
+    if query.before:
+        end = query.before
+        yield [
+            *(f"d{year}" for year in YEARS if year < end.year),
+            *(f"d{end.year:04}{month:02}" for month in range(1, end.month)),
+            *(f"d{end.year:04}{end.month:02}{day:02}" for day in range(1, end.day)),
+            "d",
+        ]
+    if query.after:
+        begin = query.after
+        yield [
+            *(f"d{year}" for year in YEARS if year > begin.year),
+            *(f"d{begin.year:04}{month:02}" for month in range(begin.month + 1, 13)),
+            *(f"d{begin.year:04}{begin.month:02}{day:02}" for day in range(begin.day, 32)),
+        ]
+
+
+def _any(phrases: Iterable[str]) -> str:
+    return "(" + " OR ".join(phrases) + ")"
+
+
+def _sqlite_term(term: Term) -> str:
+    words = (" ".join(token) if is_cjk(token) else token for token in term.tokens)
+    return f'"{" ".join(words)}"' + ("*" if term.is_prefix else "")
+
+
+def _postgresql_term(term: Term) -> str:
+    """Neighbours of CJK characters are not held to their order: the pairs nearly say it all."""
+    has_cjk = any(is_cjk(token) for token in term.tokens)
+    parts: list[str] = []
+    for token in term.tokens:
+        if is_cjk(token):
+            pairs = [token[at : at + 2] for at in range(len(token) - 1)] or [token]
+            parts += (f"'{pair}'" for pair in pairs)
+        else:
+            parts.append(f"'{token[:64]}'")
+    if term.is_prefix:
+        parts[-1] += ":*"
+    return "(" + (" & " if has_cjk else " <-> ").join(parts) + ")"
+
+
+def _ranked(found: Sequence[Row[Any]], matcher: Matcher) -> list[Row[Any]]:
+    """The best first; of one conversation only the best few, the others at the end."""
+    moment = now()
+
+    def score(row: Row[Any]) -> float:
+        return matcher.score(row.beginning, (moment - row.at).total_seconds() / 86_400)
+
+    best: list[Row[Any]] = []
+    others: list[Row[Any]] = []
+    seen: dict[str, int] = {}
+    for row in sorted(found, key=score, reverse=True):
+        seen[row.conversation_id] = seen.get(row.conversation_id, 0) + 1
+        (best if seen[row.conversation_id] <= PER_CONVERSATION else others).append(row)
+    return [*best, *others]
+
+
+def _hit(row: Row[Any], matcher: Matcher, whole: str) -> Hit:
+    return Hit(
+        conversation_id=row.conversation_id,
+        title=row.title,
+        message_id=row.message_id,
+        role=Role(row.role) if row.role else None,
+        model=row.model,
+        snippet=matcher.snippet(whole),
+        at=row.at,
+        is_pinned=row.pinned_at is not None,
+    )

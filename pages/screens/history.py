@@ -1,0 +1,132 @@
+"""The history as a whole: find, take back, carry out and in."""
+
+import tempfile
+
+import streamlit as st
+
+from chat import Fate, ParleyError
+from pages.parts import notices, state
+from pages.text import markdown
+
+service, owner = state.stored(), state.owner()
+_ICONS = {
+    Fate.ADDED: ":material/add:",
+    Fate.MERGED: ":material/merge:",
+    Fate.UNCHANGED: ":material/check:",
+    Fate.REFUSED: ":material/block:",
+}
+_SHOWN = 200  # items of a report
+
+
+def restore(conversation_id: str) -> None:
+    notices.attempt(service.undelete, owner, conversation_id)
+
+
+def remove(conversation_id: str) -> None:
+    if notices.succeeds(service.purge, owner, conversation_id):
+        notices.say("Deleted for good, with all its messages and files.")
+
+
+def pack() -> None:
+    """Write everything into a zip that waits to be downloaded."""
+    bar = st.progress(0.0, "Packing your conversations…")
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(done / max(1, total), f"{done:,} of {total:,}")
+
+    with tempfile.SpooledTemporaryFile(max_size=32_000_000) as file:
+        count = notices.attempt(service.export_all, owner, file, tell)
+        if count is not None:
+            file.seek(0)
+            st.session_state["everything"] = file.read()
+    bar.empty()
+
+
+def bring_in() -> None:
+    """Import what was uploaded, and keep the report to be read."""
+    uploaded = st.session_state["import_file"]
+    if uploaded is None:
+        return
+    bar = st.progress(0.0, "Reading…")
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(min(1.0, done / max(1, total)), "Reading…")
+
+    try:
+        st.session_state["report"] = service.import_(owner, uploaded, uploaded.name, tell)
+    except ParleyError as error:
+        notices.say(error.sentence, error.code)
+    bar.empty()
+
+
+st.page_link("pages/screens/conversation.py", label="Back to the chat", icon=":material/chat:")
+st.header("History", anchor=False)
+notices.draw()
+
+st.subheader("Take it with you", anchor=False)
+st.caption("All your conversations with every version and file, in one zip to be imported again.")
+with st.container(horizontal=True):
+    if st.button("Prepare the zip", key="export_all", icon=":material/inventory_2:"):
+        pack()
+    if "everything" in st.session_state:
+        st.download_button(
+            "Download the zip",
+            data=st.session_state["everything"],
+            file_name="parley.zip",
+            mime="application/zip",
+            key="download_all",
+            icon=":material/save:",
+            on_click="ignore",
+        )
+
+st.subheader("Bring conversations in", anchor=False)
+st.caption(
+    "An export of Parley, ChatGPT's data export (the zip or its conversations.json), or JSONL. "
+    "The same file twice adds nothing; a changed copy is merged as versions."
+)
+st.file_uploader(
+    "File to import",
+    type=["json", "jsonl", "zip"],
+    key="import_file",
+    label_visibility="collapsed",
+    max_upload_size=500,
+)
+if st.button("Import", key="import", icon=":material/upload:"):
+    bring_in()
+if report := st.session_state.get("report"):
+    with st.container(key="import_report", border=True):
+        st.markdown(f"**{report.sentence}**")
+        for note in report.notes:
+            st.caption(markdown.line(note))
+        for item in report.items[:_SHOWN]:
+            said = markdown.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
+            st.markdown(f":small[{_ICONS[item.fate]} {item.fate.capitalize()}: {said}]")
+        if len(report.items) > _SHOWN:
+            st.caption(f"… and {len(report.items) - _SHOWN:,} more")
+
+st.subheader("Deleted", anchor=False)
+days = service.settings.retention_days
+deleted = service.deleted(owner)
+if not deleted:
+    st.caption("Nothing is waiting here.")
+else:
+    st.caption(f"These can be taken back; after {days} days they are removed for good.")
+for conversation in deleted:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(markdown.line(conversation.title), width="stretch")
+        st.button(
+            "Restore",
+            key=f"restore_{conversation.id}",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=restore,
+            args=(conversation.id,),
+        )
+        st.button(
+            "Delete for good",
+            key=f"purge_{conversation.id}",
+            icon=":material/delete_forever:",
+            type="tertiary",
+            on_click=remove,
+            args=(conversation.id,),
+        )
