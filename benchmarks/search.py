@@ -143,7 +143,7 @@ FILE = {
 
 
 def build(engine: Engine, count: int) -> None:
-    """Fill a database of the version before the index, then let the migration make the index."""
+    """Fill a database of the version before the index."""
     migrate(engine, "0003")
     began = time.perf_counter()
     with engine.execution_options(writes=True).begin() as connection:
@@ -164,6 +164,10 @@ def build(engine: Engine, count: int) -> None:
                     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
                     connection.execute(text(statement), [_plain(row) for row in batch])
     print(f"built {count:,} messages in {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def index(engine: Engine) -> None:
+    """Let the migration make the index of what is there."""
     began = time.perf_counter()
     migrate(engine)
     print(f"migrated in {time.perf_counter() - began:.0f} s", flush=True)
@@ -301,10 +305,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="parley-search-"))
     try:
         url = chosen.database_url or f"sqlite:///{folder / 'parley.db'}"
+        engine = make_engine(url)
         if not chosen.keep:
-            engine = make_engine(url)
             build(engine, chosen.messages)
-            engine.dispose()
+        index(engine)
+        engine.dispose()
         store, words = Store(url), Words()
         measure_queries(store.engine, words, chosen.repetitions)
         measure_inserts(store, words, chosen.rounds, 100)

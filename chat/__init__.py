@@ -45,6 +45,7 @@ from chat.service import ChatService
 from chat.settings import Settings, gather
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
+from chat.store import Hit
 from chat.view import View
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "FileTooLong",
     "Fit",
     "Form",
+    "Hit",
     "ImportReport",
     "ItemReport",
     "Message",

@@ -21,6 +21,7 @@ from chat.tokens import Count, Counter
 
 PIXELS_PER_TOKEN = 750  # providers differ; this is the dearest of the usual ways to count
 LEAST_TOKENS_OF_A_PICTURE = 85
+KEPT_COUNTS = 100
 LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
 
 
@@ -28,6 +29,7 @@ class Attaching:
     def __init__(self, settings: Settings, counter: Counter) -> None:
         self._settings, self._counter = settings, counter
         self._files = Files(settings)
+        self._counts: dict[tuple[str, int, bool], Count] = {}  # the latest last
 
     def price(self, files: Sequence[File], room: int) -> tuple[FilePrice, ...]:
         """What each file would cost, or the sentence that says why it cannot be sent."""
@@ -96,7 +98,14 @@ class Attaching:
         if reading.kind is FileKind.IMAGE:
             tokens = math.ceil(reading.width * reading.height / PIXELS_PER_TOKEN)
             return Count(max(LEAST_TOKENS_OF_A_PICTURE, tokens), is_exact=False)
-        return self._counter.count(fenced(reading.name, reading.details, reading.text))
+        key = (reading.name, hash(reading.text), self._counter.is_exact)
+        count = self._counts.pop(key, None)
+        if count is None:
+            count = self._counter.count(fenced(reading.name, reading.details, reading.text))
+        self._counts[key] = count
+        while len(self._counts) > KEPT_COUNTS:
+            self._counts.pop(next(iter(self._counts)), None)
+        return count
 
     def _cut(
         self, file: File, reading: Reading, count: Count, room: int, *, may_cut: bool

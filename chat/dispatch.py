@@ -32,6 +32,7 @@ from chat.domain import (
 from chat.errors import (
     CannotSee,
     EmptyMessage,
+    FileTooLong,
     MessageTooLong,
     NothingToAnswer,
     ParleyError,
@@ -91,6 +92,9 @@ class Dispatch:
         if count.tokens > limit:
             raise MessageTooLong(count.tokens, limit, is_exact=count.is_exact)
         room = self._room(settings) - count.tokens - sum(file.tokens for file in kept)
+        if kept and room < 0:
+            tokens = sum(file.tokens for file in kept)
+            raise FileTooLong(kept[0].name, tokens=tokens, room=max(0, room + tokens))
         new = self._attaching.attach(
             submission.files, room, kept=len(kept), may_cut=submission.may_cut
         )
@@ -116,7 +120,10 @@ class Dispatch:
     ) -> None:
         """Raises `CannotSee` for a picture that the model is known not to read."""
         if any(file.kind is FileKind.IMAGE for file in files):
-            _, model = self.resolve(settings)
+            try:
+                _, model = self.resolve(settings)
+            except UnknownModel:  # sending will say so
+                return
             if sees_images(model, self._settings) is False:
                 raise CannotSee(self._catalogue.label(model.ref))
 

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from chat.dispatch import Dispatch
 from chat.domain import Conversation
+from chat.searching import parse
 from chat.settings import Settings
 from chat.sharing import Share, Snapshot, snapshot_of
-from chat.store import Store
+from chat.store import Hit, Store
 from chat.tree import title_from
 
 
@@ -35,10 +36,13 @@ class Library:
         """What can still be taken back with `undelete`, the latest first."""
         return self._store.conversations.deleted(owner, limit)
 
-    def search(self, owner: str, text: str, limit: int = 20) -> list[Conversation]:
-        """Conversations that hold every word of `text` in their title or messages."""
-        words = text.split()[:8]
-        return self._store.conversations.search(owner, words, limit) if words else []
+    def search(self, owner: str, typed: str, limit: int = 20, offset: int = 0) -> list[Hit]:
+        """Messages and titles that hold every word, the best first; the last word may be begun.
+
+        Knows "phrases", `model:`, `before:`, `after:`, `is:pinned` and `has:file`.
+        """
+        query = parse(typed)
+        return [] if query.is_empty else self._store.search.search(owner, query, limit, offset)
 
     # --- names, pins, deletion ----------------------------------------------------------------
 

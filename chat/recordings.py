@@ -6,6 +6,7 @@ import io
 import wave
 
 RATE = 16_000  # samples a second; what recognisers are trained on
+_MOST = 8_000_000  # bytes, whatever the header claims of a second
 _PIECE = 60  # seconds worked on at a time, to bound the memory
 
 
@@ -21,7 +22,8 @@ def compact(audio: bytes) -> bytes:
                 target.setnchannels(1)
                 target.setsampwidth(2)
                 target.setframerate(min(rate, RATE))
-                while frames := source.readframes(rate * _PIECE):
+                piece = min(rate * _PIECE, _MOST // (2 * channels))
+                while frames := source.readframes(piece):
                     target.writeframes(_mono(frames, channels, rate))
             return output.getvalue()
     except (wave.Error, EOFError, ValueError):

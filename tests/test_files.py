@@ -518,7 +518,9 @@ def test_logs_name_no_file_and_quote_nothing(caplog: pytest.LogCaptureFixture) -
 
 def test_the_same_file_is_read_once(files: Files) -> None:
     first = files.read(File("once.txt", b"only once"))
-    assert files.read(File("folder/once.txt", b"only once")) is first
+    again = files.read(File("folder/once.txt", b"only once"))
+    assert again == first
+    assert again.text is first.text
     assert files.read(File("other.txt", b"only once")).name == "other.txt"
 
 

@@ -426,8 +426,9 @@ def test_search_finds_words_in_titles_and_messages(
     provider.say("The capital is Lima.", "Something else.")
     peru = ask(service, "Tell me about Peru")
     ask(service, "Another thing 100%")
-    assert [c.id for c in service.search(ME, "lima peru")] == [peru.conversation_id]
-    assert len(service.search(ME, "%")) == 1
+    assert {hit.conversation_id for hit in service.search(ME, "capital lim")} == {
+        peru.conversation_id
+    }
     assert service.search(ME, "   ") == []
 
 

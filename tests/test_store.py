@@ -185,7 +185,7 @@ def test_a_failing_database_does_not_put_words_into_the_log(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     with store.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE messages RENAME COLUMN text TO words"))
+        connection.execute(text("ALTER TABLE messages RENAME COLUMN reasoning TO thoughts"))
     with pytest.raises(StoreFailed):
         store.messages.send(ME, None, question("my secret words"), answer())
     assert "database failed" in caplog.text and "secret" not in caplog.text

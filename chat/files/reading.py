@@ -11,7 +11,7 @@ import logging
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -84,7 +84,8 @@ class Files:
         key = (hashlib.sha256(file.data).digest(), name)
         outcome = self._recent.get(key, lambda: _judged(name, file.data))
         if isinstance(outcome, Reading):
-            return outcome
+            is_own = outcome.kind is FileKind.IMAGE  # of others the bytes are the file's
+            return outcome if is_own else replace(outcome, content=file.data)
         raise outcome(name)
 
 
@@ -98,9 +99,10 @@ def _worth(outcome: Reading | type[FileRefused]) -> tuple[int, float]:
 def _judged(name: str, data: bytes) -> Reading | type[FileRefused]:
     """The reading, or why there is none: an error that is kept would keep the file with it."""
     try:
-        return _read(name, data)
+        reading = _read(name, data)
     except FileRefused as error:
         return type(error)
+    return reading if reading.kind is FileKind.IMAGE else replace(reading, content=b"")
 
 
 def _read(name: str, data: bytes) -> Reading:

@@ -16,11 +16,12 @@ from chat.store.engine import cause, make_engine, migrate
 from chat.store.messages import MessageStore
 from chat.store.portable import PortableStore
 from chat.store.replies import Outcome, ReplyStore
+from chat.store.search import Hit, SearchStore
 from chat.store.shares import ShareStore
 
 log = logging.getLogger("chat.store")
 
-__all__ = ["Outcome", "Store"]
+__all__ = ["Hit", "Outcome", "Store"]
 
 
 class Store:
@@ -42,6 +43,7 @@ class Store:
         self.attachments = AttachmentStore(self.engine)
         self.shares = ShareStore(self.engine)
         self.portable = PortableStore(self.engine)
+        self.search = SearchStore(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -75,9 +75,10 @@ def add_attachments(
     """Store the files of a message: `kept` ones of an older version first, then `new` ones."""
     for place, old in enumerate(kept):
         session.add(_row(message_id, place, old, (old.sha256, old.text_sha256, old.preview_sha256)))
-    for place, file in enumerate(new, start=len(kept)):
-        pieces = (file.data, file.text.encode(), file.preview.encode())
-        hashes = [keep(session, piece) if piece else None for piece in pieces]
+    pieces = [(file.data, file.text.encode(), file.preview.encode()) for file in new]
+    keep_all(session, [piece for of_file in pieces for piece in of_file if piece])
+    for place, (file, of_file) in enumerate(zip(new, pieces, strict=True), start=len(kept)):
+        hashes = [_sha256(piece) if piece else None for piece in of_file]
         session.add(_row(message_id, place, file, hashes))
     session.flush()
 
@@ -104,11 +105,22 @@ def _row(
     )
 
 
+def keep_all(session: Session, pieces: Iterable[bytes]) -> None:
+    """Store contents, always in one order: two that store the same would wait for each other."""
+    by_hash = {_sha256(piece): piece for piece in pieces}
+    for sha256 in sorted(by_hash):
+        keep(session, by_hash[sha256])
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def keep(session: Session, data: bytes) -> str:
     """Store `data` unless it is there; its row is held, so that nobody removes it meanwhile."""
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = _sha256(data)
     held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256)
-    if session.scalar(held.with_for_update(key_share=True)) is None:
+    if session.scalar(held.with_for_update(read=True, key_share=True)) is None:
         dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
         insert = dialect.insert(ContentRow).values(sha256=sha256, data=data, created_at=now())
         session.execute(

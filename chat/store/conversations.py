@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
@@ -108,24 +108,6 @@ class ConversationStore:
         with writing(self._engine) as session:
             row = owned(session, owner, conversation_id, lock=True)
             row.pinned_at = now() if is_pinned else None
-
-    def search(self, owner: str, words: Sequence[str], limit: int = 20) -> list[Conversation]:
-        """Conversations whose title or messages hold every one of `words`, the latest first."""
-        with reading(self._engine) as session:
-            query = select(ConversationRow, _RUNNING).where(
-                ConversationRow.owner == owner, ConversationRow.deleted_at.is_(None)
-            )
-            for word in words:
-                in_messages = exists().where(
-                    MessageRow.conversation_id == ConversationRow.id,
-                    MessageRow.deleted_at.is_(None),
-                    MessageRow.text.icontains(word, autoescape=True),
-                )
-                query = query.where(
-                    or_(ConversationRow.title.icontains(word, autoescape=True), in_messages)
-                )
-            rows = session.execute(query.order_by(ConversationRow.updated_at.desc()).limit(limit))
-            return [row.to_domain(is_running=running) for row, running in rows]
 
     def change_settings(self, owner: str, conversation_id: str, settings: ReplySettings) -> None:
         with writing(self._engine) as session:

@@ -6,6 +6,7 @@ first and writes later would otherwise fail with "database is locked" instead of
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -113,8 +114,8 @@ def scrub(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
     _merge_index(engine)
-    with engine.connect() as connection:
-        # The pragma cannot run inside a transaction.
+    with contextlib.suppress(SQLAlchemyError, sqlite3.Error), engine.connect() as connection:
+        # The pragma cannot run inside a transaction. If it fails, a later one does it.
         connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
 
 

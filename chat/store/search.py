@@ -25,6 +25,12 @@ TITLES = 50
 PER_CONVERSATION = 3  # the others come after everything else
 YEARS = range(1990, 2100)
 
+# PostgreSQL: how best to look depends on how common a word is, so no plan serves for all of them.
+PLAN_EACH = (
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
+    " set_config('jit', 'off', true)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -53,6 +59,8 @@ class SearchStore:
         most = CANDIDATES * -(-(offset + limit) // CANDIDATES)
         with reading(self._engine) as session:
             connection = session.connection()
+            if not self._is_sqlite:
+                connection.execute(text(PLAN_EACH))
             titles = self._titles(connection, owner, query, max(TITLES, offset + limit))
             found = self._messages(connection, owner, query, most)
             if query.terms:

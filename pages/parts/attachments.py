@@ -12,6 +12,7 @@ from chat import Attachment, FileKind, Message, human_size
 from pages.parts import notices, state
 from pages.text import markdown
 
+_SHEETS = 10  # shown at most
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
 
@@ -55,6 +56,9 @@ def _draw_table(file: Attachment) -> None:
     if len(sheets) == 1:
         _draw_sheet(sheets[0], file)
     elif sheets:
+        if len(sheets) > _SHEETS:
+            st.caption(f"The first {_SHEETS} sheets:")
+            sheets = sheets[:_SHEETS]
         for tab, sheet in zip(st.tabs([_name(each) for each in sheets]), sheets, strict=True):
             with tab:
                 _draw_sheet(sheet, file)

@@ -1,7 +1,7 @@
 // The composer's text box, from the outside: tells which files it holds, makes a file of a very
 // long paste, and does what the page asks (append text, take a file out).
 const BOX = ".st-key-composer"
-const done = new Set() // commands, by id: the page repeats them until they are overwritten
+const done = new Set() // commands, by id: the page repeats the latest
 let page = null // the newest mount
 let told = "[]"
 let isWatching = false
@@ -103,5 +103,5 @@ export default function (component) {
   page = component
   watch()
   tell()
-  obey(component.data.command)
+  for (const command of component.data.commands) obey(command)
 }

@@ -7,6 +7,7 @@ make a file of a very long paste.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -
         key="box",
         data={
             "longPaste": state.service().settings.long_paste_characters,
-            "command": st.session_state.get("box_command"),
+            "commands": list(st.session_state.get("box_commands", ())),
         },
         default={"files": []},
         on_files_change=on_change,
@@ -72,7 +73,8 @@ def take(*, may_cut: bool) -> None:
 
 
 def _command(**wishes: str) -> None:
-    st.session_state["box_command"] = {"id": secrets.token_hex(8), **wishes}
+    commands: deque[dict[str, str]] = st.session_state.setdefault("box_commands", deque(maxlen=9))
+    commands.append({"id": secrets.token_hex(8), **wishes})
 
 
 def _uploaded() -> list[File]:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
-from pages.parts import box, live, notices, scroll, state, tray, voice
+from pages.parts import box, live, notices, state, tray, voice
 
 KEY = "composer"
 
@@ -31,6 +31,9 @@ def draw(view: View | None) -> None:
             with st.container(key="limits"):
                 st.caption(_limits(), text_alignment="right")
     settings = state.service().settings
+    # As late as this: what is given to the box is lost with a run that ends before it is drawn.
+    if "draft" in st.session_state:
+        st.session_state[KEY] = st.session_state.pop("draft")
     # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
     st.chat_input(
         "Ask anything",
@@ -71,8 +74,11 @@ def _submit() -> None:
     # Speech becomes text for the box, to be read before it is sent.
     others = [file for file in files if not is_audio(file.name, file.data)]
     state.keep_files([*state.kept_files(), *others])
-    _put_back(value.text)
-    if voices and not problem:
+    if problem:
+        _put_back(value.text)
+    else:
+        if value.text:
+            box.append(value.text)  # the words follow it the same way
         voice.keep(*voices)
 
 
@@ -98,14 +104,13 @@ def send(text: str, files: list[File] | None = None, *, may_cut: bool = False) -
     try:
         is_sent = _sent(Submission(text, tuple(files), may_cut=may_cut))
     finally:
-        if is_sent:
-            state.keep_files([])
-        else:  # whatever went wrong, the words come back
+        if not is_sent and not state.sent():  # whatever went wrong, the words come back
             _put_back(text)
             state.keep_files(files)
 
 
 def _sent(submission: Submission) -> bool:
+    sent = state.sent()
     answer = notices.attempt(
         state.service().send,
         state.owner(),
@@ -115,8 +120,11 @@ def _sent(submission: Submission) -> bool:
     )
     if answer is None:
         return False
-    state.show_conversation(answer.conversation_id)
-    scroll.wish(answer.id)
+    # From here on a click may end this callback at any look at the session; see `state.take_up`.
+    sent["answer"] = answer
+    if submission.files:
+        sent["files"] = True
+    state.take_up()
     return True
 
 
@@ -125,4 +133,4 @@ def _put_back(text: str) -> None:
     if text and text == st.session_state.get("put_back"):
         text += " "
     st.session_state["put_back"] = text
-    st.session_state[KEY] = text
+    st.session_state["draft"] = text

@@ -9,6 +9,8 @@ import secrets
 
 import streamlit as st
 
+from pages.parts import state
+
 _JS = """
 const done = new WeakMap()
 
@@ -33,8 +35,7 @@ _scroll = st.components.v2.component("parley_scroll", html="<i></i>", js=_JS)
 
 def wish(answer_id: str) -> None:
     """Scroll to the end when `answer_id` is drawn: this tab has just asked for it."""
-    st.session_state["scroll_to"] = answer_id
-    st.session_state.pop("scroll_message", None)
+    state.scroll_to(answer_id)
 
 
 def wish_message(message_id: str) -> None:

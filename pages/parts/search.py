@@ -1,4 +1,4 @@
-"""Search, in the sidebar in place of the list: words in titles and messages.
+"""Search, in the sidebar in place of the list: titles and messages, opened where they match.
 
 It stands in the main script, so that it also works while a reply is written.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import focus, notices, state
+from chat import Hit
+from pages.parts import focus, state
 from pages.text import markdown
 
 KEY = "search_text"
@@ -28,28 +29,43 @@ def draw() -> None:
         key=KEY,
         type="search",
         live=True,
-        placeholder="Words in titles and messages",
+        placeholder="Words, model:, after:, is:pinned",
         label_visibility="collapsed",
     )
     focus.on(KEY)
     found = state.stored().search(state.owner(), text or "")
     if text and not found:
         st.caption("Nothing found.")
-    for conversation in found:
+    for hit in found:
         st.button(
-            markdown.line(conversation.title),
-            key=f"found_{conversation.id}",
-            icon=":material/chat_bubble:",
+            markdown.line(hit.title),
+            key=f"found_{hit.message_id or hit.conversation_id}",
+            icon=":material/keep:" if hit.is_pinned else ":material/chat_bubble:",
             type="tertiary",
             width="stretch",
             wrap=False,
             on_click=_open,
-            args=(conversation.id,),
+            args=(hit.conversation_id, hit.message_id),
         )
+        if hit.message_id:
+            st.caption(_marked(hit))
 
 
-def _open(conversation_id: str) -> None:
-    notices.dismiss()
+def _marked(hit: Hit) -> str:
+    """The place in the message, what was looked for in bold."""
+    pieces = (
+        (piece, markdown.line(piece.strip()), is_match) for piece, is_match in hit.snippet if piece
+    )
+    written = ""
+    for piece, text, is_match in pieces:
+        before = " " if piece[:1].isspace() else ""
+        after = " " if piece[-1:].isspace() else ""
+        written += before + (f"**{text}**" if is_match and text else text) + after
+    return written
+
+
+def _open(conversation_id: str, message_id: str | None) -> None:
+    from pages.parts import listing  # it draws the search in its place
+
     toggle()
-    state.set_temporary(is_temporary=False)
-    state.show_conversation(conversation_id)
+    listing.open_message(conversation_id, message_id)

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from chat import ChatService, File, ReplySettings, gather, open_chat
+from chat import ChatService, File, Message, ReplySettings, gather, open_chat
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 30  # messages drawn at first; "show earlier" adds as many
@@ -119,6 +119,32 @@ def kept_files() -> list[File]:
 
 def keep_files(files: list[File]) -> None:
     st.session_state["kept_files"] = list(files)
+
+
+def sent() -> dict[str, Any]:
+    """What was sent and is not yet in view; one object, so that it can be filled at any time."""
+    found: dict[str, Any] = st.session_state.setdefault("sent", {})
+    return found
+
+
+def take_up() -> Message | None:
+    """Show the conversation of what was just sent; its files wait no longer."""
+    found = sent()
+    answer: Message | None = found.get("answer")
+    if answer is not None:
+        if found.get("files"):
+            keep_files([])
+        st.session_state.pop("draft", None)
+        show_conversation(answer.conversation_id)
+        scroll_to(answer.id)
+        found.clear()
+    return answer
+
+
+def scroll_to(answer_id: str) -> None:
+    """Scroll to the end when this answer is drawn: this tab has just asked for it."""
+    st.session_state["scroll_to"] = answer_id
+    st.session_state.pop("scroll_message", None)
 
 
 def drawn(place: str) -> int:

@@ -55,7 +55,7 @@ def _draw(send: Send, *, is_busy: bool) -> None:
                 _draw_file(number, price, file, is_kept=number < len(kept))
         _draw_sum(prices)
         if kept:
-            _draw_send(prices, is_busy=is_busy)
+            _draw_send(prices, is_busy=is_busy or bool(waiting))
         else:
             st.empty()
 
@@ -143,7 +143,10 @@ def _is_guide() -> bool:
 
 
 def _draw_send(prices: tuple[FilePrice, ...], *, is_busy: bool) -> None:
-    """The box sends nothing while it is empty, and files that came back are not in it."""
+    """The box sends nothing while it is empty, and files that came back are not in it.
+
+    With files in the box its own arrow sends them all.
+    """
     can_cut = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
     may_cut = can_cut or notices.code() == FileTooLong.code
     with st.container(horizontal=True):

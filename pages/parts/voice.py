@@ -35,6 +35,10 @@ def draw_microphone() -> None:
     # Not at the top: the recorder registers with the running server when it is imported.
     from streamlit_mic_recorder import mic_recorder
 
+    if any(each.words is not None for each in _all()):
+        # Undrawn for a while, it forgets the recording, which it would send along for ever.
+        st.button("Dictate", key="mic_resting", icon=":material/mic:", disabled=True)
+        return
     recorded = mic_recorder(
         start_prompt="Dictate",
         stop_prompt="■ Stop and transcribe",
@@ -144,7 +148,7 @@ def _collect() -> bool:
         else:
             _all().remove(recording)
     if texts:
-        if not _all():
+        if not _all() and notices.code():
             notices.dismiss()
         box.append(" ".join(texts))
     return True

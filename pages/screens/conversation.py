@@ -5,6 +5,7 @@ import streamlit as st
 from chat import NotFound, ParleyError
 from pages.parts import announcer, composer, live, notices, scroll, sidebar, state, transcript
 
+state.take_up()
 service, owner = state.service(), state.owner()
 view = None
 if wanted := state.conversation_id():
