@@ -148,6 +148,8 @@ def _sqlite() -> None:
         " WHERE r.message_id IS NULL ORDER BY r.id"
     )
     op.execute("INSERT INTO search_words (search_words, rank) VALUES ('hashsize', 1048576)")
+    # Else the first messages to come would have to put the parts together.
+    op.execute("INSERT INTO search_words (search_words) VALUES ('optimize')")
     _indexes()
     for name, when, body in (
         ("message_added", f"INSERT ON messages WHEN {_is_indexed('NEW')}", _add_message("NEW")),
