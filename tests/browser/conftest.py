@@ -162,7 +162,8 @@ def visit(
     yield open_app
     if request.node.stash.get(_FAILED, False):
         _keep_evidence(request.node.name, opened, app)
-    broken = [page.locator(_BROKEN).all_inner_texts() for page in opened]
+    still_open = [page for page in opened if not page.is_closed()]
+    broken = [page.locator(_BROKEN).all_inner_texts() for page in still_open]
     for page in opened:
         page.close()
     for each in contexts:

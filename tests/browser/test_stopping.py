@@ -96,7 +96,6 @@ def test_the_toolbars_own_stop_does_not_leave_a_frozen_page(
         chat.wait_word(gate_at - 1)
     server.wait_for_requests(1)
     chat.page.get_by_test_id("stStatusWidget").get_by_text("Stop").click()
-    chat.wait_settled()
     held.set()
     chat.wait_word(59)
     chat.wait_done()
