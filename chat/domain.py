@@ -29,6 +29,15 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Who looks: `owner` is what all they make is kept under; nobody else's is theirs to see."""
+
+    owner: str
+    email: str = ""
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one provider call; `is_reported` when the provider counted them itself."""
 
