@@ -258,19 +258,20 @@ def without_index(engine: Engine) -> Iterator[None]:
 
 
 def measure_inserts(store: Store, words: Words, rounds: int, each: int) -> None:
-    """A question, its answer saved twice and its end, as a reply stores them; in turns."""
+    """A question, its answer saved each second, and its end; with and without, in turns."""
     conversation: str | None = None
 
     def talk() -> None:
         nonlocal conversation
         question = NewQuestion(words.latin(words.length(is_answer=False)), 10, True)
         reply = words.latin(words.length(is_answer=True))
+        saves = 1 + len(reply) // 300  # one a second, at about 60 tokens a second
         began = time.perf_counter()
         sent = store.messages.send(
             SOME, conversation, question, NewAnswer(new_id(), MODELS[0], "w"), title="Title"
         )
-        store.replies.save(sent.id, "w", reply[:100], "")
-        store.replies.save(sent.id, "w", reply[: len(reply) // 2], "")
+        for save in range(saves):
+            store.replies.save(sent.id, "w", reply[: save * 300], "")
         store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, reply))
         times.append((time.perf_counter() - began) * 1000)
         conversation = sent.conversation_id if words.random.random() < 0.9 else None
@@ -300,7 +301,7 @@ def main() -> None:
     options.add_argument("--database-url", default="")
     options.add_argument("--keep", action="store_true", help="use what is there already")
     options.add_argument("--repetitions", type=int, default=20)
-    options.add_argument("--rounds", type=int, default=10)
+    options.add_argument("--rounds", type=int, default=40)
     chosen = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="parley-search-"))
     try:
@@ -312,7 +313,7 @@ def main() -> None:
         engine.dispose()
         store, words = Store(url), Words()
         measure_queries(store.engine, words, chosen.repetitions)
-        measure_inserts(store, words, chosen.rounds, 100)
+        measure_inserts(store, words, chosen.rounds, 25)
         conversation = store.conversations.latest(FEW, 1)[0].id
         took = timed(lambda: store.conversations.purge(FEW, conversation)) / 1000
         print(f"\npurging one conversation, its words included: {took:.1f} s")

@@ -14,16 +14,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, bindparam, text
 
 from chat.domain import Role
-from chat.searching import Matcher, Query, Term, is_cjk
+from chat.searching import Matcher, Query
 from chat.store.engine import reading
+from chat.store.matching import Marks, postgresql_marks, postgresql_words, sqlite_match
 from chat.store.schema import Moment, now
 
-MARK = "\ue000"
 CANDIDATES = 300  # of the newest that match so many are ranked
 LOOKED_AT = 8000  # characters of each candidate that are ranked by
 TITLES = 50
+NEAR = 1500  # rows that are looked at one by one
 PER_CONVERSATION = 3  # the others come after everything else
-YEARS = range(1990, 2100)
 
 # PostgreSQL: how best to look depends on how common a word is, so no plan serves for all of them.
 PLAN_EACH = (
@@ -63,8 +63,7 @@ class SearchStore:
                 connection.execute(text(PLAN_EACH))
             titles = self._titles(connection, owner, query, max(TITLES, offset + limit))
             found = self._messages(connection, owner, query, most)
-            if query.terms:
-                found = _ranked(found, matcher)
+            found = _ranked(found, matcher) if query.terms else found
             page = [*titles, *found][offset : offset + limit]
             return [_hit(row, matcher, self._whole(connection, row, matcher)) for row in page]
 
@@ -72,22 +71,29 @@ class SearchStore:
         self, connection: Connection, owner: str, query: Query, limit: int
     ) -> Sequence[Row[Any]]:
         """Conversations by their title; without words only when all that is asked is a pin."""
-        only_pins = query.is_pinned and query.fits_titles
-        if not (query.fits_titles and query.terms) and not only_pins:
+        if not query.fits_titles or not (query.terms or query.is_pinned):
             return []
         values: dict[str, Any] = {"owner": owner, "limit": limit}
-        where = ["c.owner = :owner", "c.deleted_at IS NULL"]
-        source = "conversations c"
-        if query.terms:
-            source = f"{self._source()} JOIN conversations c ON c.id = r.conversation_id"
-            where += [
-                "r.message_id IS NULL",
-                "r.owner = :owner",
-                self._match(owner, query, values, "t"),
-            ]
-        where += _bounds("c.updated_at", query, values)
+        where = [
+            "c.owner = :owner",
+            "c.deleted_at IS NULL",
+            *_bounds("c.updated_at", query, values),
+        ]
         if query.is_pinned:
             where.append("c.pinned_at IS NOT NULL")
+        source = "conversations c"
+        if query.terms:
+            match = self._match(query, Marks.of_titles(owner), values)
+            if _is_short(query) and not self._is_sqlite:
+                titles = f"{source} JOIN search_rows r ON r.conversation_id = c.id"
+                source = (
+                    f"(SELECT c.*, r.words FROM {titles} WHERE {' AND '.join(where)}"
+                    f" AND r.message_id IS NULL ORDER BY c.updated_at DESC LIMIT {NEAR}) c"
+                )
+                where.append(match.replace("r.words", "c.words"))
+            else:
+                source = f"{self._source()} JOIN {source} ON c.id = r.conversation_id"
+                where += ["r.message_id IS NULL", "r.owner = :owner", match]
         statement = (
             "SELECT c.id AS conversation_id, c.title, c.pinned_at, NULL AS message_id,"
             " NULL AS role, NULL AS model, c.title AS beginning, c.updated_at AS at"
@@ -107,22 +113,24 @@ class SearchStore:
             return []
         values: dict[str, Any] = {"owner": owner}
         where = ["r.owner = :owner", "r.message_id IS NOT NULL", *_bounds("r.at", query, values)]
+        if not (query.terms or query.has_file or pinned):
+            if models:
+                where.append("m.model IN :models")
+                values["models"] = models
+            return self._joined(connection, "search_rows r", where, "r.at", limit, values)
         if query.has_file:
             where.append("r.has_file")
-        is_indexed = bool(query.terms or query.has_file or query.is_pinned)
-        if is_indexed:
-            where.append(self._match(owner, query, values, "m", models, pinned))
-        elif models:
-            where.append("m.model IN :models")
-            values["models"] = models
-        if self._is_sqlite or not is_indexed:
-            order = "r.at"
-            if is_indexed:
-                order = "search_words.rowid" if self._is_sqlite else "r.id"
-            source = self._source() if is_indexed else "search_rows r"
-            found = self._joined(connection, source, where, order, limit, values)
+        if pinned and not self._is_sqlite:
+            where.append("r.conversation_id IN :pinned")
+            values["pinned"], pinned = pinned, []
+        match = self._match(query, Marks.of_messages(owner, query, models, pinned), values)
+        if self._is_sqlite:
+            where.append(match)
+            order = "search_words.rowid"
+            found = self._joined(connection, self._source(), where, order, limit, values)
         else:
-            found = self._joined_later(connection, where, limit, values)
+            near = self._near(connection, where, match, limit, values) if _is_short(query) else None
+            found = near or self._joined_later(connection, [*where, match], limit, values)
         return found if query.terms else sorted(found, key=lambda row: row.at, reverse=True)
 
     def _joined(
@@ -145,6 +153,28 @@ class SearchStore:
         )
         return _rows(connection, statement, {**values, "limit": limit, "looked_at": LOOKED_AT})
 
+    def _near(
+        self,
+        connection: Connection,
+        where: Sequence[str],
+        match: str,
+        limit: int,
+        values: dict[str, Any],
+    ) -> Sequence[Row[Any]] | None:
+        """PostgreSQL: what matches among the newest rows, if that is enough or they are all.
+
+        Its index finds the beginning of a word by all words that begin so: slow for two letters.
+        """
+        statement = (
+            f"SELECT r.id, {match} AS fits FROM (SELECT r.id, r.words FROM search_rows r"
+            f" WHERE {' AND '.join(where)} ORDER BY r.at DESC LIMIT {NEAR}) r"
+        )
+        rows = _rows(connection, statement, values)
+        ids = sorted((row.id for row in rows if row.fits), reverse=True)[:limit]
+        if len(rows) == NEAR and len(ids) < limit:
+            return None
+        return self._numbered(connection, ids)
+
     def _joined_later(
         self, connection: Connection, where: Sequence[str], limit: int, values: dict[str, Any]
     ) -> Sequence[Row[Any]]:
@@ -160,16 +190,18 @@ class SearchStore:
                 " ORDER BY r.id DESC LIMIT :piece"
             )
             ids = [row.id for row in _rows(connection, statement, {**values, "piece": piece})]
-            if ids:
-                these = ["r.id IN :ids"]
-                found += self._joined(
-                    connection, "search_rows r", these, "r.id", piece, {"ids": ids}
-                )
+            found += self._numbered(connection, ids)
             if len(ids) < piece:
                 break
             values["below"], bound = ids[-1], " AND r.id < :below"
             piece *= 4  # many were deleted
         return found[:limit]
+
+    def _numbered(self, connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+        if not ids:
+            return []
+        these = {"ids": list(ids)}
+        return self._joined(connection, "search_rows r", ["r.id IN :ids"], "r.id", len(ids), these)
 
     def _pinned(self, connection: Connection, owner: str) -> list[str]:
         statement = (
@@ -178,11 +210,6 @@ class SearchStore:
         )
         return list(connection.execute(text(statement), {"owner": owner}).scalars())
 
-    def _source(self) -> str:
-        if self._is_sqlite:
-            return "search_words CROSS JOIN search_rows r ON r.id = search_words.rowid"
-        return "search_rows r"
-
     def _models(self, connection: Connection, query: Query) -> list[str]:
         """The models whose reference holds what was asked for."""
         if not query.models:
@@ -190,39 +217,20 @@ class SearchStore:
         known = connection.execute(text("SELECT model FROM search_models")).scalars()
         return [model for model in known if all(part in model.casefold() for part in query.models)]
 
-    def _match(
-        self,
-        owner: str,
-        query: Query,
-        values: dict[str, Any],
-        kind: str,
-        models: Sequence[str] = (),
-        conversations: Sequence[str] = (),
-    ) -> str:
-        """The condition on the index: the words and the marks."""
-        marks = [[f"{kind}{owner.encode().hex()}"]]
-        if kind == "m":
-            marks += [list(days) for days in _days(query)]
-            if conversations:
-                marks.append([f"c{id_}" for id_ in conversations])
-            if query.has_file:
-                marks.append(["f"])
-            if models:
-                marks.append([f"a{model[:500].encode().hex()}" for model in models])
+    def _source(self) -> str:
         if self._is_sqlite:
-            values["match"] = " AND ".join(
-                [
-                    *(_any(f'"{MARK}{mark}"' for mark in either) for either in marks),
-                    *(_sqlite_term(term) for term in query.terms),
-                ]
-            )
+            return "search_words CROSS JOIN search_rows r ON r.id = search_words.rowid"
+        return "search_rows r"
+
+    def _match(self, query: Query, marks: Marks, values: dict[str, Any]) -> str:
+        """The condition on the index; what it is asked with goes into `values`."""
+        if self._is_sqlite:
+            values["match"] = sqlite_match(query, marks)
             return "search_words MATCH :match"
-        values["marks"] = " & ".join(
-            "(" + " | ".join(f"'{MARK}{mark}'" for mark in either) + ")" for either in marks
-        )
+        values["marks"] = postgresql_marks(marks)
         if not query.terms:
             return "r.words @@ CAST(:marks AS tsquery)"
-        values["match"] = " & ".join(_postgresql_term(term) for term in query.terms)
+        values["match"] = postgresql_words(query)
         return "r.words @@ (CAST(:marks AS tsquery) && to_tsquery('simple', :match))"
 
     def _whole(self, connection: Connection, row: Row[Any], matcher: Matcher) -> str:
@@ -255,47 +263,8 @@ def _bounds(column: str, query: Query, values: dict[str, Any]) -> Iterable[str]:
         yield f"{column} < :before"
 
 
-def _days(query: Query) -> Iterable[list[str]]:
-    """Marks of years, months and days, any of which a message of that time has."""
-    if query.before:
-        end = query.before
-        yield [
-            *(f"d{year}" for year in YEARS if year < end.year),
-            *(f"d{end.year:04}{month:02}" for month in range(1, end.month)),
-            *(f"d{end.year:04}{end.month:02}{day:02}" for day in range(1, end.day)),
-            "d",
-        ]
-    if query.after:
-        begin = query.after
-        yield [
-            *(f"d{year}" for year in YEARS if year > begin.year),
-            *(f"d{begin.year:04}{month:02}" for month in range(begin.month + 1, 13)),
-            *(f"d{begin.year:04}{begin.month:02}{day:02}" for day in range(begin.day, 32)),
-        ]
-
-
-def _any(phrases: Iterable[str]) -> str:
-    return "(" + " OR ".join(phrases) + ")"
-
-
-def _sqlite_term(term: Term) -> str:
-    words = (" ".join(token) if is_cjk(token) else token for token in term.tokens)
-    return f'"{" ".join(words)}"' + ("*" if term.is_prefix else "")
-
-
-def _postgresql_term(term: Term) -> str:
-    """Neighbours of CJK characters are not held to their order: the pairs nearly say it all."""
-    has_cjk = any(is_cjk(token) for token in term.tokens)
-    parts: list[str] = []
-    for token in term.tokens:
-        if is_cjk(token):
-            pairs = [token[at : at + 2] for at in range(len(token) - 1)] or [token]
-            parts += (f"'{pair}'" for pair in pairs)
-        else:
-            parts.append(f"'{token[:64]}'")
-    if term.is_prefix:
-        parts[-1] += ":*"
-    return "(" + (" & " if has_cjk else " <-> ").join(parts) + ")"
+def _is_short(query: Query) -> bool:
+    return any(term.is_prefix and len(term.tokens[-1]) <= 3 for term in query.terms)
 
 
 def _ranked(found: Sequence[Row[Any]], matcher: Matcher) -> list[Row[Any]]:
