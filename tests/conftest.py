@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from chat import ChatService, open_chat
 from chat.domain import Usage
@@ -23,9 +24,35 @@ def postgres() -> Iterator[URL]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "parley.db"
+    Store(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: URL) -> Iterator[str]:
+    with postgres_database(postgres) as url:
+        Store(url).close()
+        yield str(make_url(url).database)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database; every test that asks for one runs on both kinds."""
+    """A new database, migrated; every test that asks for one runs on both kinds."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "parley.db")
+        yield f"sqlite:///{tmp_path / 'parley.db'}"
+        return
+    template = request.getfixturevalue("migrated_template")
+    with postgres_database(request.getfixturevalue("postgres"), template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a table, of both kinds."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'parley.db'}"
         return

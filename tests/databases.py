@@ -35,13 +35,13 @@ def postgres_server() -> Iterator[URL]:
 
 
 @contextmanager
-def postgres_database(server: URL) -> Iterator[str]:
-    """The URL of an empty database, dropped in the end."""
+def postgres_database(server: URL, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own, empty or a copy of `template`, dropped in the end."""
     name = f"parley_{token_hex(6)}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         yield server.set(database=name).render_as_string(hide_password=False)
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -520,8 +520,8 @@ def test_the_index_is_in_step_after_anything_that_happens(store: Store) -> None:
         assert sorted(hit.message_id or hit.conversation_id for hit in hits) == sorted(there)
 
 
-def test_the_migration_finds_what_was_there(database_url: str) -> None:
-    engine = make_engine(database_url)
+def test_the_migration_finds_what_was_there(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
     migrate(engine, "0003")
     with engine.execution_options(writes=True).begin() as connection:
         at = "2024-05-06 07:08:09.000000"
@@ -542,7 +542,7 @@ def test_the_migration_finds_what_was_there(database_url: str) -> None:
                 )
             )
     engine.dispose()
-    store = Store(database_url)
+    store = Store(empty_database_url)
     assert [hit.message_id for hit in find(store, "芋")] == ["m1"]
     assert [hit.message_id for hit in find(store, "yam model:yam after:2024-05-06")] == ["m1"]
     assert [hit.message_id for hit in find(store, "胡桃")] == [None]

@@ -34,8 +34,8 @@ def revisions() -> list[str]:
 
 
 @pytest.mark.parametrize("first", revisions())
-def test_every_released_version_migrates_to_the_newest(database_url: str, first: str) -> None:
-    engine = make_engine(database_url)
+def test_every_released_version_migrates_to_the_newest(empty_database_url: str, first: str) -> None:
+    engine = make_engine(empty_database_url)
     migrate(engine, first)
     migrate(engine)
     tables = inspect(engine)
@@ -48,9 +48,9 @@ def test_every_released_version_migrates_to_the_newest(database_url: str, first:
     engine.dispose()
 
 
-def test_opening_a_store_twice_at_once_migrates_once(database_url: str) -> None:
+def test_opening_a_store_twice_at_once_migrates_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        stores = list(pool.map(Store, [database_url] * 4))
+        stores = list(pool.map(Store, [empty_database_url] * 4))
     for store in stores:
         assert store.conversations.latest(ME) == []
         store.close()
