@@ -10,6 +10,8 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
+# A few files at a time; those with a browser come last, for its event loop stays in the thread.
+PYTEST  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test fast check format browser clean
 .DEFAULT_GOAL := run
@@ -19,10 +21,10 @@ run: $(RUN)
 
 test: $(DEV) browser
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 fast: $(DEV)
-	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+	$(PYTEST) -m "not browser" $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -15,9 +15,11 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_ten_refreshes_lose_and_double_nothing(watched_chat: Chat, server: LLMServer) -> None:
-    chat = watched_chat
-    server.next(Script(tokens=500, pace=25))
+def test_ten_refreshes_lose_and_double_nothing(
+    watched_chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    chat, held = watched_chat, gate()
+    server.next(Script(tokens=500, pace=25, gate=held, gate_at=400))
     chat.send("Tell me a long story")
     for place in range(0, 300, 30):  # a load takes about as long as 30 tokens
         chat.wait_word(place)
@@ -25,6 +27,7 @@ def test_ten_refreshes_lose_and_double_nothing(watched_chat: Chat, server: LLMSe
         shown = len(chat.shown_words())
         chat.reload()
         chat.wait_word(max(0, shown - 1))
+    held.set()
     chat.wait_word(499, timeout=30_000)
     chat.wait_done()
     assert chat.shown_words() == numbered(500)
