@@ -39,6 +39,7 @@ from chat.errors import (
 )
 from chat.files.kinds import is_audio
 from chat.generation import Piece
+from chat.jobs import ImportJob
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
@@ -65,6 +66,7 @@ __all__ = [
     "Fit",
     "Form",
     "Hit",
+    "ImportJob",
     "ImportReport",
     "ItemReport",
     "Message",

@@ -17,6 +17,7 @@ from chat.tokens import Counter
 from chat.worker import Worker
 
 IN_MEMORY = "sqlite://"
+PURGE_EVERY = 3600.0  # seconds
 log = logging.getLogger("chat.bootstrap")
 
 
@@ -53,9 +54,12 @@ def open_chat(
 
 def _purging(service: ChatService) -> Callable[[], object]:
     def purge() -> None:
-        try:
-            service.purge_expired()
-        except ParleyError as error:  # it is tried again at the next start
-            log.warning("what was deleted long ago could not be removed: %s", error)
+        while True:
+            try:
+                service.purge_expired()
+            except ParleyError as error:  # it is tried again the next time
+                log.warning("what was deleted long ago could not be removed: %s", error)
+            if service.wait_for_close(PURGE_EVERY):
+                return
 
     return purge

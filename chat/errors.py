@@ -7,6 +7,7 @@
     │   ├── MessageTooLong
     │   ├── ReplyRunning
     │   ├── NothingToAnswer
+    │   ├── ImportRunning
     │   ├── TooManyFiles
     │   ├── CannotSee       the model reads no images
     │   ├── FileRefused     names the file
@@ -77,6 +78,11 @@ class ReplyRunning(Refused):
 class NothingToAnswer(Refused):
     code = "nothing_to_answer"
     sentence = "There is no question left to answer here. Undo the deletion or ask again."
+
+
+class ImportRunning(Refused):
+    code = "import_running"
+    sentence = "An import of yours is still running. Wait for its end or cancel it, then go on."
 
 
 class TooManyFiles(Refused):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 from chat.carrying import Carrying
 from chat.dispatch import Dispatch
@@ -33,6 +33,7 @@ from chat.errors import (
     ServiceClosed,
 )
 from chat.generation import Piece
+from chat.jobs import ImportJob, ImportJobs
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording
@@ -66,6 +67,8 @@ class ChatService(Carrying):
         self._temporary: ChatService | None = None
         self._purge_at = 0.0
         self._chores: list[threading.Thread] = []
+        self._imports = ImportJobs()
+        self._closing = threading.Event()
         self._lock = threading.Lock()
 
     # --- temporary conversations ---------------------------------------------------------------
@@ -312,14 +315,36 @@ class ChatService(Carrying):
             )
         )
 
+    def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
+        """`import_` in the background: the job tells how far it is. Raises `ImportRunning`."""
+        job = self._imports.begin(owner)
+
+        def work() -> None:
+            self._imports.run(job, lambda *hooks: self.import_(owner, file, name, *hooks))
+
+        self.begin_chore(work)
+        return job
+
+    def import_job(self, owner: str) -> ImportJob | None:
+        """The owner's running import, or the last one of this process with its report."""
+        return self._imports.of(owner)
+
     def begin_chore(self, work: Callable[[], object]) -> None:
         """Do something in the background that nobody waits for, except `close`."""
         chore = threading.Thread(target=work, name="parley-chore", daemon=True)
-        self._chores.append(chore)
-        chore.start()
+        with self._lock:
+            self._chores = [each for each in self._chores if each.is_alive()]
+            self._chores.append(chore)
+            chore.start()
+
+    def wait_for_close(self, seconds: float) -> bool:
+        """For chores that come round again: whether the service is about to close."""
+        return self._closing.wait(seconds)
 
     def close(self) -> None:
         """Interrupt what runs, store it, close connections."""
+        self._closing.set()
+        self._imports.cancel_all()
         with self._lock:
             self._open_temporary, temporary = None, self._temporary
         if temporary is not None:

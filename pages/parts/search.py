@@ -1,6 +1,7 @@
-"""Search, in the sidebar in place of the list: titles and messages, opened where they match.
+"""Search: titles and messages, opened where they match.
 
-It stands in the main script, so that it also works while a reply is written.
+In the sidebar it stands in place of the list, and in the main script, so that it also works while
+a reply is written. On the History page it has more room and shows as many as are wanted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from pages.parts import focus, state
 from pages.text import markdown
 
 KEY = "search_text"
+PAGE_KEY = "history_search"
+AT_ONCE = 20  # hits on the History page before more are asked for
+
+_PREFIXES = (
+    'Several words must all occur; "words in quotes" stand together. Narrow it down with '
+    "`model:gpt`, `after:2026-01`, `before:2026-03-15`, `is:pinned` or `has:file`."
+)
 
 
 def is_open() -> bool:
@@ -24,31 +32,62 @@ def toggle() -> None:
 
 
 def draw() -> None:
+    """In the sidebar."""
+    text = _draw_box(KEY)
+    focus.on(KEY)
+    found = state.stored().search(state.owner(), text)
+    if text and not found:
+        st.caption("Nothing found.")
+    for hit in found:
+        _draw_hit(hit)
+
+
+def draw_page() -> None:
+    """On a page of its own; a hit leads to the chat."""
+    text = _draw_box(PAGE_KEY)
+    most = AT_ONCE * int(st.session_state.get("history_pages", 1))
+    found = state.stored().search(state.owner(), text, limit=most + 1)
+    if not text:
+        st.caption(_PREFIXES)
+    elif not found:
+        st.caption("Nothing found. Fewer words, or the beginning of one, find more.")
+    with st.container(key="found", gap="xsmall"):
+        for hit in found[:most]:
+            if _draw_hit(hit):
+                st.switch_page(
+                    "pages/screens/conversation.py", query_params={"c": hit.conversation_id}
+                )
+    if len(found) > most:
+        st.button("Show more", key="found_more", icon=":material/expand_more:", on_click=_more)
+
+
+def _draw_box(key: str) -> str:
     text = st.text_input(
         "Search your conversations",
-        key=KEY,
+        key=key,
         type="search",
         live=True,
         placeholder="Words, model:, after:, is:pinned",
         label_visibility="collapsed",
+        on_change=lambda: st.session_state.pop("history_pages", None),
     )
-    focus.on(KEY)
-    found = state.stored().search(state.owner(), text or "")
-    if text and not found:
-        st.caption("Nothing found.")
-    for hit in found:
-        st.button(
-            markdown.line(hit.title),
-            key=f"found_{hit.message_id or hit.conversation_id}",
-            icon=":material/keep:" if hit.is_pinned else ":material/chat_bubble:",
-            type="tertiary",
-            width="stretch",
-            wrap=False,
-            on_click=_open,
-            args=(hit.conversation_id, hit.message_id),
-        )
-        if hit.message_id:
-            st.caption(_marked(hit))
+    return text or ""
+
+
+def _draw_hit(hit: Hit) -> bool:
+    is_pressed = st.button(
+        markdown.line(hit.title),
+        key=f"found_{hit.message_id or hit.conversation_id}",
+        icon=":material/keep:" if hit.is_pinned else ":material/chat_bubble:",
+        type="tertiary",
+        width="stretch",
+        wrap=False,
+        on_click=_open,
+        args=(hit.conversation_id, hit.message_id),
+    )
+    if hit.message_id:
+        st.caption(_marked(hit))
+    return is_pressed
 
 
 def _marked(hit: Hit) -> str:
@@ -64,8 +103,13 @@ def _marked(hit: Hit) -> str:
     return written
 
 
+def _more() -> None:
+    st.session_state["history_pages"] = int(st.session_state.get("history_pages", 1)) + 1
+
+
 def _open(conversation_id: str, message_id: str | None) -> None:
     from pages.parts import listing  # it draws the search in its place
 
-    toggle()
+    st.session_state["is_searching"] = False
+    st.session_state.pop(KEY, None)
     listing.open_message(conversation_id, message_id)

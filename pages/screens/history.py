@@ -4,8 +4,8 @@ import tempfile
 
 import streamlit as st
 
-from chat import Fate, ParleyError
-from pages.parts import notices, state
+from chat import Fate, ImportReport
+from pages.parts import notices, search, state
 from pages.text import markdown
 
 service, owner = state.stored(), state.owner()
@@ -43,25 +43,41 @@ def pack() -> None:
 
 
 def bring_in() -> None:
-    """Import what was uploaded, and keep the report to be read."""
+    """Begin to import what was uploaded."""
     uploaded = st.session_state["import_file"]
-    if uploaded is None:
-        return
-    bar = st.progress(0.0, "Reading…")
+    if uploaded is not None:
+        notices.attempt(service.begin_import, owner, uploaded, uploaded.name)
 
-    def tell(done: int, total: int) -> None:
-        bar.progress(min(1.0, done / max(1, total)), "Reading…")
 
-    try:
-        st.session_state["report"] = service.import_(owner, uploaded, uploaded.name, tell)
-    except ParleyError as error:
-        notices.say(error.sentence, error.code)
-    bar.empty()
+@st.fragment(run_every=0.5)
+def follow_import() -> None:
+    """Show how far a running import is; once it is over the page is drawn with its report."""
+    job = service.import_job(owner)
+    if job is None or not job.is_running:
+        st.rerun()
+    with st.container(key="import_running"):
+        read, total = job.done / 1_000_000, job.total / 1_000_000
+        text = f"Importing: {read:,.1f} of {total:,.1f} MB" if total else "Importing…"
+        st.progress(min(1.0, job.done / max(1, job.total)), text)
+        st.button("Cancel", key="cancel_import", disabled=job.is_cancelled, on_click=job.cancel)
+
+
+def draw_report(report: ImportReport) -> None:
+    with st.container(key="import_report", border=True):
+        st.markdown(f"**{report.sentence}**")
+        for note in report.notes:
+            st.caption(markdown.line(note))
+        for item in report.items[:_SHOWN]:
+            said = markdown.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
+            st.markdown(f":small[{_ICONS[item.fate]} {item.fate.capitalize()}: {said}]")
+        if len(report.items) > _SHOWN:
+            st.caption(f"… and {len(report.items) - _SHOWN:,} more")
 
 
 st.page_link("pages/screens/conversation.py", label="Back to the chat", icon=":material/chat:")
 st.header("History", anchor=False)
 notices.draw()
+search.draw_page()
 
 st.subheader("Take it with you", anchor=False)
 st.caption("All your conversations with every version and file, in one zip to be imported again.")
@@ -91,18 +107,15 @@ st.file_uploader(
     label_visibility="collapsed",
     max_upload_size=500,
 )
-if st.button("Import", key="import", icon=":material/upload:"):
-    bring_in()
-if report := st.session_state.get("report"):
-    with st.container(key="import_report", border=True):
-        st.markdown(f"**{report.sentence}**")
-        for note in report.notes:
-            st.caption(markdown.line(note))
-        for item in report.items[:_SHOWN]:
-            said = markdown.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
-            st.markdown(f":small[{_ICONS[item.fate]} {item.fate.capitalize()}: {said}]")
-        if len(report.items) > _SHOWN:
-            st.caption(f"… and {len(report.items) - _SHOWN:,} more")
+job = service.import_job(owner)
+is_running = job is not None and job.is_running
+st.button("Import", key="import", icon=":material/upload:", disabled=is_running, on_click=bring_in)
+if is_running:
+    follow_import()
+elif job is not None and job.problem is not None:
+    st.error(job.problem.sentence, icon=":material/error:")
+elif job is not None and job.report is not None:
+    draw_report(job.report)
 
 st.subheader("Deleted", anchor=False)
 days = service.settings.retention_days

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat
+from tests.chatgpt_samples import Tree, export
 from tests.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -152,3 +153,54 @@ def test_what_was_deleted_is_taken_back_on_the_history_page(chat: Chat) -> None:
     expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
     chat.page.get_by_role("link", name="Back to the chat").click()
     expect(chat.key(f"open_{address}")).to_be_visible()
+
+
+def test_search_on_the_history_page_opens_the_version_that_holds_it(
+    chat: Chat, server: LLMServer
+) -> None:
+    server.next(Script(text="A capybara swims."), Script(text="A badger digs."), Script(text="Hm."))
+    chat.ask("Which animal?")
+    wanted, answer = chat.conversation_id, chat.answer_id
+    chat.press("retry")
+    expect(chat.answers).to_contain_text("badger")
+    chat.wait_done()
+    chat.press("new_chat")
+    expect(chat.key("welcome")).to_be_visible()
+    chat.ask("Something else")
+    chat.page.get_by_role("link", name="History").click()
+    box = chat.key("history_search").locator("input")
+    box.fill("xyzzy")
+    expect(chat.page.get_by_text("Nothing found")).to_be_visible()
+    box.fill("has:file capyb")
+    expect(chat.key("found").get_by_role("button")).to_have_count(0)
+    box.fill("model: capyb")
+    hit = chat.key(f"found_{answer}")
+    expect(hit).to_contain_text("Which animal?")
+    expect(chat.key("found").locator("strong")).to_have_text("capyb")
+    hit.get_by_role("button").click()
+    expect(chat.answers).to_contain_text("capybara")
+    assert chat.conversation_id == wanted
+    assert chat.answer_id == answer
+
+
+def test_an_export_of_chatgpt_is_brought_in_and_its_report_outlives_a_refresh(
+    chat: Chat,
+) -> None:
+    chat.page.get_by_role("link", name="History").click()
+    tree = Tree(title="Sky")
+    tree.add("client-created-root", "q", "user", "Why is the sky blue?")
+    tree.add("q", "a", "assistant", "Scattering.")
+    data = export(tree)
+    file = {"name": "conversations.json", "mimeType": "application/json", "buffer": data}
+    uploader = chat.key("import_file")
+    uploader.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    expect(uploader).to_contain_text("conversations.json")
+    chat.press("import")
+    expect(chat.key("import_report")).to_contain_text("1 added")
+    chat.page.reload()
+    expect(chat.key("import_report")).to_contain_text("1 added")
+    box = chat.key("history_search").locator("input")
+    box.fill("scatter")
+    chat.key("found").get_by_role("button").click()
+    expect(chat.questions).to_contain_text("Why is the sky blue?")
+    expect(chat.answers).to_contain_text("Scattering.")
