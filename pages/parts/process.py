@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio.to_thread
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from chat import ParleyError
 from pages.parts import state
@@ -22,6 +23,9 @@ log = logging.getLogger("pages")
 async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Open the service at start; at the end, stop and store what still runs."""
     _log_to_console()
+    # Else the first visitor is told "Page not found" when they come in by the address of a screen:
+    # until `st.navigation` has run once, Streamlit looks for a script in `pages/`.
+    PagesManager.uses_pages_directory = False
     threading.Thread(target=_warm, name="parley-warm", daemon=True).start()
     service = None
     try:

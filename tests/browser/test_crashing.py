@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, numbered
@@ -63,3 +64,14 @@ def test_ten_crashes_lose_at_most_two_seconds(
         chat.wait_done()
         assert chat.shown_words() == numbered(200)
         assert KEY not in app.log() and "Traceback" not in app.log()
+
+
+def test_the_first_visitor_may_come_in_by_the_address_of_a_screen(
+    shared_context: BrowserContext, server: LLMServer, tmp_path: Path
+) -> None:
+    page = shared_context.new_page()
+    with AppServer(tmp_path, **configured(server)) as app:
+        page.goto(f"{app.url}/history")
+        expect(page.get_by_role("heading", name="History")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    page.close()
