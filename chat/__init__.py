@@ -29,6 +29,7 @@ from chat.errors import (
     CannotSee,
     FileTooLong,
     MessageTooLong,
+    NotAllowed,
     NotFound,
     NotUploaded,
     ParleyError,
@@ -36,10 +37,12 @@ from chat.errors import (
     Refused,
     ReplyRunning,
     SettingsError,
+    SignInOver,
 )
 from chat.files.kinds import is_audio
 from chat.generation import Piece
 from chat.jobs import ImportJob
+from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
@@ -55,6 +58,7 @@ __all__ = [
     "Attachment",
     "CannotSee",
     "ChatService",
+    "Connection",
     "Conversation",
     "Export",
     "Failure",
@@ -72,6 +76,7 @@ __all__ = [
     "Message",
     "MessageTooLong",
     "Model",
+    "NotAllowed",
     "NotFound",
     "NotUploaded",
     "ParleyError",
@@ -86,14 +91,19 @@ __all__ = [
     "SettingsError",
     "Share",
     "SharedMessage",
+    "SignInOver",
     "Snapshot",
     "Status",
     "Submission",
     "Usage",
     "Versions",
     "View",
+    "account",
     "gather",
     "human_size",
     "is_audio",
+    "is_local_admin",
+    "is_visitor_cookie",
     "open_chat",
+    "visitor",
 ]

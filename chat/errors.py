@@ -10,6 +10,7 @@
     │   ├── ImportRunning
     │   ├── TooManyFiles
     │   ├── CannotSee       the model reads no images
+    │   ├── NotAllowed  SignInOver  WrongCode  LockedOut
     │   ├── FileRefused     names the file
     │   │   ├── FileEmpty  FileTooLarge  UnknownFileType  UnreadableFile  EncryptedFile
     │   │   └── FileTooComplex  NoTextInFile  FileTooLong  ImageTooLong  NotUploaded
@@ -175,6 +176,36 @@ class ImageTooLong(FileRefused):
 class NotUploaded(FileRefused):
     code = "not_uploaded"
     template = "“{name}” was not uploaded: a file may have at most {limit}."
+
+
+class NotAllowed(Refused):
+    code = "not_allowed"
+    sentence = (
+        "This account may not be used here. Sign in with another one, "
+        "or ask whoever runs this installation to allow its e-mail address."
+    )
+
+
+class SignInOver(Refused):
+    code = "sign_in_over"
+    sentence = "This sign-in has ended. Please sign in again."
+
+
+class WrongCode(Refused):
+    code = "wrong_code"
+    sentence = "This is not the access code. Check it and try again."
+
+
+class LockedOut(Refused):
+    """`until`: when the next code is looked at."""
+
+    code = "locked_out"
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(
+            f"There were too many wrong access codes. It is possible again at {until:%H:%M} UTC."
+        )
 
 
 _ABOUT_FILES: list[type[Refused]] = [TooManyFiles, CannotSee, FileRefused]

@@ -60,6 +60,11 @@ class Settings:
     find_local_servers: bool = True
     local_model: str | None = None
     retention_days: int = 30  # what was deleted stays that long, to be taken back
+    allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
+    admin_emails: str | None = None
+    access_code: str | None = dataclasses.field(default=None, repr=False)
+    local_admin: bool = True
+    trusted_proxies: int = 0  # how many stand in front and add to X-Forwarded-For
     tiktoken_cache_dir: str | None = None
     log_level: str = "INFO"
     # The mapping itself, for providers; it holds keys, and a repr ends in logs.
@@ -94,6 +99,11 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "find_local_servers": ("FIND_LOCAL_SERVERS", bool, None, None),
     "local_model": ("LOCAL_MODEL", str, None, None),
     "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
+    "allowed_emails": ("ALLOWED_EMAILS", str, None, None),
+    "admin_emails": ("ADMIN_EMAILS", str, None, None),
+    "access_code": ("ACCESS_CODE", str, None, None),
+    "local_admin": ("LOCAL_ADMIN", bool, None, None),
+    "trusted_proxies": ("TRUSTED_PROXIES", int, 0, 10),
     "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
     "log_level": ("LOG_LEVEL", str, None, None),
 }
@@ -124,9 +134,22 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
     level = str(found.get("log_level", "INFO")).upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
+    problems += _weak_secrets(found.get("access_code"), values.get("auth"))
     if problems:
         raise SettingsError(problems)
     return Settings(**{**found, "log_level": level}, values=values)
+
+
+def _weak_secrets(access_code: str | None, auth: object) -> list[str]:
+    """What could be guessed, which would let anybody in. The values are not repeated."""
+    problems = []
+    if access_code is not None and len(access_code) < 6:
+        problems.append("ACCESS_CODE should have at least 6 characters")
+    if auth is not None and not isinstance(auth, Mapping):
+        problems.append("auth should be a table, [auth], in the secrets file and nowhere else")
+    elif auth is not None and len(str(auth.get("cookie_secret", ""))) < 32:
+        problems.append("cookie_secret in [auth] should be random, with at least 32 characters")
+    return problems
 
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from secrets import token_urlsafe
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat import is_visitor_cookie
+
 COOKIE = "parley_visitor"
 _YEAR = 365 * 24 * 3600
 _NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/readyz")
-_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class VisitorCookie:
@@ -27,10 +27,10 @@ class VisitorCookie:
             return
         request = Request(scope)
         known = request.cookies.get(COOKIE, "")
-        value = known if _SHAPE.fullmatch(known) else token_urlsafe(32)
-        is_secure = (
-            request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-        )
+        value = known if is_visitor_cookie(known) else token_urlsafe(32)
+        # Anybody can send this header; a browser then keeps no cookie that came without HTTPS.
+        outside, _, _ = request.headers.get("x-forwarded-proto", "").partition(",")
+        is_secure = request.url.scheme == "https" or outside.strip().lower() == "https"
         cookie = f"{COOKIE}={value}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax"
 
         async def send_with_cookie(message: Message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,6 +114,11 @@ def text(deltas: list[Delta]) -> str:
         ("whisper server", "Who turns speech into text?"),
         ("delete permanently", "How do I delete a conversation for good?"),
         ("how long is deleted data kept", "How long is what I delete kept?"),
+        ("how do I log in", "How do I sign in?"),
+        ("log out", "How do I sign out?"),
+        ("set up google login", "How do I set up sign-in?"),
+        ("what is the access code", "What is the access code?"),
+        ("who is admin", "Who is an admin?"),
         ("can it read replies aloud", "What can Parley not do yet?"),
         ("how much does it cost", "What does Parley cost?"),
         ("What can you do?", "What is Guide?"),
@@ -424,6 +430,7 @@ def test_the_errors_page_quotes_every_sentence(error: type[errors.ParleyError]) 
         errors.MessageTooLong: lambda: errors.MessageTooLong(9_001, 8_000, is_exact=True),
         errors.TooManyFiles: lambda: errors.TooManyFiles(9_001, 8_000),
         errors.CannotSee: lambda: errors.CannotSee("…"),
+        errors.LockedOut: lambda: errors.LockedOut(datetime(2026, 5, 4, 12, tzinfo=UTC)),
         errors.RecordingTooLarge: lambda: errors.RecordingTooLarge("…", "…"),
         errors.RecordingTooLong: lambda: errors.RecordingTooLong(9_001, 8_000),
         errors.SettingsError: lambda: errors.SettingsError(["…"]),

@@ -1,0 +1,258 @@
+"""Who somebody is: cookies, claims, lists of addresses, and the person at the machine."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from chat import Connection, Person, account, is_local_admin, is_visitor_cookie, visitor
+from chat.errors import NotAllowed, SettingsError, SignInOver
+from chat.settings import Settings, read_settings
+from server.visitor import COOKIE, VisitorCookie
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+CLAIMS = {"iss": "https://id.example", "sub": "7", "iat": NOW.timestamp(), "email": "ann@x.org"}
+
+
+def signed_in(allowed: str = "", admins: str = "", **claims: Any) -> Person:
+    settings = Settings(allowed_emails=allowed or None, admin_emails=admins or None)
+    return account({**CLAIMS, **claims}, settings, NOW)
+
+
+def test_a_visitor_keeps_what_was_made_before_there_were_accounts() -> None:
+    told = hashlib.sha256(b"cookie").hexdigest()[:40]
+    assert visitor("cookie") == Person(f"visitor:{told}")
+
+
+def test_an_account_is_its_issuer_and_its_subject() -> None:
+    owner = signed_in().owner
+    assert owner.startswith("account:") and len(owner) == len("account:") + 40
+    assert signed_in(email="new@x.org", name="Ann").owner == owner
+    others = {signed_in(sub="8").owner, signed_in(iss="https://other.example").owner}
+    assert len(others | {owner}) == 3
+    assert signed_in(iss="a\nb", sub="c").owner != visitor("a\nb\nc").owner
+
+
+@pytest.mark.parametrize(
+    ("email", "is_in"),
+    [
+        ("ann@x.org", True),
+        ("ANN@X.ORG", True),
+        ("bob@x.org", False),
+        ("anyone@y.org", True),
+        ("Anyone@Y.Org", True),
+        ("someone@z.org", True),
+        ("a@evil-y.org", False),
+        ("a@y.org.evil.com", False),
+        ("a@sub.y.org", False),
+        ("a@y.org.", False),
+        ("a@y.org@evil.com", False),
+        ("a@evil.com@y.org", False),
+        ("@y.org", False),
+        ("y.org", False),
+        ("", False),
+        ("a@\u0443.org", False),  # a Cyrillic letter that looks like y
+        ("a\u212a@k.org", False),
+        ("\u212aate@k.org", False),  # the Kelvin sign, whose small form is k
+        ("a@\uff59.org", False),  # a wide y
+        ("a@y.org\n", False),
+        ("a b@y.org", False),
+        ("a@y.org,b@q.org", False),
+        (None, False),
+        (["ann@x.org"], False),
+    ],
+)
+def test_only_listed_addresses_and_whole_domains_are_let_in(email: object, is_in: bool) -> None:
+    allowed = "ann@x.org, Y.org ,@z.org, kate@k.org,,"
+    if is_in:
+        assert signed_in(allowed, email=email).email == email
+        return
+    with pytest.raises(NotAllowed):
+        signed_in(allowed, email=email)
+
+
+def test_without_a_list_everybody_who_can_sign_in_is_let_in() -> None:
+    assert signed_in(email="anybody@anywhere.example")
+    assert signed_in(email=None).email == ""
+
+
+@pytest.mark.parametrize("verified", [False, "false", "False", 0, "0", "", "no", [], 1])
+def test_an_address_that_is_not_verified_is_on_no_list(verified: object) -> None:
+    with pytest.raises(NotAllowed):
+        signed_in("ann@x.org", email_verified=verified)
+    person = signed_in(admins="ann@x.org", email_verified=verified)
+    assert not person.is_admin and person.email == ""
+
+
+@pytest.mark.parametrize("verified", [True, "true", "True", None])
+def test_a_verified_address_is(verified: object) -> None:
+    assert signed_in("x.org", "ann@x.org", email_verified=verified).is_admin
+
+
+def test_admins_are_listed_by_address_only() -> None:
+    assert signed_in(admins="bob@x.org, Ann@X.org").is_admin
+    assert not signed_in(admins="x.org, @x.org").is_admin
+    assert not signed_in(admins="").is_admin
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        NOW.timestamp() - timedelta(days=30, seconds=1).total_seconds(),
+        NOW.timestamp() + timedelta(days=2).total_seconds(),
+        0,
+        None,
+        float("nan"),
+        str(NOW.timestamp()),
+    ],
+)
+def test_a_sign_in_of_long_ago_is_over(since: object) -> None:
+    with pytest.raises(SignInOver):
+        signed_in(iat=since)
+
+
+@pytest.mark.parametrize("claim", [{"iss": None}, {"iss": ""}, {"sub": None}, {"sub": 7}])
+def test_claims_without_a_subject_are_nobody(claim: dict[str, Any]) -> None:
+    with pytest.raises(SignInOver):
+        signed_in(**claim)
+
+
+LOCAL = {"Host": ["localhost:8501"], "Origin": ["http://localhost:8501"]}
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "is_admin"),
+    [
+        (None, LOCAL, True),
+        ("127.0.0.1", {"host": ["127.0.0.1"]}, True),
+        ("::1", {"Host": ["[::1]:8501"], "Origin": ["http://[::1]:8501"]}, True),
+        ("::ffff:127.0.0.1", LOCAL, True),
+        (None, {"Host": ["LOCALHOST:1"], "Origin": ["https://localhost:1"]}, True),
+        (None, {}, True),  # no connection at all
+        ("192.168.1.4", LOCAL, False),
+        ("172.17.0.1", LOCAL, False),
+        ("8.8.8.8", LOCAL, False),
+        ("nonsense", LOCAL, False),
+        (None, {"Host": ["chat.example.com"]}, False),
+        (None, {"Host": ["localhost.evil.com"]}, False),
+        (None, {"Host": ["evil.com:80"], "Origin": ["http://evil.com"]}, False),
+        (None, {"Host": ["127.0.0.1:8501"], "Origin": ["https://chat.example.com"]}, False),
+        (None, {"Host": ["127.0.0.1:8501"], "Origin": ["null"]}, False),
+        (None, {"Host": ["127.0.0.1:8501"], "Origin": [""]}, False),
+        (None, {"Host": ["localhost"], "Origin": ["http://localhost@evil.com"]}, False),
+        (None, {"Host": ["localhost"], "Origin": ["http://localhost.evil.com"]}, False),
+        (None, {"Origin": ["http://localhost"]}, False),
+        (None, {"Host": ["localhost", "evil.com"]}, False),
+        (None, {"Accept": ["*/*"]}, False),
+        *(
+            (None, {**LOCAL, name: ["127.0.0.1"]}, False)
+            for name in [
+                "Forwarded",
+                "X-Forwarded-For",
+                "x-forwarded-proto",
+                "X-FORWARDED-HOST",
+                "X-Real-IP",
+                "Via",
+                "CF-Connecting-IP",
+                "CF-Ray",
+            ]
+        ),
+    ],
+)
+def test_only_the_person_at_the_machine_is_an_admin_without_an_account(
+    address: str | None, headers: dict[str, list[str]], is_admin: bool
+) -> None:
+    connection = Connection(address, headers)
+    assert is_local_admin(connection, Settings()) is is_admin
+    assert not is_local_admin(connection, Settings(local_admin=False))
+    assert not is_local_admin(connection, Settings(access_code="secret code"))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address", "said", "client"),
+    [
+        (0, "8.8.8.8", ["1.1.1.1"], "8.8.8.8"),  # nobody is believed who is not asked to be
+        (1, "10.0.0.1", ["1.1.1.1, 8.8.8.8"], "8.8.8.8"),
+        (2, "10.0.0.1", ["1.1.1.1, 8.8.8.8", "10.0.0.2"], "8.8.8.8"),
+        (3, "10.0.0.1", ["8.8.8.8"], "10.0.0.1"),
+        (1, "10.0.0.1", [], "10.0.0.1"),
+        (1, "10.0.0.1", ["rubbish"], "10.0.0.1"),
+        (0, None, [], ""),
+        (0, "2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::"),  # of a home, not of a machine
+        (0, "::ffff:8.8.8.8", [], "8.8.8.8"),
+    ],
+)
+def test_the_address_of_a_client_is_the_last_one_that_can_be_believed(
+    proxies: int, address: str | None, said: list[str], client: str
+) -> None:
+    headers = {"X-Forwarded-For": said} if said else {}
+    assert Connection(address, headers).client(proxies) == client
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ACCESS_CODE": "12345"},
+        {"auth": {"cookie_secret": "xxx"}},
+        {"auth": {}},
+        {"auth": "from the environment"},
+    ],
+)
+def test_what_could_be_guessed_is_refused_and_not_repeated(values: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(values)
+    assert "12345" not in str(caught.value) and "xxx" not in str(caught.value)
+
+
+def test_the_access_code_is_in_no_log() -> None:
+    settings = read_settings({"ACCESS_CODE": "open sesame"})
+    assert settings.access_code == "open sesame"
+    assert "sesame" not in repr(settings)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("page")
+
+    middleware = [Middleware(VisitorCookie)]
+    return TestClient(Starlette(routes=[Route("/", page)], middleware=middleware))
+
+
+@pytest.mark.parametrize(
+    "planted", ["", "short", "x" * 44, "x" * 42 + "!", "x" * 43 + "\u00e4", "x" * 42 + "%0a"]
+)
+def test_a_cookie_of_another_shape_is_replaced(client: TestClient, planted: str) -> None:
+    header = f"{COOKIE}={planted}".encode("latin-1")
+    answer = client.get("/", headers=[(b"cookie", header)])
+    given = answer.headers["set-cookie"].split(";")[0].removeprefix(f"{COOKIE}=")
+    assert is_visitor_cookie(given) and given != planted
+    assert not is_visitor_cookie(planted)
+
+
+def test_a_cookie_of_ours_is_kept_and_never_shown_to_scripts(client: TestClient) -> None:
+    first = client.get("/").headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(first.split("; "))
+    again = client.get("/").headers["set-cookie"]
+    assert again.split(";")[0] == first.split(";")[0]
+
+
+@pytest.mark.parametrize(
+    ("proto", "is_secure"),
+    [("https", True), ("HTTPS", True), ("https, http", True), ("http", False), ("", False)],
+)
+def test_the_cookie_is_secure_when_the_browser_asked_by_https(
+    client: TestClient, proto: str, is_secure: bool
+) -> None:
+    cookie = client.get("/", headers={"x-forwarded-proto": proto}).headers["set-cookie"]
+    assert cookie.endswith("; Secure") is is_secure
+    assert client.get("https://testserver/").headers["set-cookie"].endswith("; Secure")
