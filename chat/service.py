@@ -24,6 +24,7 @@ from chat.domain import (
     ReplySettings,
     Submission,
 )
+from chat.entering import Entering
 from chat.errors import (
     NotFound,
     NothingToAnswer,
@@ -34,6 +35,7 @@ from chat.errors import (
 )
 from chat.generation import Piece
 from chat.jobs import ImportJob, ImportJobs
+from chat.identity import must_be_somebody
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording
@@ -51,7 +53,7 @@ PURGE_EVERY = 600.0  # seconds
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 
 
-class ChatService(Carrying):
+class ChatService(Carrying, Entering):
     def __init__(
         self,
         settings: Settings,
@@ -144,6 +146,7 @@ class ChatService(Carrying):
 
         Without a conversation a new one is begun, with `settings`.
         """
+        must_be_somebody(owner)  # before a file is read
         if conversation_id is None:
             chosen = self._dispatch.meant(settings or ReplySettings())
         else:
@@ -229,6 +232,7 @@ class ChatService(Carrying):
         settings: ReplySettings | None = None,
     ) -> tuple[FilePrice, ...]:
         """What each file would cost in the next message of a conversation (or a new one)."""
+        must_be_somebody(owner)
         chosen = settings or ReplySettings()
         if conversation_id is not None:
             chosen = self._store.conversations.get(owner, conversation_id).settings
@@ -263,6 +267,7 @@ class ChatService(Carrying):
 
         Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
         """
+        must_be_somebody(owner)
         if self._transcriber is None:
             raise NoTranscription
         audio = recording.data

@@ -10,6 +10,7 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import SettingsError
+from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
 from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, make_engine, migrate
@@ -44,6 +45,7 @@ class Store:
         self.shares = ShareStore(self.engine)
         self.portable = PortableStore(self.engine)
         self.search = SearchStore(self.engine)
+        self.access = AccessStore(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, Dialect, ForeignKey, String, Text, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from chat.domain import (
     Attachment,
@@ -18,6 +18,7 @@ from chat.domain import (
     Status,
     Usage,
 )
+from chat.identity import must_be_somebody
 from chat.sharing import Share
 
 
@@ -60,6 +61,11 @@ class ConversationRow(Base):
     deleted_at: Mapped[datetime | None]
     pinned_at: Mapped[datetime | None]
     origin: Mapped[str | None] = mapped_column(String(200))  # its id where it came from
+
+    @validates("owner")
+    def _check_owner(self, _name: str, owner: str) -> str:
+        must_be_somebody(owner)  # here, because all that is owned begins with a conversation
+        return owner
 
     def to_domain(
         self, cleared_ids: tuple[str, ...] = (), *, is_running: bool = False
@@ -104,6 +110,27 @@ class ShareRow(Base):
 
     def to_domain(self) -> Share:
         return Share(self.id, self.title, self.created_at, self.expires_at)
+
+
+class EntryRow(Base):
+    """Who entered the access code; `code_hash` tells which one that was."""
+
+    __tablename__ = "entries"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    code_hash: Mapped[str] = mapped_column(String(64))
+    entered_at: Mapped[datetime]
+
+
+class WrongCodeRow(Base):
+    """Wrong access codes of one person, one address or everybody; `who` is a hash."""
+
+    __tablename__ = "wrong_codes"
+
+    who: Mapped[str] = mapped_column(String(80), primary_key=True)
+    count: Mapped[int]
+    since: Mapped[datetime]
+    locked_until: Mapped[datetime | None]
 
 
 class ContentRow(Base):

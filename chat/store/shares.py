@@ -30,7 +30,7 @@ class ShareStore:
         expires_at: datetime | None,
     ) -> Share:
         with writing(self._engine) as session:
-            conversation = owned(session, owner, conversation_id)
+            conversation = owned(session, owner, conversation_id, lock=True)  # it may be moved
             row = ShareRow(
                 id=new_id(),
                 token_hash=_hash(token),
