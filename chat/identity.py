@@ -115,21 +115,17 @@ class Connection:
         )
 
     def client(self, proxies: int) -> str:
-        """The address of whoever asks, behind that many proxies of ours; "" for this machine.
+        """The address of whoever asks, behind that many proxies of ours.
 
-        Each proxy adds the address it was asked from at the end. What stands before that is
-        what the client says of itself, and is not believed.
+        Empty for this machine, and for all whose address only somebody else tells. Each proxy
+        adds the address it was asked from at the end; what stands before that is what the client
+        says of itself.
         """
-        said = ",".join(self.header("x-forwarded-for")).split(",") if proxies else []
-        found = said[-proxies].strip() if 0 < proxies <= len(said) else (self.address or "")
-        try:
-            parsed = ip_address(found)
-        except ValueError:
-            return self.address or ""
-        if parsed.version == 6 and parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        # A home has 2^64 addresses of version 6.
-        return str(parsed) if parsed.version == 4 else str(ip_address(int(parsed) >> 64 << 64))
+        told = [each.strip() for line in self.header("x-forwarded-for") for each in line.split(",")]
+        if not told:
+            return _of_a_home(self.address or "")
+        # The server itself may have taken the address from there already: it is not used.
+        return _of_a_home(told[-proxies]) if 0 < proxies <= len(told) else ""
 
 
 def is_local_admin(connection: Connection, settings: Settings) -> bool:
@@ -150,6 +146,17 @@ def _hash(text: str) -> str:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _of_a_home(address: str) -> str:
+    """An address as one person has it: a home has 2^64 of version 6."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""
+    if found.version == 4:
+        return str(found)
+    return str(found.ipv4_mapped or ip_address(int(found) >> 64 << 64))
 
 
 def _is_loopback(address: str) -> bool:
