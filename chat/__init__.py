@@ -41,8 +41,8 @@ from chat.errors import (
 )
 from chat.files.kinds import is_audio
 from chat.generation import Piece
-from chat.jobs import ImportJob
 from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
+from chat.jobs import ImportJob
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model

@@ -34,8 +34,8 @@ from chat.errors import (
     ServiceClosed,
 )
 from chat.generation import Piece
-from chat.jobs import ImportJob, ImportJobs
 from chat.identity import must_be_somebody
+from chat.jobs import ImportJob, ImportJobs
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.transcription import Transcriber, check_recording

@@ -22,7 +22,7 @@ class AppServer:
     """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. It writes to `folder`."""
 
     def __init__(self, folder: Path, **config: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.database = folder / "parley.db"
         self._log = folder / "app.log"
@@ -35,6 +35,12 @@ class AppServer:
             "PYTHONUNBUFFERED": "1",
             **config,
         }
+
+    def write_secrets(self, toml: str) -> None:
+        """A secrets file for the next start; Streamlit also looks for one in the home folder."""
+        file = self._log.parent / ".streamlit" / "secrets.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(toml, "utf-8")
 
     def start(self) -> None:
         """Start, and come back when it answers."""
@@ -98,6 +104,6 @@ class AppServer:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from chat import SettingsError
-from pages.parts import state
+from pages.parts import gate, state
 
 _ICON = Path(__file__).with_name("icon.png")  # an icon by name would be fetched from elsewhere
 _STYLE = Path(__file__).with_name("style.css")
@@ -30,4 +30,8 @@ def run() -> None:
         st.Page(_SCREENS / "history.py", title="History", url_path="history"),
         st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
     ]
-    st.navigation(screens, position="hidden").run()
+    screen = st.navigation(screens, position="hidden")
+    if screen.url_path == "shared" or gate.is_open():  # a link is for whoever has it
+        screen.run()
+    else:
+        gate.draw()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import CannotSee, ProviderError, ReplySettings, Role, View
-from pages.parts import actions, listing, manage, notices, search, state
+from pages.parts import account, actions, listing, manage, notices, search, state
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -34,6 +34,7 @@ def draw(view: View | None) -> None:
         _draw_actions(view)
         if view is not None:
             _draw_gauge(view)
+        account.draw()
 
 
 def _draw_navigation() -> None:

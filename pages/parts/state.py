@@ -6,16 +6,31 @@ touches `st.session_state` by names of its own.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from chat import ChatService, File, Message, ReplySettings, gather, open_chat
+from chat import (
+    ChatService,
+    Connection,
+    File,
+    Message,
+    NotAllowed,
+    Person,
+    ReplySettings,
+    SignInOver,
+    account,
+    gather,
+    is_local_admin,
+    is_visitor_cookie,
+    open_chat,
+    visitor,
+)
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 30  # messages drawn at first; "show earlier" adds as many
@@ -51,11 +66,76 @@ def set_temporary(*, is_temporary: bool) -> None:
 
 
 def owner() -> str:
-    """Who owns what is made in this tab: this browser, known by the hash of its cookie."""
+    """Who owns what is made in this tab; empty, which owns nothing, until they are let in."""
+    return person().owner
+
+
+def person() -> Person:
+    """Who this tab belongs to: an account, or this browser. Nobody until they are let in."""
+    try:
+        found = claimed()
+    except (NotAllowed, SignInOver):
+        return Person("")
+    if found.owner and st.session_state.get("entered") != found.owner:
+        if not stored().has_entered(found.owner):
+            return Person("")
+        st.session_state["entered"] = found.owner  # until this tab is closed
+    return found
+
+
+def claimed() -> Person:
+    """Who this is, the access code aside; nobody before they sign in.
+
+    Raises `NotAllowed` and `SignInOver`.
+    """
+    settings = stored().settings
+    if has_sign_in():
+        claims = st.user.to_dict()
+        if claims.get("is_logged_in") is not True:
+            return Person("")
+        return account(claims, settings, datetime.now(UTC))
+    found = visitor(visitor_cookie() or _tab_only())
+    return replace(found, is_admin=is_local_admin(_connection(), settings))
+
+
+def has_sign_in() -> bool:
+    """Whether people sign in here: read where Streamlit's own sign-in reads it."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def visitor_cookie() -> str:
+    """The cookie of this browser; empty when it has none of ours."""
     cookie = st.context.cookies.get(VISITOR_COOKIE)
-    if not isinstance(cookie, str) or not cookie:  # no cookies, no memory beyond this tab
-        cookie = st.session_state.setdefault("visitor", secrets.token_urlsafe(32))
-    return "visitor:" + hashlib.sha256(cookie.encode()).hexdigest()[:40]
+    return str(cookie) if is_visitor_cookie(cookie) else ""
+
+
+def client_address() -> str:
+    return _connection().client(stored().settings.trusted_proxies)
+
+
+def can_take_along() -> bool:
+    """Whether this browser had conversations before its person signed in. Looked up once."""
+    if "can_take_along" not in st.session_state:
+        cookie, found = visitor_cookie(), False
+        if cookie:
+            before = visitor(cookie).owner
+            found = bool(stored().conversations(before, 1) or stored().pinned(before))
+        st.session_state["can_take_along"] = found
+    return bool(st.session_state["can_take_along"])
+
+
+def stop_taking_along() -> None:
+    st.session_state["can_take_along"] = False
+
+
+def _tab_only() -> str:
+    """In place of a cookie: no cookies, no memory beyond this tab."""
+    return str(st.session_state.setdefault("visitor", secrets.token_urlsafe(32)))
+
+
+def _connection() -> Connection:
+    headers = st.context.headers
+    return Connection(st.context.ip_address, {name: headers.get_all(name) for name in headers})
 
 
 def conversation_id() -> str | None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from chat import NotFound, ParleyError
-from pages.parts import notices, state, transcript
+from pages.parts import gate, notices, state, transcript
 from pages.text import markdown
 
 service = state.stored()
@@ -30,16 +30,20 @@ except NotFound:
 except ParleyError as error:
     st.error(error.sentence)
     st.stop()
-notices.draw()
+if gate.is_open():
+    notices.draw()
 st.subheader(markdown.line(snapshot.title), anchor=False)
 st.caption(f"A shared conversation, as it stood on {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
 with st.container(key="shared"):
     for message in snapshot.messages:
         transcript.draw_shared(message)
-st.button(
-    "Continue in a copy of my own",
-    key="continue_shared",
-    icon=":material/arrow_forward:",
-    type="primary",
-    on_click=go_on,
-)
+if gate.is_open():
+    st.button(
+        "Continue in a copy of my own",
+        key="continue_shared",
+        icon=":material/arrow_forward:",
+        type="primary",
+        on_click=go_on,
+    )
+else:
+    gate.draw("to continue in a copy of your own")

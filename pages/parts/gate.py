@@ -1,0 +1,72 @@
+"""What stands before every screen but a shared one: sign-in, and the access code.
+
+Until somebody is let in `state.owner()` is nobody's, so that no click can do anything either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from chat import NotAllowed, SignInOver
+from pages.parts import notices, state
+
+
+def is_open() -> bool:
+    """Whether whoever looks at this tab is let in."""
+    return bool(state.person().owner)
+
+
+def draw(wish: str = "to go on") -> None:
+    """Ask for what is missing; `wish` says what for."""
+    with st.container(key="gate"):
+        st.header("Parley", anchor=False)
+        try:
+            owner = state.claimed().owner
+        except NotAllowed as error:
+            st.text(error.sentence)
+            draw_sign_out()
+            return
+        except SignInOver as error:
+            st.text(error.sentence)
+            owner = ""
+        if owner:
+            _ask_for_code(wish)
+        else:
+            st.text(f"Sign in {wish}.")
+            _draw_sign_in()
+
+
+def draw_sign_out() -> None:
+    st.button("Sign out", key="sign_out", icon=":material/logout:", on_click=st.logout)
+
+
+def _draw_sign_in() -> None:
+    auth = st.secrets["auth"]
+    if "client_id" in auth:
+        st.button("Sign in", key="sign_in", type="primary", on_click=st.login)
+    for name, provider in auth.items():
+        if isinstance(provider, Mapping) and "client_id" in provider:
+            st.button(
+                f"Sign in with {name.capitalize()}",
+                key=f"sign_in_{name}",
+                on_click=st.login,
+                args=(name,),
+            )
+
+
+def _ask_for_code(wish: str) -> None:
+    st.text(f"Enter the access code {wish}. Whoever gave you this address knows it.")
+    notices.draw()
+    with st.form("entry", border=False):
+        st.text_input(
+            "Access code", type="password", key="access_code", max_chars=200, autocomplete="off"
+        )
+        st.form_submit_button("Enter", key="enter", type="primary", on_click=_enter)
+
+
+def _enter() -> None:
+    code, st.session_state["access_code"] = st.session_state["access_code"], ""
+    owner = state.claimed().owner
+    notices.attempt(state.stored().enter, owner, code, state.client_address())

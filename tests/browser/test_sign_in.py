@@ -1,0 +1,191 @@
+"""Signing in through a real OpenID provider; whoever only claims to have done so is a stranger."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from playwright.sync_api import BrowserContext, Page, expect
+
+from chat import Submission, open_chat, visitor
+from chat.errors import NotAllowed, NotFound, SignInOver
+from tests.app_server import AppServer
+from tests.browser.chat_page import Chat
+from tests.openid_provider import COOKIE_SECRET, OpenIDProvider
+
+pytestmark = pytest.mark.browser
+USER = "_streamlit_user"
+Arrive = Callable[..., Chat]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenIDProvider]:
+    people = {"ann": "Ann@x.example", "bob": "bob@x.example", "eve": "eve@x.example.evil.example"}
+    with OpenIDProvider(**people) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def app(provider: OpenIDProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    config = {"ALLOWED_EMAILS": "x.example", "ADMIN_EMAILS": "ann@x.example"}
+    app = AppServer(tmp_path_factory.mktemp("sign-in"), **config)
+    app.write_secrets(provider.secrets)
+    with app:
+        provider.wait()
+        yield app
+
+
+@pytest.fixture
+def arrive(
+    shared_context: BrowserContext, app: AppServer, provider: OpenIDProvider
+) -> Iterator[Arrive]:
+    """Opens the app as somebody new, signed in as `subject`; whoever was there before is gone."""
+    pages: list[Page] = []
+
+    def arrive(subject: str = "", path: str = "/") -> Chat:
+        shared_context.clear_cookies()
+        chat = Chat(shared_context.new_page(), app.url)
+        pages.append(chat.page)
+        chat.page.route("https://**", lambda route: route.abort())  # the provider's style sheet
+        chat.page.goto(app.url + path)
+        if subject:
+            sign_in(chat, provider, subject)
+        return chat
+
+    yield arrive
+    for page in pages:
+        page.close()
+    shared_context.clear_cookies()
+
+
+def sign_in(chat: Chat, provider: OpenIDProvider, subject: str) -> None:
+    chat.press("sign_in")
+    provider.choose(chat.page, subject)
+    expect(chat.key("sign_out")).to_be_visible(timeout=20_000)
+
+
+def expect_gate(page: Page) -> None:
+    expect(page.locator(".st-key-sign_in")).to_be_visible(timeout=20_000)
+    expect(page.locator(".st-key-composer, .st-key-sign_out, .st-key-conversations")).to_have_count(
+        0
+    )
+
+
+def test_two_accounts_do_not_see_each_other_and_sign_out(
+    arrive: Arrive, app: AppServer, provider: OpenIDProvider
+) -> None:
+    ann = arrive()
+    expect_gate(ann.page)
+    ann.page.goto(f"{app.url}/history?c=1")
+    expect_gate(ann.page)
+    sign_in(ann, provider, "ann")
+    assert ann.page.url == f"{app.url}/"
+    expect(ann.key("account")).to_contain_text("Ann@x.example · admin")
+    ann.send("Perfect")
+    ann.page.wait_for_url("**/?c=*")
+    conversation = ann.conversation_id
+    ann.press("sign_out")
+    provider.confirm_sign_out(ann.page)
+    expect_gate(ann.page)
+    assert USER not in {cookie["name"] for cookie in ann.page.context.cookies()}
+    ann.page.goto(f"{app.url}/?c={conversation}")
+    expect_gate(ann.page)
+
+    bob = arrive("bob")
+    expect(bob.key("account")).to_contain_text("bob@x.example")
+    expect(bob.key("account")).not_to_contain_text("admin")
+    expect(bob.key("conversations").locator("button")).to_have_count(0)
+    bob.page.goto(f"{app.url}/?c={conversation}")
+    expect(bob.page.get_by_text(NotFound.sentence)).to_be_visible()
+    expect(bob.messages).to_have_count(0)
+
+
+def test_an_account_that_is_not_on_the_list_stays_outside(arrive: Arrive) -> None:
+    eve = arrive("eve")
+    expect(eve.page.get_by_text(NotAllowed.sentence)).to_be_visible()
+    expect(eve.page.locator(".st-key-composer, .st-key-conversations")).to_have_count(0)
+    expect(eve.button("sign_out")).to_be_enabled()
+
+
+def signed(claims: dict[str, Any], secret: str = COOKIE_SECRET, days_ago: float = 0) -> str:
+    """A cookie as Streamlit signs it, some time ago."""
+
+    class Signer(TimestampSigner):
+        def get_timestamp(self) -> int:
+            return super().get_timestamp() - int(days_ago * 86_400)
+
+    serializer = URLSafeTimedSerializer(secret, salt=USER, signer=Signer)
+    return str(serializer.dumps(json.dumps(claims)))
+
+
+def test_forged_and_expired_cookies_are_strangers(
+    arrive: Arrive, app: AppServer, provider: OpenIDProvider
+) -> None:
+    """The cookie is read when a page connects, and each is tried in one browser."""
+    moment = datetime.now(UTC)
+    claims: dict[str, Any] = {
+        "iss": provider.url,
+        "sub": "ann",
+        "email": "ann@x.example",
+        "iat": int(moment.timestamp()),
+        "origin": app.url,
+        "is_logged_in": True,
+        "provider": "default",
+    }
+    right = signed(claims)
+    body, time, signature = right.rsplit(".", 2)
+    other = base64.urlsafe_b64encode(json.dumps(claims | {"sub": "bob"}).encode()).decode()
+    long_ago = claims | {"iat": int((moment - timedelta(days=31)).timestamp())}
+    chat = arrive()
+    expect_gate(chat.page)
+
+    def show(cookie: str) -> None:
+        chat.page.context.add_cookies([{"name": USER, "value": cookie, "url": app.url}])
+        chat.page.reload()
+
+    for forged in (
+        signed(claims, secret="another secret"),
+        f"{other.rstrip('=')}.{time}.{signature}",
+        f"{body}.{time}.",
+        signed(claims, days_ago=32),  # Streamlit sees to this one
+    ):
+        show(forged)
+        expect_gate(chat.page)
+    show(signed(long_ago))
+    expect_gate(chat.page)
+    expect(chat.page.get_by_text(SignInOver.sentence)).to_be_visible()
+    show(right)  # so that none of the above was refused for another reason
+    expect(chat.composer).to_be_visible()
+
+
+def test_a_visitors_conversations_are_taken_along_once(
+    arrive: Arrive, app: AppServer, provider: OpenIDProvider
+) -> None:
+    bob = arrive()
+    expect_gate(bob.page)
+    (cookie,) = (
+        each["value"] for each in bob.page.context.cookies() if each["name"] == "parley_visitor"
+    )
+    owner = visitor(cookie).owner
+    service = open_chat(
+        {"DATABASE_URL": f"sqlite:///{app.database}", "FIND_LOCAL_SERVERS": "false"}
+    )
+    try:
+        answer = service.send(owner, None, Submission("From before"))
+        service.stop(owner, answer.conversation_id)
+        list(service.follow(owner, answer.id))
+    finally:
+        service.close()
+    sign_in(bob, provider, "bob")
+    expect(bob.key(f"open_{answer.conversation_id}")).to_have_count(0)
+    bob.press("take_along")
+    expect(bob.key(f"open_{answer.conversation_id}")).to_be_visible()
+    expect(bob.key("take_along")).to_have_count(0)
+    bob.reload()
+    expect(bob.key(f"open_{answer.conversation_id}")).to_be_visible()
+    expect(bob.key("take_along")).to_have_count(0)
