@@ -47,7 +47,7 @@ from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
 from chat.service import ChatService
-from chat.settings import Settings, gather
+from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
 from chat.store import Hit
@@ -106,4 +106,5 @@ __all__ = [
     "is_visitor_cookie",
     "open_chat",
     "visitor",
+    "read_settings",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Settings:
     local_admin: bool = True
     trusted_proxies: int = 0  # how many stand in front and add to X-Forwarded-For
     tiktoken_cache_dir: str | None = None
+    frame_ancestors: str = "'self'"  # whose pages may show Parley in a frame
     log_level: str = "INFO"
     # The mapping itself, for providers; it holds keys, and a repr ends in logs.
     values: Mapping[str, Any] = dataclasses.field(default=None, repr=False)  # type: ignore[arg-type]
@@ -105,8 +107,10 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "local_admin": ("LOCAL_ADMIN", bool, None, None),
     "trusted_proxies": ("TRUSTED_PROXIES", int, 0, 10),
     "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
+    "frame_ancestors": ("FRAME_ANCESTORS", str, None, None),
     "log_level": ("LOG_LEVEL", str, None, None),
 }
+_ANCESTOR = re.compile(r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::\d+)?")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -135,6 +139,12 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
     problems += _weak_secrets(found.get("access_code"), values.get("auth"))
+    ancestors = str(found.get("frame_ancestors", "")).split()
+    if not all(_ANCESTOR.fullmatch(each) for each in ancestors):
+        example = "'self' https://*.example.com"
+        problems.append(
+            f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
+        )
     if problems:
         raise SettingsError(problems)
     return Settings(**{**found, "log_level": level}, values=values)

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from server.headers import SecurityHeaders
 from server.privacy import SharedPrivately
 from server.visitor import VisitorCookie
 
@@ -17,4 +18,9 @@ async def healthz(_request: Request) -> PlainTextResponse:
 
 
 ROUTES = [Route("/healthz", healthz)]
-MIDDLEWARE = [Middleware(VisitorCookie), Middleware(SharedPrivately)]
+# The first stands around the others.
+MIDDLEWARE = [
+    Middleware(SecurityHeaders),
+    Middleware(VisitorCookie),
+    Middleware(SharedPrivately),
+]
