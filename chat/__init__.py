@@ -105,6 +105,6 @@ __all__ = [
     "is_local_admin",
     "is_visitor_cookie",
     "open_chat",
-    "visitor",
     "read_settings",
+    "visitor",
 ]

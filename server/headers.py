@@ -91,6 +91,7 @@ class SecurityHeaders:
         self._file = file_policy(ancestors)
         self._headers = {
             "x-content-type-options": "nosniff",
+            "x-dns-prefetch-control": "off",  # a link that is only shown looks up no name
             "referrer-policy": "same-origin",
             "permissions-policy": _PERMISSIONS,
             "cross-origin-resource-policy": "same-origin",

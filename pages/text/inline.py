@@ -6,7 +6,6 @@ which containers the text stands in, or Streamlit.
 """
 
 import re
-from html import unescape
 
 from pages.text.formulas import FORMULA, is_formula, is_math
 from pages.text.links import (
@@ -14,9 +13,10 @@ from pages.text.links import (
     FOOTNOTE,
     HALF_OPEN,
     LABEL,
-    SCRIPT,
     address,
     host_of,
+    is_allowed,
+    note_on,
     reference,
     resource,
     skip,
@@ -39,7 +39,7 @@ ARROW = (
 )
 TOKEN = re.compile(
     rf"(?P<arrow>{ARROW})|(?P<colon>\\?:|&colon;|&#0*58;|&#x0*3a;)|(?P<escape>\\[!-/:-@\[-`{{-~])|"
-    r"(?P<code>`+)|(?P<dollar>\$+)|(?P<open>!?\[)|(?P<close>\])|(?P<less><)|"
+    r"(?P<code>`+)|(?P<dollar>\$+)|(?P<open>!*\[)|(?P<close>\])|(?P<less><)|"
     r"(?P<url>(?<![A-Za-z0-9])https?://(?=[^\W_]))",
     re.IGNORECASE,
 )
@@ -49,6 +49,7 @@ WORD_INSIDE = re.compile(r":[\w+-]+:", re.ASCII)
 NAME_START = re.compile(r"[^\s!-/:-@\[-`{-~]")
 MATERIAL = re.compile(r"material/")
 PUNCTUATION = re.compile(r"[*_~$:!<>&\\`\[\]-]")
+DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn around what stands behind it
 NEXT_BLOCK = re.compile(r"[-+*#>=~|`\d$]")
 
 
@@ -66,7 +67,8 @@ class Inline:
     def __init__(
         self, text: str, links: dict[str, str], *, has_lines: bool = False, is_end: bool = False
     ) -> None:
-        self.text, self.links, self.has_lines, self.is_end = text, links, has_lines, is_end
+        self.text, self.links = DIRECTION.sub("", text), links
+        self.has_lines, self.is_end = has_lines, is_end
         self.out: list[str] = []
         self.marks: list[Mark] = []
         self.images: list[tuple[int, int, str]] = []  # opened, closed, what to write without a link
@@ -95,6 +97,8 @@ class Inline:
         elif MATERIAL.match(self.text, end):
             self.out.append("\\:material\\/")
             return end + len("material/")
+        elif self.text[at - 1 : at] == "]":  # a definition nobody has looked at
+            self.out.append("\\:")
         elif token == ":" and not NAME_START.match(self.text, end):
             self.out.append("\\:" if self.text.startswith(":", end) else ":")
         else:
@@ -123,7 +127,7 @@ class Inline:
 
     def _less(self, token: str, at: int, end: int) -> int:
         if found := AUTOLINK.match(self.text, at):
-            if SCRIPT.match(found[0], 1):
+            if not is_allowed(found[0]):
                 self.out.append("\\<")
                 return end
             self.out.append(_autolink(found[0][1:-1]))
@@ -154,7 +158,9 @@ class Inline:
         ):
             self.out.append("[" + note[0])
             return note.end()
-        self.marks.append(Mark(at, len(self.out), token[0] == "!"))
+        # None is left to make an image of what becomes a link.
+        self.out.append("\\!" * (len(token) - 2))
+        self.marks.append(Mark(end - len(token[-2:]), len(self.out), token[0] == "!"))
         self.out.append("\\![" if token[0] == "!" else "[")
         return end
 
@@ -182,11 +188,13 @@ class Inline:
         target = re.sub(r"^<(.*)>$", r"\1", target)
         if mark.is_image:
             self._end_image(mark, target, written, at)
-        elif SCRIPT.match(unescape(target).strip()):
+        elif not is_allowed(target):
             self.out[mark.written], self.out[-1] = "\\[", "\\]"
             return end
         else:
             self._plain_images(mark.written)
+            if note := note_on(self.text[mark.at + 1 : at], target):
+                self.out[-1] = f" ({_plain(note)})]"
             self.out.append(written)
             for other in self.marks:
                 if not other.is_image:
@@ -197,7 +205,7 @@ class Inline:
     def _end_image(self, mark: Mark, target: str, written: str, at: int) -> None:
         """An image becomes a link: its text and its host. Nothing of it is fetched."""
         self._plain_images(mark.written)
-        host = host_of(target)
+        host = _plain(host_of(target))
         has_text = at > mark.at + 2
         note = (f" ({host})" if has_text else host) if host else ""
         scheme = target.partition(":")[0].casefold() if ":" in target else "https"
@@ -286,7 +294,20 @@ class Inline:
 
 def _autolink(url: str) -> str:
     """A link that shows its own address."""
-    if not WORD_INSIDE.search(url):
+    host = host_of(url)
+    note = f" ({_plain(host)})" if not _shows(url, host) else ""
+    if not WORD_INSIDE.search(url) and not note:
         return f"<{url}>"
     shown = PUNCTUATION.sub(r"\\\g<0>", url).replace("\\:", "\\:" + SPLIT)
-    return f"[{shown}](<{url}>)"
+    return f"[{shown}{note}](<{url}>)"
+
+
+def _shows(url: str, host: str) -> bool:
+    """Whether an address begins with the host that it leads to."""
+    return (
+        re.match(rf"(?:https?:/*)?{re.escape(host)}(?![\w.@-])(?!:[^/]*@)", url, re.I) is not None
+    )
+
+
+def _plain(host: str) -> str:
+    return re.sub(r"[_:?]", r"\\\g<0>", host)

@@ -6,22 +6,34 @@ link or an image comes of it, nor what is written for the frontend.
 
 import re
 from html import unescape
-from urllib.parse import urlsplit
+from unicodedata import category, normalize
+from urllib.parse import unquote
 
-AUTOLINK = re.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>\x00-\x1f]*>|<[\w.+-]+@[\w.-]+>")
-SCRIPT = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+AUTOLINK = re.compile(
+    r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^ <>\x00-\x1f\x7f]*>"
+    rf"|<[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_NAME}(?:\.{_NAME})*>"
+)
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+ALLOWED = {"http", "https", "mailto", "tel"}  # others start programs, or scripts
 URL = re.compile(r"https?://[^\s<>\[\]`\"\\|，。；：！？、（）「」『』【】《》]+", re.IGNORECASE)
 TITLE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)""", re.DOTALL)
-BLANKS = re.compile(r"\s*")
+BLANKS = re.compile(r"[ \t\n]*")
 POINTED = re.compile(r"<(?:[^<>\\\n]|\\.)*>")
-BARE = re.compile(r"[()]|(?>\\[!-/:-@\[-`{-~]|[^\s()\x00-\x1f])++")
+BARE = re.compile(r"[()]|(?>\\[!-/:-@\[-`{-~]|[^ ()\\\x00-\x1f\x7f]|\\)++")
 DEEPEST_PARENTHESES = 8  # the frontend reads 32; no address needs them, and they cost time
 LABEL = re.compile(r"\[([^\[\]\\]{0,999})\]")
 FOOTNOTE = re.compile(r"\^[^\s\[\]]{1,999}\]")
+# Narrower than it could be: what the frontend might not read as a definition is read as text.
 DEFINITION = re.compile(
-    r"\[([^\[\]\\^][^\[\]\\]{0,998})\]: *(<[^<>\\\n]*>|[^\s<()\\]+)"
-    r"""(?: +(?:"[^"\\]*"|'[^'\\]*'|\([^()\\]*\)))? *$"""
+    r"\[(?!\s*\])([^\[\]\\^][^\[\]\\]{0,998})\]: *"
+    r"(<[^<>\\\[\]\x00-\x1f\x7f]*>|[^\s<()\\\[\]\x00-\x1f\x7f]+)"
+    r"""(?: +(?:"[^"\\\[\]]*"|'[^'\\\[\]]*'|\([^()\\\[\]]*\)))? *$"""
 )
+MARKED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|\w+);")  # an escape or a character reference
+CONTROLS = "".join(map(chr, range(0x21)))
+NAMED = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\.?(?![\w@])")  # looks like a host
+LONGEST_TEXT = 1000  # of a link; no one reads on to see whether another host is named
 HALF_OPEN = re.compile(r"\([^\s!\[\]$`()]*$")
 
 
@@ -61,13 +73,46 @@ def address(text: str, at: int) -> str:
     return url
 
 
+def destination(target: str) -> str:
+    """Where a destination leads, as a browser reads it."""
+    found = re.sub(r"^<(.*)>$", r"\1", target, flags=re.DOTALL)
+    found = MARKED.sub(lambda mark: mark[1] or unescape(mark[0]), found)
+    return re.sub(r"[\t\n\r]", "", found.strip(CONTROLS))
+
+
+def is_allowed(target: str) -> bool:
+    """Whether a link may lead there: another page, or a place on this one."""
+    scheme = SCHEME.match(
+        re.sub(r"[\s\0-\x20\x7f-\xa0\u200b-\u200f\ufeff]", "", destination(target))
+    )
+    return scheme is None or scheme[1].casefold() in ALLOWED
+
+
 def host_of(target: str) -> str:
-    """The host of a destination, as Markdown; empty where it has none."""
-    try:
-        host = urlsplit(unescape(target)).hostname or ""
-    except ValueError:
-        host = ""
-    return re.sub(r"[^\w.-]", "", host).replace("_", "\\_")
+    """The host of a destination, as it is really called; empty where it has none."""
+    found = re.match(r"(?:https?:/*|//+)([^/?#]*)", destination(target).replace("\\", "/"), re.I)
+    host = unquote(found[1]).rpartition("@")[2].casefold() if found else ""
+    host = re.sub(r":\d*$", "", host)
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            host = "".join(c if c.isascii() else "?" for c in host)
+    return re.sub(r"[^a-z0-9.?:_-]", "", host)
+
+
+def note_on(shown: str, target: str) -> str:
+    """The host of a link whose text names another one, or shows none; else nothing."""
+    host = host_of(target)
+    if not host or len(shown) > LONGEST_TEXT:
+        return host
+    text = normalize("NFKC", MARKED.sub(lambda mark: mark[1] or unescape(mark[0]), shown))
+    text = "".join(c for c in text if category(c) != "Cf").casefold()
+    if not any(c.isalnum() or category(c) == "So" for c in text):
+        return host
+    own = host.removeprefix("www.")
+    named = (name.strip(".-").removeprefix("www.") for name in NAMED.findall(text))
+    return "" if all(name == own or own.endswith(f".{name}") for name in named) else host
 
 
 def skip(text: str, at: int) -> int:

@@ -8,9 +8,10 @@ frontend's dialect and nothing else: no Streamlit, no conversation, no settings.
 import re
 from unicodedata import category
 
-from pages.text.inline import JOINED, NEW, OWN, SPLIT, Inline
-from pages.text.links import DEFINITION, reference
-from pages.text.outline import QUOTE, Line, Outline
+from pages.text.diagrams import is_diagram, is_harmless
+from pages.text.inline import DIRECTION, JOINED, NEW, OWN, SPLIT, Inline
+from pages.text.links import DEFINITION, is_allowed, reference
+from pages.text.outline import FENCE, QUOTE, Line, Outline
 
 LITERAL = re.compile(
     r"[!-/:-@\[-`{-~](?:(?<=:)(?=[\w/+-])()|(?<=@)(?=\w)()|(?<=[<>=~-])(?=[>=-])())?"
@@ -19,7 +20,9 @@ PARTED = "\0"
 TABLE_RULE = re.compile(r"^[ |:-]*-{3,}[ |:-]*$", re.MULTILINE)
 WWW = re.compile(r"(?<![A-Za-z])(www)(?=\.)", re.IGNORECASE)
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
-NEEDS_CARE = re.compile(r"[$:]|!\[|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;")
+NEEDS_CARE = re.compile(
+    rf"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;|&#|mermaid|{DIRECTION.pattern}", re.IGNORECASE
+)
 
 
 def typed(block: str) -> str:
@@ -43,9 +46,8 @@ def safe(text: str) -> str:
         last = _block_end(outline, first)
         written += _block(lines[first:last], outline[first:last], links, last == len(lines))
         first = last
-    # st.markdown dedents and strips: an indented first line needs a line before it.
-    start = next((at for at, read in enumerate(outline) if read.kind != "blank"), 0)
-    guard = "[_]: #\n\n" if outline[start].kind == "code" and lines[start][:1] in " \t" else ""
+    # st.markdown dedents and strips, which would make text of code: a line before it prevents that.
+    guard = "[_]: #\n\n" if text[:1].isspace() else ""
     return guard + "\n".join(written)
 
 
@@ -82,7 +84,8 @@ def _definitions(lines: list[str], outline: list[Line]) -> dict[str, str]:
     before = None
     for number, (text, read) in enumerate(zip(lines, outline, strict=True)):
         starts = read.kind == "text" and read.block != before
-        if starts and (definition := DEFINITION.match(text, read.at)):
+        definition = DEFINITION.match(text, read.at) if starts else None
+        if definition and is_allowed(definition[2]):
             found.setdefault(reference(definition[1]), definition[2])
             outline[number] = read._replace(kind="definition", block=-1)
             continue
@@ -96,7 +99,7 @@ def _definitions(lines: list[str], outline: list[Line]) -> dict[str, str]:
 def _block_end(outline: list[Line], first: int) -> int:
     last = first + 1
     while (
-        outline[first].kind in {"text", "math"}
+        outline[first].kind in {"text", "math", "code"}
         and last < len(outline)
         and outline[last].block == outline[first].block
         and outline[last].kind in {outline[first].kind, "row"}
@@ -112,6 +115,8 @@ def _block(
     kind = outline[0].kind
     if kind == "math":
         return _formula(lines, outline)
+    if kind == "code":
+        return _code(lines, outline)
     if kind not in {"text", "heading"}:
         return lines
     rows = [number for number, read in enumerate(outline) if read.kind == "row"]
@@ -131,6 +136,18 @@ def _block(
             text = text[:at] + "".join(parts).replace(JOINED, " ")
         written.append(text)
     return written
+
+
+def _code(lines: list[str], outline: list[Line]) -> list[str]:
+    """Code as it is, and a diagram too, unless drawing it would make the browser ask somebody."""
+    at = outline[0].at
+    fence = FENCE.match(lines[0], at)
+    if fence is None or not is_diagram(lines[0][fence.start() + len(fence[1] or fence[2]) :]):
+        return lines
+    source = (text[read.at :] for text, read in zip(lines[1:], outline[1:], strict=True))
+    if is_harmless("\n".join(source)):
+        return lines
+    return [lines[0][:at] + (fence[1] or fence[2]) + "text", *lines[1:]]
 
 
 def _put_back(content: str, lines: list[str], outline: list[Line]) -> list[str]:

@@ -6,7 +6,7 @@ CommonMark's patterns and nothing else. This module must not know what is done w
 import re
 
 HTML = [
-    (re.compile(r"<(?:script|pre|style|textarea)(?=[\s>]|$)", re.IGNORECASE),
+    (re.compile(r"<(?:script|pre|style|textarea)(?=[ \t>]|$)", re.IGNORECASE),
      re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)),
     (re.compile(r"<!--"), re.compile(r"-->")),
     (re.compile(r"<\?"), re.compile(r"\?>")),
@@ -18,11 +18,17 @@ HTML_BLOCK = re.compile(
     r"details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|"
     r"head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|"
     r"option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)"
-    r"(?=\s|/?>|$)",
+    r"(?=[ \t]|/?>|$)",
     re.IGNORECASE,
 )
-ATTRIBUTE = r"""(?>\s+[A-Za-z_:][\w.:-]*+(?>\s*=\s*(?>[^\s"'=<>`]++|'[^']*+'|"[^"]*+"))?+)"""
-HTML_TAG = re.compile(rf"<(?:[A-Za-z][A-Za-z0-9-]*+{ATTRIBUTE}*+\s*+/?|/[A-Za-z][\w-]*+\s*+)>")
-HTML_ALONE = re.compile(rf"{HTML_TAG.pattern}\s*$")
+# Blanks are spaces, tabs and line ends alone: whoever counts others sees other tags.
+ATTRIBUTE = (
+    r"(?>[ \t\n]+[A-Za-z_:][A-Za-z0-9_.:-]*+"
+    r"""(?>[ \t\n]*=[ \t\n]*(?>[^ \t\n"'=<>`]++|'[^']*+'|"[^"]*+"))?+)"""
+)
+HTML_TAG = re.compile(
+    rf"<(?:[A-Za-z][A-Za-z0-9-]*+{ATTRIBUTE}*+[ \t\n]*+/?|/[A-Za-z][A-Za-z0-9-]*+[ \t\n]*+)>"
+)
+HTML_ALONE = re.compile(rf"{HTML_TAG.pattern}[ \t]*$")
 RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"))
 EMPTY_COMMENTS = ("<!-->", "<!--->")
