@@ -24,7 +24,7 @@
         ├── NoCredit  RateLimited  ContentFiltered  ImagesRefused
         ├── ProviderDown  NameNotFound  TlsFailed  ConnectionRefused  ConnectionLost
         ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  OnlyThinking  Malformed
-        └── ModelNotLoaded
+        └── ModelNotLoaded  Redirected
 
 `str(error)` is the sentence. `details` may hold what the provider said, keys redacted.
 """
@@ -456,4 +456,12 @@ class ModelNotLoaded(ProviderError):
     template = (
         "The local model could not be loaded. Check that LOCAL_MODEL names a complete GGUF file "
         "that fits into memory."
+    )
+
+
+class Redirected(ProviderError):
+    code = "redirected"
+    template = (
+        "{provider} sends requests on to another address, where neither the key nor the "
+        "conversation is sent. Check the base URL in the configuration."
     )

@@ -164,6 +164,8 @@ def is_about_the_value(said: Said) -> bool:
 def _kind(said: Said) -> type[errors.ProviderError]:
     status, text, names = said.status, said.message.lower(), {said.code, said.kind}
     asks_too_much = status in {None, 400, 413, 422, 500}
+    if status is not None and 300 <= status < 400:
+        return errors.Redirected
     if names & _CONTEXT_CODES or status == 413:
         return errors.ContextTooLong
     if asks_too_much and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):

@@ -202,7 +202,6 @@ class Connection:
             verify=_certificates(),
             trust_env=not _is_loopback(endpoint.base_url),  # no proxy leads to this machine
             limits=httpx2.Limits(max_connections=1000, keepalive_expiry=60.0),
-            follow_redirects=True,
         )
         hooks = http_client.event_hooks
         http_client.event_hooks = {**hooks, "response": [*hooks["response"], self._limit_retries]}
@@ -213,6 +212,8 @@ class Connection:
             max_retries=settings.max_retries,
             http_client=http_client,
         )
+        # The SDK would follow them, and take the conversation to wherever they lead.
+        http_client.follow_redirects = False
         if endpoint.name != "openai":
             # Read from the environment by the SDK, and nobody else's business.
             client.organization = client.project = None
