@@ -46,6 +46,7 @@ from chat.jobs import ImportJob
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
+from chat.providers.own import OTHER, OwnKey
 from chat.service import ChatService
 from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
@@ -55,6 +56,7 @@ from chat.view import View
 
 __all__ = [
     "FILE_CODES",
+    "OTHER",
     "Attachment",
     "CannotSee",
     "ChatService",
@@ -79,6 +81,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "NotUploaded",
+    "OwnKey",
     "ParleyError",
     "Person",
     "Piece",

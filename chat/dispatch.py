@@ -41,6 +41,7 @@ from chat.errors import (
 from chat.generation import Generation
 from chat.providers.base import Delta, Model, Provider, Request, Turn
 from chat.providers.catalogue import GUIDE, Catalogue
+from chat.providers.own import OwnKey, OwnKeys, check_ready, is_own
 from chat.providers.vision import sees_images
 from chat.replies import Replies
 from chat.settings import Settings
@@ -72,6 +73,7 @@ class Dispatch:
         self._settings, self._store, self._catalogue = settings, store, catalogue
         self._counter, self._worker = counter, worker
         self._attaching = Attaching(settings, counter)
+        self.own_keys = OwnKeys(settings)
         self.replies = Replies(self._save, self._finish)
 
     def question(
@@ -125,32 +127,50 @@ class Dispatch:
             except UnknownModel:  # sending will say so
                 return
             if sees_images(model, self._settings) is False:
-                raise CannotSee(self._catalogue.label(model.ref))
+                raise CannotSee(self.label(model.ref))
 
     def label(self, ref: str) -> str:
+        if is_own(ref):
+            return self.own_keys.label(ref)
         return self._catalogue.label(ref)
 
     def count(self, text: str) -> Count:
         return self._counter.count(text)
 
-    def resolve(self, settings: ReplySettings) -> tuple[Provider, Model]:
+    def resolve(self, settings: ReplySettings, own: OwnKey | None = None) -> tuple[Provider, Model]:
+        """Who answers; a model that takes a person's own key (`is_own`) gets `own` or no reply."""
+        if settings.model and is_own(settings.model):
+            return self.own_keys.resolve(settings.model, own)
         return self._catalogue.resolve(settings.model, self._settings.default_model)
+
+    def find(self, typed: str, own: OwnKey | None = None) -> Model:
+        """The model that somebody typed; with a key of their own, also one it may open."""
+        typed = typed.strip()
+        if is_own(typed):
+            return self.own_keys.resolve(typed)[1]
+        if own is not None and not self._catalogue.lists(typed):
+            return self.own_keys.resolve(f"{own.name}/{typed}")[1]
+        return self._catalogue.find(typed)[1]
 
     def meant(self, settings: ReplySettings) -> ReplySettings:
         """`settings` with a typed model's full reference, and nothing a database may refuse."""
-        model = settings.model and self._catalogue.find(settings.model)[1].ref
+        model = settings.model and self.find(settings.model).ref
         prompt = storable(settings.system_prompt)
         return replace(settings, model=model or None, system_prompt=prompt)
 
     @contextmanager
     def reserved(
-        self, settings: ReplySettings, answer_id: str | None = None
+        self,
+        settings: ReplySettings,
+        answer_id: str | None = None,
+        own: OwnKey | None = None,
     ) -> Iterator[tuple[Generation, NewAnswer]]:
         """A reply known to this process before it is stored; forgotten if storing fails.
 
         With `answer_id` it is an answer that goes on.
         """
-        _, model = self.resolve(settings)
+        provider, model = self.resolve(settings, own)
+        check_ready(provider)
         generation = Generation(answer_id or new_id())
         self.replies.reserve(generation)
         try:
@@ -159,11 +179,13 @@ class Dispatch:
             self.replies.release(generation)
             raise
 
-    def begin(self, owner: str, answer: Message, generation: Generation) -> Message:
+    def begin(
+        self, owner: str, answer: Message, generation: Generation, own: OwnKey | None = None
+    ) -> Message:
         """Start the reply to the question above `answer`; a failure here is recorded in it."""
         try:
             conversation = self._store.conversations.get(owner, answer.conversation_id)
-            provider, model = self.resolve(conversation.settings)
+            provider, model = self.resolve(conversation.settings, own)
             generation.provider_label = provider.label
             sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
             request = self._request(conversation, sent, provider, model, continues=answer.text)

@@ -24,7 +24,8 @@
         ├── NoCredit  RateLimited  ContentFiltered  ImagesRefused
         ├── ProviderDown  NameNotFound  TlsFailed  ConnectionRefused  ConnectionLost
         ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  OnlyThinking  Malformed
-        └── ModelNotLoaded  Redirected
+        ├── ModelNotLoaded  Redirected
+        └── OwnKeyMissing  OwnKeyRefused  AddressRefused
 
 `str(error)` is the sentence. `details` may hold what the provider said, keys redacted.
 """
@@ -464,4 +465,28 @@ class Redirected(ProviderError):
     template = (
         "{provider} sends requests on to another address, where neither the key nor the "
         "conversation is sent. Check the base URL in the configuration."
+    )
+
+
+class AddressRefused(ProviderError):
+    code = "address_refused"
+    template = (
+        "This address cannot be used. It must begin with https:// and lead to a server "
+        "in the public internet."
+    )
+
+
+class OwnKeyMissing(ProviderError):
+    code = "own_key_missing"
+    template = (
+        "This conversation uses a key of yours for {provider}, and it is no longer here. "
+        "Type it again under “Your own key”, or choose another model."
+    )
+
+
+class OwnKeyRefused(ProviderError):
+    code = "own_key_refused"
+    template = (
+        "{provider} did not accept the key you typed. "
+        "Type it again under “Your own key”, or choose another model."
     )

@@ -38,6 +38,7 @@ from chat.identity import must_be_somebody
 from chat.jobs import ImportJob, ImportJobs
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
+from chat.providers.own import OwnKey
 from chat.providers.transcription import Transcriber, check_recording
 from chat.recordings import compact
 from chat.settings import Settings
@@ -122,16 +123,38 @@ class ChatService(Carrying, Entering):
         """What the next reply of a conversation is asked with."""
         return self._store.conversations.get(owner, conversation_id).settings
 
-    def find_model(self, typed: str) -> Model:
-        """The model somebody typed. Raises `UnknownModel`."""
-        return self._catalogue.find(typed)[1]
+    def find_model(self, typed: str, own: OwnKey | None = None) -> Model:
+        """The model somebody typed, who has a key of their own or not. Raises `UnknownModel`."""
+        return self._dispatch.find(typed, own)
 
     def model_label(self, ref: str | None = None) -> str:
         """The name people read for a model reference; None stands for the default."""
         try:
-            return self._catalogue.label(self.model(ref).ref)
+            return self._dispatch.label(self.model(ref).ref)
         except ProviderError:
             return ref or ""
+
+    # --- people's own keys ---------------------------------------------------------------------
+
+    @property
+    def own_key_providers(self) -> dict[str, str]:
+        """Whom a person may type a key for, name and label; nobody when that is switched off."""
+        return self._dispatch.own_keys.offered
+
+    def own_key(self, provider: str, api_key: str, base_url: str = "") -> OwnKey:
+        """What a person typed, checked. It is theirs to keep, and to hand in with each call.
+
+        Raises `Refused` or `AddressRefused`.
+        """
+        return self._dispatch.own_keys.read(provider, api_key, base_url)
+
+    def own_models(self, own: OwnKey) -> tuple[Model, ...]:
+        """The well-known models that a key opens."""
+        return self._dispatch.own_keys.resolve(f"{own.name}/-", own)[0].models()
+
+    def discover_own_models(self, own: OwnKey) -> Future[tuple[Model, ...]]:
+        """The models that the provider tells for a key, some time later, or a `ProviderError`."""
+        return self._replies.submit(self._dispatch.own_keys.discover(own))
 
     # --- talking -----------------------------------------------------------------------------
 
@@ -141,10 +164,13 @@ class ChatService(Carrying, Entering):
         conversation_id: str | None,
         submission: Submission,
         settings: ReplySettings | None = None,
+        *,
+        own: OwnKey | None = None,
     ) -> Message:
         """Store the question and an empty answer, and start the reply; returns the answer.
 
-        Without a conversation a new one is begun, with `settings`.
+        Without a conversation a new one is begun, with `settings`. `own` is the person's own key,
+        for models that take one; so in the methods below.
         """
         must_be_somebody(owner)  # before a file is read
         if conversation_id is None:
@@ -152,12 +178,12 @@ class ChatService(Carrying, Entering):
         else:
             chosen = self._store.conversations.get(owner, conversation_id).settings
         question = self._dispatch.question(submission, chosen)
-        with self._dispatch.reserved(chosen) as (generation, new):
+        with self._dispatch.reserved(chosen, own=own) as (generation, new):
             title = title_from(question.text or question.new_files[0].name)
             answer = self._store.messages.send(
                 owner, conversation_id, question, new, title=title, settings=chosen
             )
-        return self._dispatch.begin(owner, answer, generation)
+        return self._dispatch.begin(owner, answer, generation, own)
 
     def edit(
         self,
@@ -165,6 +191,8 @@ class ChatService(Carrying, Entering):
         message_id: str,
         submission: Submission | str,
         keep: Container[str] | None = None,
+        *,
+        own: OwnKey | None = None,
     ) -> Message:
         """Ask a question again in other words: a new version beside the old one.
 
@@ -176,21 +204,21 @@ class ChatService(Carrying, Entering):
         kept = [file for file in old.attachments if keep is None or file.id in keep]
         conversation = self._store.conversations.get(owner, old.conversation_id)
         question = self._dispatch.question(submission, conversation.settings, kept)
-        with self._dispatch.reserved(conversation.settings) as (generation, new):
+        with self._dispatch.reserved(conversation.settings, own=own) as (generation, new):
             answer = self._store.messages.edit(owner, message_id, question, new)
-        return self._dispatch.begin(owner, answer, generation)
+        return self._dispatch.begin(owner, answer, generation, own)
 
-    def retry(self, owner: str, message_id: str) -> Message:
+    def retry(self, owner: str, message_id: str, *, own: OwnKey | None = None) -> Message:
         """Ask for an answer again: a new version beside the old one."""
         old = self._store.messages.get(owner, message_id)
         conversation = self._store.conversations.get(owner, old.conversation_id)
         question = self._question_of(owner, old)
         self._dispatch.check_sight(question.attachments, conversation.settings)
-        with self._dispatch.reserved(conversation.settings) as (generation, new):
+        with self._dispatch.reserved(conversation.settings, own=own) as (generation, new):
             answer = self._store.messages.retry(owner, message_id, new)
-        return self._dispatch.begin(owner, answer, generation)
+        return self._dispatch.begin(owner, answer, generation, own)
 
-    def continue_(self, owner: str, message_id: str) -> Message:
+    def continue_(self, owner: str, message_id: str, *, own: OwnKey | None = None) -> Message:
         """Let an answer that was cut short go on where it ended; it grows in place."""
         old = self._store.messages.get(owner, message_id)
         if old.is_live:
@@ -200,10 +228,10 @@ class ChatService(Carrying, Entering):
             raise NothingToAnswer("This reply is complete: there is nothing to continue.")
         question = self._question_of(owner, old)
         self._dispatch.check_sight(question.attachments, conversation.settings)
-        with self._dispatch.reserved(conversation.settings, old.id) as (generation, again):
+        with self._dispatch.reserved(conversation.settings, old.id, own) as (generation, again):
             answer = self._store.replies.reopen(owner, again)
             generation.resume(answer)
-        return self._dispatch.begin(owner, answer, generation)
+        return self._dispatch.begin(owner, answer, generation, own)
 
     def stop(self, owner: str, conversation_id: str) -> None:
         """End the reply that runs in a conversation; its text so far is kept."""

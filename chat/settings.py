@@ -59,6 +59,8 @@ class Settings:
     idle_timeout: float = 30.0
     max_retries: int = 2
     find_local_servers: bool = True
+    allow_own_keys: bool = True  # a person may type one; it stays in their tab's memory
+    allow_custom_endpoints: bool = False  # … and an address to use it at
     local_model: str | None = None
     retention_days: int = 30  # what was deleted stays that long, to be taken back
     allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
@@ -99,6 +101,8 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "idle_timeout": ("IDLE_TIMEOUT", float, 0.01, 3600),
     "max_retries": ("MAX_RETRIES", int, 0, 10),
     "find_local_servers": ("FIND_LOCAL_SERVERS", bool, None, None),
+    "allow_own_keys": ("ALLOW_OWN_KEYS", bool, None, None),
+    "allow_custom_endpoints": ("ALLOW_CUSTOM_ENDPOINTS", bool, None, None),
     "local_model": ("LOCAL_MODEL", str, None, None),
     "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
     "allowed_emails": ("ALLOWED_EMAILS", str, None, None),

@@ -62,7 +62,8 @@ def elsewhere() -> Iterator[LLMServer]:
 def test_nothing_follows_a_redirect(elsewhere: LLMServer, status: int) -> None:
     async def run(url: str) -> list[errors.ParleyError]:
         endpoint = Endpoint("acme", "Acme", url, KEY)
-        provider, failures = OpenAIProvider(endpoint, SETTINGS), []
+        failures: list[errors.ParleyError] = []
+        provider = OpenAIProvider(endpoint, SETTINGS)
         transcriber = OpenAITranscriber(endpoint, "whisper-1", SETTINGS)
         await provider.discover()
         assert provider.last_error is not None

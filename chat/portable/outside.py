@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from chat.portable.markdown import line
 from chat.providers.base import Request
-from chat.providers.endpoints import LOCAL, endpoints, unconfigured_local_servers
+from chat.providers.endpoints import CLOUD, LOCAL, OWN, endpoints, unconfigured_local_servers
 from chat.providers.parameters import messages
 
 _LONGEST_ARGUMENT = 100_000  # bytes; systems refuse arguments of more than 128 kB
@@ -52,6 +52,8 @@ class Call:
 
 def address_of(values: Mapping[str, Any], provider: str) -> Address | None:
     """The address of a provider of this configuration; None for one that has none."""
+    if (name := provider.removeprefix(OWN)) != provider and name in CLOUD:
+        values, provider = {f"{name.upper()}_API_KEY": "-"}, name  # the person's own, at its home
     for each in (*endpoints(values), *unconfigured_local_servers(values)):
         if each.name == provider:
             has_key = bool(each.api_key) and each.name not in LOCAL

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from chat import errors
 from chat.providers.base import Model, Provider
+from chat.providers.endpoints import OWN
 from chat.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class Catalogue:
         """
         wanted = typed.strip()
         name, _, model_id = wanted.partition("/")
+        if name.startswith(OWN):  # meant for a person's own key, and never sent with another
+            raise errors.UnknownModel("Parley", model=wanted)
         for provider in self._providers:
             if provider.name == name and model_id:
                 return provider, _model(provider, model_id)
@@ -72,6 +75,13 @@ class Catalogue:
             if provider.name != GUIDE and getattr(provider, "is_live", True):
                 return provider, Model(provider.name, wanted)
         raise errors.UnknownModel("Parley", model=wanted)
+
+    def lists(self, typed: str) -> bool:
+        """Whether a model is on offer under this ref or id, or its provider at least."""
+        name = typed.partition("/")[0]
+        return any(name == provider.name for provider in self._providers) or any(
+            model.id == typed for model in self.models()
+        )
 
     def label(self, ref: str) -> str:
         """How people read a ref: "gpt-5 · OpenAI"."""

@@ -30,6 +30,7 @@ LOCAL = {
     "llamacpp": ("llama.cpp", "http://127.0.0.1:8080/v1"),
     "vllm": ("vLLM", "http://127.0.0.1:8000/v1"),
 }
+OWN = "own-"  # begins the names of providers that are called with a person's own key
 _RESERVED = {"guide", "local"}
 _SPEECH_MODEL, _SPEECH_MODEL_AT_GROQ = "whisper-1", "whisper-large-v3-turbo"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -129,7 +130,7 @@ def _custom(table: Any, taken: set[str], problems: list[str]) -> list[Endpoint]:
     found = []
     for name, entry in table.items():
         where = f"providers.{name}"
-        if not _NAME.fullmatch(str(name)) or name in _RESERVED:
+        if not _NAME.fullmatch(str(name)) or name in _RESERVED or str(name).startswith(OWN):
             problems.append(f"{where}: this name cannot be used for a provider")
         elif name in taken:
             problems.append(f"{where}: configured twice, also as {str(name).upper()}_…")

@@ -88,7 +88,7 @@ _NOT_CHAT = re.compile(
 
 def well_known(provider: str) -> dict[str, int | None]:
     """Model ids of `provider`, best first, with their window in tokens where it is known."""
-    return _WELL_KNOWN.get(provider, {})
+    return _WELL_KNOWN.get(provider.removeprefix("own-"), {})
 
 
 def is_for_chat(model_id: str) -> bool:

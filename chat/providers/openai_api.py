@@ -25,8 +25,10 @@ import openai
 from chat import errors
 from chat.providers.base import Delta, Model, Request
 from chat.providers.connection_faults import connection_fault, described
+from chat.providers.endpoints import OWN
 from chat.providers.events import Unreadable, read_json
 from chat.providers.faults import Said, fault, read_body, retry_after_seconds
+from chat.providers.guard import Guard
 from chat.providers.model_lists import as_models, assumed_models, read_models
 from chat.providers.parameters import Lessons, change_for, parameters
 from chat.providers.patience import Patience
@@ -54,17 +56,18 @@ class OpenAIProvider:
         *,
         http_client: httpx2.AsyncClient | None = None,
         is_local: bool = False,
+        guard: Guard | None = None,
     ) -> None:
         self.name, self.label = endpoint.name, endpoint.label
         self.is_local = is_local
         self.is_live = not is_local
         self.last_error: errors.ProviderError | None = None
         self._endpoint = endpoint
-        self._connection = Connection(endpoint, settings, http_client=http_client)
+        self._connection = Connection(endpoint, settings, http_client=http_client, guard=guard)
         self._patience = Patience(self.label, settings, self._connection.secrets)
         self._models = tuple(assumed_models(endpoint.name, endpoint.models))
         self._lessons = Lessons()
-        is_openai = endpoint.name == "openai" and endpoint.is_standard
+        is_openai = endpoint.name.removeprefix(OWN) == "openai" and endpoint.is_standard
         self._cap = "max_completion_tokens" if is_openai else "max_tokens"
 
     def models(self) -> tuple[Model, ...]:
@@ -165,12 +168,13 @@ class Connection:
         settings: Settings,
         *,
         http_client: httpx2.AsyncClient | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.label = endpoint.label
         password = urlsplit(endpoint.base_url).password
         self.secrets = tuple(each for each in (endpoint.api_key, password) if each)
         self._endpoint, self._settings = endpoint, settings
-        self._http_client = http_client
+        self._http_client, self._guard = http_client, guard
         self._client: openai.AsyncOpenAI | None = None
 
     async def transcribe(
@@ -197,10 +201,13 @@ class Connection:
     def _make_client(self) -> openai.AsyncOpenAI:
         endpoint, settings = self._endpoint, self._settings
         timeout = httpx2.Timeout(None, connect=settings.connect_timeout)
+        guard = self._guard
         http_client = self._http_client or _HttpClient(
             timeout=timeout,
             verify=_certificates(),
-            trust_env=not _is_loopback(endpoint.base_url),  # no proxy leads to this machine
+            transport=guard.transport(_certificates()) if guard else None,
+            # No proxy leads to this machine, nor around the guard.
+            trust_env=guard is None and not _is_loopback(endpoint.base_url),
             limits=httpx2.Limits(max_connections=1000, keepalive_expiry=60.0),
         )
         hooks = http_client.event_hooks
