@@ -125,18 +125,23 @@ def draw_editor(message: Message) -> None:
 def _send_edit(message_id: str, files: list[str]) -> None:
     text = st.session_state[f"edit_text_{message_id}"]
     keep = [file for file in files if st.session_state[f"edit_file_{file}"]]
-    if answer := notices.attempt(state.service().edit, state.owner(), message_id, text, keep):
+    own = state.own_key()
+    if answer := notices.attempt(
+        state.service().edit, state.owner(), message_id, text, keep, own=own
+    ):
         state.edit(None)
         scroll.wish(answer.id)
 
 
 def retry(message_id: str) -> None:
-    if answer := notices.attempt(state.service().retry, state.owner(), message_id):
+    own = state.own_key()
+    if answer := notices.attempt(state.service().retry, state.owner(), message_id, own=own):
         scroll.wish(answer.id)
 
 
 def _continue(message_id: str) -> None:
-    notices.attempt(state.service().continue_, state.owner(), message_id)
+    own = state.own_key()
+    notices.attempt(state.service().continue_, state.owner(), message_id, own=own)
 
 
 def _show_version(message_id: str) -> None:

@@ -117,6 +117,7 @@ def _sent(submission: Submission) -> bool:
         state.conversation_id(),
         submission,
         state.draft_settings(),
+        own=state.own_key(),
     )
     if answer is None:
         return False

@@ -6,6 +6,7 @@ import streamlit as st
 
 from chat import CannotSee, ProviderError, ReplySettings, Role, View
 from pages.parts import account, actions, listing, manage, notices, search, state
+from pages.parts import actions, listing, manage, notices, own_key, search, state
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -81,7 +82,7 @@ def _draw_settings(view: View | None) -> None:
     """Every control shows what is stored, and stores what is chosen, for the next reply."""
     service = state.service()
     settings = view.conversation.settings if view else state.draft_settings()
-    models = [model.ref for model in service.models()]
+    models = [*own_key.models(), *(model.ref for model in service.models())]
     chosen = _chosen_model(settings)
     if chosen and chosen not in models:
         models.insert(0, chosen)
@@ -100,6 +101,7 @@ def _draw_settings(view: View | None) -> None:
         on_change=_change,
         args=("model", "model"),
     )
+    own_key.draw()
     st.slider(
         "Temperature",
         0.0,
@@ -152,7 +154,7 @@ def _temperature(settings: ReplySettings) -> float:
 def _change(key: str, field: str) -> None:
     value = st.session_state[key]
     if key == "model":
-        model = notices.attempt(state.service().find_model, value or "")
+        model = notices.attempt(state.service().find_model, value or "", state.own_key())
         if model is None:
             return
         value = model.ref
@@ -167,7 +169,7 @@ def _change(key: str, field: str) -> None:
 
 def _await_models() -> None:
     """Draw again once the first look for models is over; until then the known ones are offered."""
-    if state.service().is_discovering:
+    if state.service().is_discovering or own_key.is_discovering():
         _look_for_models()
     else:
         st.empty()
@@ -175,7 +177,7 @@ def _await_models() -> None:
 
 @st.fragment(run_every=0.5)
 def _look_for_models() -> None:
-    if not state.service().is_discovering:
+    if not (state.service().is_discovering or own_key.is_discovering()):
         st.rerun()
 
 

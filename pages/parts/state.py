@@ -31,6 +31,7 @@ from chat import (
     open_chat,
     visitor,
 )
+from chat import ChatService, File, Message, Model, OwnKey, ReplySettings, gather, open_chat
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 30  # messages drawn at first; "show earlier" adds as many
@@ -190,6 +191,20 @@ def draft_settings() -> ReplySettings:
 
 def change_draft_settings(**changes: Any) -> None:
     st.session_state["draft_settings"] = replace(draft_settings(), **changes)
+
+
+def own_key() -> OwnKey | None:
+    """The key that was typed in this tab. It is here and nowhere else, and gone with the tab."""
+    return st.session_state.get("own")
+
+
+def own_models() -> Future[tuple[Model, ...]] | None:
+    """What that key opens, once its provider has told."""
+    return st.session_state.get("own_models")
+
+
+def set_own_key(own: OwnKey | None, models: Future[tuple[Model, ...]] | None = None) -> None:
+    st.session_state["own"], st.session_state["own_models"] = own, models
 
 
 def kept_files() -> list[File]:

@@ -1,0 +1,89 @@
+"""A key of the person's own: typed in the sidebar, held by this tab, handed in with each call."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import OTHER
+from pages.parts import notices, state
+from pages.text import markdown
+
+KEY, PROVIDER, ADDRESS = "own_key", "own_provider", "own_base_url"
+_HELP = (
+    "It stays in this tab's memory: it is not stored and not shown again, and it is gone "
+    "when the page is loaded again. What its models cost is paid with it."
+)
+
+
+def models() -> list[str]:
+    """The refs of the models that the key opens, as far as they are known by now."""
+    own = state.own_key()
+    if own is None:
+        return []
+    told = state.own_models()
+    if told is not None and told.done() and not told.cancelled() and not told.exception():
+        return [model.ref for model in told.result()]
+    return [model.ref for model in state.service().own_models(own)]
+
+
+def is_discovering() -> bool:
+    """Whether the provider has yet to say which models there are."""
+    told = state.own_models()
+    return told is not None and not told.done()
+
+
+def draw() -> None:
+    offered = state.service().own_key_providers
+    if not offered:
+        st.empty()
+        return
+    with st.expander("Your own key", key="own"):
+        _draw_state()
+        provider = st.selectbox(
+            "Provider", list(offered), key=PROVIDER, format_func=lambda name: offered[name]
+        )
+        if provider == OTHER:
+            st.text_input("Address", key=ADDRESS, placeholder="https://llm.example.com/v1")
+        else:
+            st.empty()
+        st.text_input("Key", type="password", key=KEY, help=_HELP, autocomplete="off")
+        st.button("Use this key", key="use_own_key", width="stretch", on_click=_use)
+
+
+def _draw_state() -> None:
+    own, told = state.own_key(), state.own_models()
+    if own is None:
+        st.empty()
+        return
+    with st.container(key="own_state", gap="xsmall"):
+        st.caption(f"A key for {markdown.line(own.label)} is in use in this tab.")
+        if told is not None and told.done() and not told.cancelled() and told.exception():
+            st.caption(f":material/error: {markdown.line(str(told.exception()))}")
+        st.button("Forget it", key="forget_own_key", width="stretch", on_click=_forget)
+
+
+def _use() -> None:
+    service = state.service()
+    typed = (str(st.session_state.get(each) or "") for each in (PROVIDER, KEY, ADDRESS))
+    own = notices.attempt(service.own_key, *typed)
+    if own is None:
+        return
+    st.session_state[KEY] = ""  # out of the page, and out of the widget's state
+    state.set_own_key(own, service.discover_own_models(own))
+    for model in service.own_models(own)[:1]:
+        _choose(model.ref)
+
+
+def _forget() -> None:
+    own = state.own_key()
+    state.set_own_key(None)
+    chosen = state.draft_settings().model or ""
+    if own is not None and chosen.startswith(f"{own.name}/"):
+        state.change_draft_settings(model=None)
+
+
+def _choose(ref: str) -> None:
+    if (conversation := state.conversation_id()) is None:
+        state.change_draft_settings(model=ref)
+    else:
+        notices.attempt(state.service().change_settings, state.owner(), conversation, model=ref)
