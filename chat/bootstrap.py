@@ -18,6 +18,7 @@ from chat.worker import Worker
 
 IN_MEMORY = "sqlite://"
 PURGE_EVERY = 3600.0  # seconds
+_TALKATIVE = ("httpx2", "httpcore2", "openai")  # they log addresses and headers: what holds keys
 log = logging.getLogger("chat.bootstrap")
 
 
@@ -35,6 +36,9 @@ def open_chat(
 
     settings = read_settings(gather() if config is None else config)
     logging.getLogger("chat").setLevel(settings.log_level)
+    for name in _TALKATIVE:
+        if not logging.getLogger(name).level:  # nobody asked for more
+            logging.getLogger(name).setLevel(logging.WARNING)
     catalogue = build_catalogue(settings) if providers is None else Catalogue(providers)
     store = Store(settings.database_url)  # raises SettingsError when it cannot be opened
     counter = Counter(settings.tiktoken_cache_dir)

@@ -26,18 +26,48 @@ _AFTER_A_WORD = re.compile(
     r"(?i)(\b(?:bearer|basic|api[-_ ]key(?: provided)?)[:=]?\s{1,3}[\"']?)([\w\-.~+/*]{6,}=*)"
 )
 _RUN = re.compile(r"(?<![\w\-])[A-Za-z0-9_\-]{32,}")
+_ENCODED = re.compile(r"(?i)\\u00([0-9a-f]{2})|\\x([0-9a-f]{2})|%([0-9a-f]{2})|&#x([0-9a-f]{2});")
+_DECIMAL = re.compile(r"&#(\d{2,3});")
+_NOISE = re.compile(r"\\[nrt/]|[^A-Za-z0-9]")
 _REDACTED = "[redacted]"
+_LONGEST = 20_000  # characters that are looked at; nobody reads that far
+_HIDDEN = 12  # a shorter secret is not looked for in disguise: it would be found in any text
 
 
-def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """`text` without what looks like a key, nor any of `secrets`; at most 2,000 characters."""
+def redact(text: str, secrets: tuple[str, ...] = (), most: int = 2000) -> str:
+    """`text` without what looks like a key, nor any of `secrets`; at most `most` characters.
+
+    Whoever cuts a text has to do it here: half a secret is not recognised.
+    """
+    text = text[:_LONGEST]
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= 4:
             text = text.replace(secret, _REDACTED)
+    if _holds_in_disguise(text, secrets):
+        return _REDACTED
     text = _KEYS.sub(_REDACTED, text)
     text = _NAMED.sub(rf"\1{_REDACTED}", text)
     text = _AFTER_A_WORD.sub(_redact_unless_a_word, text)
-    return _RUN.sub(_redact_if_random, text)[:2000]
+    return _RUN.sub(_redact_if_random, text)[:most]
+
+
+def _holds_in_disguise(text: str, secrets: tuple[str, ...]) -> bool:
+    """Whether a secret is there after all: escaped, in other case, or broken into pieces."""
+    wanted = [_squeezed(each) for each in secrets if len(each) >= _HIDDEN]
+    for _ in range(3):  # a server may quote what another one has quoted
+        squeezed = _squeezed(text)
+        if any(each in squeezed for each in wanted if each):
+            return True
+        plain = _DECIMAL.sub(lambda code: chr(int(code[1]) % 256), text)
+        plain = _ENCODED.sub(lambda code: chr(int(next(filter(None, code.groups())), 16)), plain)
+        if plain == text:
+            return False
+        text = plain
+    return False
+
+
+def _squeezed(text: str) -> str:
+    return _NOISE.sub("", text).lower()
 
 
 def _redact_unless_a_word(match: re.Match[str]) -> str:
@@ -60,3 +90,37 @@ def _redact_if_random(match: re.Match[str]) -> str:
         if has_digit and has_letter and len(stretch) >= (16 if is_mixed else 32):
             return _REDACTED
     return run
+
+
+class Hiding:
+    """Takes secrets out of a text that comes in pieces; a piece that may begin one waits.
+
+    Only what looks like a key: a password that is a word would be missed in any reply.
+    """
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = [each for each in secrets if len(each) >= 16 and re.search(r"\d", each)]
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        if not self._secrets:
+            return text
+        text = self._held + text
+        for secret in self._secrets:
+            text = text.replace(secret, _REDACTED)
+        waits = max(_begun(text, secret) for secret in self._secrets)
+        self._held = text[len(text) - waits :]
+        return text[: len(text) - waits]
+
+    def finish(self) -> str:
+        """What waited and came to nothing."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _begun(text: str, secret: str) -> int:
+    """How many of the last characters are the first ones of a secret."""
+    for size in range(min(len(text), len(secret) - 1), 0, -1):
+        if text[-size] == secret[0] and text.endswith(secret[:size]):
+            return size
+    return 0

@@ -25,7 +25,7 @@ class Endpoint:
 
     name: str
     label: str
-    base_url: str
+    base_url: str = dataclasses.field(repr=False)  # it may hold a password
     api_key: str = dataclasses.field(default="", repr=False)  # a repr ends in logs
     models: tuple[str, ...] = ()
     is_standard: bool = False  # the provider's public address: its well-known models may be assumed

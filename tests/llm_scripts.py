@@ -36,6 +36,7 @@ class Script:
     status: int = 200
     body: Any = None  # of a refusal: JSON, or text
     headers: tuple[tuple[str, str], ...] = ()
+    raw: str | None = None  # the body of a good answer, whatever it holds
     refuses: tuple[str, ...] = ()  # parameters that a model does not take
 
     def pieces(self) -> list[str]:

@@ -200,6 +200,8 @@ class LLMServer:
             key = seen.headers.get("authorization", "").removeprefix("Bearer ")
             text = text.replace("{key}", key).replace("{model}", str(seen.body.get("model")))
             await _reply(writer, script.status, text, script.headers)
+        elif script.raw is not None:
+            await _reply(writer, 200, script.raw)
         elif script.fault == "html":
             await _reply(writer, 200, "<!doctype html><html><body>Welcome</body></html>")
         elif script.fault == "hang-up":

@@ -15,6 +15,7 @@ from typing import Any
 
 from chat import errors
 from chat.providers.events import Unreadable, read_json
+from chat.redaction import redact
 
 ADJUSTABLE = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
 
@@ -136,7 +137,8 @@ def fault(
 ) -> errors.ProviderError:
     """The error for what was said, with details and, for a rate limit, when to come back."""
     kind = _kind(said)
-    parts = (str(said.status or ""), said.code or said.kind, said.message[:1500])
+    message = redact(said.message, secrets, 1500)
+    parts = (str(said.status or ""), redact(said.code or said.kind, secrets, 200), message)
     about = " · ".join(part for part in parts if part)
     retry_at = _retry_at(headers, now or datetime.now(UTC))
     if kind not in (errors.RateLimited, errors.ProviderDown):

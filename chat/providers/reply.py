@@ -16,7 +16,9 @@ from chat.providers.base import Delta
 from chat.providers.events import EventSplitter, Unreadable, read_events, read_json
 from chat.providers.faults import Said, read_value
 from chat.providers.thinking import ThinkSplitter
+from chat.redaction import Hiding, redact
 
+_SHOWN = 3000  # bytes that are looked at to show the first 300 without a key
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
 _FINISHES = {
     "eos": "stop",
@@ -38,6 +40,7 @@ class ReplyReader:
         self._provider, self._fault, self._secrets = provider, fault, secrets
         self._events = EventSplitter()
         self._thinking = ThinkSplitter()
+        self._text, self._reasoning = Hiding(secrets), Hiding(secrets)
         self._document: bytearray | None = None  # a JSON document instead of a stream of events
         self._head = b""
         self._has_begun = False
@@ -173,16 +176,19 @@ class ReplyReader:
             thought = ""
             if text:
                 thought, text = self._thinking.feed(text)
-            if reasoning or thought or text:
+            reasoning, text = self._reasoning.feed(reasoning + thought), self._text.feed(text)
+            if reasoning or text:
                 self.has_content = True
-                yield Delta(text=text, reasoning=reasoning + thought)
+                yield Delta(text=text, reasoning=reasoning)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             reason = reason.lower()
-            self.finish_reason = _FINISHES.get(reason, reason)
+            self.finish_reason = _FINISHES.get(reason, redact(reason, self._secrets, 40))
 
     def _held(self) -> Iterator[Delta]:
         reasoning, text = self._thinking.finish()
+        reasoning = self._reasoning.feed(reasoning) + self._reasoning.finish()
+        text = self._text.feed(text) + self._text.finish()
         if reasoning or text:
             self.has_content = True
             yield Delta(text=text, reasoning=reasoning)
@@ -191,7 +197,7 @@ class ReplyReader:
         return errors.Malformed(self._provider, details=details, secrets=self._secrets)
 
     def _shown(self, content: bytes) -> str:
-        return content[:300].decode("utf-8", "replace")
+        return redact(content[:_SHOWN].decode("utf-8", "replace"), self._secrets, 300)
 
 
 def _parts(delta: dict[str, Any]) -> tuple[str, str]:

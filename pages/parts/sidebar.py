@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import CannotSee, ProviderError, ReplySettings, Role, View
-from pages.parts import account, actions, listing, manage, notices, search, state
-from pages.parts import actions, listing, manage, notices, own_key, search, state
+from pages.parts import account, actions, listing, manage, notices, own_key, search, state
 
 _SHORTCUTS = """
 | Keys | What they do |

@@ -20,7 +20,9 @@ from chat import (
     Connection,
     File,
     Message,
+    Model,
     NotAllowed,
+    OwnKey,
     Person,
     ReplySettings,
     SignInOver,
@@ -31,7 +33,6 @@ from chat import (
     open_chat,
     visitor,
 )
-from chat import ChatService, File, Message, Model, OwnKey, ReplySettings, gather, open_chat
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 30  # messages drawn at first; "show earlier" adds as many
