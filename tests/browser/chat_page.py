@@ -178,9 +178,8 @@ class Chat:
 
     def show_all_settings(self) -> None:
         """Unfold what lies in an expander of the sidebar."""
-        for summary in (
-            self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary").all()
-        ):
+        folded = self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary")
+        for summary in reversed(folded.all()):  # one that is open is counted no more
             summary.click()
 
     # --- waiting -------------------------------------------------------------------------------

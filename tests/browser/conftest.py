@@ -20,6 +20,7 @@ from tests.app_server import ROOT, AppServer
 from tests.browser.chat_page import Chat
 from tests.llm_server import LLMServer
 from tests.speech_server import HELLO_WORLD
+from tests.tls_server import TlsServer
 
 KEY = "sk-canary-4f9d2c7b81e6a350"  # must never be seen on a page or in a log
 LIMIT = 300  # tokens in one message
@@ -94,8 +95,13 @@ def server(llm: LLMServer) -> LLMServer:
 @pytest.fixture(scope="session")
 def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT)}
-    with AppServer(tmp_path_factory.mktemp("app"), **config) as app:
-        yield app
+    port = urlsplit(llm.base_url).port
+    assert port is not None
+    # OpenAI's real name leads to the same server, for keys that people type.
+    with TlsServer(tmp_path_factory.mktemp("tls"), ["api.openai.com"], port) as tls:
+        config |= {"HTTPS_PROXY": tls.proxy, "SSL_CERT_FILE": str(tls.authority)}
+        with AppServer(tmp_path_factory.mktemp("app"), **config) as app:
+            yield app
 
 
 def configured(llm: LLMServer) -> dict[str, str]:

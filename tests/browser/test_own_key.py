@@ -1,0 +1,91 @@
+"""A key that a person types stays in that tab: it never comes back to the browser, nor stays."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from tests.app_server import AppServer
+from tests.browser.chat_page import Chat
+from tests.browser.conftest import KEY
+from tests.llm_server import FAULTS, LLMServer, Script
+
+pytestmark = pytest.mark.browser
+
+MINE = "canary-own-Tf3Wz8Be5Uy1Kx6Mo9"
+_VALUES = """() => [...document.querySelectorAll("input, textarea")].map((each) => each.value)"""
+
+
+class Frames:
+    """What went over the page's websockets, from the next load on."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[bytes] = []
+        self.received: list[bytes] = []
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda payload: self.sent.append(_bytes(payload)))
+        socket.on("framereceived", lambda payload: self.received.append(_bytes(payload)))
+
+
+def _bytes(payload: str | bytes) -> bytes:
+    return payload.encode() if isinstance(payload, str) else payload
+
+
+def test_a_typed_key_never_comes_back(chat: Chat, server: LLMServer, app: AppServer) -> None:
+    page, key = chat.page, MINE.encode()
+    frames = Frames(page)
+    chat.reload()
+    chat.show_all_settings()
+    box = chat.key("own_key").locator("input")
+    expect(box).to_have_attribute("type", "password")
+    box.fill(MINE)
+    chat.press("use_own_key")
+    expect(chat.key("own_state")).to_contain_text("OpenAI is in use in this tab")
+    expect(box).to_have_value("")
+    expect(chat.key("model").locator("input")).to_have_value(re.compile("OpenAI, your key$"))
+    chat.wait_settled()
+    assert any(key in frame for frame in frames.sent), "it was sent once"
+    frames.sent.clear()
+
+    server.next(Script(text="answered with your key"), FAULTS["401"])
+    chat.ask("hello")
+    expect(chat.answers.last).to_contain_text("answered with your key")
+    chat.ask("again")
+    expect(chat.answers.last).to_contain_text("did not accept the key you typed")
+    asked = [(seen.headers["host"], seen.headers["authorization"]) for seen in server.requests]
+    assert asked == [("api.openai.com", f"Bearer {MINE}")] * 2
+    chat.page.get_by_text("Details").last.click()
+    expect(chat.answers.last).to_contain_text("[redacted]")
+
+    for canary in (MINE, KEY):
+        assert canary not in page.content()
+        assert not any(canary in value for value in page.evaluate(_VALUES))
+        assert not any(canary.encode() in frame for frame in frames.received)
+        assert not any(canary.encode() in frame for frame in frames.sent), "it left the widget"
+        assert canary not in app.log()
+        with urllib.request.urlopen(f"{app.url}/healthz", timeout=5) as answer:
+            assert canary not in f"{answer.headers}{answer.read()!r}"
+        for file in app.database.parent.glob("parley.db*"):
+            assert canary.encode() not in file.read_bytes()
+
+    chat.reload()
+    chat.send("are you still there?")
+    expect(chat.key("notice")).to_contain_text("it is no longer here")
+    expect(chat.composer).to_have_value("are you still there?")
+    assert len(server.requests) == 2, "nothing was sent without the key"
+
+
+def test_a_key_can_be_forgotten(chat: Chat, server: LLMServer) -> None:
+    chat.show_all_settings()
+    chat.key("own_key").locator("input").fill(MINE)
+    chat.press("use_own_key")
+    expect(chat.key("own_state")).to_be_visible()
+    chat.press("forget_own_key")
+    expect(chat.key("own_state")).to_have_count(0)
+    chat.ask("hello")
+    assert server.requests[-1].headers["authorization"] == f"Bearer {KEY}"
