@@ -7,6 +7,7 @@ from itertools import count
 from typing import BinaryIO
 
 from chat.errors import NotFound, ProviderError, Refused
+from chat.identity import must_be_somebody
 from chat.library import Library
 from chat.portable import archive
 from chat.portable.exporting import Export, Form, export, export_call
@@ -59,6 +60,7 @@ class Carrying(Library):
 
         `on_progress(done, total)` counts bytes. The same file twice adds nothing.
         """
+        must_be_somebody(owner)
 
         def merge(whole: Whole) -> ItemReport:
             return self._store.portable.merge(owner, whole, self._dispatch.count)
