@@ -94,9 +94,11 @@ TOUCHES = [
 
 def everything(service: ChatService, owner: str) -> list[str]:
     file = io.BytesIO()
-    service.export_all(owner, file)
+    count = service.export_all(owner, file)
     with zipfile.ZipFile(file) as archive:
-        return [archive.read(name).decode("utf-8", "replace") for name in archive.namelist()]
+        return [str(count)] + [
+            archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
+        ]
 
 
 LISTS: dict[str, Callable[[ChatService, str], Any]] = {
