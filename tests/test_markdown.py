@@ -161,6 +161,8 @@ GOLDEN = {
     "a[^b:c]\n\n[^b:c]: :red[x]": "a[^b:c]\n\n[^b:c]: \\:red[x]",
     # the start, which st.markdown would strip
     "    a:b\n\nc:d": "[_]: #\n\n    a:b\n\nc\\:d",
+    "\ufeff```\n![c](d)\n```": "```\n![c](d)\n```",
+    "a\n- 10) ```\n![c](d)": "a\n- 10) ```\n[c](d)",
     "\n    a:b": "[_]: #\n\n\n    a:b",
     "  a:b\n\n    ![c](d)": "[_]: #\n\n  a\\:b\n\n    ![c](d)",
     "\xa0\n\n    ![c](d)": "[_]: #\n\n\xa0\n\n    ![c](d)",

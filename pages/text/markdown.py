@@ -19,6 +19,7 @@ LITERAL = re.compile(
 PARTED = "\0"
 TABLE_RULE = re.compile(r"^[ |:-]*-{3,}[ |:-]*$", re.MULTILINE)
 WWW = re.compile(r"(?<![A-Za-z])(www)(?=\.)", re.IGNORECASE)
+BOM = "\ufeff"
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
 NEEDS_CARE = re.compile(
     rf"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;|&#|mermaid|{DIRECTION.pattern}", re.IGNORECASE
@@ -34,6 +35,7 @@ def typed(block: str) -> str:
 
 def safe(text: str) -> str:
     """Markdown for st.markdown that shows `text` as its writer meant it. Linear in its length."""
+    text = text.lstrip(BOM)  # the frontend strips one too, but of what we give it
     if not NEEDS_CARE.search(text) and not text[:1].isspace():
         return text
     text = re.sub(r"\r\n?", "\n", text).replace("\0", "\N{REPLACEMENT CHARACTER}")

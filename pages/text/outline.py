@@ -165,7 +165,10 @@ class Outline:
                 if lazy and not fresh:
                     break
                 return self._start(inside, None, "code", first)
-            opened = self._container(s, pos, first, in_text) if len(inside) < DEEPEST else None
+            # To the frontend, what follows another marker on this line interrupts the text too.
+            opened = (
+                self._container(s, pos, first, lazy and whole) if len(inside) < DEEPEST else None
+            )
             if opened is None:
                 leaf = self._leaf(s, first, in_text, lazy and not fresh)
                 if leaf is None:
