@@ -21,6 +21,8 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPD
 class AppServer:
     """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. It writes to `folder`."""
 
+    script = ROOT / "app.py"
+
     def __init__(self, folder: Path, **config: str) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
@@ -50,7 +52,7 @@ class AppServer:
             "headless": "true",
             "fileWatcherType": "none",
         }
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+        command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
         for name, value in options.items():
             command += [f"--server.{name}", value]
         with self._log.open("ab") as log:

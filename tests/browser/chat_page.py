@@ -47,6 +47,25 @@ _WATCH = """(() => {
   const all = {subtree: true, childList: true, characterData: true}
   new MutationObserver(look).observe(document, all)
 })()"""
+_UNTIL = """([seconds]) => new Promise((done, fail) => {
+  const end = Date.now() + 1000 * seconds
+  const isTrue = CONDITION
+  const look = () => {
+    if (isTrue()) done()
+    else if (Date.now() > end) fail(new Error("it did not come true: CONDITION"))
+    else setTimeout(look, 20)
+  }
+  look()
+})"""
+
+
+def wait_until(page: Page, condition: str, seconds: float = 30) -> None:
+    """Wait until a function of the page is true. `wait_for_function` would need eval there."""
+    quoted = condition.replace('"', "'").replace("\n", " ")
+    page.evaluate(
+        _UNTIL.replace('true: CONDITION"', f'true: {quoted}"').replace("CONDITION", condition),
+        [seconds],
+    )
 
 
 def numbered(tokens: int) -> list[str]:

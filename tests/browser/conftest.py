@@ -140,6 +140,7 @@ def visit(
     opened: list[Page] = []
     contexts: list[BrowserContext] = []
     strangers: list[str] = []
+    refused: list[str] = []
 
     def open_app(
         conversation_id: str | None = None,
@@ -158,6 +159,7 @@ def visit(
         page = context.new_page()
         opened.append(page)
         page.on("request", lambda asked: _note_stranger(asked.url, strangers))
+        page.on("console", lambda said: _note_refusal(said.text, refused))
         chat = Chat(page, app.url)
         if is_watched:
             violations = chat.watch()
@@ -174,6 +176,7 @@ def visit(
         page.close()
     for each in contexts:
         each.close()
+    assert refused == [], "nothing of ours may be against our own policy"
     assert strangers == [], "nothing may be fetched from elsewhere"
     assert not any(broken), "a part of the page failed in the browser"
 
@@ -203,6 +206,11 @@ def _note_stranger(url: str, strangers: list[str]) -> None:
         "127.0.0.1",
     }:
         strangers.append(url)
+
+
+def _note_refusal(said: str, refused: list[str]) -> None:
+    if "Content Security Policy" in said or "Permissions-Policy" in said:
+        refused.append(said)
 
 
 def _expect_none(violations: list[str]) -> None:

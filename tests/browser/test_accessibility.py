@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.chat_page import Chat
+from tests.browser.chat_page import Chat, wait_until
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.sample_files import photo, workbook
 
@@ -55,7 +55,7 @@ def test_every_screen_is_accessible(
     problems: dict[str, list[str]] = {}
 
     def check(screen: str) -> None:
-        chat.page.wait_for_function(STILL)  # what fades in has little contrast for a moment
+        wait_until(chat.page, STILL)  # what fades in has little contrast for a moment
         found = Axe().run(chat.page, options={"runOnly": {"type": "tag", "values": TAGS}})
         if found.response["violations"]:
             problems[screen] = [

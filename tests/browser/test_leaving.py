@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from chat import open_chat
 from tests.app_server import AppServer
-from tests.browser.chat_page import Chat
+from tests.browser.chat_page import Chat, wait_until
 from tests.browser.conftest import configured
 from tests.browser.watching import Watch
 from tests.listener import Listener
@@ -106,7 +106,7 @@ def test_the_listener_and_the_policy_are_real(
     page.goto(f"{app.url}/_stcore/health")
     page.evaluate(fetch, f"{address}/fetched")
     page.evaluate(draw, f"{address}/drawn")
-    page.wait_for_function("window.violations.length >= 2")
+    wait_until(page, "() => window.violations.length >= 2")
     assert stranger.asked == []
     assert len(watch.errors) >= 2
 

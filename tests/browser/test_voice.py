@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.app_server import AppServer
-from tests.browser.chat_page import Chat
+from tests.browser.chat_page import Chat, wait_until
 from tests.browser.conftest import configured
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.speech_server import HELLO_WORLD, SpeechServer
@@ -67,7 +67,7 @@ def dictate(chat: Chat) -> None:
     recorder = chat.page.frame_locator(".st-key-mic iframe").get_by_role("button")
     recorder.click()
     chat.page.evaluate(LISTEN)
-    chat.page.wait_for_function("window.heard")
+    wait_until(chat.page, "() => window.heard")
     recorder.click()
 
 
@@ -93,7 +93,7 @@ def test_the_microphone_in_the_box_goes_the_same_way(
     chat.composer.fill("She said:")
     chat.page.get_by_test_id("stChatInputMicButton").click()
     chat.page.evaluate(LISTEN)
-    chat.page.wait_for_function("window.heard")
+    wait_until(chat.page, "() => window.heard")
     chat.key("composer").locator("button").last.click()
     expect(chat.composer).to_have_value("She said: hello world", timeout=20_000)
     assert server.requests == []

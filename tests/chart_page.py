@@ -1,0 +1,29 @@
+"""A page of Streamlit's charts and tables behind our middleware, to see them under the policy."""
+
+from __future__ import annotations
+
+import altair
+import pandas
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from server.edge import MIDDLEWARE, ROUTES
+
+    app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE)
+else:
+    frame = pandas.DataFrame({"day": ["Mon", "Tue"], "tokens": [3, 5]})
+    st.bar_chart(frame, x="day", y="tokens")
+    st.line_chart(frame, x="day", y="tokens")
+    st.scatter_chart(frame, x="day", y="tokens")
+    st.altair_chart(
+        altair.Chart(frame)
+        .mark_bar()
+        .encode(x="day", y="tokens", tooltip=["day", "tokens"])
+        .interactive()
+    )
+    st.dataframe(frame)
+    st.table(frame)
+    st.download_button("As CSV", frame.to_csv(index=False), "usage.csv", "text/csv")
+    st.image(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'.decode())
+    st.text("the end")
