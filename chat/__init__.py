@@ -28,6 +28,7 @@ from chat.errors import (
     FILE_CODES,
     CannotSee,
     FileTooLong,
+    LimitReached,
     MessageTooLong,
     NotAllowed,
     NotFound,
@@ -52,6 +53,7 @@ from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
 from chat.store import Hit
+from chat.usage import UsageLine, UsageReport
 from chat.view import View
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "ImportJob",
     "ImportReport",
     "ItemReport",
+    "LimitReached",
     "Message",
     "MessageTooLong",
     "Model",
@@ -99,6 +102,8 @@ __all__ = [
     "Status",
     "Submission",
     "Usage",
+    "UsageLine",
+    "UsageReport",
     "Versions",
     "View",
     "account",

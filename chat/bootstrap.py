@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from chat.billing import Billing
 from chat.dispatch import Dispatch
 from chat.errors import ParleyError
+from chat.prices import Prices, read_prices
 from chat.providers.base import Provider
 from chat.service import ChatService
 from chat.settings import gather, read_settings
 from chat.store import Store
+from chat.switches import Switches
 from chat.tokens import Counter
 from chat.worker import Worker
 
@@ -22,37 +26,62 @@ _TALKATIVE = ("httpx2", "httpcore2", "openai")  # they log addresses and headers
 log = logging.getLogger("chat.bootstrap")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def open_chat(
-    config: Mapping[str, Any] | None = None, *, providers: Sequence[Provider] | None = None
+    config: Mapping[str, Any] | None = None,
+    *,
+    providers: Sequence[Provider] | None = None,
+    clock: Callable[[], datetime] = _now,
 ) -> ChatService:
     """The chat service, ready: database migrated, abandoned replies marked, models looked for.
 
     `config` holds names and values as in `.env.example`; by default they are gathered from the
     environment, `.env` and `.streamlit/secrets.toml`. `providers` stand in for the configured
-    ones. Raises `SettingsError`. Waits for no network. Call `close()` when done.
+    ones, `clock` for the one that limits go by. Raises `SettingsError`. Waits for no network. Call
+    `close()` when done.
     """
+    return _open(gather() if config is None else config, providers, clock)
+
+
+def _open(
+    config: Mapping[str, Any],
+    providers: Sequence[Provider] | None,
+    clock: Callable[[], datetime],
+    shared: Billing | None = None,
+) -> ChatService:
+    """With `shared` calls are written into the ledger of another service."""
     from chat.providers.catalogue import Catalogue, build_catalogue
     from chat.providers.transcription import build_transcriber
 
-    settings = read_settings(gather() if config is None else config)
+    settings = read_settings(config)
     logging.getLogger("chat").setLevel(settings.log_level)
     for name in _TALKATIVE:
         if not logging.getLogger(name).level:  # nobody asked for more
             logging.getLogger(name).setLevel(logging.WARNING)
     catalogue = build_catalogue(settings) if providers is None else Catalogue(providers)
-    store = Store(settings.database_url)  # raises SettingsError when it cannot be opened
+    prices = Prices(read_prices(settings.model_prices), settings.values)
+    store = Store(
+        settings.database_url, clock=clock
+    )  # raises SettingsError when it cannot be opened
     counter = Counter(settings.tiktoken_cache_dir)
     worker = Worker()
-    dispatch = Dispatch(settings, store, catalogue, counter, worker)
+    billing = shared or Billing(settings, store, prices, Switches(store.switches))
+    is_apart = shared is not None
+    dispatch = Dispatch(settings, store, catalogue, counter, worker, billing, is_apart=is_apart)
     transcriber = build_transcriber(settings)
-    service = ChatService(settings, store, catalogue, dispatch, worker, transcriber)
+    service = ChatService(settings, store, catalogue, dispatch, worker, billing, transcriber)
     service.offer_temporary(
-        lambda: open_chat({**settings.values, "DATABASE_URL": IN_MEMORY}, providers=providers)
+        lambda: _open({**settings.values, "DATABASE_URL": IN_MEMORY}, providers, clock, billing)
     )
     service.interrupt_abandoned()
     dispatch.replies.submit(catalogue.discover())
     threading.Thread(target=counter.load, name="parley-ranks", daemon=True).start()
     service.begin_chore(_purging(service))
+    if billing.rules.limits_money and shared is None:
+        service.begin_chore(prices.load)  # nobody shall wait for it
     return service
 
 

@@ -14,6 +14,8 @@ from itertools import takewhile
 from typing import TypedDict
 
 from chat.attaching import Attaching
+from chat.billing import Billing, sent_tokens
+from chat.calls import EndedCall, NewCall
 from chat.context import Fit, as_turns, budget, fit
 from chat.domain import (
     Attachment,
@@ -34,6 +36,7 @@ from chat.errors import (
     EmptyMessage,
     FileTooLong,
     MessageTooLong,
+    ModelOff,
     NothingToAnswer,
     ParleyError,
     UnknownModel,
@@ -69,12 +72,18 @@ class Dispatch:
         catalogue: Catalogue,
         counter: Counter,
         worker: Worker,
+        billing: Billing,
+        *,
+        is_apart: bool = False,
     ) -> None:
+        """With `is_apart` the ledger is in another database than `store`."""
+        self._billing, self._is_apart = billing, is_apart
         self._settings, self._store, self._catalogue = settings, store, catalogue
         self._counter, self._worker = counter, worker
         self._attaching = Attaching(settings, counter)
         self.own_keys = OwnKeys(settings)
         self.replies = Replies(self._save, self._finish)
+        billing.switches.watch(self._stop_switched_off)
 
     def question(
         self,
@@ -138,10 +147,24 @@ class Dispatch:
         return self._counter.count(text)
 
     def resolve(self, settings: ReplySettings, own: OwnKey | None = None) -> tuple[Provider, Model]:
-        """Who answers; a model that takes a person's own key (`is_own`) gets `own` or no reply."""
-        if settings.model and is_own(settings.model):
-            return self.own_keys.resolve(settings.model, own)
-        return self._catalogue.resolve(settings.model, self._settings.default_model)
+        """Who answers; what is merely the first on offer gives way when it is switched off.
+
+        A model that takes a person's own key (`is_own`) gets `own` or no reply.
+        """
+        default = self._settings.default_model
+        if settings.model or default:
+            return self._who(settings.model, own)
+        provider, model = self._catalogue.resolve(None)
+        if self._billing.switches.is_off(model.ref):
+            for other in self._catalogue.models():
+                if not self._billing.switches.is_off(other.ref):
+                    return self._catalogue.resolve(other.ref)
+        return provider, model
+
+    def _who(self, ref: str | None, own: OwnKey | None) -> tuple[Provider, Model]:
+        if ref and is_own(ref):
+            return self.own_keys.resolve(ref, own)
+        return self._catalogue.resolve(ref, self._settings.default_model)
 
     def find(self, typed: str, own: OwnKey | None = None) -> Model:
         """The model that somebody typed; with a key of their own, also one it may open."""
@@ -161,23 +184,76 @@ class Dispatch:
     @contextmanager
     def reserved(
         self,
+        owner: str,
         settings: ReplySettings,
-        answer_id: str | None = None,
+        conversation: Conversation | None = None,
+        leaf_id: str | None = None,
+        added: NewQuestion | None = None,
+        goes_on: Message | None = None,
         own: OwnKey | None = None,
     ) -> Iterator[tuple[Generation, NewAnswer]]:
         """A reply known to this process before it is stored; forgotten if storing fails.
 
-        With `answer_id` it is an answer that goes on.
+        It is asked for below `leaf_id`, with `added` as the question, or is an answer that
+        `goes_on`. Raises `ModelOff` and, here or when it is stored, what the limits say.
         """
         provider, model = self.resolve(settings, own)
         check_ready(provider)
-        generation = Generation(answer_id or new_id())
+        label = self.label(model.ref)
+        if self._billing.switches.is_off(model.ref):
+            raise ModelOff(label)
+        generation = Generation(goes_on.id if goes_on else new_id())
+        tokens = None
+        if self._billing.rules.limits_tokens:
+            tokens = self._prompt_tokens(owner, settings, conversation, leaf_id, added, goes_on)
+        call = self._billing.reply(
+            owner,
+            model.ref,
+            self._worker.name,
+            generation.answer_id,
+            tokens,
+            self._max_reply_tokens(settings),
+            label,
+        )
+        generation.call = call
         self.replies.reserve(generation)
         try:
-            yield generation, NewAnswer(generation.answer_id, model.ref, self._worker.name)
+            if self._is_apart:
+                self._billing.ledger.add(call)
+            try:
+                yield generation, self._new_answer(generation.answer_id, model.ref, call)
+            except BaseException:
+                if self._is_apart:
+                    self._billing.ledger.drop(call.id)
+                raise
         except BaseException:
             self.replies.release(generation)
             raise
+
+    def _new_answer(self, answer_id: str, model: str, call: NewCall) -> NewAnswer:
+        return NewAnswer(answer_id, model, self._worker.name, None if self._is_apart else call)
+
+    def _prompt_tokens(
+        self,
+        owner: str,
+        settings: ReplySettings,
+        conversation: Conversation | None,
+        leaf_id: str | None,
+        added: NewQuestion | None,
+        goes_on: Message | None,
+    ) -> int:
+        """About how many tokens would be sent."""
+        room = self._limits(settings, goes_on.tokens if goes_on else 0)
+        tokens = goes_on.tokens if goes_on else 0
+        if added is not None:
+            tokens += added.tokens + PER_MESSAGE
+            tokens += sum(file.tokens for file in added.new_files)
+            tokens += sum(file.tokens for file in added.kept_files)
+        if conversation is not None and leaf_id is not None:
+            before = self.fit(owner, conversation, leaf_id).used_tokens
+            # With a question more, as much as does not fit of what came before is left out.
+            tokens = min(before + tokens, max(tokens, budget(**room))) if added else before + tokens
+        return tokens + room["system_tokens"]
 
     def begin(
         self, owner: str, answer: Message, generation: Generation, own: OwnKey | None = None
@@ -185,15 +261,21 @@ class Dispatch:
         """Start the reply to the question above `answer`; a failure here is recorded in it."""
         try:
             conversation = self._store.conversations.get(owner, answer.conversation_id)
-            provider, model = self.resolve(conversation.settings, own)
+            # Whoever the ledger names is asked, though another tab may have chosen anew.
+            provider, model = self._who(answer.model, own)
             generation.provider_label = provider.label
             sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
             request = self._request(conversation, sent, provider, model, continues=answer.text)
+            generation.sent_tokens = sent.used_tokens + answer.tokens
+            generation.system_prompt = request.system_prompt
             stream: AsyncIterator[Delta] = provider.stream(request)
         except Exception as error:
             log.exception("reply %s could not be begun", answer.id)
             stream = _failing(error if isinstance(error, ParleyError) else ParleyError())
         self.replies.start(generation, stream)
+        call = generation.call
+        if call is not None and call.prompt_tokens is None:
+            self.replies.write_soon(lambda: self._note(generation, call))
         return answer
 
     def fit(
@@ -290,11 +372,24 @@ class Dispatch:
         self._store.replies.save(
             generation.answer_id, self._worker.name, generation.text, generation.reasoning
         )
+        self._stop_if_off(generation)  # another process may have switched it off
+
+    def _note(self, generation: Generation, call: NewCall) -> None:
+        """Tell the ledger how much was sent, for the case that this process dies."""
+        self._billing.ledger.note(call.id, sent_tokens(generation, self._counter))
+
+    def _stop_switched_off(self) -> None:
+        for generation in self.replies.running():
+            self._stop_if_off(generation)
+
+    def _stop_if_off(self, generation: Generation) -> None:
+        if generation.call and self._billing.switches.is_off(generation.call.model):
+            self.replies.stop(generation.answer_id, wait=0)
 
     def _finish(self, generation: Generation) -> None:
         text = generation.text
         count = self._counter.count(text)
-        failure = None
+        failure, ended = None, self._ended(generation)
         if (error := generation.failure) is not None:
             failure = Failure(error.code, error.sentence, error.details, generation.retry_at)
         outcome = Outcome(
@@ -309,7 +404,10 @@ class Dispatch:
             failure=failure,
             tokens=count.tokens,
             is_exact=count.is_exact,
+            call=None if self._is_apart else ended,
         )
+        if self._is_apart and ended is not None:
+            self._billing.ledger.end(ended)
         self._store.replies.finish(generation.answer_id, self._worker.name, outcome)
         log.info(
             "reply %s %s: %s tokens, first after %s ms, all after %s ms%s",
@@ -320,6 +418,11 @@ class Dispatch:
             generation.total_ms,
             f", {failure.code}" if failure else "",
         )
+
+    def _ended(self, generation: Generation) -> EndedCall | None:
+        if generation.call is None:
+            return None
+        return self._billing.ended(generation.call, generation, self._counter)
 
 
 async def _failing(error: ParleyError) -> AsyncIterator[Delta]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chat.calls import NewCall
 from chat.domain import Message, Status, Usage, storable
 from chat.errors import ParleyError
 from chat.providers.base import Delta
@@ -40,6 +41,13 @@ class Generation:
         self.reasoning_ms: int | None = None
         self.total_ms: int | None = None
         self.provider_label = "The provider"
+        self.call: NewCall | None = None  # as the ledger knows it …
+        self.sent_tokens = 0  # … and about what was sent, without the system prompt
+        self.system_prompt = ""
+        # What this call alone took; the others count what an answer took over several calls.
+        self.own_usage: Usage | None = None
+        self.own_first_token_ms: int | None = None
+        self.own_total_ms: int | None = None
         self._texts: list[str] = []
         self._reasonings: list[str] = []
         self._before: Message | None = None
@@ -65,6 +73,13 @@ class Generation:
         if answer.reasoning:
             self._reasonings.append(answer.reasoning)
         self._before = answer
+
+    def own_text(self) -> tuple[str, str]:
+        """Text and reasoning that this call brought."""
+        before = self._before
+        texts = self._texts[1:] if before and before.text else self._texts
+        reasonings = self._reasonings[1:] if before and before.reasoning else self._reasonings
+        return "".join(texts), "".join(reasonings)
 
     def follow(self) -> Iterator[Piece]:
         """All that was written so far, then what comes, about 20 times a second, to the end.
@@ -120,6 +135,9 @@ class Generation:
     def end(self, status: Status, now: float) -> None:
         self._end_thinking(now)
         self.total_ms = round((now - self._began) * 1000)
+        self.usage = _bounded(self.usage)
+        self.own_usage, self.own_total_ms = self.usage, self.total_ms
+        self.own_first_token_ms = self.first_token_ms
         if (before := self._before) is not None:
             self.total_ms += before.total_ms or 0
             self.first_token_ms = before.first_token_ms or self.first_token_ms
@@ -127,19 +145,25 @@ class Generation:
                 self.reasoning_ms = (before.reasoning_ms or 0) + (self.reasoning_ms or 0)
             # A part that nobody counted (it was stopped) leaves the whole uncounted.
             self.usage = _sum(before.usage, self.usage) if before.usage else None
-        if self.usage is not None:
-            most = 2**31 - 1
-            self.usage = replace(
-                self.usage,
-                prompt_tokens=min(self.usage.prompt_tokens, most),
-                completion_tokens=min(self.usage.completion_tokens, most),
-            )
+            self.usage = _bounded(self.usage)
         self.status = status
 
     def announce_end(self) -> None:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
+
+
+def _bounded(usage: Usage | None) -> Usage | None:
+    """As much as the database takes, whatever a provider tells."""
+    if usage is None:
+        return None
+    most = 2**31 - 1
+    return replace(
+        usage,
+        prompt_tokens=min(usage.prompt_tokens, most),
+        completion_tokens=min(usage.completion_tokens, most),
+    )
 
 
 def _sum(first: Usage | None, second: Usage | None) -> Usage | None:

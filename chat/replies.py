@@ -79,14 +79,30 @@ class Replies:
         generation.wait(wait)
         return True
 
+    def running(self) -> list[Generation]:
+        """The replies being written in this process."""
+        with self._lock:
+            return list(self._running.values())
+
+    def write_soon(self, write: Callable[[], object]) -> None:
+        """Do something with the database that nobody waits for."""
+
+        def attempt() -> None:
+            try:
+                write()
+            except Exception:
+                log.exception("something could not be written")
+
+        with contextlib.suppress(RuntimeError):  # the process is about to end
+            self._writers.submit(attempt)
+
     def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Run a coroutine on the loop of the replies."""
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
     def interrupt(self) -> None:
         """Interrupt every reply; each is stored with its text so far when this returns."""
-        with self._lock:
-            running = list(self._running.values())
+        running = self.running()
         for generation in running:
             self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
         for generation in running:

@@ -6,36 +6,43 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, BinaryIO
 
-from chat.carrying import Carrying
+from chat.billing import Billing
+from chat.calls import NewCall
 from chat.dispatch import Dispatch
 from chat.domain import (
     File,
     FilePrice,
     Message,
     ReplySettings,
+    Status,
     Submission,
 )
 from chat.entering import Entering
 from chat.errors import (
+    ModelOff,
     NotFound,
     NothingToAnswer,
     NoTranscription,
+    ParleyError,
     ProviderError,
     ReplyRunning,
     ServiceClosed,
 )
-from chat.generation import Piece
+from chat.generation import Generation, Piece
 from chat.identity import must_be_somebody
 from chat.jobs import ImportJob, ImportJobs
+from chat.oversight import Oversight
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.own import OwnKey
@@ -43,6 +50,7 @@ from chat.providers.transcription import Transcriber, check_recording
 from chat.recordings import compact
 from chat.settings import Settings
 from chat.store import Store
+from chat.store.messages import NewAnswer
 from chat.tree import title_from
 from chat.view import View, look_at
 from chat.worker import Worker
@@ -54,7 +62,7 @@ PURGE_EVERY = 600.0  # seconds
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 
 
-class ChatService(Carrying, Entering):
+class ChatService(Oversight, Entering):
     def __init__(
         self,
         settings: Settings,
@@ -62,9 +70,10 @@ class ChatService(Carrying, Entering):
         catalogue: Catalogue,
         dispatch: Dispatch,
         worker: Worker,
+        billing: Billing,
         transcriber: Transcriber | None = None,
     ) -> None:
-        super().__init__(settings, store, dispatch)
+        super().__init__(settings, store, dispatch, billing)
         self._catalogue, self._transcriber, self._worker = catalogue, transcriber, worker
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None
@@ -108,7 +117,8 @@ class ChatService(Carrying, Entering):
     def models(self) -> tuple[Model, ...]:
         """The models on offer right now; a stale list is renewed behind the scenes."""
         self._replies.submit(self._catalogue.discover(max_age=120))
-        return self._catalogue.models()
+        is_off = self._billing.switches.is_off
+        return tuple(model for model in self._catalogue.models() if not is_off(model.ref))
 
     @property
     def is_discovering(self) -> bool:
@@ -173,12 +183,15 @@ class ChatService(Carrying, Entering):
         for models that take one; so in the methods below.
         """
         must_be_somebody(owner)  # before a file is read
+        conversation = leaf_id = None
         if conversation_id is None:
             chosen = self._dispatch.meant(settings or ReplySettings())
         else:
-            chosen = self._store.conversations.get(owner, conversation_id).settings
+            conversation = self._store.conversations.get(owner, conversation_id)
+            chosen, leaf_id = conversation.settings, conversation.leaf_id
         question = self._dispatch.question(submission, chosen)
-        with self._dispatch.reserved(chosen, own=own) as (generation, new):
+        above = (conversation, leaf_id, question)
+        with self._reserved(owner, chosen, *above, own=own) as (generation, new):
             title = title_from(question.text or question.new_files[0].name)
             answer = self._store.messages.send(
                 owner, conversation_id, question, new, title=title, settings=chosen
@@ -204,7 +217,8 @@ class ChatService(Carrying, Entering):
         kept = [file for file in old.attachments if keep is None or file.id in keep]
         conversation = self._store.conversations.get(owner, old.conversation_id)
         question = self._dispatch.question(submission, conversation.settings, kept)
-        with self._dispatch.reserved(conversation.settings, own=own) as (generation, new):
+        above = (conversation, old.parent_id, question)
+        with self._reserved(owner, conversation.settings, *above, own=own) as (generation, new):
             answer = self._store.messages.edit(owner, message_id, question, new)
         return self._dispatch.begin(owner, answer, generation, own)
 
@@ -214,7 +228,8 @@ class ChatService(Carrying, Entering):
         conversation = self._store.conversations.get(owner, old.conversation_id)
         question = self._question_of(owner, old)
         self._dispatch.check_sight(question.attachments, conversation.settings)
-        with self._dispatch.reserved(conversation.settings, own=own) as (generation, new):
+        above = (conversation, old.parent_id)
+        with self._reserved(owner, conversation.settings, *above, own=own) as (generation, new):
             answer = self._store.messages.retry(owner, message_id, new)
         return self._dispatch.begin(owner, answer, generation, own)
 
@@ -228,7 +243,11 @@ class ChatService(Carrying, Entering):
             raise NothingToAnswer("This reply is complete: there is nothing to continue.")
         question = self._question_of(owner, old)
         self._dispatch.check_sight(question.attachments, conversation.settings)
-        with self._dispatch.reserved(conversation.settings, old.id, own) as (generation, again):
+        above = (conversation, old.parent_id)
+        with self._reserved(owner, conversation.settings, *above, goes_on=old, own=own) as (
+            generation,
+            again,
+        ):
             answer = self._store.replies.reopen(owner, again)
             generation.resume(answer)
         return self._dispatch.begin(owner, answer, generation, own)
@@ -302,8 +321,31 @@ class ChatService(Carrying, Entering):
         if len(audio) > self.settings.max_recording_mb * 1_000_000:
             audio = compact(audio)  # a few minutes are too much for most, as browsers record them
         kind = check_recording(audio, self.settings)
+        ref = self._transcriber.ref
+        if self._billing.switches.is_off(ref):
+            raise ModelOff(ref)
+        call = self._billing.transcription(owner, ref, self._worker.name)
+        self._billing.ledger.add(call)
         work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
-        return self._replies.submit(work)
+        return self._replies.submit(self._transcribe(call, work))
+
+    async def _transcribe(self, call: NewCall, work: Coroutine[Any, Any, str]) -> str:
+        """The words, once the ledger knows what became of the call."""
+        begun, tokens, status, code = time.monotonic(), 0, Status.FAILED, None
+        try:
+            words = await work
+            status, tokens = Status.COMPLETE, self._dispatch.count(words).tokens
+            return words
+        except asyncio.CancelledError:
+            status = Status.STOPPED
+            raise
+        except ParleyError as error:
+            code = error.code
+            raise
+        finally:
+            took = round((time.monotonic() - begun) * 1000)
+            end = self._billing.transcribed(call, status, tokens, took, code)
+            self._replies.write_soon(lambda: self._billing.ledger.end(end))
 
     # --- versions, context, settings ---------------------------------------------------------
 
@@ -342,10 +384,14 @@ class ChatService(Carrying, Entering):
 
     def interrupt_abandoned(self) -> int:
         """Mark running replies that no living process writes as interrupted; how many."""
-        return self._store.replies.interrupt_abandoned(
+        count = self._store.replies.interrupt_abandoned(
             lambda answer_id, worker, beat: (
                 self._replies.get(answer_id) is None and not self._worker.is_alive(worker, beat)
-            )
+            ),
+            self._billing.prices.cost,
+        )
+        return count + self._billing.ledger.end_abandoned(
+            self._worker.is_alive, self._billing.prices.cost, but_not=self._worker.name
         )
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
@@ -395,6 +441,13 @@ class ChatService(Carrying, Entering):
                 chore.join(timeout=10)
             self._worker.retire()
             self._store.close()
+
+    def _reserved(
+        self, owner: str, *args: Any, **kwargs: Any
+    ) -> AbstractContextManager[tuple[Generation, NewAnswer]]:
+        if self._billing.rules.limits_replies:
+            self.interrupt_abandoned()  # what a dead process wrote takes nobody's place
+        return self._dispatch.reserved(owner, *args, **kwargs)
 
     def _question_of(self, owner: str, answer: Message) -> Message:
         if answer.parent_id is not None:

@@ -62,6 +62,19 @@ class Settings:
     allow_own_keys: bool = True  # a person may type one; it stays in their tab's memory
     allow_custom_endpoints: bool = False  # … and an address to use it at
     local_model: str | None = None
+    # For each visitor or account, then for all of them together. None: no limit.
+    limit_messages_per_minute: int | None = None
+    limit_messages_per_day: int | None = None
+    limit_tokens_per_day: int | None = None
+    limit_dollars_per_day: float | None = None
+    limit_concurrent_replies: int | None = None
+    limit_instance_messages_per_minute: int | None = None
+    limit_instance_messages_per_day: int | None = None
+    limit_instance_tokens_per_day: int | None = None
+    limit_instance_dollars_per_day: float | None = None
+    limit_instance_concurrent_replies: int | None = None
+    limit_request_tokens: int | None = None  # of one request, without its reply
+    model_prices: str | None = None  # see `chat.prices`
     retention_days: int = 30  # what was deleted stays that long, to be taken back
     allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
     admin_emails: str | None = None
@@ -104,6 +117,23 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "allow_own_keys": ("ALLOW_OWN_KEYS", bool, None, None),
     "allow_custom_endpoints": ("ALLOW_CUSTOM_ENDPOINTS", bool, None, None),
     "local_model": ("LOCAL_MODEL", str, None, None),
+    "limit_messages_per_minute": ("LIMIT_MESSAGES_PER_MINUTE", int, 1, None),
+    "limit_messages_per_day": ("LIMIT_MESSAGES_PER_DAY", int, 1, None),
+    "limit_tokens_per_day": ("LIMIT_TOKENS_PER_DAY", int, 1, None),
+    "limit_dollars_per_day": ("LIMIT_DOLLARS_PER_DAY", float, 0.0001, None),
+    "limit_concurrent_replies": ("LIMIT_CONCURRENT_REPLIES", int, 1, None),
+    "limit_instance_messages_per_minute": (
+        "LIMIT_INSTANCE_MESSAGES_PER_MINUTE",
+        int,
+        1,
+        None,
+    ),
+    "limit_instance_messages_per_day": ("LIMIT_INSTANCE_MESSAGES_PER_DAY", int, 1, None),
+    "limit_instance_tokens_per_day": ("LIMIT_INSTANCE_TOKENS_PER_DAY", int, 1, None),
+    "limit_instance_dollars_per_day": ("LIMIT_INSTANCE_DOLLARS_PER_DAY", float, 0.0001, None),
+    "limit_instance_concurrent_replies": ("LIMIT_INSTANCE_CONCURRENT_REPLIES", int, 1, None),
+    "limit_request_tokens": ("LIMIT_REQUEST_TOKENS", int, 1, None),
+    "model_prices": ("MODEL_PRICES", str, None, None),
     "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
     "allowed_emails": ("ALLOWED_EMAILS", str, None, None),
     "admin_emails": ("ADMIN_EMAILS", str, None, None),

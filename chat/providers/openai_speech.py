@@ -31,6 +31,7 @@ class OpenAITranscriber:
         self, endpoint: Endpoint, model: str, settings: Settings, *, patience: float | None = None
     ) -> None:
         self.label = endpoint.label
+        self.ref = f"{endpoint.name}/{model}"
         self._name, self._model = endpoint.name, model
         self._language = settings.transcription_language
         self._connection = Connection(endpoint, settings)

@@ -15,10 +15,16 @@ from chat.sizes import human_size
 
 
 class Transcriber(Protocol):
-    """Turns recordings into text. Used from one event loop; `label` is what people read."""
+    """Turns recordings into text. Used from one event loop; `label` is what people read.
+
+    `ref` is "provider/model id", as the ledger names it.
+    """
 
     @property
     def label(self) -> str: ...
+
+    @property
+    def ref(self) -> str: ...
 
     async def transcribe(self, audio: bytes, file_name: str, media_type: str) -> str:
         """The words of a recording, never empty.

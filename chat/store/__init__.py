@@ -6,6 +6,8 @@ The only package that knows SQLAlchemy. What leaves it are the frozen values of 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,11 +16,15 @@ from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
 from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, make_engine, migrate
+from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
 from chat.store.portable import PortableStore
 from chat.store.replies import Outcome, ReplyStore
+from chat.store.schema import now
 from chat.store.search import Hit, SearchStore
 from chat.store.shares import ShareStore
+from chat.store.switches import SwitchStore
+from chat.store.usage import UsageStore
 
 log = logging.getLogger("chat.store")
 
@@ -28,7 +34,7 @@ __all__ = ["Hit", "Outcome", "Store"]
 class Store:
     """One database, migrated and ready; safe to use from any thread."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, clock: Callable[[], datetime] = now) -> None:
         """Raises `SettingsError` when there is no such database, or not one of this version."""
         try:
             self.engine = make_engine(database_url)
@@ -39,8 +45,11 @@ class Store:
                 [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
             ) from None
         self.conversations = ConversationStore(self.engine)
-        self.messages = MessageStore(self.engine)
-        self.replies = ReplyStore(self.engine)
+        self.ledger = LedgerStore(self.engine, clock)
+        self.usage = UsageStore(self.engine)
+        self.switches = SwitchStore(self.engine)
+        self.messages = MessageStore(self.engine, self.ledger)
+        self.replies = ReplyStore(self.engine, self.ledger)
         self.attachments = AttachmentStore(self.engine)
         self.shares = ShareStore(self.engine)
         self.portable = PortableStore(self.engine)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from chat.calls import NewCall
 from chat.domain import Attachment, Message, ReplySettings, Role, Status, Versions, new_id
 from chat.errors import NotFound
 from chat.store.attachments import NewAttachment, add_attachments
@@ -24,6 +25,7 @@ from chat.store.branches import (
 )
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
+from chat.store.ledger import LedgerStore
 from chat.store.schema import ConversationRow, MessageRow, now
 from chat.tokens import Count
 from chat.tree import versions
@@ -41,16 +43,20 @@ class NewQuestion:
 
 @dataclass(frozen=True, slots=True)
 class NewAnswer:
-    """The empty reply to begin with; its id is known before it is stored."""
+    """The empty reply to begin with; its id is known before it is stored.
+
+    `call` is what the ledger is told of it, in the same transaction.
+    """
 
     id: str
     model: str
     worker: str
+    call: NewCall | None = None
 
 
 class MessageStore:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
+        self._engine, self._ledger = engine, ledger
 
     def get(self, owner: str, message_id: str) -> Message:
         with reading(self._engine) as session:
@@ -188,7 +194,7 @@ class MessageStore:
                 conversation = idle(session, owner, conversation_id)
             parent = session.get(MessageRow, conversation.leaf_id) if conversation.leaf_id else None
             asked = _add_question(session, conversation, parent, question)
-            return _add_answer(session, conversation, asked, answer).to_domain()
+            return self._add_answer(session, conversation, asked, answer).to_domain()
 
     def edit(
         self, owner: str, message_id: str, question: NewQuestion, answer: NewAnswer
@@ -202,7 +208,7 @@ class MessageStore:
             put_aside(session, conversation, old)
             parent = session.get(MessageRow, old.parent_id) if old.parent_id else None
             asked = _add_question(session, conversation, parent, question)
-            return _add_answer(session, conversation, asked, answer).to_domain()
+            return self._add_answer(session, conversation, asked, answer).to_domain()
 
     def retry(self, owner: str, message_id: str, answer: NewAnswer) -> Message:
         """A new, empty version of an answer; the leaf it replaces is remembered."""
@@ -214,7 +220,7 @@ class MessageStore:
             before = conversation.leaf_id
             put_aside(session, conversation, old)
             parent = session.get_one(MessageRow, old.parent_id)
-            row = _add_answer(session, conversation, parent, answer)
+            row = self._add_answer(session, conversation, parent, answer)
             row.replaces_id = before if old.text or before != old.id else None
             return row.to_domain()
 
@@ -294,6 +300,38 @@ class MessageStore:
                 leave(session, conversation, row)
                 conversation.leaf_id = leaf_below(session, row)
 
+    def _add_answer(
+        self,
+        session: Session,
+        conversation: ConversationRow,
+        question: MessageRow,
+        answer: NewAnswer,
+    ) -> MessageRow:
+        moment = now()
+        row = MessageRow(
+            id=answer.id,
+            conversation_id=conversation.id,
+            parent_id=question.id,
+            depth=question.depth + 1,
+            role=Role.ASSISTANT.value,
+            text="",
+            status=Status.STREAMING.value,
+            tokens=0,
+            is_exact=False,
+            reasoning="",
+            model=answer.model,
+            worker=answer.worker,
+            heartbeat_at=moment,
+            created_at=moment,
+        )
+        session.add(row)
+        conversation.leaf_id = row.id
+        conversation.updated_at = moment
+        session.flush()
+        if answer.call is not None:
+            self._ledger.record(session, answer.call)
+        return row
+
 
 def _add_question(
     session: Session,
@@ -316,31 +354,4 @@ def _add_question(
     session.add(row)
     session.flush()
     add_attachments(session, row.id, question.new_files, question.kept_files)
-    return row
-
-
-def _add_answer(
-    session: Session, conversation: ConversationRow, question: MessageRow, answer: NewAnswer
-) -> MessageRow:
-    moment = now()
-    row = MessageRow(
-        id=answer.id,
-        conversation_id=conversation.id,
-        parent_id=question.id,
-        depth=question.depth + 1,
-        role=Role.ASSISTANT.value,
-        text="",
-        status=Status.STREAMING.value,
-        tokens=0,
-        is_exact=False,
-        reasoning="",
-        model=answer.model,
-        worker=answer.worker,
-        heartbeat_at=moment,
-        created_at=moment,
-    )
-    session.add(row)
-    conversation.leaf_id = row.id
-    conversation.updated_at = moment
-    session.flush()
     return row

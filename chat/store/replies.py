@@ -9,10 +9,12 @@ from datetime import datetime
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from chat.calls import EndedCall
 from chat.domain import Failure, Message, Status, Usage
 from chat.errors import NothingToAnswer
 from chat.store.branches import idle, owned_message
 from chat.store.engine import reading, writing
+from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call
 from chat.store.messages import NewAnswer
 from chat.store.schema import ConversationRow, MessageRow, now
 
@@ -32,11 +34,12 @@ class Outcome:
     failure: Failure | None = None
     tokens: int = 0
     is_exact: bool = False
+    call: EndedCall | None = None  # for the ledger
 
 
 class ReplyStore:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
+        self._engine, self._ledger = engine, ledger
 
     def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> None:
         """The text so far and a heartbeat."""
@@ -51,6 +54,8 @@ class ReplyStore:
         """The end of a reply. A retry that failed or came back empty gives the old leaf back."""
         with writing(self._engine) as session:
             row = _own_row(session, answer_id, worker)
+            if outcome.call is not None:  # also of a reply that was deleted meanwhile
+                end_call(session, outcome.call)
             if row is None:
                 return
             row.status = outcome.status.value
@@ -86,14 +91,18 @@ class ReplyStore:
             row.error_code = row.error_sentence = row.error_details = row.retry_at = None
             row.finish_reason = row.replaces_id = None
             conversation.updated_at = now()
+            if answer.call is not None:
+                self._ledger.record(session, answer.call)
             return row.to_domain()
 
     def interrupt_abandoned(
-        self, is_abandoned: Callable[[str, str | None, datetime | None], bool]
+        self,
+        is_abandoned: Callable[[str, str | None, datetime | None], bool],
+        cost: Cost | None = None,
     ) -> int:
         """Mark as interrupted what `is_abandoned(id, worker, heartbeat_at)` says nobody writes.
 
-        Returns how many. The text saved so far stays.
+        Returns how many. The text saved so far stays; the ledger is told what it `cost`.
         """
         with reading(self._engine) as session:
             running = session.execute(
@@ -114,6 +123,7 @@ class ReplyStore:
                 row.status = Status.INTERRUPTED.value
                 row.worker = row.heartbeat_at = None
                 _give_back(session, row)
+                interrupt_call(session, row, cost)
                 count += 1
         return count
 

@@ -1,0 +1,137 @@
+"""What a call may take before it is made, and what it took: the rules, the prices, the ledger.
+
+One for all services of a process: what happens in a temporary conversation counts as well.
+"""
+
+from __future__ import annotations
+
+from chat import errors
+from chat.calls import EndedCall, Kind, NewCall
+from chat.domain import Status
+from chat.generation import Generation
+from chat.limits import Rules, rules_of
+from chat.prices import Prices
+from chat.providers.catalogue import GUIDE
+from chat.settings import Settings
+from chat.store import Store
+from chat.switches import Switches
+from chat.tokens import PER_MESSAGE, Counter
+from chat.usage import UsageReport
+
+# With these nothing was answered, so nothing is billed, unless text came before.
+_UNBILLED = frozenset(
+    error.code
+    for error in (
+        *(errors.WrongKey, errors.NoPermission, errors.UnknownModel, errors.ContextTooLong),
+        *(errors.RefusedParameter, errors.BadRequest, errors.NoCredit, errors.RateLimited),
+        *(errors.ImagesRefused, errors.ProviderDown, errors.NameNotFound, errors.TlsFailed),
+        *(errors.ConnectionRefused, errors.ModelNotLoaded, errors.ServiceClosed),
+    )
+)
+
+
+class Billing:
+    def __init__(
+        self, settings: Settings, store: Store, prices: Prices, switches: Switches
+    ) -> None:
+        self.rules: Rules = rules_of(settings)
+        self.ledger, self._usage = store.ledger, store.usage
+        self.prices, self.switches = prices, switches
+
+    def report(self, owner: str | None, days: int) -> UsageReport:
+        """What an owner used, or everyone by owner."""
+        return self._usage.report(owner, days, self.ledger.clock(), by_owner=owner is None)
+
+    def reply(
+        self,
+        owner: str,
+        model: str,
+        worker: str,
+        answer_id: str,
+        prompt_tokens: int | None,
+        max_tokens: int,
+        label: str,
+    ) -> NewCall:
+        """A reply that is to be asked for. Raises `PriceUnknown`."""
+        if _is_guide(model):
+            return NewCall(owner, model, Kind.REPLY, worker, answer_id, prompt_tokens)
+        tokens = nanos = 0
+        if self.rules.limits_tokens:
+            tokens = (prompt_tokens or 0) + max_tokens
+        if self.rules.limits_money:
+            nanos = self._most(self.prices.cost(model, prompt_tokens or 0, max_tokens), label)
+        return NewCall(
+            owner,
+            model,
+            Kind.REPLY,
+            worker,
+            answer_id,
+            prompt_tokens,
+            reserved_tokens=tokens,
+            reserved_nanos=nanos,
+            rules=self.rules,
+        )
+
+    def transcription(self, owner: str, model: str, worker: str) -> NewCall:
+        """A recording that is to be transcribed. Raises `PriceUnknown`."""
+        nanos = 0
+        if self.rules.limits_money:
+            nanos = self._most(self.prices.configured(model, 0, 1_000), model)
+        return NewCall(
+            owner, model, Kind.TRANSCRIPTION, worker, reserved_nanos=nanos, rules=self.rules
+        )
+
+    @staticmethod
+    def _most(nanos: int | None, label: str) -> int:
+        if nanos is None:
+            raise errors.PriceUnknown(label)
+        return nanos
+
+    def ended(self, call: NewCall, generation: Generation, counter: Counter) -> EndedCall:
+        """What a reply took: as the provider told, or else as it can be counted."""
+        text, reasoning = generation.own_text()
+        failure = generation.failure
+        usage = generation.own_usage
+        if usage is not None:
+            prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        elif failure and failure.code in _UNBILLED and not (text or reasoning):
+            prompt = completion = 0
+        else:
+            prompt = sent_tokens(generation, counter)
+            completion = counter.count(text).tokens + counter.count(reasoning).tokens
+        return EndedCall(
+            call.id,
+            generation.status,
+            prompt,
+            completion,
+            is_reported=usage is not None and usage.is_reported,
+            cost_nanos=self.prices.cost(call.model, prompt, completion),
+            first_token_ms=generation.own_first_token_ms,
+            total_ms=generation.own_total_ms,
+            error_code=failure.code if failure else None,
+        )
+
+    def transcribed(
+        self, call: NewCall, status: Status, tokens: int, total_ms: int, error_code: str | None
+    ) -> EndedCall:
+        return EndedCall(
+            call.id,
+            status,
+            0,
+            tokens,
+            is_reported=False,
+            cost_nanos=self.prices.configured(call.model, 0, tokens),
+            total_ms=total_ms,
+            error_code=error_code,
+        )
+
+
+def sent_tokens(generation: Generation, counter: Counter) -> int:
+    """About how many tokens a reply was asked for with."""
+    system = generation.system_prompt
+    wrapped = counter.count(system).tokens + PER_MESSAGE if system else 0
+    return generation.sent_tokens + wrapped
+
+
+def _is_guide(model: str) -> bool:
+    return model.partition("/")[0] == GUIDE

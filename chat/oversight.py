@@ -1,0 +1,62 @@
+"""What was used, and what whoever runs Parley can do about it: the kill switch and the banner.
+
+What only admins may answers everybody else as if it did not exist.
+"""
+
+from __future__ import annotations
+
+from chat.billing import Billing
+from chat.carrying import Carrying
+from chat.dispatch import Dispatch
+from chat.domain import Person
+from chat.errors import NotFound
+from chat.settings import Settings
+from chat.store import Store
+from chat.usage import UsageReport
+
+MOST_DAYS = 366
+
+
+class Oversight(Carrying):
+    def __init__(
+        self, settings: Settings, store: Store, dispatch: Dispatch, billing: Billing
+    ) -> None:
+        super().__init__(settings, store, dispatch)
+        self._billing = billing
+
+    def usage(self, owner: str, days: int = 30) -> UsageReport:
+        """What an owner used in the last `days` days, by day and model."""
+        return self._report(owner, days)
+
+    def usage_of_all(self, person: Person, days: int = 30) -> UsageReport:
+        """What everyone used, by day, model and owner. For admins."""
+        _check_admin(person)
+        return self._report(None, days)
+
+    def switch_off(self, person: Person, ref: str, is_off: bool = True) -> None:
+        """Switch a model off for everyone, "*" for all but Guide, or on again. For admins.
+
+        Replies that are being written by it are stopped.
+        """
+        _check_admin(person)
+        self._billing.switches.set_off(ref, is_off=is_off)
+
+    def switched_off(self) -> frozenset[str]:
+        """The refs of the models that are switched off; "*" stands for all but Guide."""
+        return self._billing.switches.off()
+
+    def set_banner(self, person: Person, text: str) -> None:
+        """What everyone reads on top of every screen; empty for nothing. For admins."""
+        _check_admin(person)
+        self._billing.switches.set_banner(text)
+
+    def banner(self) -> str:
+        return self._billing.switches.banner()
+
+    def _report(self, owner: str | None, days: int) -> UsageReport:
+        return self._billing.report(owner, max(1, min(days, MOST_DAYS)))
+
+
+def _check_admin(person: Person) -> None:
+    if not person.is_admin:
+        raise NotFound

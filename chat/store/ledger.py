@@ -1,0 +1,181 @@
+"""The ledger: a row for every call of a provider, written before it is made and ended after it.
+
+The row of a reply is written and ended in the transactions that store the reply; a temporary
+conversation lives in another database, and a recording in none: theirs have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from chat.calls import EndedCall, Kind, NewCall
+from chat.domain import Status
+from chat.store.engine import reading, writing
+from chat.store.ledger_schema import LedgerRow
+from chat.store.limiting import check, lock
+from chat.store.schema import AttachmentRow, MessageRow, now
+from chat.tokens import PER_MESSAGE, estimate
+
+Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
+LONGEST_CALL = timedelta(hours=1)  # a process elsewhere that has said nothing since is gone
+
+
+class LedgerStore:
+    """`clock` tells the time that limits go by."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = now) -> None:
+        self._engine, self.clock = engine, clock
+
+    def record(self, session: Session, call: NewCall) -> None:
+        """Write a call down, if it is within the limits; else raise what a person reads."""
+        if call.rules is not None and call.rules.is_set:
+            lock(session, call.owner, call.rules)
+            moment = self.clock()
+            check(session, call, call.rules, moment)
+        else:
+            moment = self.clock()
+        session.add(
+            LedgerRow(
+                id=call.id,
+                owner=call.owner,
+                model=call.model,
+                kind=call.kind.value,
+                day=moment.date().isoformat(),
+                created_at=moment,
+                status=Status.STREAMING.value,
+                worker=call.worker,
+                answer_id=call.answer_id,
+                prompt_tokens=call.prompt_tokens,
+                is_reported=False,
+                is_limited=call.rules is not None,
+                limit_tokens=call.reserved_tokens,
+                limit_nanos=call.reserved_nanos,
+            )
+        )
+        session.flush()
+
+    def add(self, call: NewCall) -> None:
+        """The same in a transaction of its own."""
+        with writing(self._engine) as session:
+            self.record(session, call)
+
+    def drop(self, call_id: str) -> None:
+        """Take a call back that was not made after all."""
+        with writing(self._engine) as session:
+            session.execute(delete(LedgerRow).where(LedgerRow.id == call_id))
+
+    def end(self, call: EndedCall) -> None:
+        with writing(self._engine) as session:
+            end_call(session, call)
+
+    def note(self, call_id: str, prompt_tokens: int) -> None:
+        """How much is sent: what is billed if nobody lives to tell the end."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(LedgerRow)
+                .where(
+                    LedgerRow.id == call_id,
+                    LedgerRow.prompt_tokens.is_(None),
+                    LedgerRow.status == Status.STREAMING.value,
+                )
+                .values(prompt_tokens=prompt_tokens)
+            )
+
+    def end_abandoned(
+        self, is_alive: Callable[[str, datetime], bool], cost: Cost, but_not: str
+    ) -> int:
+        """End the calls that no living process makes and that no stored reply stands for.
+
+        `is_alive(worker, heartbeat)`; `but_not` names the worker who asks. Returns how many.
+        """
+        stored = select(MessageRow.id).where(
+            MessageRow.id == LedgerRow.answer_id, MessageRow.status == Status.STREAMING.value
+        )
+        query = select(LedgerRow.id, LedgerRow.worker, LedgerRow.created_at).where(
+            LedgerRow.status == Status.STREAMING.value,
+            LedgerRow.worker != but_not,
+            ~stored.exists(),
+        )
+        with reading(self._engine) as session:
+            found = session.execute(query).all()
+        gone = [id_ for id_, worker, begun in found if not is_alive(worker, begun)]
+        for id_ in gone:
+            with writing(self._engine) as session:
+                row = session.get(LedgerRow, id_, with_for_update=True)
+                if row is not None and row.status == Status.STREAMING.value:
+                    _interrupt(row, row.prompt_tokens or 0, 0, cost)
+        return len(gone)
+
+
+def end_call(session: Session, call: EndedCall) -> None:
+    """What a call took. Only the first end counts."""
+    session.execute(
+        update(LedgerRow)
+        .where(LedgerRow.id == call.id, LedgerRow.status == Status.STREAMING.value)
+        .values(
+            status=call.status.value,
+            prompt_tokens=call.prompt_tokens,
+            completion_tokens=call.completion_tokens,
+            is_reported=call.is_reported,
+            cost_nanos=call.cost_nanos,
+            limit_tokens=call.prompt_tokens + call.completion_tokens,
+            limit_nanos=call.cost_nanos or 0,
+            first_token_ms=call.first_token_ms,
+            total_ms=call.total_ms,
+            error_code=call.error_code,
+        )
+    )
+
+
+def interrupt_call(session: Session, answer: MessageRow, cost: Cost | None) -> None:
+    """End the call of a reply that nobody writes any more, by what can be told from the text."""
+    row = session.scalar(
+        select(LedgerRow)
+        .where(LedgerRow.answer_id == answer.id, LedgerRow.status == Status.STREAMING.value)
+        .with_for_update()
+    )
+    if row is None:
+        return
+    written = estimate(answer.text) - answer.tokens  # those are of the part that was there before
+    if not answer.tokens:
+        written += estimate(answer.reasoning)
+    prompt = row.prompt_tokens
+    if prompt is None:  # it died the moment it had begun
+        prompt = _path_tokens(session, answer.parent_id)
+    _interrupt(row, prompt, max(0, written), cost)
+
+
+def _interrupt(row: LedgerRow, prompt: int, completion: int, cost: Cost | None) -> None:
+    row.status = Status.INTERRUPTED.value
+    row.prompt_tokens, row.completion_tokens = prompt, completion
+    row.cost_nanos = None
+    if cost is not None and row.kind == Kind.REPLY.value:
+        row.cost_nanos = cost(row.model, prompt, completion)
+    # Nobody knows what was written of a temporary reply: limits go on counting what was reserved.
+    row.limit_tokens = max(prompt + completion, 0 if completion else row.limit_tokens)
+    row.limit_nanos = max(row.cost_nanos or 0, 0 if completion else row.limit_nanos)
+
+
+def _path_tokens(session: Session, leaf_id: str | None, most_messages: int = 40) -> int:
+    """About what a question and the messages before it take."""
+    walk = (
+        select(MessageRow.id, MessageRow.parent_id, MessageRow.tokens, MessageRow.depth)
+        .where(MessageRow.id == leaf_id)
+        .cte("walk", recursive=True)
+    )
+    above = aliased(MessageRow)
+    first = select(MessageRow.depth).where(MessageRow.id == leaf_id).scalar_subquery()
+    walk = walk.union_all(
+        select(above.id, above.parent_id, above.tokens, above.depth)
+        .join(walk, above.id == walk.c.parent_id)
+        .where(above.depth > first - most_messages)
+    )
+    texts = session.scalar(select(func.sum(walk.c.tokens + PER_MESSAGE))) or 0
+    files = session.scalar(
+        select(func.sum(AttachmentRow.tokens)).join(walk, walk.c.id == AttachmentRow.message_id)
+    )
+    return int(texts) + int(files or 0)

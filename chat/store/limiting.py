@@ -1,0 +1,176 @@
+"""Whether one more call is within the limits, counted and reserved in one transaction.
+
+Whoever counts holds a lock until the call is written down, so that two cannot both take the last
+one: SQLite has one writer, PostgreSQL locks by name, the owner's first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, ColumnElement, func, literal, select, text
+from sqlalchemy.orm import Session
+
+from chat.calls import Kind, NewCall
+from chat.domain import Status
+from chat.errors import (
+    DollarsSpent,
+    InstanceLimit,
+    LimitReached,
+    RequestTooDear,
+    RequestTooLarge,
+    TokensSpent,
+    TooManyMessages,
+    TooManyReplies,
+)
+from chat.limits import DAY, MINUTE, Limits, Rules, dollars, when
+from chat.store.ledger_schema import LedgerRow
+
+_INSTANCE = 7205759404  # the name of the lock for all of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """One limit: what a call adds to it, and over which time it is counted."""
+
+    amount: ColumnElement[int]
+    wanted: int
+    limit: int | None
+    span: timedelta
+    error: type[LimitReached]
+    told: str  # the limit as people read it
+    told_of_all: str
+
+
+def lock(session: Session, owner: str, rules: Rules) -> None:
+    """Let nobody else count until this transaction is over."""
+    if session.get_bind().dialect.name != "postgresql":
+        return  # `writing` holds the only lock there is
+    names = []
+    if rules.own.is_set:
+        digest = hashlib.sha256(owner.encode()).digest()
+        names.append(int.from_bytes(digest[:8], "big", signed=True))
+    if rules.all.is_set:
+        names.append(_INSTANCE)
+    for name in names:
+        session.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": name})
+
+
+def check(session: Session, call: NewCall, rules: Rules, now: datetime) -> None:
+    """Raises a `Refused` when `call` is too much; of several, the one that lasts longest."""
+    _check_size(call, rules)
+    found = [
+        *_exceeded(session, call, rules.own, call.owner, now),
+        *_exceeded(session, call, rules.all, None, now),
+    ]
+    if found:
+        raise max(found, key=lambda error: error.again_at or now)
+
+
+def _check_size(call: NewCall, rules: Rules) -> None:
+    """What could not be sent on an empty day either."""
+    prompt = call.prompt_tokens or 0
+    if rules.request_tokens is not None and prompt > rules.request_tokens:
+        raise RequestTooLarge(prompt, rules.request_tokens)
+    for limits in (rules.own, rules.all):
+        if limits.tokens_per_day is not None and call.reserved_tokens > limits.tokens_per_day:
+            raise RequestTooLarge(call.reserved_tokens, limits.tokens_per_day)
+        if limits.nanos_per_day is not None and call.reserved_nanos > limits.nanos_per_day:
+            raise RequestTooDear(dollars(call.reserved_nanos), dollars(limits.nanos_per_day))
+
+
+def _exceeded(
+    session: Session, call: NewCall, limits: Limits, owner: str | None, now: datetime
+) -> Iterator[LimitReached]:
+    for measure in _measures(call, limits):
+        if measure.limit is None:
+            continue
+        here: list[ColumnElement[bool]] = [
+            LedgerRow.created_at > now - measure.span,
+            LedgerRow.is_limited.expression,
+            *_of(owner),
+        ]
+        used = session.scalar(select(func.sum(measure.amount)).where(*here)) or 0
+        if used + measure.wanted > measure.limit:
+            again_at = _again_at(session, measure, here)
+            told = when(again_at - now)
+            if owner is None:
+                yield InstanceLimit(when=told, again_at=again_at, limit=measure.told_of_all)
+            else:
+                span = "a minute" if measure.span is MINUTE else "24 hours"
+                yield measure.error(when=told, again_at=again_at, limit=measure.told, span=span)
+    most = limits.concurrent_replies
+    if most is not None and call.kind is Kind.REPLY and _running(session, owner) >= most:
+        if owner is None:
+            told = f"{most:,} replies at once"
+            yield InstanceLimit(when="when one of them has ended", limit=told)
+        else:
+            yield TooManyReplies(limit=f"{most:,}")
+
+
+def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
+    one: ColumnElement[int] = literal(1, BigInteger)
+    for count, span, name in (
+        (limits.messages_per_minute, MINUTE, "minute"),
+        (limits.messages_per_day, DAY, "day"),
+    ):
+        told = f"{count or 0:,}"
+        yield _Measure(one, 1, count, span, TooManyMessages, told, f"{told} messages a {name}")
+    tokens = f"{limits.tokens_per_day or 0:,}"
+    yield _Measure(
+        LedgerRow.limit_tokens.expression,
+        call.reserved_tokens,
+        limits.tokens_per_day,
+        DAY,
+        TokensSpent,
+        tokens,
+        f"{tokens} tokens a day",
+    )
+    money = dollars(limits.nanos_per_day or 0)
+    yield _Measure(
+        LedgerRow.limit_nanos.expression,
+        call.reserved_nanos,
+        limits.nanos_per_day,
+        DAY,
+        DollarsSpent,
+        money,
+        f"${money} a day",
+    )
+
+
+def _again_at(session: Session, measure: _Measure, here: list[ColumnElement[bool]]) -> datetime:
+    """When enough of what is counted is older than the span.
+
+    Of the rows, newest first, the first one with which the wanted amount does not fit must leave.
+    """
+    newest_first = (LedgerRow.created_at.desc(), LedgerRow.id.desc())
+    rows = (
+        select(
+            LedgerRow.created_at,
+            func.sum(measure.amount).over(order_by=newest_first).label("so_far"),
+        )
+        .where(*here)
+        .subquery()
+    )
+    leaves: datetime | None = session.scalar(
+        select(func.max(rows.c.created_at)).where(rows.c.so_far + measure.wanted > measure.limit)
+    )
+    assert leaves is not None, "something was counted"
+    return leaves + measure.span
+
+
+def _running(session: Session, owner: str | None) -> int:
+    query = select(func.count()).where(
+        LedgerRow.status == Status.STREAMING.value,
+        LedgerRow.kind == Kind.REPLY.value,
+        LedgerRow.is_limited,
+        *_of(owner),
+    )
+    return session.scalar(query) or 0
+
+
+def _of(owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [LedgerRow.owner == owner]

@@ -1,0 +1,277 @@
+"""Every call of a provider is written down, and the report says what the provider says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
+from chat.domain import File
+from chat.errors import ModelOff, Refused, StoreFailed
+from chat.providers.base import Delta
+from chat.switches import KEPT, Switches
+from chat.usage import median_and_slow
+from tests.conftest import ScriptedProvider
+from tests.llm_server import FAULTS, LLMServer, Script
+from tests.speech_server import HELLO_WORLD
+from tests.test_limits import Clock, Open, clock, open_service, say, server
+
+__all__ = ["clock", "open_service", "server"]
+ME, OTHER = "visitor:me", "visitor:other"
+ADMIN = Person("account:admin", is_admin=True)
+
+
+def rows(database_url: str) -> list[dict[str, Any]]:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT * FROM ledger ORDER BY id")).mappings().all()
+    engine.dispose()
+    return [dict(row) for row in found]
+
+
+def ask(service: ChatService, conversation: str | None = None, words: str = "Hi") -> Message:
+    settings = ReplySettings("openai/echo")
+    answer = service.send(ME, conversation, Submission(words), settings)
+    list(service.follow(ME, answer.id))
+    return answer
+
+
+def test_the_report_equals_the_ledger_and_what_the_server_counted(
+    open_service: Open, server: LLMServer, database_url: str
+) -> None:
+    server.requests.clear()
+    service = open_service(server, MODEL_PRICES="openai/*=1/10")
+    gate = threading.Event()
+    held = Script(gate=gate, gate_at=5)
+    server.next(Script(), FAULTS["500"], Script(tokens=30), FAULTS["break"], held, Script(tokens=3))
+    first = ask(service)
+    failed = ask(service)
+    list(service.follow(ME, service.retry(ME, failed.id).id))
+    ask(service, first.conversation_id)
+    stopped = service.send(ME, None, Submission("Hi"), ReplySettings("openai/echo"))
+    next(piece for piece in service.follow(ME, stopped.id) if piece.text)
+    service.stop(ME, stopped.conversation_id)
+    list(service.follow(ME, service.continue_(ME, stopped.id).id))
+    say(service, text="Thanks!", model="guide/guide")
+    server.next(Script(text="hello world"))
+    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    for seen in server.wait_for_requests(7):
+        assert seen.over.wait(10)
+
+    def is_written() -> bool:
+        return all(row["status"] != "streaming" for row in rows(database_url))
+
+    pause = threading.Event()
+    while not is_written():  # the words are handed out before the ledger is told
+        pause.wait(0.01)
+    ledger, total = rows(database_url), service.usage(ME).total
+    assert len(ledger) == total.calls == len(server.requests) + 1  # and Guide
+    replies = [row for row in ledger if row["kind"] == "reply" and row["model"] == "openai/echo"]
+    told = [seen.sent_tokens for seen in server.requests if seen.finished.is_set()]
+    reported = [row for row in replies if row["is_reported"]]
+    assert [row["completion_tokens"] for row in reported] == [20, 30, 3]
+    assert [tokens for tokens in told if tokens] == [20, 30, 3]
+    assert {row["prompt_tokens"] for row in reported} == {7}  # as this server always says
+    assert [row["status"] for row in replies] == [
+        *("complete", "failed", "complete", "failed", "stopped", "complete")
+    ]
+    assert [row["error_code"] for row in replies if row["error_code"]] == [
+        *("provider_down", "cut_off")
+    ]
+    refused, broken = (row for row in replies if row["status"] == "failed")
+    assert refused["prompt_tokens"] == refused["completion_tokens"] == refused["cost_nanos"] == 0
+    assert broken["prompt_tokens"] > 0 and 5 <= broken["completion_tokens"] <= 20
+    for row in replies:
+        expected = row["prompt_tokens"] * 1_000 + row["completion_tokens"] * 10_000
+        assert row["cost_nanos"] == expected
+    assert total.prompt_tokens == sum(row["prompt_tokens"] for row in ledger)
+    assert total.completion_tokens == sum(row["completion_tokens"] for row in ledger)
+    assert total.tokens - total.estimated_tokens == sum(told) + 7 * len(reported)
+    assert total.cost_usd == Decimal(sum(row["cost_nanos"] for row in ledger)) / 10**9
+    assert total.failed == 2 and total.unpriced == 0 and total.running == 0
+    assert dict(service.usage(ME).errors) == {"provider_down": 1, "cut_off": 1}
+    assert service.usage(OTHER).total.calls == 0
+    everyone = service.usage_of_all(ADMIN)
+    assert everyone.total == total and {line.owner for line in everyone.lines} == {ME}
+
+
+def test_an_unknown_price_is_unknown_and_a_local_model_is_free(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service()
+    say(service)
+    (line,) = service.usage(ME).lines
+    assert line.unpriced == 1 and line.cost_usd == 0
+    assert line.tokens == 12 and line.estimated_tokens == 0
+    assert line.first_token_ms is not None
+
+
+def test_the_ledger_outlives_its_conversation(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    service = open_service()
+    service.purge(ME, say(service, text="A secret word"))
+    provider.hold(at=1)
+    answer = service.send(ME, None, Submission("Another secret"))
+    assert provider.held.wait(10)
+    service.purge(ME, answer.conversation_id)
+    report = service.usage(ME)
+    assert report.total.calls == 2 and report.total.running == 0
+    assert "secret" not in str(rows(database_url))
+
+
+def test_a_call_that_was_never_stored_is_not_in_the_ledger(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service()
+    conversation = say(service)
+    provider.hold()
+    service.send(ME, conversation, Submission("Hi"))
+    for each in (service, service.temporary):
+        with pytest.raises(Refused if each is service else NotFound):
+            each.send(ME, conversation, Submission("Hi"))
+    assert service.usage(ME).total.calls == 2
+
+
+def test_what_a_dead_process_began_is_billed_by_estimate(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    provider.say("one two three four five", "one two three four five")
+    provider.hold(at=4)
+    first = open_service(MODEL_PRICES="*=1/10")
+    answer = first.send(ME, None, Submission("Count for me."))
+    first.temporary.send(ME, None, Submission("Count for me."))
+    assert provider.held.wait(10)
+    pause = threading.Event()
+    while not first._store.messages.get(ME, answer.id).text:  # it is saved every second
+        pause.wait(0.02)
+    for service in (first, first.temporary):
+        service._worker.retire()  # as if it had been killed
+    second = open_service(MODEL_PRICES="*=1/10")
+    stored, temporary = rows(database_url)
+    for row in (stored, temporary):
+        assert row["status"] == Status.INTERRUPTED.value and not row["is_reported"]
+        assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
+    assert stored["completion_tokens"] >= 4
+    assert second.usage(ME).total.running == 0
+
+
+def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    provider.say(
+        [Delta(text="one two three "), Delta(finish_reason="length")], [Delta(text="four")]
+    )
+    service = open_service()
+    conversation = say(service)
+    answer = service.open(ME, conversation).messages[-1]
+    list(service.follow(ME, service.continue_(ME, answer.id).id))
+    first, second = rows(database_url)
+    assert first["completion_tokens"] >= 3 and second["completion_tokens"] == 2
+    assert second["prompt_tokens"] > first["prompt_tokens"]
+
+
+def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> None:
+    service = open_service()
+    for forbidden in (
+        lambda: service.usage_of_all(Person(ME)),
+        lambda: service.switch_off(Person(ME), "*"),
+        lambda: service.set_banner(Person(ME), "Boo"),
+    ):
+        with pytest.raises(NotFound):
+            forbidden()
+    assert service.banner() == "" and not service.switched_off()
+
+
+def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service()
+    conversation = say(service, model="scripted/one")
+    question, answer = service.open(ME, conversation).messages
+    service.switch_off(ADMIN, "scripted/one")
+    for refused in (
+        lambda: service.send(ME, conversation, Submission("Hi")),
+        lambda: service.temporary.send(ME, None, Submission("Hi"), ReplySettings("scripted/one")),
+        lambda: service.edit(ME, question.id, "Other"),
+        lambda: service.retry(ME, answer.id),
+    ):
+        with pytest.raises(ModelOff, match="one · Scripted"):
+            refused()
+    assert [model.ref for model in service.models()] == ["scripted/two"]
+    assert service.model().ref == "scripted/two", "the first on offer gives way"
+    assert len(provider.requests) == 1 and service.usage(ME).total.calls == 1
+    service.switch_off(ADMIN, "scripted/one", False)
+    say(service, model="scripted/one")
+    with pytest.raises(Refused):
+        service.switch_off(ADMIN, "guide/guide")
+
+
+def test_switching_all_off_stops_what_runs_and_leaves_guide(
+    open_service: Open, server: LLMServer
+) -> None:
+    gate = threading.Event()
+    server.next(*[Script(gate=gate, gate_at=3)] * 2)
+    service = open_service(server)
+    running = [
+        (each, each.send(ME, None, Submission("Hi"), ReplySettings("openai/echo")))
+        for each in (service, service.temporary)
+    ]
+    for each, answer in running:
+        next(piece for piece in each.follow(ME, answer.id) if piece.text)
+    service.switch_off(ADMIN, "*")
+    for each, answer in running:
+        list(each.follow(ME, answer.id))
+        assert each.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
+    assert [model.ref for model in service.models()] == ["guide/guide"]
+    with pytest.raises(ModelOff):
+        service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+    say(service, text="Thanks!")
+    gate.set()
+
+
+def test_another_process_hears_of_it_within_two_seconds(
+    open_service: Open, provider: ScriptedProvider, clock: Clock
+) -> None:
+    provider.say("one two three")
+    provider.hold(at=2)
+    here, there = open_service(), open_service()
+    assert there.banner() == "" and not there.switched_off()
+    answer = there.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    here.set_banner(ADMIN, "  Closed at <b>noon</b> ")
+    here.switch_off(ADMIN, "*")
+    assert KEPT < 2
+    list(there.follow(ME, answer.id))  # it ends, though the provider never does
+    assert there.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
+    assert there.banner() == "Closed at <b>noon</b>"
+    here.set_banner(ADMIN, "")
+    assert here.banner() == ""
+
+
+def test_what_is_off_stays_off_while_the_database_is_away() -> None:
+    class Away:
+        answers: Iterator[Any] = iter([(frozenset({"*"}), "Closed")])
+
+        def read(self) -> Any:
+            for answer in self.answers:
+                return answer
+            raise StoreFailed
+
+    now = [0.0]
+    switches = Switches(Away(), clock=lambda: now[0])  # type: ignore[arg-type]
+    assert switches.is_off("openai/gpt-5")
+    now[0] = 10.0
+    assert switches.is_off("openai/gpt-5") and not switches.is_off("guide/guide")
+
+
+def test_the_median_and_the_slow_ones() -> None:
+    assert median_and_slow([]) == (None, None)
+    assert median_and_slow([5]) == (5, 5)
+    assert median_and_slow([9, 1, 5]) == (5, 9)
+    assert median_and_slow(range(101)) == (50, 90)
