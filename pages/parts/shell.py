@@ -8,6 +8,7 @@ import streamlit as st
 
 from chat import SettingsError
 from pages.parts import gate, state
+from pages.text import markdown
 
 _ICON = Path(__file__).with_name("icon.png")  # an icon by name would be fetched from elsewhere
 _STYLE = Path(__file__).with_name("style.css")
@@ -25,9 +26,14 @@ def run() -> None:
         for problem in error.problems:
             st.text(problem)
         st.stop()
+    if banner := state.stored().banner():
+        st.info(markdown.line(banner), icon=":material/campaign:")
+    else:
+        st.empty()
     screens = [
         st.Page(_SCREENS / "conversation.py", title="Parley", default=True),
         st.Page(_SCREENS / "history.py", title="History", url_path="history"),
+        st.Page(_SCREENS / "usage.py", title="Usage", url_path="usage"),
         st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
     ]
     screen = st.navigation(screens, position="hidden")

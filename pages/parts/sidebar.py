@@ -62,6 +62,7 @@ def _draw_navigation() -> None:
             on_click=search.toggle,
         )
         st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
+        st.page_link("pages/screens/usage.py", label="Usage", icon=":material/bar_chart:")
         with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:"):
             st.markdown(_SHORTCUTS)
 

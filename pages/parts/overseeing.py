@@ -1,0 +1,150 @@
+"""What admins see and do on the usage page: everyone's figures, the banner, the kill switch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import streamlit as st
+
+from chat import Person, UsageLine, UsageReport
+from pages.parts import figures, notices, state
+from pages.text import markdown
+
+ALL = "*"
+
+
+def draw(person: Person, days: int) -> None:
+    service = state.stored()
+    st.header("Everyone", anchor=False)
+    report = notices.quietly(service.usage_of_all, person, days)
+    if report is None:
+        st.caption("These figures cannot be read right now.")
+        return
+    with st.container(key="usage_everyone"):
+        _draw_people(report)
+        _draw_errors(report)
+        st.download_button(
+            "Download everyone's as CSV",
+            data=figures.csv_file(report),
+            file_name="parley-usage-everyone.csv",
+            mime="text/csv",
+            key="usage_everyone_csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    _draw_banner(person)
+    _draw_switches(person)
+
+
+def _draw_people(report: UsageReport) -> None:
+    sums: dict[str, UsageLine] = defaultdict(UsageLine)
+    for line in report.lines:
+        before = sums[line.owner]
+        sums[line.owner] = replace(
+            before,
+            calls=before.calls + line.calls,
+            failed=before.failed + line.failed,
+            prompt_tokens=before.prompt_tokens + line.prompt_tokens,
+            completion_tokens=before.completion_tokens + line.completion_tokens,
+            cost_usd=before.cost_usd + line.cost_usd,
+            unpriced=before.unpriced + line.unpriced,
+        )
+    people = sorted(sums.items(), key=lambda each: (-each[1].cost_usd, -each[1].tokens, each[0]))
+    rows = [*people[: figures.SHOWN], ("", report.total)]
+    figures.table(
+        {
+            "Who": [
+                markdown.line(figures.owner_name(who)) if who else "**Everyone**" for who, _ in rows
+            ],
+            "Messages": [f"{line.calls:,}" for _, line in rows],
+            "Failed": [f"{line.failed:,}" for _, line in rows],
+            "Tokens": [f"{line.tokens:,}" for _, line in rows],
+            "Cost": [figures.cost(line).replace("$", "\\$") for _, line in rows],
+        }
+    )
+
+
+def _draw_errors(report: UsageReport) -> None:
+    st.subheader("Errors by kind", anchor=False)
+    if not report.errors:
+        st.caption("None.")
+        return
+    figures.table(
+        {
+            "Error": [markdown.line(code.replace("_", " ")) for code, _ in report.errors],
+            "How often": [f"{count:,}" for _, count in report.errors],
+        }
+    )
+
+
+def _draw_banner(person: Person) -> None:
+    st.subheader("Banner", anchor=False)
+    st.caption("Everyone reads it on top of every screen. Leave it empty to show none.")
+    with st.form("banner_form", border=False):
+        st.text_input(
+            "Banner",
+            value=state.stored().banner(),
+            max_chars=500,
+            key="banner_text",
+            label_visibility="collapsed",
+            placeholder="Closed for maintenance at noon",
+        )
+        st.form_submit_button(
+            "Set the banner",
+            key="set_banner",
+            icon=":material/campaign:",
+            on_click=_set_banner,
+            args=(person,),
+        )
+
+
+def _set_banner(person: Person) -> None:
+    service = state.stored()
+    notices.attempt(service.set_banner, person, st.session_state["banner_text"])
+
+
+def _draw_switches(person: Person) -> None:
+    service = state.stored()
+    off = service.switched_off()
+    st.subheader("Kill switch", anchor=False)
+    st.caption(
+        "What is switched off is called no more, and replies being written are stopped. "
+        "Guide stays: it asks nobody."
+    )
+    _show("switch_off_all", ALL in off)
+    st.toggle(
+        "Switch off all models but Guide",
+        key="switch_off_all",
+        on_change=_switch_all,
+        args=(person,),
+    )
+    listed = {model.ref for model in service.models() if model.provider != "guide"}
+    _show("switch_off", sorted(off - {ALL}))
+    st.multiselect(
+        "Models that are switched off",
+        sorted(listed | (off - {ALL})),
+        key="switch_off",
+        format_func=service.model_label,
+        accept_new_options=True,
+        placeholder="Choose a model or type provider/model",
+        on_change=_switch,
+        args=(person,),
+    )
+
+
+def _show(key: str, stored: object) -> None:
+    if st.session_state.get(key) != stored:
+        st.session_state[key] = stored
+
+
+def _switch_all(person: Person) -> None:
+    is_off = st.session_state["switch_off_all"]
+    notices.attempt(state.stored().switch_off, person, ALL, is_off)
+
+
+def _switch(person: Person) -> None:
+    service = state.stored()
+    chosen, off = set(st.session_state["switch_off"]), service.switched_off() - {ALL}
+    for ref in chosen ^ off:
+        notices.attempt(service.switch_off, person, ref, ref in chosen)

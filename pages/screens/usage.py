@@ -1,0 +1,50 @@
+"""What was used: one's own figures, and for admins everyone's with the switches."""
+
+import streamlit as st
+
+from chat import ParleyError
+from pages.parts import figures, notices, overseeing, state
+
+DAYS = {7: "7 days", 30: "30 days", 90: "90 days"}
+
+st.page_link("pages/screens/conversation.py", label="Back to the chat", icon=":material/chat:")
+st.header("Usage", anchor=False)
+notices.draw()
+days = (
+    st.segmented_control(
+        "Period",
+        list(DAYS),
+        key="usage_days",
+        default=30,
+        format_func=DAYS.__getitem__,
+        label_visibility="collapsed",
+    )
+    or 30
+)
+try:
+    report = state.stored().usage(state.owner(), days)
+except ParleyError as error:
+    st.error(error.sentence)
+    st.stop()
+figures.draw_totals(report)
+if report.lines:
+    figures.draw_chart(report, "usage_chart")
+    with st.container(key="usage_table"):
+        figures.draw_table(report)
+    st.download_button(
+        "Download as CSV",
+        data=figures.csv_file(report),
+        file_name="parley-usage.csv",
+        mime="text/csv",
+        key="usage_csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.caption(
+        "Days are those of UTC. Deleted conversations count: what they cost was spent. "
+        "Guide and models on this machine cost nothing."
+    )
+else:
+    st.caption("Nothing was asked in this time.")
+if (person := state.person()).is_admin:
+    overseeing.draw(person, days)
