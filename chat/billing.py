@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chat import errors
 from chat.calls import EndedCall, Kind, NewCall
-from chat.domain import Status
+from chat.domain import Status, is_paid_here
 from chat.generation import Generation
 from chat.limits import Rules, rules_of
 from chat.prices import Prices
@@ -56,6 +56,9 @@ class Billing:
         if _is_guide(model):
             return NewCall(owner, model, Kind.REPLY, worker, answer_id, prompt_tokens)
         tokens = nanos = 0
+        if not is_paid_here(model):
+            rules = self.rules.of_messages
+            return NewCall(owner, model, Kind.REPLY, worker, answer_id, prompt_tokens, rules=rules)
         if self.rules.limits_tokens:
             tokens = (prompt_tokens or 0) + max_tokens
         if self.rules.limits_money:

@@ -12,6 +12,13 @@ from datetime import datetime
 from enum import StrEnum
 from secrets import token_hex
 
+OWN = "own-"  # begins the ref of a model that is asked with a person's own key
+
+
+def is_paid_here(model: str) -> bool:
+    """Whether a call costs whoever runs Parley anything: a person's own key is theirs to pay."""
+    return not model.startswith(OWN)
+
 
 class Role(StrEnum):
     USER = "user"

@@ -7,7 +7,7 @@ something is possible again can be told.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from chat.settings import Settings
@@ -30,6 +30,11 @@ class Limits:
     def is_set(self) -> bool:
         return self != Limits()
 
+    @property
+    def of_messages(self) -> Limits:
+        """What holds for calls that cost nothing here."""
+        return replace(self, tokens_per_day=None, nanos_per_day=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -40,6 +45,11 @@ class Rules:
     @property
     def is_set(self) -> bool:
         return self.own.is_set or self.all.is_set or self.request_tokens is not None
+
+    @property
+    def of_messages(self) -> Rules:
+        """What holds for calls that cost nothing here."""
+        return Rules(self.own.of_messages, self.all.of_messages, self.request_tokens)
 
     @property
     def limits_tokens(self) -> bool:

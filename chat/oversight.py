@@ -58,5 +58,5 @@ class Oversight(Carrying):
 
 
 def _check_admin(person: Person) -> None:
-    if not person.is_admin:
+    if not (person.owner and person.is_admin):
         raise NotFound

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
 
+from chat.domain import is_paid_here
 from chat.errors import SettingsError
 from chat.limits import NANOS
 
@@ -74,6 +75,8 @@ class Prices:
 
     def cost(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
         """Billionths of a dollar for a reply; None when nobody knows."""
+        if not is_paid_here(ref):
+            return 0
         name, _, model_id = ref.partition("/")
         found = self.configured(ref, prompt_tokens, completion_tokens)
         if found is not None:

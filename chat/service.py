@@ -396,6 +396,7 @@ class ChatService(Oversight, Entering):
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
         """`import_` in the background: the job tells how far it is. Raises `ImportRunning`."""
+        must_be_somebody(owner)
         job = self._imports.begin(owner)
 
         def work() -> None:

@@ -7,6 +7,7 @@ The tables below are the matrix. A new public method needs a row in one of them,
   the owner calls it with the right one, from top to bottom, and succeeds.
 - `LISTS`: takes only the owner, and gives what is theirs.
 - `MAKES`: makes something for whoever calls, which nobody who is not signed in may do.
+- `FOR_ADMINS`: takes a `Person`; to all but admins there is no such thing.
 - `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: a reason why there is nothing to keep apart.
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chat import ChatService, File, Form, Submission, open_chat
+from chat import ChatService, File, Form, Person, Submission, open_chat
 from chat.domain import new_id
 from chat.errors import NotFound, NoTranscription, ParleyError
 from chat.store.schema import Base
@@ -107,14 +108,23 @@ LISTS: dict[str, Callable[[ChatService, str], Any]] = {
     "deleted": lambda s, o: s.deleted(o),
     "search": lambda s, o: s.search(o, WORD),
     "export_all": everything,
+    "usage": lambda s, o: s.usage(o),
+    "import_job": lambda s, o: (job := s.import_job(o)) and job.report,
 }
 
 MAKES: dict[str, Callable[[ChatService, str, Scene], Any]] = {
     "send": lambda s, o, _: list(s.follow(o, s.send(o, None, Submission("Hello")).id)),
     "import_": lambda s, o, scene: s.import_(o, io.BytesIO(scene.export), "a.json"),
+    "begin_import": lambda s, o, scene: s.begin_import(o, io.BytesIO(b""), "a.json").wait(10),
     "continue_shared": lambda s, o, scene: s.continue_shared(o, scene.secret),
     "price": lambda s, o, _: s.price(o, None, [File("a.txt", b"x")]),
     "transcribe": lambda s, o, _: s.transcribe(o, File("a.wav", b"x")),
+}
+
+FOR_ADMINS: dict[str, Callable[[ChatService, Person], Any]] = {
+    "usage_of_all": lambda s, p: s.usage_of_all(p),
+    "switch_off": lambda s, p: s.switch_off(p, "scripted/two"),
+    "set_banner": lambda s, p: s.set_banner(p, "Back at nine"),
 }
 
 ABOUT_THE_CALLER = {
@@ -138,6 +148,13 @@ WITHOUT_OWNER = {
     "purge_expired": "called when the process starts: removes what was deleted long ago",
     "purge_idle": "called by `temporary`: removes what is idle there",
     "begin_chore": "called when the process starts",
+    "wait_for_close": "for what runs in the background",
+    "banner": "everyone reads it",
+    "switched_off": "everyone sees what is not on offer",
+    "own_key_providers": "the configuration",
+    "own_key": "makes a value of what was typed, and keeps nothing",
+    "own_models": "asks with the key that is handed in",
+    "discover_own_models": "the same",
     "close": "called when the process ends",
 }
 
@@ -242,7 +259,7 @@ def public_methods() -> set[str]:
 
 
 def test_every_public_method_has_a_row() -> None:
-    rows = {row.method for row in TOUCHES} | set(LISTS) | set(MAKES)
+    rows = {row.method for row in TOUCHES} | set(LISTS) | set(MAKES) | set(FOR_ADMINS)
     assert public_methods() == rows | set(ABOUT_THE_CALLER) | set(WITHOUT_OWNER)
 
 
@@ -303,6 +320,17 @@ def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: 
             assert found == (NotFound, NotFound.sentence, NotFound.code), name
             assert scene.dump() == before, f"{name} made something of nobody's"
         assert [scene.service.open(OWNER, id_) for id_ in mine] == views, name
+
+
+@pytest.mark.parametrize("name", FOR_ADMINS)
+def test_only_admins_find_what_is_for_admins(scene: Scene, name: str) -> None:
+    call, before = FOR_ADMINS[name], scene.dump()
+    people = [Person(owner) for owner in (OWNER, *STRANGERS.values())]
+    for person in (*people, Person("", is_admin=True)):
+        found = outcome(lambda person=person: call(scene.service, person))  # type: ignore[misc]
+        assert found == (NotFound, NotFound.sentence, NotFound.code)
+    assert scene.dump() == before
+    assert outcome(lambda: call(scene.service, Person("account:root", is_admin=True)))[0] is None
 
 
 def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from chat.errors import (
     ProviderError,
     Refused,
     SettingsError,
+    TooManyMessages,
     UnknownModel,
 )
 from chat.providers.openai_api import _certificates
@@ -254,3 +255,26 @@ def test_an_own_conversation_can_be_taken_away_without_the_key(
 def test_the_key_does_not_show_in_a_repr() -> None:
     own = OwnKey("own-openai", "OpenAI", MINE, "https://x.example.com/?key=1")
     assert MINE not in repr(own) and MINE not in str(own) and "key=1" not in repr(own)
+
+
+def test_what_a_person_pays_counts_as_a_message_and_spends_nothing_here(
+    llm: LLMServer, service: ChatService, tmp_path: Path
+) -> None:
+    config = _config(llm, tmp_path) | {
+        "LIMIT_MESSAGES_PER_DAY": "2",
+        "LIMIT_TOKENS_PER_DAY": "2",
+        "LIMIT_DOLLARS_PER_DAY": "0.0001",
+    }
+    limited = open_chat(config)
+    own = limited.own_key("openai", MINE)
+    try:
+        for _ in range(2):
+            answer = limited.send(ME, None, HELLO, OWN_MODEL, own=own)
+            list(limited.follow(ME, answer.id))
+        with pytest.raises(TooManyMessages):
+            limited.send(ME, None, HELLO, OWN_MODEL, own=own)
+        used = limited.usage(ME).total
+        assert used.calls == 2 and used.prompt_tokens > 2
+        assert used.cost_usd == 0
+    finally:
+        limited.close()

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from chat.domain import OWN
 from chat.portable.markdown import line
 from chat.providers.base import Request
-from chat.providers.endpoints import CLOUD, LOCAL, OWN, endpoints, unconfigured_local_servers
+from chat.providers.endpoints import CLOUD, LOCAL, endpoints, unconfigured_local_servers
 from chat.providers.parameters import messages
 
 _LONGEST_ARGUMENT = 100_000  # bytes; systems refuse arguments of more than 128 kB

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from chat import errors
+from chat.domain import OWN
 from chat.providers.base import Model, Provider
-from chat.providers.endpoints import OWN
 from chat.settings import Settings
 
 log = logging.getLogger(__name__)

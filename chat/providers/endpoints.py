@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from chat.domain import OWN
 from chat.errors import SettingsError
 from chat.settings import Endpoint, Settings
 
@@ -30,7 +31,6 @@ LOCAL = {
     "llamacpp": ("llama.cpp", "http://127.0.0.1:8080/v1"),
     "vllm": ("vLLM", "http://127.0.0.1:8000/v1"),
 }
-OWN = "own-"  # begins the names of providers that are called with a person's own key
 _RESERVED = {"guide", "local"}
 _SPEECH_MODEL, _SPEECH_MODEL_AT_GROQ = "whisper-1", "whisper-large-v3-turbo"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -23,9 +23,9 @@ import httpx2
 import openai
 
 from chat import errors
+from chat.domain import OWN
 from chat.providers.base import Delta, Model, Request
 from chat.providers.connection_faults import connection_fault, described
-from chat.providers.endpoints import OWN
 from chat.providers.events import Unreadable, read_json
 from chat.providers.faults import Said, fault, read_body, retry_after_seconds
 from chat.providers.guard import Guard

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chat import errors
+from chat.domain import OWN
 from chat.providers.base import Delta, Model, Provider, Request
-from chat.providers.endpoints import CLOUD, OWN
+from chat.providers.endpoints import CLOUD
 from chat.providers.model_lists import assumed_models
 from chat.settings import Endpoint, Settings
 

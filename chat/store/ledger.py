@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, case, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from chat.calls import EndedCall, Kind, NewCall
-from chat.domain import Status
+from chat.domain import OWN, Status, is_paid_here
 from chat.store.engine import reading, writing
 from chat.store.ledger_schema import LedgerRow
 from chat.store.limiting import check, lock
@@ -122,7 +122,10 @@ def end_call(session: Session, call: EndedCall) -> None:
             completion_tokens=call.completion_tokens,
             is_reported=call.is_reported,
             cost_nanos=call.cost_nanos,
-            limit_tokens=call.prompt_tokens + call.completion_tokens,
+            limit_tokens=case(
+                (LedgerRow.model.startswith(OWN, autoescape=True), 0),
+                else_=call.prompt_tokens + call.completion_tokens,
+            ),
             limit_nanos=call.cost_nanos or 0,
             first_token_ms=call.first_token_ms,
             total_ms=call.total_ms,
@@ -156,7 +159,8 @@ def _interrupt(row: LedgerRow, prompt: int, completion: int, cost: Cost | None) 
     if cost is not None and row.kind == Kind.REPLY.value:
         row.cost_nanos = cost(row.model, prompt, completion)
     # Nobody knows what was written of a temporary reply: limits go on counting what was reserved.
-    row.limit_tokens = max(prompt + completion, 0 if completion else row.limit_tokens)
+    taken = prompt + completion if is_paid_here(row.model) else 0
+    row.limit_tokens = max(taken, 0 if completion else row.limit_tokens)
     row.limit_nanos = max(row.cost_nanos or 0, 0 if completion else row.limit_nanos)
 
 
