@@ -97,9 +97,11 @@ def everything(service: ChatService, owner: str) -> list[str]:
     file = io.BytesIO()
     count = service.export_all(owner, file)
     with zipfile.ZipFile(file) as archive:
-        return [str(count)] + [
-            archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
-        ]
+        inside = {
+            name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
+        }
+    assert count == sum(name.startswith("conversations/") for name in inside), "it tells of others"
+    return list(inside.values())
 
 
 LISTS: dict[str, Callable[[ChatService, str], Any]] = {
