@@ -6,11 +6,10 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Container, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -34,7 +33,6 @@ from chat.errors import (
     NotFound,
     NothingToAnswer,
     NoTranscription,
-    ParleyError,
     ProviderError,
     ReplyRunning,
     ServiceClosed,
@@ -327,25 +325,28 @@ class ChatService(Oversight, Entering):
         call = self._billing.transcription(owner, ref, self._worker.name)
         self._billing.ledger.add(call)
         work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
-        return self._replies.submit(self._transcribe(call, work))
-
-    async def _transcribe(self, call: NewCall, work: Coroutine[Any, Any, str]) -> str:
-        """The words, once the ledger knows what became of the call."""
-        begun, tokens, status, code = time.monotonic(), 0, Status.FAILED, None
+        begun = time.monotonic()
         try:
-            words = await work
-            status, tokens = Status.COMPLETE, self._dispatch.count(words).tokens
-            return words
-        except asyncio.CancelledError:
-            status = Status.STOPPED
+            words: Future[str] = self._replies.submit(work)
+        except ServiceClosed:
+            self._billing.ledger.drop(call.id)
             raise
-        except ParleyError as error:
-            code = error.code
-            raise
-        finally:
-            took = round((time.monotonic() - begun) * 1000)
-            end = self._billing.transcribed(call, status, tokens, took, code)
-            self._replies.write_soon(lambda: self._billing.ledger.end(end))
+        # Also when it is cancelled before it has begun.
+        words.add_done_callback(
+            lambda done: self._replies.write_soon(lambda: self._end_words(call, done, begun))
+        )
+        return words
+
+    def _end_words(self, call: NewCall, done: Future[str], begun: float) -> None:
+        """Tell the ledger what became of a recording."""
+        status, tokens, code = Status.STOPPED, 0, None
+        if not done.cancelled():
+            error = done.exception()
+            status = Status.FAILED if error else Status.COMPLETE
+            code = getattr(error, "code", None)
+            tokens = 0 if error else self._dispatch.count(done.result()).tokens
+        took = round((time.monotonic() - begun) * 1000)
+        self._billing.ledger.end(self._billing.transcribed(call, status, tokens, took, code))
 
     # --- versions, context, settings ---------------------------------------------------------
 

@@ -30,6 +30,8 @@ from tests.llm_server import LLMServer, Script
 from tests.speech_server import HELLO_WORLD
 
 ME, OTHER = "visitor:me", "visitor:other"
+# What no database can do differently is tried on one.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -125,6 +127,7 @@ def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
     assert len(services[0].conversations(ME)) == 10, "nothing of a refused message is stored"
 
 
+@on_sqlite
 def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_INSTANCE_MESSAGES_PER_MINUTE=5, LIMIT_MESSAGES_PER_DAY=3)
@@ -182,6 +185,7 @@ def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
     assert refusal(service).again_at == NOON + timedelta(seconds=70)
 
 
+@on_sqlite
 def test_of_several_limits_the_longest_wait_is_told(open_service: Open, clock: Clock) -> None:
     service = open_service(LIMIT_MESSAGES_PER_MINUTE=1, LIMIT_INSTANCE_MESSAGES_PER_DAY=1)
     say(service)
@@ -234,6 +238,7 @@ def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
         dear.send(OTHER, None, Submission("Hi"))
 
 
+@on_sqlite
 def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
     service = open_service(LIMIT_REQUEST_TOKENS=60)
     conversation = say(service)
@@ -242,6 +247,7 @@ def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
     assert len(service.open(ME, conversation).messages) == 2
 
 
+@on_sqlite
 def test_editing_retrying_and_going_on_are_calls_like_any_other(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -261,6 +267,7 @@ def test_editing_retrying_and_going_on_are_calls_like_any_other(
     assert len(provider.requests) == 1
 
 
+@on_sqlite
 def test_a_temporary_conversation_counts_and_leaves_no_text(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -274,6 +281,7 @@ def test_a_temporary_conversation_counts_and_leaves_no_text(
     assert len(service.conversations(ME)) == 1
 
 
+@on_sqlite
 def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_MESSAGES_PER_DAY=1)
@@ -286,6 +294,7 @@ def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
     assert len(server.requests) == 1
 
 
+@on_sqlite
 def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) -> None:
     service = open_service(
         server,
@@ -317,9 +326,27 @@ def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
     assert when(timedelta(seconds=seconds)) == words
 
 
+@on_sqlite
 def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) -> None:
     service = open_service(LIMIT_MESSAGES_PER_DAY=1)
     conversation = say(service)
     with pytest.raises(NotFound):
         service.send(OTHER, conversation, Submission("Hi"))
     say(service, OTHER)
+
+
+@on_sqlite
+def test_a_recording_that_is_discarded_holds_no_place(
+    open_service: Open, server: LLMServer
+) -> None:
+    gate = threading.Event()
+    server.next(Script(gate=gate))
+    service = open_service(server)
+    words = service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+    assert words.cancel()
+    pause = threading.Event()
+    while service.usage(ME).total.running:
+        pause.wait(0.01)
+    gate.set()
+    server._next.clear()
+    assert service.usage(ME).total.calls == 1

@@ -106,14 +106,16 @@ class ReplyStore:
         """
         with reading(self._engine) as session:
             running = session.execute(
-                select(MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at).where(
-                    MessageRow.status == Status.STREAMING.value
-                )
+                select(
+                    MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at, MessageRow.model
+                ).where(MessageRow.status == Status.STREAMING.value)
             ).all()
         count = 0
-        for id_, worker, heartbeat_at in running:
+        for id_, worker, heartbeat_at, model in running:
             if not is_abandoned(id_, worker, heartbeat_at):
                 continue
+            if cost is not None:  # the first price takes a while to find: not inside a transaction
+                cost(model or "", 0, 0)
             with writing(self._engine) as session:
                 row = _own_row(session, id_, worker)
                 if row is None or row.status != Status.STREAMING.value:
