@@ -108,6 +108,13 @@ class Replies:
         for generation in running:
             generation.wait(5.0)
 
+    def settle(self, seconds: float) -> None:
+        """Give what else runs on the loop, such as a look for models, that long to end.
+
+        A connection that is cancelled while it is being made is left open by asyncio.
+        """
+        self.submit(_wait_for_the_rest(seconds)).result(timeout=seconds + 5)
+
     def close(self) -> None:
         """End the loop, interrupting what still runs. Nothing can be begun afterwards."""
         self.interrupt()
@@ -219,6 +226,12 @@ class Replies:
     async def _write(self, write: Save, generation: Generation) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._writers, write, generation)
+
+
+async def _wait_for_the_rest(seconds: float) -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    if rest:
+        await asyncio.wait(rest, timeout=seconds)
 
 
 async def _cancel_the_rest() -> None:

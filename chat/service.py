@@ -432,6 +432,7 @@ class ChatService(Oversight, Entering):
             temporary.close()
         try:
             self._replies.interrupt()
+            self._replies.settle(0.3)
             self._replies.submit(self._catalogue.close()).result(timeout=5)
             if self._transcriber is not None:
                 self._replies.submit(self._transcriber.close()).result(timeout=5)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 
@@ -173,7 +173,7 @@ def archive(entries: dict[str, bytes]) -> bytes:
     data = BytesIO()
     with ZipFile(data, "w", ZIP_DEFLATED) as file:
         for name, content in entries.items():
-            file.writestr(name, content)
+            file.writestr(ZipInfo(name), content, ZIP_DEFLATED)  # of the same time in each process
     return data.getvalue()
 
 

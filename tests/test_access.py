@@ -230,7 +230,10 @@ def test_only_an_account_that_holds_the_cookie_takes_along(
 
 
 MOVED = {"conversations", "shares"}
-STAYS = {"entries"}  # an account enters the code itself
+STAYS = {
+    "entries",  # an account enters the code itself
+    "ledger",  # what a browser spent stays spent: signing in is no way to begin anew
+}
 
 
 def test_every_table_with_an_owner_is_taken_along_or_stays_for_a_reason() -> None:
