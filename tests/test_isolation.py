@@ -17,6 +17,7 @@ import inspect
 import io
 import json
 import re
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -205,9 +206,11 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
     service.delete(OWNER, deleted.conversation_id)
     export = service.export(OWNER, answer.conversation_id, Form.JSON)
     service.continue_shared(HOLDER, secret)
-    provider.hold()  # with no text yet: it would be saved at some moment of the tests
+    provider.hold(at=1)
     running = service.send(OWNER, None, Submission("Take your time"))
     assert provider.held.wait(10)
+    while not service.open(OWNER, running.conversation_id).messages[-1].text:
+        threading.Event().wait(0.01)  # what has come is saved within a second, and then stays
     (attachment,) = question.attachments
     ids = {
         "conversation": answer.conversation_id,
