@@ -14,24 +14,53 @@ from chat.fencing import fenced
 from chat.providers.base import Picture, Turn
 from chat.tokens import PER_MESSAGE, estimate
 
-LOOK_BACK = 200  # messages beyond the budget that are looked at to count what is left out
+LOOK_BACK = 40  # messages beyond the budget that are looked at to count what is left out
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of a path, as far as it matters for what is sent."""
+
+    id: str
+    parent_id: str | None
+    depth: int
+    role: Role
+    text: str  # all of it only when it was never counted
+    tokens: int  # of the text
+    is_exact: bool  # whether text and files were counted, not estimated
+    is_live: bool = False
+    is_deleted: bool = False
+    files: int = 0
+    file_tokens: int = 0
+
+    @classmethod
+    def of(cls, message: Message) -> Step:
+        files = message.attachments
+        return cls(
+            id=message.id,
+            parent_id=message.parent_id,
+            depth=message.depth,
+            role=message.role,
+            text=message.text,
+            tokens=message.tokens,
+            is_exact=message.is_exact and all(file.is_exact for file in files),
+            is_live=message.is_live,
+            is_deleted=message.is_deleted,
+            files=len(files),
+            file_tokens=sum(file.tokens for file in files),
+        )
 
 
 @dataclass(frozen=True)
 class Fit:
     """What of a path is sent. `used_tokens` exceeds `available_tokens` only for one long turn."""
 
-    messages: tuple[Message, ...]  # what is sent, oldest first
+    ids: tuple[str, ...]  # of the messages that are sent, oldest first
     left_out: int  # messages that are not sent because of the budget or the turns' limit
     begins_at_id: str | None  # the first message that is sent
     used_tokens: int
     available_tokens: int
     is_exact: bool  # whether every message that is sent was counted, not estimated
-
-    @property
-    def turns(self) -> tuple[Turn, ...]:
-        """What is sent, without the contents of its files."""
-        return as_turns(self.messages, {})
 
 
 def budget(
@@ -45,7 +74,7 @@ def budget(
 
 
 def fit(
-    newest_first: Iterable[Message],
+    newest_first: Iterable[Step],
     *,
     max_tokens: int,
     max_turns: int | None,
@@ -67,8 +96,8 @@ def fit(
         reserve_tokens=reserve_tokens,
     )
     path = iter(newest_first)
-    sent: list[Message] = []
-    turn: list[Message] = []
+    sent: list[Step] = []
+    turn: list[Step] = []
     used = cost = turns = left_out = 0
     for message in path:
         if not _is_sendable(message):
@@ -85,32 +114,27 @@ def fit(
             turn, cost = [], 0
     sent.reverse()
     return Fit(
-        messages=tuple(sent),
+        ids=tuple(step.id for step in sent),
         left_out=left_out,
         begins_at_id=sent[0].id if sent else None,
         used_tokens=used,
         available_tokens=available,
-        is_exact=all(_is_exact(message) for message in sent),
+        is_exact=all(step.is_exact for step in sent),
     )
 
 
-def _is_sendable(message: Message) -> bool:
-    if message.is_deleted or message.is_live:
+def _is_sendable(step: Step) -> bool:
+    if step.is_deleted or step.is_live:
         return False
-    return bool(message.text.strip() or message.attachments)
+    return bool(step.text.strip() or step.files)
 
 
-def _cost(message: Message) -> int:
+def _cost(step: Step) -> int:
     """Tokens of one message; text that was never counted (its process died) is estimated."""
-    files = sum(attachment.tokens for attachment in message.attachments)
-    return (message.tokens or estimate(message.text)) + files + PER_MESSAGE
+    return (step.tokens or estimate(step.text)) + step.file_tokens + PER_MESSAGE
 
 
-def _is_exact(message: Message) -> bool:
-    return message.is_exact and all(attachment.is_exact for attachment in message.attachments)
-
-
-def _count_left_out(turn: list[Message], path: Iterator[Message], first_depth: int) -> int:
+def _count_left_out(turn: list[Step], path: Iterator[Step], first_depth: int) -> int:
     """How many messages are not sent: those of `turn`, and those further up.
 
     Answers above the first question belong to no turn and would not be sent anyway.

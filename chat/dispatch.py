@@ -286,9 +286,9 @@ class Dispatch:
         `so_far` tokens of an answer that is to go on are sent along and need their room.
         """
         cleared = set(conversation.cleared_ids)
-        path = self._store.messages.walk(owner, conversation.id, leaf_id)
+        path = self._store.messages.steps(owner, conversation.id, leaf_id)
         return fit(
-            takewhile(lambda message: message.id not in cleared, path),
+            takewhile(lambda step: step.id not in cleared, path),
             max_turns=self._settings.max_history_turns,
             **self._limits(conversation.settings, so_far),
         )
@@ -304,7 +304,7 @@ class Dispatch:
             leaf_id = leaf.parent_id if leaf.role is Role.ASSISTANT else leaf_id
         provider, model = self.resolve(conversation.settings)
         sent = self.fit(owner, conversation, leaf_id)
-        if not sent.messages:
+        if not sent.ids:
             raise NothingToAnswer
         return provider, self._request(conversation, sent, provider, model)
 
@@ -318,23 +318,26 @@ class Dispatch:
     ) -> Request:
         return Request(
             model=model.id,
-            turns=self._turns(sent, provider, model),
+            turns=self._turns(conversation, sent, provider, model),
             system_prompt=self._system_prompt(conversation.settings),
             temperature=self._temperature(conversation.settings),
             max_tokens=self._max_reply_tokens(conversation.settings),
             continues=continues,
         )
 
-    def _turns(self, sent: Fit, provider: Provider, model: Model) -> tuple[Turn, ...]:
+    def _turns(
+        self, conversation: Conversation, sent: Fit, provider: Provider, model: Model
+    ) -> tuple[Turn, ...]:
         """What is sent, with the files it needs; Guide reads none."""
+        messages = self._store.messages.several(conversation.owner, conversation.id, sent.ids)
         sees = sees_images(model, self._settings) is not False
         hashes = [
             file.text_sha256 or file.sha256
-            for message in sent.messages
+            for message in messages
             for file in message.attachments
             if provider.name != GUIDE and (sees or file.kind is not FileKind.IMAGE)
         ]
-        return as_turns(sent.messages, self._store.attachments.contents(hashes))
+        return as_turns(messages, self._store.attachments.contents(hashes))
 
     def _room(self, settings: ReplySettings) -> int:
         """Tokens there are for one message and its files."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.context import LOOK_BACK, Fit, budget, fit
+from chat.context import LOOK_BACK, Fit, Step, as_turns, budget, fit
 from chat.domain import Message, Role, Status
 from chat.providers.base import Turn
 from chat.tokens import PER_MESSAGE, estimate
@@ -42,7 +42,23 @@ def conversation(turns: int, tokens: int = 10) -> list[Message]:
     return [message(d, ASSISTANT if d % 2 else USER, tokens=tokens) for d in range(count)]
 
 
-def fit_all(path: list[Message], **limits: Any) -> Fit:
+@dataclass(frozen=True)
+class Found:
+    """What is sent of a path, and the turns it makes."""
+
+    fit: Fit
+    turns: tuple[Turn, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.fit, name)
+
+
+def turns_of(found: Fit, path: list[Message]) -> tuple[Turn, ...]:
+    by_id = {message.id: message for message in path}
+    return as_turns([by_id[id_] for id_ in found.ids], {})
+
+
+def fit_all(path: list[Message], **limits: Any) -> Found:
     defaults: dict[str, Any] = {
         "max_tokens": 1_000_000,
         "max_turns": None,
@@ -50,7 +66,8 @@ def fit_all(path: list[Message], **limits: Any) -> Fit:
         "window_tokens": None,
         "reserve_tokens": 0,
     }
-    return fit(reversed(path), **{**defaults, **limits})
+    found = fit(map(Step.of, reversed(path)), **{**defaults, **limits})
+    return Found(found, turns_of(found, path))
 
 
 def test_all_of_a_short_conversation_is_sent() -> None:
@@ -140,7 +157,7 @@ def test_text_that_was_never_counted_is_estimated() -> None:
 
 
 def test_nothing_fits_into_nothing() -> None:
-    assert fit_all([]) == Fit((), 0, None, 0, 1_000_000, is_exact=True)
+    assert fit_all([]).fit == Fit((), 0, None, 0, 1_000_000, is_exact=True)
 
 
 def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:
@@ -154,7 +171,7 @@ def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:
             yield item
 
     found = fit(
-        newest_first(),
+        map(Step.of, newest_first()),
         max_tokens=100,
         max_turns=None,
         system_tokens=0,
@@ -162,7 +179,7 @@ def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:
         reserve_tokens=0,
     )
     assert read <= LOOK_BACK + 20
-    assert found.left_out == len(path) - len(found.turns)
+    assert found.left_out == len(path) - len(found.ids)
 
 
 def test_left_out_counts_from_where_the_context_begins() -> None:

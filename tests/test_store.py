@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
+from chat.context import Step
 from chat.domain import Role, Status, new_id
 from chat.errors import ReplyRunning, SettingsError, StoreFailed
 from chat.store import Outcome, Store
@@ -103,6 +104,19 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
     whole = list(store.messages.walk(ME, conversation, leaf))
     assert [m.depth for m in whole] == list(range(199, -1, -1))
     assert whole[-1].role is Role.USER and whole[-1].text == "question 0"
+    assert list(store.messages.steps(ME, conversation, leaf)) == [Step.of(each) for each in whole]
+    assert list(store.messages.steps("visitor:other", conversation, leaf)) == []
+
+
+def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) -> None:
+    long = "many words " * 20
+    sent = store.messages.send(ME, None, question(long), answer())
+    store.replies.finish(sent.id, "w", Outcome(Status.INTERRUPTED, long))  # never counted
+    uncounted, counted = store.messages.steps(ME, sent.conversation_id, sent.id)
+    assert (uncounted.text, uncounted.tokens) == (long, 0)
+    assert counted.tokens == 1 and counted.text and long not in counted.text
+    texts = store.messages.several(ME, sent.conversation_id, [counted.id, uncounted.id])
+    assert [each.text for each in texts] == [long, long]
 
 
 def test_running_text_is_kept_and_a_late_save_does_not_undo_the_end(store: Store) -> None:

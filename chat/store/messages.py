@@ -9,6 +9,7 @@ from sqlalchemy import Engine, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chat.calls import NewCall
+from chat.context import Step
 from chat.domain import Attachment, Message, ReplySettings, Role, Status, Versions, new_id
 from chat.errors import NotFound
 from chat.store.attachments import NewAttachment, add_attachments
@@ -26,6 +27,7 @@ from chat.store.branches import (
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.ledger import LedgerStore
+from chat.store.paths import steps
 from chat.store.schema import ConversationRow, MessageRow, now
 from chat.tokens import Count
 from chat.tree import versions
@@ -96,6 +98,28 @@ class MessageStore:
             yield from messages
             leaf_id = messages[-1].parent_id if messages else None
             piece *= 2
+
+    def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Step]:
+        """The same without the texts."""
+        piece = 64
+        while leaf_id is not None:
+            with reading(self._engine) as session:
+                found = steps(session, owner, conversation_id, leaf_id, piece)
+            yield from found
+            leaf_id = found[-1].parent_id if found else None
+            piece *= 2
+
+    def several(self, owner: str, conversation_id: str, ids: Sequence[str]) -> list[Message]:
+        """Messages of one conversation in the order of `ids`."""
+        with reading(self._engine) as session:
+            owned(session, owner, conversation_id)
+            rows = session.scalars(
+                select(MessageRow).where(
+                    MessageRow.id.in_(ids), MessageRow.conversation_id == conversation_id
+                )
+            )
+            found = {row.id: row.to_domain() for row in rows}
+        return [found[id_] for id_ in ids if id_ in found]
 
     def versions(self, shown: Sequence[Message]) -> dict[str, Versions]:
         """The versions beside each message of one conversation's path.

@@ -18,7 +18,7 @@ AT_ONCE = 20  # hits on the History page before more are asked for
 
 _PREFIXES = (
     'Several words must all occur; "words in quotes" stand together. Narrow it down with '
-    "`model:gpt`, `after:2026-01`, `before:2026-03-15`, `is:pinned` or `has:file`."
+    "model:gpt, after:2026-01, before:2026-03-15, is:pinned or has:file."
 )
 
 

@@ -101,7 +101,6 @@ def _draw_settings(view: View | None) -> None:
         on_change=_change,
         args=("model", "model"),
     )
-    own_key.draw()
     st.slider(
         "Temperature",
         0.0,
@@ -128,6 +127,7 @@ def _draw_settings(view: View | None) -> None:
             on_change=_change,
             args=("reply_length", "max_reply_tokens"),
         )
+    own_key.draw()
     _await_models()
 
 

@@ -117,4 +117,8 @@ def test_every_screen_is_accessible(
     chat.page.goto(f"{chat.url}/history")
     expect(chat.button("export_all")).to_be_visible()
     check("history")
+    chat.page.goto(f"{chat.url}/usage")
+    expect(chat.button("set_banner")).to_be_visible()
+    expect(chat.key("usage_chart").locator("canvas, svg").first).to_be_visible()
+    check("usage")
     assert not problems, "\n".join(f"{screen}: {each}" for screen, each in problems.items())
