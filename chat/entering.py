@@ -36,11 +36,9 @@ class Entering:
         must_be_somebody(owner)
         right = sha256((self.settings.access_code or "").encode()).digest()
         given = sha256(code.strip().encode("utf-8", "replace")).digest()
-        limits = {
-            f"owner:{self._keyed(owner)}": GUESSES,
-            f"address:{self._keyed(f'address {address}')}": GUESSES,
-            "everybody": ALL_GUESSES,
-        }
+        limits = {f"owner:{self._keyed(owner)}": GUESSES, "everybody": ALL_GUESSES}
+        if address:  # else it is not known, and nobody shall be locked out for somebody else
+            limits[f"address:{self._keyed(f'address {address}')}"] = GUESSES
         self._store.access.enter(
             owner,
             self._keyed(owner),

@@ -42,8 +42,13 @@ def visitor(cookie: str) -> Person:
     return Person(VISITOR + _hash(cookie))
 
 
-def account(claims: Mapping[str, Any], settings: Settings, now: datetime) -> Person:
+def account(
+    claims: Mapping[str, Any], settings: Settings, now: datetime, *, is_only_provider: bool = True
+) -> Person:
     """The account that an OpenID provider vouches for: its issuer and its subject.
+
+    Where there are several providers, one must not vouch for an address that another one knows:
+    then it counts only when it is said to be verified.
 
     Raises `SignInOver` when the sign-in is older than 30 days or is none, and `NotAllowed` when
     ALLOWED_EMAILS does not hold its address.
@@ -54,7 +59,7 @@ def account(claims: Mapping[str, Any], settings: Settings, now: datetime) -> Per
     age = now.timestamp() - since
     if not -_SKEW.total_seconds() <= age <= SIGN_IN_LASTS.total_seconds():
         raise SignInOver
-    email = _email(claims)
+    email = _email(claims, must_be_verified=not is_only_provider)
     if settings.allowed_emails and not is_listed(email, settings.allowed_emails):
         raise NotAllowed
     return Person(
@@ -101,15 +106,17 @@ class Connection:
         """Whether this is the person at the machine, and nothing stands between.
 
         A proxy on this machine also comes from here: it is told by its headers, by the name it
-        was asked for, or by the page's origin, which no usual proxy rewrites.
+        was asked for, or by the page's origin, which no usual proxy rewrites. Whoever is no
+        browser can forge all that through a bare tunnel, so it alone makes nobody an admin of a
+        server: see `is_local_admin`.
         """
         if self.address is not None and not _is_loopback(self.address):
             return False
         if any(_PASSED_ON.fullmatch(name) for name in self.headers):
             return False
         hosts, origins = self.header("host"), self.header("origin")
-        if self.headers and len(hosts) != 1:
-            return False
+        if self.headers and (len(hosts) != 1 or len(origins) != 1):
+            return False  # every browser tells where a page's socket comes from
         return all(_LOCAL_HOST.fullmatch(host) for host in hosts) and all(
             _LOCAL_HOST.fullmatch(re.sub("^https?://", "", origin)) for origin in origins
         )
@@ -128,15 +135,22 @@ class Connection:
         return _of_a_home(told[-proxies]) if 0 < proxies <= len(told) else ""
 
 
-def is_local_admin(connection: Connection, settings: Settings) -> bool:
-    """Whether the visitor is an admin because they sit at the machine that runs Parley."""
-    return settings.local_admin and not settings.access_code and connection.is_local
+def is_local_admin(
+    connection: Connection, settings: Settings, *, has_desktop: bool = False
+) -> bool:
+    """Whether the visitor is an admin because they sit at the machine that runs Parley.
+
+    Unless LOCAL_ADMIN says so, only where Parley was started on a desktop, not as a server.
+    """
+    is_wanted = has_desktop if settings.local_admin is None else settings.local_admin
+    return is_wanted and not settings.access_code and connection.is_local
 
 
-def _email(claims: Mapping[str, Any]) -> str:
-    """The address, unless the provider says that it is not verified."""
+def _email(claims: Mapping[str, Any], *, must_be_verified: bool) -> str:
+    """The address, unless the provider says that it is not verified; some say nothing of it."""
     email, verified = claims.get("email"), claims.get("email_verified")
-    is_verified = verified is None or verified is True or str(verified).lower() == "true"
+    is_verified = verified is True or str(verified).lower() == "true"
+    is_verified = is_verified or (verified is None and not must_be_verified)
     return email if isinstance(email, str) and is_verified else ""
 
 

@@ -79,7 +79,7 @@ class Settings:
     allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
     admin_emails: str | None = None
     access_code: str | None = dataclasses.field(default=None, repr=False)
-    local_admin: bool = True
+    local_admin: bool | None = None  # None: on a desktop
     trusted_proxies: int = 0  # how many stand in front and add to X-Forwarded-For
     tiktoken_cache_dir: str | None = None
     frame_ancestors: str = "'self'"  # whose pages may show Parley in a frame
@@ -179,6 +179,11 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
         problems.append(
             f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
         )
+    if found.get("allowed_emails") and not values.get("auth"):
+        problems.append(
+            "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
+            "and everybody would be let in"
+        )
     if problems:
         raise SettingsError(problems)
     return Settings(**{**found, "log_level": level}, values=values)
@@ -209,6 +214,8 @@ def _parse(raw: Any, kind: type) -> Any:
         raise ValueError(raw)
     if kind is int:
         return int(str(raw).replace("_", "").replace(",", ""))
+    if isinstance(raw, list | tuple):  # of TOML
+        return kind(",".join(str(each).strip() for each in raw))
     return kind(str(raw).strip())
 
 

@@ -133,7 +133,8 @@ LOCAL = {"Host": ["localhost:8501"], "Origin": ["http://localhost:8501"]}
     ("address", "headers", "is_admin"),
     [
         (None, LOCAL, True),
-        ("127.0.0.1", {"host": ["127.0.0.1"]}, True),
+        ("127.0.0.1", {"host": ["127.0.0.1"], "origin": ["http://127.0.0.1"]}, True),
+        (None, {"Host": ["127.0.0.1:8501"]}, False),  # no browser: it would tell its origin
         ("::1", {"Host": ["[::1]:8501"], "Origin": ["http://[::1]:8501"]}, True),
         ("::ffff:127.0.0.1", LOCAL, True),
         (None, {"Host": ["LOCALHOST:1"], "Origin": ["https://localhost:1"]}, True),
@@ -172,9 +173,20 @@ def test_only_the_person_at_the_machine_is_an_admin_without_an_account(
     address: str | None, headers: dict[str, list[str]], is_admin: bool
 ) -> None:
     connection = Connection(address, headers)
-    assert is_local_admin(connection, Settings()) is is_admin
-    assert not is_local_admin(connection, Settings(local_admin=False))
-    assert not is_local_admin(connection, Settings(access_code="secret code"))
+    assert is_local_admin(connection, Settings(), has_desktop=True) is is_admin
+    assert is_local_admin(connection, Settings(local_admin=True)) is is_admin
+    assert not is_local_admin(connection, Settings()), "a server has nobody sitting before it"
+    assert not is_local_admin(connection, Settings(local_admin=False), has_desktop=True)
+    assert not is_local_admin(connection, Settings(access_code="secret code"), has_desktop=True)
+
+
+def test_of_several_providers_none_vouches_for_an_address_by_saying_nothing() -> None:
+    settings = Settings(admin_emails="ann@x.org", values={"auth": {}})
+    claims = {"iss": "https://id", "sub": "1", "iat": NOW.timestamp(), "email": "ann@x.org"}
+    assert account(claims, settings, NOW).is_admin
+    assert not account(claims, settings, NOW, is_only_provider=False).is_admin
+    verified = {**claims, "email_verified": True}
+    assert account(verified, settings, NOW, is_only_provider=False).is_admin
 
 
 @pytest.mark.parametrize(

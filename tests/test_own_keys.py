@@ -53,6 +53,7 @@ def service(
     monkeypatch.setenv("HTTPS_PROXY", tls.proxy)
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-the-server")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"X-Gateway: 7\nAuthorization: Bearer {SERVERS}")
     _certificates.cache_clear()
     llm.requests.clear()
     service = open_chat(_config(llm, tmp_path))
@@ -93,7 +94,7 @@ def test_an_own_model_is_asked_at_its_provider_with_the_own_key(
     answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
     assert finish(service, answer.id) == "yours"
     assert keys_seen(llm) == [("api.openai.com", MINE)]
-    assert "openai-organization" not in llm.requests[0].headers
+    assert {"openai-organization", "x-gateway"}.isdisjoint(llm.requests[0].headers)
     stored = service.open(ME, answer.conversation_id).messages[-1]
     assert stored.model == "own-openai/gpt-4o" and is_own(stored.model)
     assert service.model_label(stored.model) == "gpt-4o · OpenAI, your key"

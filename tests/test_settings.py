@@ -131,3 +131,11 @@ def test_a_broken_secrets_file_is_a_problem_that_names_it(folder: Path) -> None:
     (folder / ".streamlit" / "secrets.toml").write_text("this is not toml")
     with pytest.raises(SettingsError, match=r"secrets\.toml"):
         gather(folder=folder)
+
+
+def test_a_list_of_people_needs_a_sign_in_and_may_be_a_list() -> None:
+    with pytest.raises(SettingsError, match="ALLOWED_EMAILS needs"):
+        read_settings({"ALLOWED_EMAILS": "ann@x.org"})
+    auth = {"auth": {"client_id": "parley", "cookie_secret": "x" * 32}}
+    listed = read_settings({"ALLOWED_EMAILS": ["ann@x.org", " y.org "], **auth})
+    assert listed.allowed_emails == "ann@x.org,y.org"

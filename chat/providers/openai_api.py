@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import ssl
 import traceback
 from collections.abc import AsyncGenerator, Mapping
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 
 _NO_KEY = "no-key-needed"  # the SDK insists on a key; servers that need none ignore it
 _LONGEST_RETRY_WAIT = 10.0  # a person is waiting: rather show the countdown than sit out a minute
+_OWN_HEADERS = re.compile(
+    r"host|accept(-encoding)?|connection|content-(type|length)|transfer-encoding|user-agent|x-stainless-.*"
+)
 _DISCOVERY = httpx2.Timeout(5.0, connect=2.0)
 
 
@@ -211,7 +215,10 @@ class Connection:
             limits=httpx2.Limits(max_connections=1000, keepalive_expiry=60.0),
         )
         hooks = http_client.event_hooks
-        http_client.event_hooks = {**hooks, "response": [*hooks["response"], self._limit_retries]}
+        http_client.event_hooks = {
+            "request": [*hooks["request"], self._send_own_headers],
+            "response": [*hooks["response"], self._limit_retries],
+        }
         client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _NO_KEY,
@@ -225,6 +232,18 @@ class Connection:
             # Read from the environment by the SDK, and nobody else's business.
             client.organization = client.project = None
         return client
+
+    async def _send_own_headers(self, request: httpx2.Request) -> None:
+        """Leaves out what the SDK reads from the environment (OPENAI_CUSTOM_HEADERS).
+
+        It is meant for OpenAI, or what stands in for it, and is nobody else's business.
+        """
+        if self._endpoint.name == "openai":
+            return
+        for name in list(request.headers):
+            if not _OWN_HEADERS.fullmatch(name):
+                del request.headers[name]
+        request.headers["authorization"] = f"Bearer {self._endpoint.api_key or _NO_KEY}"
 
     async def _limit_retries(self, response: httpx2.Response) -> None:
         """Tells the SDK not to sit out a long wait, nor to retry where only money helps.

@@ -43,7 +43,9 @@ def draw_sign_out() -> None:
 
 
 def _draw_sign_in() -> None:
-    auth = st.secrets["auth"]
+    auth = state.sign_in_settings().get("auth", {})
+    if not auth:
+        st.text("Sign-in is not set up right now. Whoever runs Parley has to look at its secrets.")
     if "client_id" in auth:
         st.button("Sign in", key="sign_in", type="primary", on_click=st.login)
     for name, provider in auth.items():

@@ -7,6 +7,7 @@ touches `st.session_state` by names of its own.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -95,14 +96,31 @@ def claimed() -> Person:
         claims = st.user.to_dict()
         if claims.get("is_logged_in") is not True:
             return Person("")
-        return account(claims, settings, datetime.now(UTC))
+        return account(claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1)
     found = visitor(visitor_cookie() or _tab_only())
-    return replace(found, is_admin=is_local_admin(_connection(), settings))
+    has_desktop = not st.get_option("server.headless")
+    is_admin = is_local_admin(_connection(), settings, has_desktop=has_desktop)
+    return replace(found, is_admin=is_admin)
 
 
 def has_sign_in() -> bool:
-    """Whether people sign in here: read where Streamlit's own sign-in reads it."""
-    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+    """Whether people sign in here: as it was at the start, or is said since.
+
+    A secrets file that is being edited, or was broken, opens no door.
+    """
+    return "auth" in (stored().settings.values or {}) or "auth" in sign_in_settings()
+
+
+def sign_in_settings() -> Mapping[str, Any]:
+    """The secrets, read where Streamlit's own sign-in reads them; empty when they cannot be."""
+    return st.secrets.to_dict() if st.secrets.load_if_toml_exists() else {}
+
+
+def _providers() -> int:
+    """How many OpenID providers people can choose from."""
+    auth = sign_in_settings().get("auth", {})
+    named = [each for each in auth.values() if isinstance(each, Mapping) and "client_id" in each]
+    return len(named) + ("client_id" in auth)
 
 
 def visitor_cookie() -> str:

@@ -94,7 +94,7 @@ def server(llm: LLMServer) -> LLMServer:
 
 @pytest.fixture(scope="session")
 def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT)}
+    config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT), "LOCAL_ADMIN": "true"}
     port = urlsplit(llm.base_url).port
     assert port is not None
     # OpenAI's real name leads to the same server, for keys that people type.
