@@ -1,0 +1,48 @@
+"""Parley as it is in this folder, with an empty database."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from benchmarks.apps.server import ROOT, StreamlitServer
+from benchmarks.words import reply
+
+
+class Parley(StreamlitServer):
+    name = "Parley"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": f"sqlite:///{self.folder / 'parley.db'}",
+            "FIND_LOCAL_SERVERS": "false",
+            "OPENAI_MODELS": "bench",
+            "DEFAULT_MODEL": "openai/bench",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def launch(self) -> None:
+        # Streamlit looks for its configuration in the working folder.
+        here = self.folder / ".streamlit"
+        if not here.exists():
+            here.symlink_to(ROOT / ".streamlit", target_is_directory=True)
+        super().launch()
+
+    def lengthen(self, messages: int) -> None:
+        """Put this many messages below the newest conversation, as its own store would."""
+        from chat.domain import Status, Usage, new_id
+        from chat.store import Outcome, Store
+        from chat.store.messages import NewAnswer, NewQuestion
+
+        database = self.folder / "parley.db"
+        with sqlite3.connect(database) as connection:
+            newest = "SELECT owner, id FROM conversations ORDER BY id DESC LIMIT 1"
+            owner, conversation = connection.execute(newest).fetchone()
+        store = Store(f"sqlite:///{database}")
+        text = "".join(reply("", 120))
+        for number in range(messages // 2):
+            question = NewQuestion(f"Question {number} of the past", 6, False)
+            answer = NewAnswer(new_id(), "openai/bench", "bench")
+            stored = store.messages.send(owner, conversation, question, answer)
+            ended = Outcome(Status.COMPLETE, text, usage=Usage(10, 120, is_reported=True))
+            store.replies.finish(stored.id, "bench", ended)
+        store.close()

@@ -1,0 +1,142 @@
+"""A process that serves a page: started, found by its port, ended. What each app adds is small."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).parent
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TMPDIR")
+
+
+class Server:
+    """`with App(provider_url) as app:` — `app.url`, `app.pid`. A new start has an empty folder."""
+
+    name = "app"
+    packages: tuple[str, ...] = ()  # whose versions are told
+    box = "textarea"  # where a question is typed
+    settled = ""  # what stands on the page once it can be used, beside the box
+    answers_at = "/"
+    environment_name = ""  # of `environments`; ours if empty
+
+    def __init__(self, provider_url: str) -> None:
+        self.provider_url = provider_url
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.folder = Path(tempfile.mkdtemp(prefix=f"bench-{self.name}-"))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def versions(self) -> dict[str, str]:
+        found = {}
+        for package in self.packages:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = "?"
+        return found
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+    def launch(self) -> None:
+        """Start the process, and come back at once."""
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment = {
+            **inherited,
+            "HOME": str(self.folder),
+            "OPENAI_BASE_URL": self.provider_url,
+            "OPENAI_API_KEY": "bench",
+            **self.environment(),
+        }
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float = 120) -> None:
+        """Wait until it answers."""
+        by = time.monotonic() + seconds
+        while time.monotonic() < by:
+            if self.process is None or self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended at once:\n{self.log()}")
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}{self.answers_at}", timeout=2) as got:
+                    if got.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
+
+    def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        for how in (signal.SIGINT, signal.SIGKILL):
+            if process.poll() is None:
+                os.killpg(process.pid, how)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    continue
+        process.wait(10)
+
+    def __enter__(self) -> Server:
+        self.launch()
+        self.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class StreamlitServer(Server):
+    """What all Streamlit apps have in common; `script` is run."""
+
+    script = ROOT / "app.py"
+    packages = ("streamlit", "openai")
+    box = '[data-testid="stChatInput"] textarea'
+    settled = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+    answers_at = "/_stcore/health"
+
+    def command(self) -> list[str]:
+        options = {
+            "server.port": str(self.port),
+            "server.address": "127.0.0.1",
+            "server.headless": "true",
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": "false",
+        }
+        command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        return command
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,13 @@
+"""The tutorial's Streamlit app, with Streamlit's own settings."""
+
+from __future__ import annotations
+
+from benchmarks.apps.server import ROOT, SCRIPTS, StreamlitServer
+
+
+class Tutorial(StreamlitServer):
+    name = "tutorial"
+    script = SCRIPTS / "tutorial_app.py"
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT)}

@@ -1,0 +1,144 @@
+"""Chromium as a person would use it: open a page, type, and note when words appear.
+
+The page itself notes the times (a key pressed, a word in the DOM), so that the driver's own delays
+do not count. Nothing else is asked of the page while a reply runs, but every 0.2 s whether it is
+complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from benchmarks.apps.server import Server
+from benchmarks.clock import from_wall
+from benchmarks.provider import question
+from benchmarks.words import end, mark
+
+_INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+# Only what changed is looked at, so that looking costs the same in each app.
+_WATCH = """(() => {
+  const bench = window.__bench = {submitted: 0, seen: {}, wanted: []}
+  const now = () => performance.timeOrigin + performance.now()
+  const look = (text) => {
+    for (const word of bench.wanted.filter((each) => text.includes(each))) {
+      bench.seen[word] = now()
+      bench.wanted = bench.wanted.filter((each) => each !== word)
+    }
+  }
+  addEventListener("keydown", (event) => {
+    if (event.key === "Enter") bench.submitted = performance.timeOrigin + event.timeStamp
+  }, true)
+  new MutationObserver((records) => {
+    if (!bench.wanted.length) return
+    for (const record of records) {
+      if (record.type === "characterData") look(record.target.data)
+      else for (const node of record.addedNodes) look(node.textContent || "")
+    }
+  }).observe(document, {subtree: true, childList: true, characterData: true})
+})()"""
+_numbers = itertools.count(1)
+_BASE = f"{time.time_ns() // 1_000_000_000 % 100_000:x}"
+
+
+def new_name() -> str:
+    """For a reply: a word that stands nowhere else."""
+    return f"r{_BASE}n{next(_numbers)}z"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Milliseconds of the monotonic clock; None: not within the time allowed."""
+
+    name: str
+    submitted: float
+    first: float | None
+    end: float | None
+
+
+class Chromium:
+    """`with Chromium() as chromium:` — one browser for all apps, a new context for each visit."""
+
+    def __enter__(self) -> Chromium:
+        self._playwright = sync_playwright().start()
+        path = next(filter(None, map(shutil.which, _INSTALLED)), None)
+        self._browser: Browser = self._playwright.chromium.launch(
+            executable_path=path, args=_OPTIONS
+        )
+        self.version = self._browser.version
+        session = self._browser.new_browser_cdp_session()
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        self.pid = next(int(each["id"]) for each in processes if each["type"] == "browser")
+        session.detach()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def visit(self, app: Server, url: str = "", query: str = "") -> Visit:
+        """A new visitor; comes back when there is something to type into."""
+        context = self._browser.new_context(viewport={"width": 1280, "height": 900})
+        context.add_init_script(_WATCH)
+        return Visit(context.new_page(), app, (url or app.url) + query)
+
+
+class Visit:
+    """One open page. `with chromium.visit(app) as visit:`"""
+
+    def __init__(self, page: Page, app: Server, url: str) -> None:
+        self.page, self._app = page, app
+        self.page.goto(url)
+        self.wait_usable()
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.page.context.close()
+
+    def wait_usable(self, seconds: float = 120) -> None:
+        box = self.page.locator(self._app.box).first
+        box.wait_for(timeout=seconds * 1000)
+        if self._app.settled:
+            self.page.locator(self._app.settled).first.wait_for(timeout=seconds * 1000)
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.wait_usable()
+
+    def ask(
+        self, tokens: int, pace: float | None = None, delay: int = 0, patience: float = 60
+    ) -> Seen:
+        """Type a question, press Enter, and wait for the end of the reply."""
+        name = new_name()
+        first, last = mark(name, 0), end(name)
+        box = self.page.locator(self._app.box).first
+        box.fill(question(name, tokens, pace, delay))
+        self.page.evaluate(
+            "(words) => { __bench.wanted = words; __bench.seen = {} }", [first, last]
+        )
+        box.press("Enter")
+        with contextlib.suppress(PlaywrightTimeout):
+            self.page.wait_for_function(
+                "() => !__bench.wanted.length", polling=200, timeout=patience * 1000
+            )
+        noted: dict[str, Any] = self.page.evaluate("() => __bench")
+        seen = {word: from_wall(at) for word, at in noted["seen"].items()}
+        return Seen(name, from_wall(noted["submitted"]), seen.get(first), seen.get(last))
