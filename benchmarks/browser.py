@@ -8,9 +8,7 @@ complete.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +18,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from benchmarks.apps.server import Server
 from benchmarks.clock import from_wall
 from benchmarks.provider import question
-from benchmarks.words import end, mark
+from benchmarks.words import end, mark, new_name
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OPTIONS = [
@@ -53,13 +51,6 @@ _WATCH = """(() => {
     }
   }).observe(document, {subtree: true, childList: true, characterData: true})
 })()"""
-_numbers = itertools.count(1)
-_BASE = f"{time.time_ns() // 1_000_000_000 % 100_000:x}"
-
-
-def new_name() -> str:
-    """For a reply: a word that stands nowhere else."""
-    return f"r{_BASE}n{next(_numbers)}z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ neither in the question nor in another reply; whoever sees one knows how far the
 
 from __future__ import annotations
 
+import itertools
 import re
+import time
 from functools import cache
 
 EVERY = 50  # pieces from one mark to the next, at least
@@ -47,6 +49,10 @@ def load(arches: list[float], stone: float = 2.4) -> float:
 """
 
 
+_numbers = itertools.count(1)
+_BEGAN = f"{int(time.time()) % 100_000:x}"
+
+
 @cache
 def _pieces() -> tuple[str, ...]:
     return tuple(re.findall(r"\s*\S{1,7}|\s+$", _TEXT))
@@ -65,6 +71,11 @@ def _is_prose() -> tuple[bool, ...]:
         at += len(piece)
         prose.append([is_prose for begin, is_prose in begins if begin < at][-1])
     return tuple(prose)
+
+
+def new_name() -> str:
+    """For a reply: a word that stands nowhere else."""
+    return f"r{_BEGAN}n{next(_numbers)}z"
 
 
 def mark(name: str, number: int) -> str:

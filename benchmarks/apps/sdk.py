@@ -13,10 +13,10 @@ import time
 from typing import Any
 
 from benchmarks.apps.server import ROOT, Server
-from benchmarks.browser import Seen, new_name
+from benchmarks.browser import Seen
 from benchmarks.clock import now_ms
 from benchmarks.provider import question
-from benchmarks.words import end, mark
+from benchmarks.words import end, mark, new_name
 
 
 class Sdk(Server):

@@ -1,0 +1,138 @@
+"""Where the time goes: py-spy looks at Parley while it writes a reply, and while it draws anew.
+
+Looks at threads that work and those that wait for the interpreter's lock alike only if they work:
+shares are of CPU time, not of waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.apps.parley import Parley
+from benchmarks.environments import installed
+from benchmarks.provider import question
+from benchmarks.streamlit_client import Tab
+from benchmarks.words import end, new_name
+
+# The innermost frame that matches says what a sample was for; the first that fits, wins.
+_AREAS = (
+    ("database", ("sqlalchemy", "chat/store", "sqlite3")),
+    ("provider: SDK and HTTP", ("openai", "httpx2", "httpcore", "chat/providers", "h11", "anyio")),
+    ("counting tokens", ("chat/tokens", "tiktoken")),
+    ("reply loop", ("chat/replies", "chat/generation", "asyncio/base_events")),
+    ("Markdown: blocks and safety", ("pages/text",)),
+    ("websocket and server", ("uvicorn", "starlette", "websockets")),
+    ("Streamlit: sessions and queues", ("streamlit/runtime", "streamlit/web")),
+    ("Streamlit: elements", ("streamlit", "protobuf")),
+    ("pages", ("pages/", "app.py")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    tokens: int = 4000
+    pace: float = 200
+    reruns: int = 200
+    rate: int = 200  # looks a second
+
+
+TINY = Sizes(tokens=300, reruns=20)
+
+
+def measure(provider_url: str, sizes: Sizes) -> dict[str, Any]:
+    """Shares of CPU samples by area and by function, per reply and per rerun."""
+    spy = installed("py-spy") / "py-spy"
+    with Parley(provider_url) as app:
+        return asyncio.run(_measure(spy, app, sizes))
+
+
+async def _measure(spy: Path, app: Any, sizes: Sizes) -> dict[str, Any]:
+    async with Tab(app.url) as tab:
+        await _ask(tab, 250, None)
+        with _Recording(spy, app, sizes.rate) as reply:
+            await _ask(tab, sizes.tokens, sizes.pace)
+        took = []
+        with _Recording(spy, app, sizes.rate) as rerun:
+            for _ in range(sizes.reruns):
+                took.append(await tab.rerun())
+        return {
+            "reply": {**reply.told(), "per": f"reply of {sizes.tokens} tokens"},
+            "rerun": {
+                **rerun.told(sizes.reruns),
+                "per": "rerun of a page with two replies",
+                "median_ms": sorted(took)[len(took) // 2],
+            },
+        }
+
+
+async def _ask(tab: Tab, tokens: int, pace: float | None) -> None:
+    name = new_name()
+    await tab.ask(question(name, tokens, pace), [end(name)])
+
+
+class _Recording:
+    """`with _Recording(…) as recording:` and then `recording.told()`."""
+
+    def __init__(self, spy: Path, app: Any, rate: int) -> None:
+        self._file, self._rate = app.folder / "stacks", rate
+        self._command = [str(spy), "record", "--pid", str(app.pid), "--rate", str(rate)]
+        self._command += ["--format", "raw", "--output", str(self._file), "--nonblocking"]
+        self._command += ["--duration", "unlimited", "--full-filenames"]
+
+    def __enter__(self) -> _Recording:
+        self._spy = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spy.send_signal(signal.SIGINT)
+        self._spy.wait(60)
+
+    def told(self, times: int = 1) -> dict[str, Any]:
+        areas: Counter[str] = Counter()
+        functions: Counter[str] = Counter()
+        lines: Counter[str] = Counter()
+        for line in self._file.read_text().splitlines():
+            stack, _, count = line.rpartition(" ")
+            frames = stack.split(";")
+            areas[_area(frames)] += int(count)
+            functions[_short(frames[-1])] += int(count)
+            own = [frame for frame in frames if _is_own(frame)]
+            if own:
+                lines[_short(own[-1])] += int(count)
+        total = max(1, areas.total())
+        return {
+            "cpu_s": total / self._rate / times,
+            "areas": {name: count / total for name, count in areas.most_common()},
+            "functions": {name: count / total for name, count in functions.most_common(12)},
+            "own": {name: count / total for name, count in lines.most_common(12)},
+        }
+
+
+def _area(frames: list[str]) -> str:
+    for frame in reversed(frames):
+        for name, parts in _AREAS:
+            if any(part in frame for part in parts):
+                return name
+    return "other"
+
+
+_HERE = str(Path(__file__).parents[1])
+
+
+def _is_own(frame: str) -> bool:
+    return _HERE in frame and "site-packages" not in frame
+
+
+def _short(frame: str) -> str:
+    """`function (file:line)`, the file without what is the same for all."""
+    name, _, place = frame.partition(" (")
+    place = place.removeprefix(_HERE + "/").rpartition("site-packages/")[2]
+    return f"{name} ({place}"
