@@ -2,6 +2,7 @@
 # make test    everything: checks, then all tests          ARGS="-k stop"
 # make fast    the tests that need no browser
 # make check   formatting, types and import rules
+# make bench   Parley beside the tutorial's app and a bare page; bench-peers: beside other apps, too
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -13,7 +14,7 @@ DEV     := $(VENV)/.requirements-dev
 # A few files at a time; those with a browser come last, for its event loop stays in the thread.
 PYTEST  := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test fast check format browser clean
+.PHONY: run test fast check format bench bench-peers browser clean
 .DEFAULT_GOAL := run
 
 run: $(RUN)
@@ -35,6 +36,12 @@ check: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(DEV) browser
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(DEV) browser
+	$(BIN)/python -m benchmarks --only replies --peers $(ARGS)
 
 # The browser tests want a Chromium: an installed one, Playwright's own, or one that is fetched now.
 browser: $(DEV)

@@ -41,4 +41,5 @@ def installed(name: str) -> Path:
 
 def versions(name: str) -> dict[str, str]:
     """As pinned."""
-    return dict(each.split("==") for each in PINNED[name])  # type: ignore[misc]
+    pairs = (each.partition("==") for each in PINNED[name])
+    return {package: pinned for package, _, pinned in pairs}

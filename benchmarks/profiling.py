@@ -1,12 +1,13 @@
 """Where the time goes: py-spy looks at Parley while it writes a reply, and while it draws anew.
 
-Looks at threads that work and those that wait for the interpreter's lock alike only if they work:
-shares are of CPU time, not of waiting.
+Shares are of the looks that found Python at work (holding the interpreter's lock), so what SQLite,
+a socket or another C library does meanwhile is missing. Looking costs the app something, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import Any
 
 from benchmarks.apps.parley import Parley
 from benchmarks.environments import installed
+from benchmarks.processes import cpu_seconds
 from benchmarks.provider import question
 from benchmarks.streamlit_client import Tab
 from benchmarks.words import end, new_name
@@ -25,12 +27,13 @@ _AREAS = (
     ("database", ("sqlalchemy", "chat/store", "sqlite3")),
     ("provider: SDK and HTTP", ("openai", "httpx2", "httpcore", "chat/providers", "h11", "anyio")),
     ("counting tokens", ("chat/tokens", "tiktoken")),
-    ("reply loop", ("chat/replies", "chat/generation", "asyncio/base_events")),
+    ("reply loop", ("chat/replies", "chat/generation")),
     ("Markdown: blocks and safety", ("pages/text",)),
     ("websocket and server", ("uvicorn", "starlette", "websockets")),
     ("Streamlit: sessions and queues", ("streamlit/runtime", "streamlit/web")),
     ("Streamlit: elements", ("streamlit", "protobuf")),
     ("pages", ("pages/", "app.py")),
+    ("asyncio itself", ("/asyncio/",)),
 )
 
 
@@ -39,7 +42,7 @@ class Sizes:
     tokens: int = 4000
     pace: float = 200
     reruns: int = 200
-    rate: int = 200  # looks a second
+    rate: int = 100  # looks a second
 
 
 TINY = Sizes(tokens=300, reruns=20)
@@ -55,10 +58,10 @@ def measure(provider_url: str, sizes: Sizes) -> dict[str, Any]:
 async def _measure(spy: Path, app: Any, sizes: Sizes) -> dict[str, Any]:
     async with Tab(app.url) as tab:
         await _ask(tab, 250, None)
-        with _Recording(spy, app, sizes.rate) as reply:
+        with _Recording(spy, app, "reply", sizes.rate) as reply:
             await _ask(tab, sizes.tokens, sizes.pace)
         took = []
-        with _Recording(spy, app, sizes.rate) as rerun:
+        with _Recording(spy, app, "rerun", sizes.rate) as rerun:
             for _ in range(sizes.reruns):
                 took.append(await tab.rerun())
         return {
@@ -79,19 +82,21 @@ async def _ask(tab: Tab, tokens: int, pace: float | None) -> None:
 class _Recording:
     """`with _Recording(…) as recording:` and then `recording.told()`."""
 
-    def __init__(self, spy: Path, app: Any, rate: int) -> None:
-        self._file, self._rate = app.folder / "stacks", rate
+    def __init__(self, spy: Path, app: Any, name: str, rate: int) -> None:
+        self._file, self._pid, self._cpu = app.folder / f"stacks-{name}", app.pid, 0.0
         self._command = [str(spy), "record", "--pid", str(app.pid), "--rate", str(rate)]
-        self._command += ["--format", "raw", "--output", str(self._file), "--nonblocking"]
-        self._command += ["--duration", "unlimited", "--full-filenames"]
+        self._command += ["--format", "raw", "--output", str(self._file)]
+        self._command += ["--duration", "unlimited", "--full-filenames", "--gil"]
 
     def __enter__(self) -> _Recording:
         self._spy = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        self._cpu = cpu_seconds(self._pid)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._cpu = cpu_seconds(self._pid) - self._cpu
         self._spy.send_signal(signal.SIGINT)
         self._spy.wait(60)
 
@@ -109,7 +114,7 @@ class _Recording:
                 lines[_short(own[-1])] += int(count)
         total = max(1, areas.total())
         return {
-            "cpu_s": total / self._rate / times,
+            "cpu_s": self._cpu / times,
             "areas": {name: count / total for name, count in areas.most_common()},
             "functions": {name: count / total for name, count in functions.most_common(12)},
             "own": {name: count / total for name, count in lines.most_common(12)},
@@ -132,7 +137,9 @@ def _is_own(frame: str) -> bool:
 
 
 def _short(frame: str) -> str:
-    """`function (file:line)`, the file without what is the same for all."""
+    """`function (file:line)`, the file without the folders that all have in common."""
     name, _, place = frame.partition(" (")
-    place = place.removeprefix(_HERE + "/").rpartition("site-packages/")[2]
+    place = place.removeprefix(f"{_HERE}/").rpartition("site-packages/")[2]
+    if place.startswith("/"):  # Python's own library
+        place = re.sub(r".*/lib/python3[.\d]*/", "", place)
     return f"{name} ({place}"

@@ -43,6 +43,8 @@ class ProviderProcess:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def written(self, name: str) -> Written:
         """Raises `KeyError` if no request for this reply came."""

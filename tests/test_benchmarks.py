@@ -1,0 +1,121 @@
+"""What the benchmarks rest on: a provider whose word on times can be trusted, and honest tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from urllib.request import Request, urlopen
+
+import pytest
+
+from benchmarks import report, tables, words
+from benchmarks.clock import now_ms
+from benchmarks.provider import question, script_in
+from benchmarks.provider_process import ProviderProcess
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ProviderProcess]:
+    with ProviderProcess() as process:
+        yield process
+
+
+def ask(provider: ProviderProcess, content: str, **options: object) -> str:
+    body = {"model": "bench", "messages": [{"role": "user", "content": content}], **options}
+    headers = {"content-type": "application/json"}
+    asked = Request(f"{provider.url}/chat/completions", json.dumps(body).encode(), headers)
+    with urlopen(asked, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def said(stream: str) -> str:
+    events = [line[6:] for line in stream.splitlines() if line.startswith("data: ")]
+    assert events.pop() == "[DONE]"
+    chunks = [json.loads(event) for event in events]
+    return "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
+
+
+def test_the_question_says_what_is_replied(provider: ProviderProcess) -> None:
+    assert said(ask(provider, question("k1", 300), stream=True)) == "".join(words.reply("k1", 300))
+
+
+def test_the_newest_marker_of_a_conversation_counts() -> None:
+    script = script_in(f"{question('old', 10)} … {question('new', 20, 50, 300)}".encode())
+    assert (script.name, script.tokens, script.pace, script.delay) == ("new", 20, 50, 300)
+
+
+def test_tokens_are_written_at_their_pace_and_their_times_are_kept(
+    provider: ProviderProcess,
+) -> None:
+    began = now_ms()
+    ask(provider, question("k2", 60, pace=200, delay=100), stream=True)
+    written = provider.written("k2")
+    assert len(written.tokens) == 60
+    assert began <= written.arrived <= written.first - 100 + 1
+    # Not earlier than the pace allows; later would be the machine's fault.
+    assert written.arrived + 100 + 59 * 5 - 1 <= written.last <= now_ms()
+
+
+def test_the_usage_is_told_when_it_is_asked_for(provider: ProviderProcess) -> None:
+    stream = ask(provider, question("k3", 7), stream=True, stream_options={"include_usage": True})
+    assert '"completion_tokens":7' in stream
+    assert "usage" not in ask(provider, question("k4", 7), stream=True)
+
+
+def test_marks_stand_where_they_are_said_to_stand_and_nowhere_else() -> None:
+    made = words.reply("k5", 1000)
+    for place, word in words.marks("k5", 1000):
+        assert [number for number, piece in enumerate(made) if word in piece.split()] == [place]
+    assert made[-1].endswith(words.end("k5"))
+    assert not any(word in question("k5", 1000) for _, word in words.marks("k5", 1000))
+
+
+def test_marks_break_no_table_and_no_fence() -> None:
+    lines = "".join(words.reply("k6", 3000)).splitlines()
+    assert not [line for line in lines if "mark" in line and ("|" in line or "```" in line)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([3.0, 1.0, 2.0], 2.0), ([1.0, None, 2.0], 2.0), ([None, None, 2.0], None), ([], None)],
+)
+def test_what_did_not_finish_counts_as_the_slowest(
+    values: list[float | None], expected: float | None
+) -> None:
+    assert tables.median([{"ms": value} for value in values], "ms") == expected
+
+
+def test_a_table_tells_how_many_times_our_figure_another_is() -> None:
+    results: dict[str, list[tables.Measures]] = {
+        "tutorial": [{"request_ms": 90.0, "at_once_ms": None}],
+        "Parley": [{"request_ms": 30.0, "at_once_ms": 2000.0}],
+    }
+    table = tables.replies(results, {"paced": 4000, "pace": 200, "at_once": 8000}).splitlines()
+    assert table[0] == "|  | Parley | tutorial |"
+    assert table[2] == "| submit → request at the provider, ms | 30.0 | 90.0 (3×) |"
+    assert table[-1] == "| 8,000 tokens at once: submit → end visible, s | 2.00 | not finished |"
+
+
+def test_a_curve_has_its_sizes_in_order() -> None:
+    once = [{"wire_kb": 1.0, "server_cpu_s": 2.0}]
+    table = tables.reply_curve({"Parley": {"16000": once, "500": once}}).splitlines()
+    assert [row.split(" | ")[0] for row in table[2:]] == ["| 500", "| 16,000"]
+
+
+def test_only_what_stands_between_the_marks_is_made_anew() -> None:
+    page = "before\n<!-- start -->\nold\n<!-- end of start -->\nafter"
+    names = ("at", "commit", "machine", "system", "load", "python", "sizes")
+    taken = dict.fromkeys(names, "x")
+    told = {"taken": {**taken, "versions": {}}, "results": {"Parley": [{"idle_mb": 200.0}]}}
+    filled = report.filled(page, {"start": told})
+    assert filled.startswith("before\n<!-- start -->\n")
+    assert filled.endswith("<!-- end of start -->\nafter")
+    assert "old" not in filled
+    assert "| memory after the first reply, MB | 200 |" in filled
+    assert report.filled(filled, {"start": told}) == filled
+
+
+def test_the_page_has_a_place_for_everything_that_is_measured() -> None:
+    page = report.PAGE.read_text("utf-8")
+    for part in report.PARTS:
+        assert page.count(f"<!-- {part} -->\n") == page.count(f"<!-- end of {part} -->") == 1
