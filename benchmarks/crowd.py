@@ -13,7 +13,7 @@ from benchmarks.apps.server import StreamlitServer
 from benchmarks.processes import cpu_seconds
 from benchmarks.provider import question
 from benchmarks.provider_process import ProviderProcess
-from benchmarks.streamlit_client import Followed, Tab
+from benchmarks.streamlit_client import Followed, Tab, run, warm
 from benchmarks.words import end, mark, marks, new_name
 
 Measures = dict[str, float | None]
@@ -37,11 +37,13 @@ def measure(
 ) -> dict[str, dict[str, list[Measures]]]:
     """By the app's name and the size of the crowd, what each repetition gave."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
+    for app in apps:
+        run(warm(app.url))
     for crowd in sizes.crowds:
         for _ in range(sizes.repetitions):
             for app in apps:
                 provider.clear()
-                once = asyncio.run(_once(app, provider, crowd, sizes))
+                once = run(_once(app, provider, crowd, sizes))
                 found[app.name].setdefault(str(crowd), []).append(once)
                 print(f"  {app.name}, {crowd} at once: done", flush=True)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.provider import question
 from benchmarks.provider_process import ProviderProcess
 from benchmarks.relay import Relay
-from benchmarks.streamlit_client import Tab
+from benchmarks.streamlit_client import Tab, run, warm
 from benchmarks.words import end, new_name
 
 Measures = dict[str, float | None]
@@ -39,11 +38,13 @@ def by_reply(
 ) -> dict[str, dict[str, list[Measures]]]:
     """By the app's name and the tokens of the reply: bytes, and CPU of the server."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
+    for app in apps:
+        run(warm(app.url))
     for tokens in sizes.replies:
         for _ in range(sizes.repetitions):
             for app in apps:
                 with Relay(app.port) as relay:
-                    once = asyncio.run(_reply(app, relay, tokens, sizes))
+                    once = run(_reply(app, relay, tokens, sizes))
                 found[app.name].setdefault(str(tokens), []).append(once)
         print(f"  replies of {tokens} tokens: done", flush=True)
     return found
@@ -68,6 +69,8 @@ def by_conversation(
 ) -> dict[str, dict[str, list[Measures]]]:
     """By the app's name and the messages there are: opening, and the first text of a reply."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
+    for app in apps:
+        run(warm(app.url))
     for messages in sizes.conversations:
         for _ in range(sizes.repetitions):
             for app in apps:

@@ -6,7 +6,6 @@ a socket or another C library does meanwhile is missing. Looking costs the app s
 
 from __future__ import annotations
 
-import asyncio
 import re
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from benchmarks.apps.parley import Parley
 from benchmarks.environments import installed
 from benchmarks.processes import cpu_seconds
 from benchmarks.provider import question
-from benchmarks.streamlit_client import Tab
+from benchmarks.streamlit_client import Tab, run
 from benchmarks.words import end, new_name
 
 # The innermost frame that matches says what a sample was for; the first that fits, wins.
@@ -42,7 +41,7 @@ class Sizes:
     tokens: int = 4000
     pace: float = 200
     reruns: int = 200
-    rate: int = 100  # looks a second
+    rate: int = 200  # looks a second
 
 
 TINY = Sizes(tokens=300, reruns=20)
@@ -52,7 +51,7 @@ def measure(provider_url: str, sizes: Sizes) -> dict[str, Any]:
     """Shares of CPU samples by area and by function, per reply and per rerun."""
     spy = installed("py-spy") / "py-spy"
     with Parley(provider_url) as app:
-        return asyncio.run(_measure(spy, app, sizes))
+        return run(_measure(spy, app, sizes))
 
 
 async def _measure(spy: Path, app: Any, sizes: Sizes) -> dict[str, Any]:
@@ -90,15 +89,17 @@ class _Recording:
 
     def __enter__(self) -> _Recording:
         self._spy = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        assert self._spy.stdout is not None
+        self._spy.stdout.readline()  # it says that it begins
         self._cpu = cpu_seconds(self._pid)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._cpu = cpu_seconds(self._pid) - self._cpu
         self._spy.send_signal(signal.SIGINT)
-        self._spy.wait(60)
+        self._spy.communicate(timeout=60)
 
     def told(self, times: int = 1) -> dict[str, Any]:
         areas: Counter[str] = Counter()

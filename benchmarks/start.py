@@ -11,7 +11,7 @@ from benchmarks.browser import Chromium
 from benchmarks.clock import now_ms
 from benchmarks.processes import resident_mb
 from benchmarks.provider import question
-from benchmarks.streamlit_client import Tab
+from benchmarks.streamlit_client import Tab, run
 from benchmarks.words import end, new_name
 
 Measures = dict[str, float | None]
@@ -51,7 +51,7 @@ def _once(app: StreamlitServer, chromium: Chromium, sizes: Sizes) -> Measures:
             usable = now_ms() - began
             visit.ask(20)
         idle = resident_mb(app.pid)
-        per_tab, per_reply = asyncio.run(_memory(app, sizes))
+        per_tab, per_reply = run(_memory(app, sizes))
     finally:
         app.stop()
     return {

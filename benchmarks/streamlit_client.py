@@ -10,7 +10,10 @@ import asyncio
 import contextlib
 import http.cookiejar
 import urllib.request
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -18,7 +21,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.clock import now_ms
+from benchmarks.provider import question
+from benchmarks.words import end, new_name
 
+T = TypeVar("T")
 _SMALL = 2000  # bytes; while a reply is followed, larger messages are searched and not parsed
 
 
@@ -154,6 +160,19 @@ class Tab:
         for task in self._regular.values():
             task.cancel()
         self._regular.clear()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread, for Playwright keeps a loop of its own in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+async def warm(url: str) -> None:
+    """One reply, so that everything is imported that replies need."""
+    async with Tab(url) as tab:
+        name = new_name()
+        await tab.ask(question(name, 250), [end(name)])
 
 
 def _cookies(url: str) -> str:
