@@ -98,6 +98,11 @@ class Visit:
         self.page.goto(url)
         self.wait_usable()
 
+    def wait_loaded(self) -> None:
+        """Some show a box before they can send anything: wait until nothing more is loaded."""
+        with contextlib.suppress(PlaywrightTimeout):  # some never cease to ask
+            self.page.wait_for_load_state("networkidle", timeout=5000)
+
     def __enter__(self) -> Visit:
         return self
 

@@ -95,9 +95,11 @@ def _conversation(
             visit.wait_usable()
             app.lengthen(messages - 2)
         visit.reload()
+        visit.wait_loaded()
         began = now_ms()
         visit.reload()
         opening = now_ms() - began
+        visit.wait_loaded()
         return {"open_ms": opening, **_first_text(visit, provider, sizes)}
 
 

@@ -60,16 +60,22 @@ def _once(app: Server, provider: ProviderProcess, chromium: Chromium, sizes: Siz
         }
     with Relay(app.port) as relay:
         with chromium.visit(app, relay.url) as visit:
-            visit.ask(WARM_UP)
+            _warm(visit, relay)
             short = _short(visit, provider, sizes)
         with chromium.visit(app, relay.url) as visit:
-            visit.ask(WARM_UP)
-            _settle(relay)
+            _warm(visit, relay)
             paced = _paced(visit, provider, sizes, relay, chromium, app)
         with chromium.visit(app, relay.url) as visit:
-            visit.ask(WARM_UP)
-            _settle(relay)
+            _warm(visit, relay)
             return {**short, **paced, **_at_once(visit, sizes)}
+
+
+def _warm(visit: Visit, relay: Relay) -> None:
+    visit.wait_loaded()
+    for pace in (None, 500):
+        visit.ask(WARM_UP, pace)
+        visit.wait_usable()
+        _settle(relay)
 
 
 def _short(asked: Visit | Sdk, provider: ProviderProcess, sizes: Sizes) -> Measures:

@@ -49,6 +49,7 @@ def _once(app: StreamlitServer, chromium: Chromium, sizes: Sizes) -> Measures:
         answers = now_ms() - began
         with chromium.visit(app) as visit:
             usable = now_ms() - began
+            visit.wait_loaded()
             visit.ask(20)
         idle = resident_mb(app.pid)
         per_tab, per_reply = run(_memory(app, sizes))
