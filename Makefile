@@ -41,7 +41,7 @@ bench: $(DEV) browser
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-peers: $(DEV) browser
-	$(BIN)/python -m benchmarks --only replies --peers $(ARGS)
+	$(BIN)/python -m benchmarks --only replies --peers --repetitions 3 $(ARGS)
 
 # The browser tests want a Chromium: an installed one, Playwright's own, or one that is fetched now.
 browser: $(DEV)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.apps.server import StreamlitServer
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, wait_idle
 from benchmarks.provider import question
 from benchmarks.provider_process import ProviderProcess
 from benchmarks.streamlit_client import Followed, Tab, run, warm
@@ -42,6 +42,7 @@ def measure(
     for crowd in sizes.crowds:
         for _ in range(sizes.repetitions):
             for app in apps:
+                wait_idle([each.pid for each in apps])
                 provider.clear()
                 once = run(_once(app, provider, crowd, sizes))
                 found[app.name].setdefault(str(crowd), []).append(once)

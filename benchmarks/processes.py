@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,13 @@ def resident_mb(pid: int) -> float:
     """Resident memory of a tree; pages that processes share count for each."""
     stats = _stats()
     return sum(stats[each].pages for each in _below(pid, stats)) * _PAGE / 2**20
+
+
+def wait_idle(pids: list[int], seconds: float = 60) -> None:
+    """Wait until trees do next to nothing: what one app still works off must not slow the next."""
+    by = time.monotonic() + seconds
+    while time.monotonic() < by:
+        before = sum(map(cpu_seconds, pids))
+        time.sleep(1)
+        if sum(map(cpu_seconds, pids)) - before < 0.06:
+            return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.apps.sdk import Sdk
 from benchmarks.apps.server import Server
 from benchmarks.browser import Chromium, Seen, Visit
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, wait_idle
 from benchmarks.provider_process import ProviderProcess
 from benchmarks.relay import Relay
 
@@ -44,6 +44,7 @@ def measure(
         turn = repetition % len(apps)
         for app in [*apps[turn:], *apps[:turn]]:
             began = time.monotonic()
+            wait_idle([chromium.pid, *(each.pid for each in apps)])
             provider.clear()
             found[app.name].append(_once(app, provider, chromium, sizes))
             print(f"  {app.name}: {time.monotonic() - began:.0f} s", flush=True)
