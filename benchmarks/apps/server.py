@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ class Server:
         self.provider_url = provider_url
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        self.folder = Path(tempfile.mkdtemp(prefix=f"bench-{self.name}-"))
+        self._folder: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -49,6 +50,13 @@ class Server:
             except PackageNotFoundError:
                 found[package] = "?"
         return found
+
+    @property
+    def folder(self) -> Path:
+        """Made when it is first asked for; all that the app writes goes there."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix=f"parley-bench-{self.name.split()[0]}-"))
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -93,6 +101,7 @@ class Server:
         raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
 
     def stop(self) -> None:
+        """End it with all its children; its folder goes with it."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -104,6 +113,7 @@ class Server:
                 except subprocess.TimeoutExpired:
                     continue
         process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Server:
         self.launch()
