@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -13,7 +14,7 @@ import anyio.to_thread
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from chat import ParleyError
+from chat import ChatService, ParleyError
 from pages.parts import state
 
 log = logging.getLogger("pages")
@@ -21,20 +22,26 @@ log = logging.getLogger("pages")
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
-    """Open the service at start; at the end, stop and store what still runs."""
+    """Begin to open the service at start; at the end, stop and store what still runs."""
     _log_to_console()
     # Else the first visitor is told "Page not found" when they come in by the address of a screen:
     # until `st.navigation` has run once, Streamlit looks for a script in `pages/`.
     PagesManager.uses_pages_directory = False
     threading.Thread(target=_warm, name="parley-warm", daemon=True).start()
-    service = None
-    try:
-        service = await anyio.to_thread.run_sync(state.stored)
-    except ParleyError as error:
-        log.error("%s", error)  # the page says the same, once it is opened
+    # Nobody waits for it but the first page: a browser takes as long to load what it needs.
+    opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
     yield
+    service = await opening
     if service is not None:
         await anyio.to_thread.run_sync(service.close)
+
+
+def _open() -> ChatService | None:
+    try:
+        return state.stored()
+    except ParleyError as error:
+        log.error("%s", error)  # the page says the same, once it is opened
+        return None
 
 
 def on_script_error(error: Exception) -> bool:

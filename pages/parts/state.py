@@ -36,7 +36,7 @@ from chat import (
 )
 
 VISITOR_COOKIE = "parley_visitor"
-WINDOW = 30  # messages drawn at first; "show earlier" adds as many
+WINDOW = 20  # messages drawn at first; "show earlier" adds as many
 LISTED = 8  # conversations listed at first
 
 
