@@ -26,6 +26,7 @@ _UNBILLED = frozenset(
         *(errors.RefusedParameter, errors.BadRequest, errors.NoCredit, errors.RateLimited),
         *(errors.ImagesRefused, errors.ProviderDown, errors.NameNotFound, errors.TlsFailed),
         *(errors.ConnectionRefused, errors.ModelNotLoaded, errors.ServiceClosed),
+        errors.Redirected,
     )
 )
 
@@ -95,6 +96,7 @@ class Billing:
         text, reasoning = generation.own_text()
         failure = generation.failure
         usage = generation.own_usage
+        is_held = False
         if usage is not None:
             prompt, completion = usage.prompt_tokens, usage.completion_tokens
         elif failure and failure.code in _UNBILLED and not (text or reasoning):
@@ -102,6 +104,9 @@ class Billing:
         else:
             prompt = sent_tokens(generation, counter)
             completion = counter.count(text).tokens + counter.count(reasoning).tokens
+            # Before the first word a model may have thought for long, unseen or told in short.
+            has_nothing = not text and generation.status is not Status.COMPLETE
+            is_held = has_nothing and generation.sent_tokens > 0  # it was asked for
         return EndedCall(
             call.id,
             generation.status,
@@ -112,6 +117,8 @@ class Billing:
             first_token_ms=generation.own_first_token_ms,
             total_ms=generation.own_total_ms,
             error_code=failure.code if failure else None,
+            held_tokens=call.reserved_tokens if is_held else 0,
+            held_nanos=call.reserved_nanos if is_held else 0,
         )
 
     def transcribed(
@@ -126,6 +133,7 @@ class Billing:
             cost_nanos=self.prices.configured(call.model, 0, tokens),
             total_ms=total_ms,
             error_code=error_code,
+            held_nanos=call.reserved_nanos if status is Status.STOPPED else 0,
         )
 
 

@@ -35,6 +35,8 @@ class NewCall:
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
+    """`held_…` is what limits go on counting at least: what may be billed though nobody told."""
+
     id: str
     status: Status
     prompt_tokens: int
@@ -44,3 +46,5 @@ class EndedCall:
     first_token_ms: int | None = None
     total_ms: int | None = None
     error_code: str | None = None
+    held_tokens: int = 0
+    held_nanos: int = 0

@@ -12,7 +12,14 @@ from sqlalchemy import create_engine, text
 
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
 from chat.domain import File
-from chat.errors import ModelOff, Refused, StoreFailed
+from chat.errors import (
+    ConnectionLost,
+    FirstTokenTimeout,
+    ModelOff,
+    RateLimited,
+    Refused,
+    StoreFailed,
+)
 from chat.providers.base import Delta
 from chat.switches import KEPT, Switches
 from chat.usage import median_and_slow
@@ -158,6 +165,67 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
         assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
     assert stored["completion_tokens"] >= 4
     assert second.usage(ME).total.running == 0
+
+
+@pytest.mark.parametrize("thoughts", ["", "Let me see."])
+def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
+    open_service: Open, provider: ScriptedProvider, database_url: str, thoughts: str
+) -> None:
+    service = open_service(
+        MODEL_PRICES="*=1/10", LIMIT_TOKENS_PER_DAY=9_000, LIMIT_DOLLARS_PER_DAY=9
+    )
+    provider.say([Delta(reasoning=thoughts)] * bool(thoughts) + [Delta(text="Never seen")])
+    provider.hold(at=bool(thoughts))
+    for each in (service, service.temporary):
+        answer = each.send(ME, None, Submission("Hi"))
+        assert provider.held.wait(10)
+        reserved = rows(database_url)[-1]
+        each.stop(ME, answer.conversation_id)
+        row = rows(database_url)[-1]
+        assert row["status"] == Status.STOPPED.value
+        assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
+        assert row["limit_nanos"] == reserved["limit_nanos"] > 0
+        assert row["completion_tokens"] < 10, "the report tells what was seen"
+        provider.say([Delta(reasoning=thoughts)] * bool(thoughts) + [Delta(text="Never seen")])
+        provider.held.clear()
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("error", "is_held"),
+    [
+        (FirstTokenTimeout("X", seconds=1), True),
+        (ConnectionLost("X"), True),
+        (RateLimited("X"), False),
+    ],
+)
+def test_a_failure_without_a_word_holds_what_may_be_billed(
+    open_service: Open,
+    provider: ScriptedProvider,
+    database_url: str,
+    error: Exception,
+    is_held: bool,
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    provider.say([error])
+    say(service)
+    (row,) = rows(database_url)
+    assert row["status"] == "failed" and (row["limit_tokens"] > 4_000) is is_held
+
+
+@on_sqlite
+def test_of_a_reply_that_was_stopped_what_was_seen_counts(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    provider.say([Delta(reasoning="I think " * 20), Delta(text="So"), Delta(text="Never seen")])
+    provider.hold(at=2)
+    answer = service.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    service.stop(ME, answer.conversation_id)
+    (row,) = rows(database_url)
+    assert row["limit_tokens"] == row["prompt_tokens"] + row["completion_tokens"]
+    assert 40 < row["limit_tokens"] < 200
 
 
 @on_sqlite

@@ -124,9 +124,9 @@ def end_call(session: Session, call: EndedCall) -> None:
             cost_nanos=call.cost_nanos,
             limit_tokens=case(
                 (LedgerRow.model.startswith(OWN, autoescape=True), 0),
-                else_=call.prompt_tokens + call.completion_tokens,
+                else_=max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
             ),
-            limit_nanos=call.cost_nanos or 0,
+            limit_nanos=max(call.cost_nanos or 0, call.held_nanos),
             first_token_ms=call.first_token_ms,
             total_ms=call.total_ms,
             error_code=call.error_code,
