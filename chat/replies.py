@@ -25,6 +25,7 @@ from chat.providers.base import Delta
 log = logging.getLogger("chat.replies")
 
 SAVE_EVERY = 1.0  # seconds
+TRY_AGAIN_AFTER = (0.1, 0.5, 2.0, 5.0)  # seconds
 CLOSE_WITHIN = 1.5  # seconds a provider gets to close its connection after a stop
 
 Save = Callable[[Generation], None]
@@ -85,16 +86,24 @@ class Replies:
             return list(self._running.values())
 
     def write_soon(self, write: Callable[[], object]) -> None:
-        """Do something with the database that nobody waits for."""
+        """Do something with the database that nobody waits for, a few times if it fails."""
 
-        def attempt() -> None:
+        def attempt(pauses: tuple[float, ...]) -> None:
             try:
                 write()
-            except Exception:
+            except Exception:  # a busy or vanished database may come back
                 log.exception("something could not be written")
+                if pauses:
+                    with contextlib.suppress(ServiceClosed, RuntimeError):
+                        loop = self._running_loop()
+                        again = (pauses[0], begin, pauses[1:])
+                        loop.call_soon_threadsafe(loop.call_later, *again)
 
-        with contextlib.suppress(RuntimeError):  # the process is about to end
-            self._writers.submit(attempt)
+        def begin(pauses: tuple[float, ...]) -> None:
+            with contextlib.suppress(RuntimeError):  # the process is about to end
+                self._writers.submit(attempt, pauses)
+
+        begin(TRY_AGAIN_AFTER)
 
     def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Run a coroutine on the loop of the replies."""
@@ -213,7 +222,7 @@ class Replies:
                 log.exception("reply %s: could not be saved for now", generation.answer_id)
 
     async def _store_end(self, generation: Generation) -> None:
-        for pause in (0.1, 0.5, 2.0, 5.0, None):
+        for pause in (*TRY_AGAIN_AFTER, None):
             try:
                 return await self._write(self._finish, generation)
             except Exception:  # a busy or vanished database may come back

@@ -75,6 +75,7 @@ class ChatService(Oversight, Entering):
         self._catalogue, self._transcriber, self._worker = catalogue, transcriber, worker
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None
+        self._beside: ChatService | None = None  # whose calls are in the same ledger
         self._purge_at = 0.0
         self._chores: list[threading.Thread] = []
         self._imports = ImportJobs()
@@ -94,7 +95,8 @@ class ChatService(Oversight, Entering):
             if self._temporary is None:
                 if self._open_temporary is None:
                     raise ServiceClosed
-                self._temporary = self._open_temporary()
+                self._temporary = self._beside = self._open_temporary()
+                self._temporary._beside = self
             if time.monotonic() >= self._purge_at:
                 self._purge_at = time.monotonic() + PURGE_EVERY
                 self._temporary.purge_idle(IDLE_TEMPORARY)
@@ -384,16 +386,27 @@ class ChatService(Oversight, Entering):
     # --- the process ---------------------------------------------------------------------------
 
     def interrupt_abandoned(self) -> int:
-        """Mark running replies that no living process writes as interrupted; how many."""
+        """Mark running replies that no living process writes as interrupted; how many.
+
+        Those of the temporary service too, or of the one that it belongs to: limits count both.
+        """
+        beside = self._beside
+        return self._interrupt_own() + (beside._interrupt_own() if beside else 0)
+
+    def _interrupt_own(self) -> int:
         count = self._store.replies.interrupt_abandoned(
             lambda answer_id, worker, beat: (
                 self._replies.get(answer_id) is None and not self._worker.is_alive(worker, beat)
             ),
             self._billing.prices.cost,
         )
-        return count + self._billing.ledger.end_abandoned(
-            self._worker.is_alive, self._billing.prices.cost, but_not=self._worker.name
-        )
+        return count + self._billing.ledger.end_abandoned(self._is_lost, self._billing.prices.cost)
+
+    def _is_lost(self, worker: str, answer_id: str | None) -> bool | None:
+        """Whether a call will never be ended by its worker; None: nobody can tell."""
+        if worker != self._worker.name:
+            return self._worker.is_gone(worker) or None
+        return None if answer_id is None else self._replies.get(answer_id) is None
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
         """`import_` in the background: the job tells how far it is. Raises `ImportRunning`."""
@@ -428,7 +441,9 @@ class ChatService(Oversight, Entering):
         self._imports.cancel_all()
         with self._lock:
             self._open_temporary, temporary = None, self._temporary
+            self._beside = None
         if temporary is not None:
+            temporary._beside = None
             temporary.close()
         try:
             self._replies.interrupt()

@@ -33,11 +33,17 @@ class Worker:
             return False
         if name in _here:
             return True
-        host, pid, _ = [*name.rsplit(":", 2), "", ""][:3]
-        mine, my_pid, _ = self.name.rsplit(":", 2)
-        if host == mine and pid.isdigit() and (pid == my_pid or not _process_exists(int(pid))):
+        if self.is_gone(name):
             return False
         return heartbeat_at is not None and datetime.now(UTC) - heartbeat_at < DEAD_AFTER
+
+    def is_gone(self, name: str) -> bool:
+        """Whether another worker is known to be dead; of one elsewhere nobody knows."""
+        if name in _here:
+            return False
+        host, pid, _ = [*name.rsplit(":", 2), "", ""][:3]
+        mine, my_pid, _ = self.name.rsplit(":", 2)
+        return host == mine and pid.isdigit() and (pid == my_pid or not _process_exists(int(pid)))
 
 
 def _process_exists(pid: int) -> bool:

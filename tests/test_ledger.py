@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
+from chat.calls import EndedCall
 from chat.domain import File
 from chat.errors import (
     ConnectionLost,
@@ -174,8 +178,8 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
     service = open_service(
         MODEL_PRICES="*=1/10", LIMIT_TOKENS_PER_DAY=9_000, LIMIT_DOLLARS_PER_DAY=9
     )
-    provider.say([Delta(reasoning=thoughts)] * bool(thoughts) + [Delta(text="Never seen")])
-    provider.hold(at=bool(thoughts))
+    provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
+    provider.hold(at=1 if thoughts else 0)
     for each in (service, service.temporary):
         answer = each.send(ME, None, Submission("Hi"))
         assert provider.held.wait(10)
@@ -186,7 +190,7 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
         assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
         assert row["limit_nanos"] == reserved["limit_nanos"] > 0
         assert row["completion_tokens"] < 10, "the report tells what was seen"
-        provider.say([Delta(reasoning=thoughts)] * bool(thoughts) + [Delta(text="Never seen")])
+        provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
         provider.held.clear()
 
 
@@ -226,6 +230,80 @@ def test_of_a_reply_that_was_stopped_what_was_seen_counts(
     (row,) = rows(database_url)
     assert row["limit_tokens"] == row["prompt_tokens"] + row["completion_tokens"]
     assert 40 < row["limit_tokens"] < 200
+
+
+def test_what_a_living_process_has_begun_is_left_to_it(
+    open_service: Open,
+    provider: ScriptedProvider,
+    clock: Clock,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider.hold()
+    first = open_service()
+    first.temporary.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    # As another process that lives sees it.
+    monkeypatch.setattr("chat.worker._here", set())
+    monkeypatch.setattr("chat.worker.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill))
+    second = open_service()
+    clock.now += timedelta(minutes=59)
+    second.interrupt_abandoned()
+    assert rows(database_url)[0]["status"] == "streaming"
+    clock.now += timedelta(minutes=2)
+    second.interrupt_abandoned()
+    assert rows(database_url)[0]["status"] == "interrupted"
+
+
+@on_sqlite
+def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
+    open_service: Open,
+    server: LLMServer,
+    clock: Clock,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = open_service(server, LIMIT_CONCURRENT_REPLIES=1)
+    told = threading.Semaphore(0)
+
+    def fail(_call: object) -> None:
+        told.release()
+        raise StoreFailed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chat.replies.TRY_AGAIN_AFTER", ())
+        patched.setattr(service._billing.ledger, "end", fail)
+        say(service.temporary, model="openai/echo")
+        assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+        assert told.acquire(timeout=10) and told.acquire(timeout=10)
+    assert [row["status"] for row in rows(database_url)] == ["streaming"] * 2
+    say(service.temporary, model="openai/echo")
+    assert [row["status"] for row in rows(database_url)] == [
+        *("interrupted", "streaming", "complete")
+    ]
+    clock.now += timedelta(minutes=61)
+    service.interrupt_abandoned()
+    assert rows(database_url)[1]["status"] == "interrupted"
+
+
+@on_sqlite
+def test_the_end_of_a_recording_is_written_again_when_it_failed(
+    open_service: Open, server: LLMServer, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = open_service(server)
+    end, told = service._billing.ledger.end, threading.Event()
+    problems = [StoreFailed()]
+
+    def write(call: EndedCall) -> None:
+        if problems:
+            raise problems.pop()
+        end(call)
+        told.set()
+
+    monkeypatch.setattr(service._billing.ledger, "end", write)
+    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    assert told.wait(10)
+    assert rows(database_url)[0]["status"] == "complete"
 
 
 @on_sqlite

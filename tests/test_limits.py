@@ -166,6 +166,20 @@ def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: Script
     second.send(ME, None, Submission("Hi"))
 
 
+@on_sqlite
+def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    provider.hold()
+    first = open_service()
+    first.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    second = open_service(LIMIT_CONCURRENT_REPLIES=1)
+    assert isinstance(refusal(second.temporary), TooManyReplies)
+    first._worker.retire()  # as if it had been killed
+    second.temporary.send(ME, None, Submission("Hi"))
+
+
 def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
     open_service: Open, clock: Clock
 ) -> None:

@@ -21,7 +21,7 @@ from chat.store.schema import AttachmentRow, MessageRow, now
 from chat.tokens import PER_MESSAGE, estimate
 
 Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
-LONGEST_CALL = timedelta(hours=1)  # a process elsewhere that has said nothing since is gone
+LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
 
 
 class LedgerStore:
@@ -85,24 +85,25 @@ class LedgerStore:
                 .values(prompt_tokens=prompt_tokens)
             )
 
-    def end_abandoned(
-        self, is_alive: Callable[[str, datetime], bool], cost: Cost, but_not: str
-    ) -> int:
-        """End the calls that no living process makes and that no stored reply stands for.
+    def end_abandoned(self, is_lost: Callable[[str, str | None], bool | None], cost: Cost) -> int:
+        """End the calls that nobody makes any more and that no stored reply stands for.
 
-        `is_alive(worker, heartbeat)`; `but_not` names the worker who asks. Returns how many.
+        `is_lost(worker, answer_id)` answers None when it cannot know: then a call has as long as
+        the longest may take, since it gives no sign of life. Returns how many.
         """
         stored = select(MessageRow.id).where(
             MessageRow.id == LedgerRow.answer_id, MessageRow.status == Status.STREAMING.value
         )
-        query = select(LedgerRow.id, LedgerRow.worker, LedgerRow.created_at).where(
-            LedgerRow.status == Status.STREAMING.value,
-            LedgerRow.worker != but_not,
-            ~stored.exists(),
-        )
+        columns = (LedgerRow.id, LedgerRow.worker, LedgerRow.answer_id, LedgerRow.created_at)
+        query = select(*columns).where(LedgerRow.status == Status.STREAMING.value, ~stored.exists())
         with reading(self._engine) as session:
             found = session.execute(query).all()
-        gone = [id_ for id_, worker, begun in found if not is_alive(worker, begun)]
+        too_old = self.clock() - LONGEST_CALL
+        gone = []
+        for id_, worker, answer_id, begun in found:
+            known = is_lost(worker, answer_id)
+            if known or (known is None and begun < too_old):
+                gone.append(id_)
         for id_ in gone:
             with writing(self._engine) as session:
                 row = session.get(LedgerRow, id_, with_for_update=True)
