@@ -6,6 +6,7 @@ It knows names, defaults and limits, and nothing of what is done with them.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import tomllib
@@ -120,7 +121,7 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "limit_messages_per_minute": ("LIMIT_MESSAGES_PER_MINUTE", int, 1, None),
     "limit_messages_per_day": ("LIMIT_MESSAGES_PER_DAY", int, 1, None),
     "limit_tokens_per_day": ("LIMIT_TOKENS_PER_DAY", int, 1, None),
-    "limit_dollars_per_day": ("LIMIT_DOLLARS_PER_DAY", float, 0.0001, None),
+    "limit_dollars_per_day": ("LIMIT_DOLLARS_PER_DAY", float, 0.0001, 1_000_000),
     "limit_concurrent_replies": ("LIMIT_CONCURRENT_REPLIES", int, 1, None),
     "limit_instance_messages_per_minute": (
         "LIMIT_INSTANCE_MESSAGES_PER_MINUTE",
@@ -130,7 +131,12 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     ),
     "limit_instance_messages_per_day": ("LIMIT_INSTANCE_MESSAGES_PER_DAY", int, 1, None),
     "limit_instance_tokens_per_day": ("LIMIT_INSTANCE_TOKENS_PER_DAY", int, 1, None),
-    "limit_instance_dollars_per_day": ("LIMIT_INSTANCE_DOLLARS_PER_DAY", float, 0.0001, None),
+    "limit_instance_dollars_per_day": (
+        "LIMIT_INSTANCE_DOLLARS_PER_DAY",
+        float,
+        0.0001,
+        1_000_000,
+    ),
     "limit_instance_concurrent_replies": ("LIMIT_INSTANCE_CONCURRENT_REPLIES", int, 1, None),
     "limit_request_tokens": ("LIMIT_REQUEST_TOKENS", int, 1, None),
     "model_prices": ("MODEL_PRICES", str, None, None),
@@ -217,6 +223,10 @@ def _parse(raw: Any, kind: type) -> Any:
     if isinstance(raw, list | tuple):  # of TOML
         return kind(",".join(str(each).strip() for each in raw))
     return kind(str(raw).strip())
+    value = kind(str(raw).strip())
+    if kind is float and not math.isfinite(value):
+        raise ValueError(raw)
+    return value
 
 
 def gather(secrets: Mapping[str, Any] | None = None, folder: Path | None = None) -> dict[str, Any]:

@@ -76,6 +76,15 @@ def test_every_problem_is_told_at_once() -> None:
         assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "1e300"])
+@pytest.mark.parametrize(
+    "name", ["LIMIT_DOLLARS_PER_DAY", "LIMIT_INSTANCE_DOLLARS_PER_DAY", "CONNECT_TIMEOUT"]
+)
+def test_numbers_without_an_end_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read_settings({name: value})
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "2.01"])
 def test_a_temperature_beyond_all_models_is_a_problem(value: str) -> None:
     with pytest.raises(SettingsError, match="DEFAULT_TEMPERATURE"):
