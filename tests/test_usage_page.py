@@ -115,6 +115,19 @@ def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> Non
     assert not state.stored().switched_off()
 
 
+def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
+    page = admin_page()
+    mine, theirs = page.multiselect(key="switch_off").options[:2]
+    refs = {state.stored().model_label(m.ref): m.ref for m in state.stored().models()}
+    state.stored().switch_off(BOSS, refs[theirs])
+    page.multiselect(key="switch_off").select(mine).run()
+    assert state.stored().switched_off() == {refs[mine], refs[theirs]}
+    page.run()
+    state.stored().switch_off(BOSS, refs[mine], False)
+    page.multiselect(key="switch_off").unselect(theirs).run()
+    assert not state.stored().switched_off()
+
+
 def test_no_cell_of_the_csv_can_be_a_formula() -> None:
     words = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =1", "openai/gpt-5", "a=b"]
     read = csv.reader(

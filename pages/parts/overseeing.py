@@ -129,7 +129,7 @@ def _draw_switches(person: Person) -> None:
         accept_new_options=True,
         placeholder="Choose a model or type provider/model",
         on_change=_switch,
-        args=(person,),
+        args=(person, off - {ALL}),
     )
 
 
@@ -143,8 +143,9 @@ def _switch_all(person: Person) -> None:
     notices.attempt(state.stored().switch_off, person, ALL, is_off)
 
 
-def _switch(person: Person) -> None:
+def _switch(person: Person, drawn: frozenset[str]) -> None:
+    """Do what was clicked: another admin may have switched more since this was `drawn`."""
     service = state.stored()
-    chosen, off = set(st.session_state["switch_off"]), service.switched_off() - {ALL}
-    for ref in chosen ^ off:
+    chosen = frozenset(st.session_state["switch_off"])
+    for ref in chosen ^ drawn:
         notices.attempt(service.switch_off, person, ref, ref in chosen)
