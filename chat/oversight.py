@@ -8,10 +8,11 @@ from __future__ import annotations
 from chat.billing import Billing
 from chat.carrying import Carrying
 from chat.dispatch import Dispatch
-from chat.domain import Person
+from chat.domain import OWN, Person, storable
 from chat.errors import NotFound
 from chat.settings import Settings
 from chat.store import Store
+from chat.switches import ALL, GUIDE
 from chat.usage import UsageReport
 
 MOST_DAYS = 366
@@ -19,10 +20,16 @@ MOST_DAYS = 366
 
 class Oversight(Carrying):
     def __init__(
-        self, settings: Settings, store: Store, dispatch: Dispatch, billing: Billing
+        self,
+        settings: Settings,
+        store: Store,
+        dispatch: Dispatch,
+        billing: Billing,
+        speech_ref: str = "",
     ) -> None:
+        """`speech_ref` names the model that turns speech into text."""
         super().__init__(settings, store, dispatch)
-        self._billing = billing
+        self._billing, self._speech_ref = billing, speech_ref
 
     def usage(self, owner: str, days: int = 30) -> UsageReport:
         """What an owner used in the last `days` days, by day and model."""
@@ -36,10 +43,19 @@ class Oversight(Carrying):
     def switch_off(self, person: Person, ref: str, is_off: bool = True) -> None:
         """Switch a model off for everyone, "*" for all but Guide, or on again. For admins.
 
-        Replies that are being written by it are stopped.
+        Replies that are being written by it are stopped. Raises `Refused` or `UnknownModel`.
         """
         _check_admin(person)
-        self._billing.switches.set_off(ref, is_off=is_off)
+        self._billing.switches.set_off(self._meant(ref) if is_off else ref, is_off=is_off)
+
+    def _meant(self, typed: str) -> str:
+        """The full ref of what an admin typed. Raises `UnknownModel`."""
+        typed = storable(typed).strip()
+        if typed.casefold() == self._speech_ref.casefold():
+            return self._speech_ref
+        if not typed or typed == ALL or typed.startswith((OWN, GUIDE)):
+            return typed
+        return self._dispatch.find(typed).ref
 
     def switched_off(self) -> frozenset[str]:
         """The refs of the models that are switched off; "*" stands for all but Guide."""

@@ -71,7 +71,8 @@ class ChatService(Oversight, Entering):
         billing: Billing,
         transcriber: Transcriber | None = None,
     ) -> None:
-        super().__init__(settings, store, dispatch, billing)
+        speech_ref = transcriber.ref if transcriber else ""
+        super().__init__(settings, store, dispatch, billing, speech_ref)
         self._catalogue, self._transcriber, self._worker = catalogue, transcriber, worker
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None

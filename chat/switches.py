@@ -1,6 +1,6 @@
 """The kill switch and the banner, read from the database so that all processes agree.
 
-Guide is never off: it asks nobody.
+Guide is never off: it asks nobody. A person's own key is theirs: it is off with everything only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from chat.domain import storable
+from chat.domain import OWN, storable
 from chat.errors import Refused, StoreFailed
 from chat.store.switches import SwitchStore
 
@@ -20,12 +20,14 @@ ALL = "*"
 GUIDE = "guide/"
 KEPT = 1.5  # seconds
 LONGEST_BANNER = 500  # characters
+LONGEST_REF = 300
 
 
 class Switches:
     def __init__(self, store: SwitchStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._off: frozenset[str] = frozenset()
+        self._names: frozenset[str] = frozenset()  # the same, as they are compared
         self._banner = ""
         self._fresh_until: float | None = None
         self._lock = threading.Lock()
@@ -38,8 +40,14 @@ class Switches:
     def is_off(self, ref: str) -> bool:
         if ref.startswith(GUIDE):
             return False
-        off = self.off()
-        return bool(off) and (ref in off or ALL in off)
+        self._read()
+        if ALL in self._names:
+            return True
+        return (
+            bool(self._names)
+            and not ref.startswith(OWN)
+            and not _names(ref).isdisjoint(self._names)
+        )
 
     def off(self) -> frozenset[str]:
         self._read()
@@ -50,11 +58,15 @@ class Switches:
         return self._banner
 
     def set_off(self, ref: str, *, is_off: bool) -> None:
-        """Raises `Refused` for Guide."""
-        ref = storable(ref).strip()[:300]
-        if ref.startswith(GUIDE) or not ref:
-            raise Refused("Guide cannot be switched off: it asks nobody and costs nothing.")
-        self._store.set_off(ref, is_off=is_off)
+        """`ref` in full, "provider/model id". Raises `Refused` for what cannot be switched off."""
+        ref = storable(ref).strip()
+        self._forget()
+        same = [each for each in self.off() if _name(each) == _name(ref)]
+        if is_off:
+            _check(ref)
+            same = same or [ref]
+        for each in same:
+            self._store.set_off(each, is_off=is_off)
         self._forget()
         log.info("%s is switched %s", ref, "off" if is_off else "on")
         if is_off:
@@ -76,6 +88,32 @@ class Switches:
                 return
             try:
                 self._off, self._banner = self._store.read()
+                self._names = frozenset(map(_name, self._off))
             except StoreFailed:  # what was known a moment ago holds
                 log.warning("what is switched off could not be read")
             self._fresh_until = now + KEPT
+
+
+def _check(ref: str) -> None:
+    if ref.startswith(GUIDE):
+        raise Refused("Guide cannot be switched off: it asks nobody and costs nothing.")
+    if ref.startswith(OWN):
+        raise Refused("People's own keys are theirs: they are off only while all models are.")
+    if not ref:
+        raise Refused("Name the model that is to be switched off.")
+    if len(ref) > LONGEST_REF:
+        raise Refused(f"The name of a model has at most {LONGEST_REF} characters.")
+
+
+def _name(ref: str) -> str:
+    """A ref without what providers take no notice of."""
+    provider, _, model_id = ref.strip().casefold().partition("/")
+    return f"{provider}/{model_id.removeprefix('models/')}" if model_id else provider
+
+
+def _names(ref: str) -> frozenset[str]:
+    """All names under which a called model may have been switched off: with and without its tag."""
+    name = _name(ref)
+    provider, _, model_id = name.partition("/")
+    bare, colon, _ = model_id.partition(":")
+    return frozenset({name, f"{provider}/{bare}" if colon else f"{name}:latest"})

@@ -360,6 +360,60 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    "spelling",
+    [*("one", "scripted/One", "scripted/models/one", "scripted/one:x", "scripted/Models/ONE:free")],
+)
+def test_no_other_spelling_of_a_model_that_is_off_is_called(
+    open_service: Open, provider: ScriptedProvider, spelling: str
+) -> None:
+    service = open_service()
+    service.switch_off(ADMIN, "scripted/one")
+    with pytest.raises(ModelOff):
+        service.send(ME, None, Submission("Hi"), ReplySettings(spelling))
+    assert not provider.requests
+
+
+def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
+    service = open_service()
+    service.switch_off(ADMIN, "scripted/one:free")
+    is_off = service._billing.switches.is_off
+    assert is_off("scripted/ONE:free")
+    assert not is_off("scripted/one") and not is_off("scripted/one:dear")
+    service.switch_off(ADMIN, "scripted/two:latest")
+    assert is_off("scripted/two") and is_off("scripted/two:latest")
+    assert not is_off("scripted/two:7b")
+
+
+@on_sqlite
+def test_what_an_admin_types_is_switched_off_under_its_full_name(
+    open_service: Open, server: LLMServer
+) -> None:
+    service = open_service(server, TRANSCRIPTION_API_KEY="t")
+    service.switch_off(ADMIN, " echo ")
+    assert service.switched_off() == {"openai/echo"}
+    service.switch_off(ADMIN, "openai/ECHO", False)
+    assert not service.switched_off()
+    for typed in ("own-openai/gpt-5", " ", "x" * 300, "scripted/" + "x" * 300, "guide/guide"):
+        with pytest.raises(Refused):
+            service.switch_off(ADMIN, typed)
+    service.switch_off(ADMIN, "transcription/Whisper-1")
+    assert service.switched_off() == {"transcription/whisper-1"}
+    service.switch_off(ADMIN, "transcription/whisper-1", False)
+    assert not service.switched_off()
+
+
+@on_sqlite
+def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Open) -> None:
+    service = open_service()
+    is_off = service._billing.switches.is_off
+    service.switch_off(ADMIN, "scripted/one")
+    assert not is_off("own-scripted/one") and not is_off("own-openai/one")
+    service.switch_off(ADMIN, "*")
+    assert is_off("own-openai/one") and not is_off("guide/guide")
+
+
+@on_sqlite
 def test_switching_all_off_stops_what_runs_and_leaves_guide(
     open_service: Open, server: LLMServer
 ) -> None:
