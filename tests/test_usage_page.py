@@ -124,7 +124,7 @@ def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
     assert state.stored().switched_off() == {refs[mine], refs[theirs]}
     page.run()
     state.stored().switch_off(BOSS, refs[mine], False)
-    page.multiselect(key="switch_off").unselect(theirs).run()
+    page.multiselect(key="switch_off").unselect(refs[theirs]).run()
     assert not state.stored().switched_off()
 
 
