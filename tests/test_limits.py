@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -338,6 +340,16 @@ def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) 
 )
 def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
     assert when(timedelta(seconds=seconds)) == words
+
+
+def test_no_two_things_wait_for_the_same_lock() -> None:
+    """PostgreSQL locks by number: whoever guesses codes must not hold up who sends messages."""
+    found = [
+        number
+        for file in (Path(__file__).parent.parent / "chat").rglob("*.py")
+        for number in re.findall(r"\b72057594\d\d\b", file.read_text("utf-8"))
+    ]
+    assert len(found) >= 3 and len(set(found)) == len(found)
 
 
 @on_sqlite

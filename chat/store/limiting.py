@@ -29,7 +29,7 @@ from chat.errors import (
 from chat.limits import DAY, MINUTE, Limits, Rules, dollars, when
 from chat.store.ledger_schema import LedgerRow
 
-_INSTANCE = 7205759404  # the name of the lock for all of them
+_INSTANCE = 7205759405  # the name of the lock for all of them
 
 
 @dataclass(frozen=True, slots=True)
