@@ -7,7 +7,7 @@
     │   ├── MessageTooLong
     │   ├── ReplyRunning
     │   ├── NothingToAnswer
-    │   ├── ImportRunning
+    │   ├── ImportRunning  ImportsBusy
     │   ├── TooManyFiles
     │   ├── CannotSee       the model reads no images
     │   ├── NotAllowed  SignInOver  WrongCode  LockedOut
@@ -89,6 +89,11 @@ class NothingToAnswer(Refused):
 class ImportRunning(Refused):
     code = "import_running"
     sentence = "An import of yours is still running. Wait for its end or cancel it, then go on."
+
+
+class ImportsBusy(Refused):
+    code = "imports_busy"
+    sentence = "Many imports are waiting for their turn already. Try again in a few minutes."
 
 
 class TooManyFiles(Refused):

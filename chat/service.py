@@ -410,7 +410,10 @@ class ChatService(Oversight, Entering):
         return None if answer_id is None else self._replies.get(answer_id) is None
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
-        """`import_` in the background: the job tells how far it is. Raises `ImportRunning`."""
+        """`import_` in the background: the job tells how far it is.
+
+        Raises `ImportRunning` or `ImportsBusy`.
+        """
         must_be_somebody(owner)
         job = self._imports.begin(owner)
 

@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 
 from chat import ChatService, open_chat
-from chat.errors import EmptyMessage, ImportRunning
-from chat.jobs import AT_ONCE, ImportJobs, Progress
+from chat.errors import EmptyMessage, ImportRunning, ImportsBusy
+from chat.jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
 from chat.portable.report import Fate, ImportReport
 from tests.chatgpt_samples import export, simple
 from tests.conftest import ScriptedProvider
@@ -55,13 +55,45 @@ def test_the_others_wait_for_their_turn_and_can_be_cancelled_meanwhile() -> None
         thread.start()
         assert begun.acquire(timeout=10)
     threads[-1].start()
-    made[-1].cancel()
     assert made[-1].is_running and made[-1].done == 0
+    made[-1].cancel()
+    assert made[-1].wait(10), "it does not wait for its turn to be cancelled"
+    assert made[0].is_running
     go.set()
     for thread in threads:
         thread.join(10)
     report = made[-1].report
     assert report is not None and report.is_cancelled
+
+
+def nothing(*_: object) -> ImportReport:
+    return ImportReport(())
+
+
+def test_no_more_wait_than_can_be_served() -> None:
+    jobs = ImportJobs()
+    made = [jobs.begin(f"visitor:{number}") for number in range(AT_ONCE + MOST_WAITING)]
+    with pytest.raises(ImportsBusy):
+        jobs.begin(ME)
+    assert jobs.of(ME) is None
+    jobs.run(made[0], nothing)
+    assert jobs.begin(ME).is_running
+
+
+def test_reports_are_kept_for_an_hour_and_only_the_newest() -> None:
+    now = [0.0]
+    jobs = ImportJobs(clock=lambda: now[0])
+    for number in range(MOST_KEPT + 1):
+        now[0] += 1
+        jobs.run(jobs.begin(f"visitor:{number}"), nothing)
+    running = jobs.begin(ME)
+    assert jobs.of("visitor:0") is None
+    assert jobs.of("visitor:1") is not None
+    now[0] += KEPT - 1
+    assert jobs.of(f"visitor:{MOST_KEPT}") is not None
+    now[0] += 1
+    assert jobs.of(f"visitor:{MOST_KEPT}") is None
+    assert jobs.of(ME) is running
 
 
 def test_a_refusal_and_a_fault_end_it_with_a_sentence() -> None:
