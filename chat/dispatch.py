@@ -15,6 +15,7 @@ from typing import TypedDict
 
 from chat.attaching import Attaching
 from chat.billing import Billing, sent_tokens
+from chat.bounds import bounded
 from chat.calls import EndedCall, NewCall
 from chat.context import Fit, as_turns, budget, fit
 from chat.domain import (
@@ -268,7 +269,9 @@ class Dispatch:
             request = self._request(conversation, sent, provider, model, continues=answer.text)
             generation.sent_tokens = sent.used_tokens + answer.tokens
             generation.system_prompt = request.system_prompt
-            stream: AsyncIterator[Delta] = provider.stream(request)
+            stream: AsyncIterator[Delta] = bounded(
+                provider.stream(request), self._max_reply_tokens(conversation.settings)
+            )
         except Exception as error:
             log.exception("reply %s could not be begun", answer.id)
             stream = _failing(error if isinstance(error, ParleyError) else ParleyError())
