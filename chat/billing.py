@@ -10,6 +10,7 @@ from chat.calls import EndedCall, Kind, NewCall
 from chat.domain import Status, is_paid_here
 from chat.generation import Generation
 from chat.limits import Rules, rules_of
+from chat.pace import Pace
 from chat.prices import Prices
 from chat.providers.catalogue import GUIDE
 from chat.settings import Settings
@@ -31,6 +32,9 @@ _UNBILLED = frozenset(
 )
 
 
+KEYS_AT_ONCE, KEYS_A_MINUTE = 3, 10  # that are tried, of all people together
+
+
 class Billing:
     def __init__(
         self, settings: Settings, store: Store, prices: Prices, switches: Switches
@@ -38,6 +42,7 @@ class Billing:
         self.rules: Rules = rules_of(settings)
         self.ledger, self._usage = store.ledger, store.usage
         self.prices, self.switches = prices, switches
+        self.key_looks = Pace(KEYS_AT_ONCE, KEYS_A_MINUTE, self.ledger.clock)
 
     def report(self, owner: str | None, days: int) -> UsageReport:
         """What an owner used, or everyone by owner."""

@@ -7,7 +7,7 @@
     │   ├── MessageTooLong
     │   ├── ReplyRunning
     │   ├── NothingToAnswer
-    │   ├── ImportRunning  ImportsBusy
+    │   ├── ImportRunning  ImportsBusy  KeysBusy
     │   ├── TooManyFiles
     │   ├── CannotSee       the model reads no images
     │   ├── NotAllowed  SignInOver  WrongCode  LockedOut
@@ -94,6 +94,14 @@ class ImportRunning(Refused):
 class ImportsBusy(Refused):
     code = "imports_busy"
     sentence = "Many imports are waiting for their turn already. Try again in a few minutes."
+
+
+class KeysBusy(Refused):
+    code = "keys_busy"
+    sentence = (
+        "Many keys are being tried just now, so the models of yours were not asked for. The "
+        "well-known ones can be used already; for the others try again in a minute."
+    )
 
 
 class TooManyFiles(Refused):

@@ -164,8 +164,21 @@ class ChatService(Oversight, Entering):
         return self._dispatch.own_keys.resolve(f"{own.name}/-", own)[0].models()
 
     def discover_own_models(self, own: OwnKey) -> Future[tuple[Model, ...]]:
-        """The models that the provider tells for a key, some time later, or a `ProviderError`."""
-        return self._replies.submit(self._dispatch.own_keys.discover(own))
+        """The models that the provider tells for a key, some time later, or a `ProviderError`.
+
+        Raises `KeysBusy`.
+        """
+        looks = self._billing.key_looks
+        looks.begin()
+        work = self._dispatch.own_keys.discover(own)
+        try:
+            told: Future[tuple[Model, ...]] = self._replies.submit(work)
+        except ServiceClosed:
+            work.close()
+            looks.end()
+            raise
+        told.add_done_callback(lambda _: looks.end())
+        return told
 
     # --- talking -----------------------------------------------------------------------------
 

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission, open_chat
+from chat.billing import KEYS_A_MINUTE
 from chat.domain import File, Status, Usage
 from chat.errors import (
     DollarsSpent,
     InstanceLimit,
+    KeysBusy,
     NotFound,
     PriceUnknown,
     RequestTooDear,
@@ -26,6 +28,7 @@ from chat.errors import (
     TooManyReplies,
 )
 from chat.limits import when
+from chat.pace import Pace
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider
 from tests.llm_server import LLMServer, Script
@@ -340,6 +343,46 @@ def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) 
 )
 def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
     assert when(timedelta(seconds=seconds)) == words
+
+
+@on_sqlite
+def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta(text="x" * 60_000, reasoning="y" * 10)] * 3)
+    service = open_service(MAX_REPLY_TOKENS=10)
+    answer = service.open(ME, say(service)).messages[-1]
+    assert len(answer.text) + len(answer.reasoning) <= 100_400 < len(answer.text) + 100
+    assert answer.finish_reason == "length" and answer.is_cut
+    assert provider.closed == 1
+
+
+def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock: Clock) -> None:
+    pace = Pace(2, 4, clock)
+    for _ in range(2):
+        pace.begin()
+    with pytest.raises(KeysBusy):
+        pace.begin()
+    for _ in range(2):
+        pace.end()
+        pace.begin()
+    pace.end()
+    with pytest.raises(KeysBusy):
+        pace.begin()
+    clock.now += timedelta(minutes=1)
+    pace.begin()
+
+
+@on_sqlite
+def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) -> None:
+    service = open_service()
+    own = service.own_key("openai", "sk-mine")
+    for _ in range(KEYS_A_MINUTE):
+        service._billing.key_looks.begin()
+        service._billing.key_looks.end()
+    for each in (service, service.temporary):
+        with pytest.raises(KeysBusy):
+            each.discover_own_models(own)
 
 
 def test_no_two_things_wait_for_the_same_lock() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import OTHER
+from chat import OTHER, ParleyError
 from pages.parts import notices, state
 from pages.text import markdown
 
@@ -69,9 +69,13 @@ def _use() -> None:
     if own is None:
         return
     st.session_state[KEY] = ""  # out of the page, and out of the widget's state
-    state.set_own_key(own, service.discover_own_models(own))
+    state.set_own_key(own)
     for model in service.own_models(own)[:1]:
         _choose(model.ref)
+    try:
+        state.set_own_key(own, service.discover_own_models(own))
+    except ParleyError as error:  # the key is in use all the same
+        notices.say(error.sentence, error.code)
 
 
 def _forget() -> None:
