@@ -222,7 +222,6 @@ def _parse(raw: Any, kind: type) -> Any:
         return int(str(raw).replace("_", "").replace(",", ""))
     if isinstance(raw, list | tuple):  # of TOML
         return kind(",".join(str(each).strip() for each in raw))
-    return kind(str(raw).strip())
     value = kind(str(raw).strip())
     if kind is float and not math.isfinite(value):
         raise ValueError(raw)
