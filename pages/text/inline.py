@@ -49,7 +49,6 @@ WORD_INSIDE = re.compile(r":[\w+-]+:", re.ASCII)
 NAME_START = re.compile(r"[^\s!-/:-@\[-`{-~]")
 MATERIAL = re.compile(r"material/")
 PUNCTUATION = re.compile(r"[*_~$:!<>&\\`\[\]-]")
-DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn around what stands behind it
 NEXT_BLOCK = re.compile(r"[-+*#>=~|`\d$]")
 
 
@@ -67,7 +66,7 @@ class Inline:
     def __init__(
         self, text: str, links: dict[str, str], *, has_lines: bool = False, is_end: bool = False
     ) -> None:
-        self.text, self.links = DIRECTION.sub("", text), links
+        self.text, self.links = text, links
         self.has_lines, self.is_end = has_lines, is_end
         self.out: list[str] = []
         self.marks: list[Mark] = []

@@ -34,7 +34,7 @@ MARKED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|\w+);")  # an escape or a cha
 CONTROLS = "".join(map(chr, range(0x21)))
 NAMED = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\.?(?![\w@])")  # looks like a host
 LONGEST_TEXT = 1000  # of a link; no one reads on to see whether another host is named
-HALF_OPEN = re.compile(r"\([^\s!\[\]$`()]*$")
+HALF_OPEN = re.compile(r"\([^\s!\[\]$`()<]*$")
 
 
 def reference(label: str) -> str:

@@ -9,21 +9,22 @@ import re
 from unicodedata import category
 
 from pages.text.diagrams import is_diagram, is_harmless
-from pages.text.inline import DIRECTION, JOINED, NEW, OWN, SPLIT, Inline
+from pages.text.inline import JOINED, NEW, OWN, SPLIT, Inline
 from pages.text.links import DEFINITION, is_allowed, reference
-from pages.text.outline import FENCE, QUOTE, Line, Outline
+from pages.text.outline import BAR, FENCE, QUOTE, Line, Outline
 
 LITERAL = re.compile(
     r"[!-/:-@\[-`{-~](?:(?<=:)(?=[\w/+-])()|(?<=@)(?=\w)()|(?<=[<>=~-])(?=[>=-])())?"
 )
 PARTED = "\0"
+# Right after a definition: its title, or what is no underline and not all read as text.
+TO_DEFINITION = re.compile(r"[\"'(]|(?:=+|-+)[ \t]*$")
 TABLE_RULE = re.compile(r"^[ |:-]*-{3,}[ |:-]*$", re.MULTILINE)
 WWW = re.compile(r"(?<![A-Za-z])(www)(?=\.)", re.IGNORECASE)
+DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn around what stands behind it
 BOM = "\ufeff"
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
-NEEDS_CARE = re.compile(
-    rf"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;|&#|mermaid|{DIRECTION.pattern}", re.IGNORECASE
-)
+NEEDS_CARE = re.compile(r"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;|&#|mermaid", re.IGNORECASE)
 
 
 def typed(block: str) -> str:
@@ -35,6 +36,8 @@ def typed(block: str) -> str:
 
 def safe(text: str) -> str:
     """Markdown for st.markdown that shows `text` as its writer meant it. Linear in its length."""
+    # Before the lines are read, or one would hide a fence; and code too should look as it runs.
+    text = DIRECTION.sub("", text)
     text = text.lstrip(BOM)  # the frontend strips one too, but of what we give it
     if not NEEDS_CARE.search(text) and not text[:1].isspace():
         return text
@@ -45,7 +48,7 @@ def safe(text: str) -> str:
     written: list[str] = []
     first = 0
     while first < len(lines):
-        last = _block_end(outline, first)
+        last = _block_end(lines, outline, first)
         written += _block(lines[first:last], outline[first:last], links, last == len(lines))
         first = last
     # st.markdown dedents and strips, which would make text of code: a line before it prevents that.
@@ -83,14 +86,20 @@ def _outline(lines: list[str]) -> list[Line]:
 def _definitions(lines: list[str], outline: list[Line]) -> dict[str, str]:
     """The destination of each link reference; their lines are marked as nothing to change."""
     found: dict[str, str] = {}
-    before = None
-    for number, (text, read) in enumerate(zip(lines, outline, strict=True)):
+    before = defining = None
+    for number, text in enumerate(lines):
+        read = outline[number]
         starts = read.kind == "text" and read.block != before
-        definition = DEFINITION.match(text, read.at) if starts else None
+        after = outline[number + 1 : number + 2]
+        is_head = any(each.kind == "row" and each.block == read.block for each in after)
+        definition = DEFINITION.match(text, read.at) if starts and not is_head else None
         if definition and is_allowed(definition[2]):
             found.setdefault(reference(definition[1]), definition[2])
             outline[number] = read._replace(kind="definition", block=-1)
+            defining = read.block
             continue
+        if starts and read.block == defining and TO_DEFINITION.match(text, read.at):
+            lines[number] = f"{text[: read.at]}&#{ord(text[read.at])};{text[read.at + 1 :]}"
         before = read.block
     for text in lines:
         if note := re.match(r"[ >]*\[(\^[^\s\[\]]{1,999})\]:", text):
@@ -98,8 +107,10 @@ def _definitions(lines: list[str], outline: list[Line]) -> dict[str, str]:
     return found
 
 
-def _block_end(outline: list[Line], first: int) -> int:
+def _block_end(lines: list[str], outline: list[Line], first: int) -> int:
     last = first + 1
+    if outline[first].kind == "indented":
+        return _indented_end(lines, outline, first)
     while (
         outline[first].kind in {"text", "math", "code"}
         and last < len(outline)
@@ -107,6 +118,18 @@ def _block_end(outline: list[Line], first: int) -> int:
         and outline[last].kind in {outline[first].kind, "row"}
     ):
         last += 1
+    return last
+
+
+def _indented_end(lines: list[str], outline: list[Line], first: int) -> int:
+    """Where indented code ends: blank lines within are part of it."""
+    last = at = first + 1
+    while at < len(outline) and outline[at].inside == outline[first].inside:
+        if outline[at].kind == "indented" and not _has_marker(lines[at][: outline[at].at]):
+            last = at + 1
+        elif outline[at].kind != "blank":
+            break
+        at += 1
     return last
 
 
@@ -119,6 +142,8 @@ def _block(
         return _formula(lines, outline)
     if kind == "code":
         return _code(lines, outline)
+    if kind == "indented":
+        return _indented(lines, outline)
     if kind not in {"text", "heading"}:
         return lines
     rows = [number for number, read in enumerate(outline) if read.kind == "row"]
@@ -133,11 +158,17 @@ def _block(
     for number in range(text_end, len(lines)):
         text, at = lines[number], outline[number].at
         if rows and number != rows[0]:
-            parts = re.split(r"((?<!\\)\|)", text[at:])
-            parts[::2] = [Inline(cell, links).write() for cell in parts[::2]]
-            text = text[:at] + "".join(parts).replace(JOINED, " ")
+            parts = [Inline(cell, links).write() for cell in _cells(text[at:])]
+            text = text[:at] + "|".join(parts).replace(JOINED, " ")
         written.append(text)
     return written
+
+
+def _cells(row: str) -> list[str]:
+    """What stands between the bars of a table's row that are not escaped."""
+    bars = [found.start() for found in BAR.finditer(row) if found[0] == "|"]
+    starts = [0, *(bar + 1 for bar in bars)]
+    return [row[at:stop] for at, stop in zip(starts, [*bars, len(row)], strict=True)]
 
 
 def _code(lines: list[str], outline: list[Line]) -> list[str]:
@@ -150,6 +181,27 @@ def _code(lines: list[str], outline: list[Line]) -> list[str]:
     if is_harmless("\n".join(source)):
         return lines
     return [lines[0][:at] + (fence[1] or fence[2]) + "text", *lines[1:]]
+
+
+def _indented(lines: list[str], outline: list[Line]) -> list[str]:
+    """Indented code between fences.
+
+    Whether an indented line is code depends on what stands before it. Fences say what was read, so
+    that nothing passes as code that the frontend would take for text.
+    """
+    margin = _margin(outline[0])
+    before = lines[0][: outline[0].at]
+    longest = max(map(len, re.findall("`+", "\n".join(lines))), default=0)
+    fence = "`" * max(longest + 1, 3)
+    written = [(before.rstrip(" \t") + " " if _has_marker(before) else margin) + fence]
+    for text, read in zip(lines, outline, strict=True):
+        written.append(margin + " " * read.spare + text[read.at :])
+    return [*written, margin + fence]
+
+
+def _has_marker(before: str) -> bool:
+    """Whether an item or a footnote begins before the content of a line."""
+    return bool(before.strip(" \t>"))
 
 
 def _put_back(content: str, lines: list[str], outline: list[Line]) -> list[str]:

@@ -5,9 +5,10 @@ reads a line at a time. It must not know inline Markdown, Streamlit, or what is 
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pages.text.formulas import NO_FORMULA
+from pages.text.links import DEFINITION, is_allowed
 from pages.text.tags import HTML, HTML_ALONE, HTML_BLOCK
 
 QUOTE, ITEM, NOTE = "quote", "item", "note"
@@ -22,15 +23,19 @@ class Container(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line: its kind (blank, text, row, code, html, rule, math) and where its content starts.
+    """One line: its kind and where its content starts.
 
-    Lines with the same `block` number are one leaf block; `inside` are the containers around it.
+    Kinds: blank, text, heading, rule, row, code (fenced), indented (code too), html, math. Lines
+    with the same `block` number are one leaf block, but each indented line has one of its own;
+    `inside` are the containers around it. `spare` columns of a tab before the content are part of
+    it.
     """
 
     kind: str
     at: int
     block: int
     inside: tuple[Container, ...]
+    spare: int = 0
 
 
 class Leaf(NamedTuple):
@@ -51,14 +56,15 @@ FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")
 BULLET = re.compile(r"(?:[-+*]|(\d{1,9})[.)])(?= |$)")
 FOOTNOTE = re.compile(r"\[\^[^\s\[\]]{1,999}\]:")
 DELIMITERS = re.compile(r"\|?(?> *:?-+:? *\|)*+(?> *:?-+:? *)?+$")
+BAR = re.compile(r"\\[\\|]|\|")  # a bar between cells, or an escape that is none
 DISPLAY = re.compile(r"\$\$(?!\$)|\\\[")
 
 
 def cells(row: str) -> int:
     """How many cells a table row has: the bars that are not escaped and not at its ends."""
-    row = row.strip()
-    bars = len(re.findall(r"(?<!\\)\|", row))
-    return bars + 1 - row.startswith("|") - (row.endswith("|") and not row.endswith("\\|"))
+    row = row.strip(" ")
+    bars = [found.end() for found in BAR.finditer(row) if found[0] == "|"]
+    return len(bars) + 1 - row.startswith("|") - (bool(bars) and bars[-1] == len(row))
 
 
 class Outline:
@@ -71,7 +77,8 @@ class Outline:
         self.redone: list[Line] = []  # a formula that never closed: its lines, read as other text
         self._block = 0
         self._hollow = 0  # depth of a list item that has nothing but its marker so far
-        self._previous = ""  # content of the last line of text
+        self._previous: str | None = ""  # the last line of text, if a table could start with it
+        self._defines = False  # is the open paragraph nothing but definitions of links so far?
         self._knows_formulas = True
         self._formula: list[str] = []  # lines of the open display formula
         self._before = self._state()  # as it was before that formula
@@ -112,15 +119,17 @@ class Outline:
         """The text, or what held an open formula, ends here. May set `redone`."""
         lines, self._formula, self.redone = self._formula, [], []
         if lines:
-            self._block, self.inside, self.leaf, self.top, self._hollow, self._previous = (
-                self._before
-            )
+            self._block, self.inside, self.leaf, self.top, self._hollow, *text = self._before
+            self._previous, self._defines = text
             self._knows_formulas = False
             self.redone = [self._read(line) for line in lines]
             self._knows_formulas = True
 
-    def _state(self) -> tuple[int, tuple[Container, ...], Leaf | None, str, int, str]:
-        return self._block, self.inside, self.leaf, self.top, self._hollow, self._previous
+    def _state(self) -> tuple[Any, ...]:
+        return (
+            *(self._block, self.inside, self.leaf, self.top, self._hollow),
+            *(self._previous, self._defines),
+        )
 
     def _read(self, line: str) -> Line:
         if not line and not self.inside and not self.is_open:
@@ -128,13 +137,13 @@ class Outline:
             return Line("blank", 0, self._block, ())
         flat = line.expandtabs(4) if "\t" in line else line
         kind, column = self._classify(flat)
-        at = column
+        at = width = column
         if flat is not line:
             at = width = 0
             while at < len(line) and width < column:
                 width += 4 - width % 4 if line[at] == "\t" else 1
                 at += 1
-        return Line(kind, at, self._block, self.inside)
+        return Line(kind, at, self._block, self.inside, width - column)
 
     def _classify(self, s: str) -> tuple[str, int]:
         """The kind of the line and the column of its content; moves the state on."""
@@ -164,7 +173,7 @@ class Outline:
             if first - pos >= 4:
                 if lazy and not fresh:
                     break
-                return self._start(inside, None, "code", first)
+                return self._start(inside, None, "indented", pos + 4)
             # To the frontend, what follows another marker on this line interrupts the text too.
             opened = (
                 self._container(s, pos, first, lazy and whole) if len(inside) < DEEPEST else None
@@ -181,10 +190,16 @@ class Outline:
             fresh = True
         if fresh or not (lazy or (whole and self.leaf is TABLE)):
             self._previous = s[first:]
+            self._defines = _is_definition(s, first)
             return self._start(inside, PARAGRAPH, "text", first)
-        if whole and self.leaf is PARAGRAPH and self._is_delimiters(s[first:]):
+        # Neither row of a table's head is indented by four.
+        can_be_head = first - pos < 4
+        is_text = self.leaf is PARAGRAPH
+        if whole and is_text and can_be_head and self._is_delimiters(s[first:]):
             self.leaf = TABLE
-        self._previous = s[first:]
+        if self._defines and self.leaf is PARAGRAPH and not _is_definition(s, first):
+            self._defines = False
+        self._previous = s[first:] if can_be_head else None
         return ("row" if self.leaf is TABLE else "text"), first
 
     def _continue(self, s: str) -> tuple[int, int]:
@@ -260,7 +275,8 @@ class Outline:
             return "code", Leaf("code", re.compile(rf"{mark}{mark[0]}* *$"))
         if char == "<" and (html := self._html(s, first, lazy)):
             return "html", None if html.close and html.close.search(s, first) else html
-        if in_text and UNDERLINE.match(s, first):
+        # Under definitions alone there is no text that it could make a heading of.
+        if in_text and not self._defines and UNDERLINE.match(s, first):
             return "rule", None
         if RULE.match(s, first):
             return "rule", None
@@ -281,6 +297,12 @@ class Outline:
 
     def _is_delimiters(self, s: str) -> bool:
         s = s.rstrip()
-        if not DELIMITERS.match(s) or not ("|" in s or ":" in s):
+        if self._previous is None or not DELIMITERS.match(s) or not ("|" in s or ":" in s):
             return False
         return cells(s) == cells(self._previous)
+
+
+def _is_definition(s: str, first: int) -> bool:
+    """Whether the frontend takes the line, at the start of a paragraph, for a link's address."""
+    found = DEFINITION.match(s, first)
+    return found is not None and is_allowed(found[2])
