@@ -150,7 +150,9 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "frame_ancestors": ("FRAME_ANCESTORS", str, None, None),
     "log_level": ("LOG_LEVEL", str, None, None),
 }
-_ANCESTOR = re.compile(r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::\d+)?")
+_ANCESTOR = re.compile(
+    r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::(?:\d+|\*))?"
+)
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -180,7 +182,7 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
         problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
     problems += _weak_secrets(found.get("access_code"), values.get("auth"))
     ancestors = str(found.get("frame_ancestors", "")).split()
-    if not all(_ANCESTOR.fullmatch(each) for each in ancestors):
+    if ancestors != ["'none'"] and not all(_ANCESTOR.fullmatch(each) for each in ancestors):
         example = "'self' https://*.example.com"
         problems.append(
             f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"

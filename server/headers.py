@@ -19,10 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import file_util
 
 from chat import SettingsError, gather, read_settings
+from server.scheme import is_https
 
 _YEAR = 365 * 24 * 3600
 _SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL | re.I)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_OLDER = {"'self'": "SAMEORIGIN", "'none'": "DENY"}  # the older header knows no list
 _LOOPBACK = re.compile(r"(?:[\w.-]+\.)?localhost|127(?:\.\d+){3}|\[::1\]")
 
 # Allowed: the microphone to dictate with, the clipboard to copy to (and, for those who ask, from).
@@ -89,7 +91,7 @@ class SecurityHeaders:
         self._app = app
         served = Path(file_util.get_static_dir(), "index.html")  # the page of every address
         html = served.read_text("utf-8") if served.is_file() else ""
-        ancestors = " ".join(["'self'", *_other_ancestors()])
+        ancestors = _ancestors()
         self._page = page_policy(script_hashes(html), ancestors)
         self._file = file_policy(ancestors)
         self._headers = {
@@ -99,8 +101,8 @@ class SecurityHeaders:
             "permissions-policy": _PERMISSIONS,
             "cross-origin-resource-policy": "same-origin",
         }
-        if ancestors == "'self'":  # the older header knows no list
-            self._headers["x-frame-options"] = "SAMEORIGIN"
+        if older := _OLDER.get(ancestors):
+            self._headers["x-frame-options"] = older
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,23 +131,25 @@ class SecurityHeaders:
 
     def _for(self, scope: Scope) -> dict[str, str]:
         given = Headers(scope=scope)
-        is_https = scope.get("scheme") == "https" or given.get("x-forwarded-proto") == "https"
+        is_secure = is_https(scope)
         host = given.get("host", "").rpartition(":")[0] or given.get("host", "")
         # Uploaded and generated files; a page below such an address would only be drawn empty.
         is_file = "/media/" in scope["path"]
         wanted = {**self._headers, "content-security-policy": self._file if is_file else self._page}
-        if is_https or _LOOPBACK.fullmatch(host):  # elsewhere browsers complain that it is ignored
+        if is_secure or _LOOPBACK.fullmatch(host):  # elsewhere browsers complain that it is ignored
             wanted["cross-origin-opener-policy"] = "same-origin"
-        if is_https:
+        if is_secure:
             wanted["strict-transport-security"] = f"max-age={_YEAR}"
         return wanted
 
 
-def _other_ancestors() -> list[str]:
-    """Whose pages besides our own may show Parley in a frame."""
+def _ancestors() -> str:
+    """Whose pages may show Parley in a frame: our own always, unless nobody's may."""
     secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
     try:
         named = read_settings(gather(secrets)).frame_ancestors.split()
     except SettingsError:  # the page says so once it is opened
-        return []
-    return [each for each in named if each != "'self'"]
+        named = []
+    if named == ["'none'"]:
+        return "'none'"
+    return " ".join(["'self'", *(each for each in named if each != "'self'")])

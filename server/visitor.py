@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat import is_visitor_cookie
+from server.scheme import is_https
 
 COOKIE = "parley_visitor"
 _YEAR = 365 * 24 * 3600
@@ -16,7 +17,10 @@ _NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/ready
 
 
 class VisitorCookie:
-    """Sets the cookie on page responses, or renews it, so that a year without a visit ends it."""
+    """Sets the cookie on pages, or renews it, so that a year without a visit ends it.
+
+    Other files may be cached for everybody, so it is not on them.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,15 +32,17 @@ class VisitorCookie:
         request = Request(scope)
         known = request.cookies.get(COOKIE, "")
         value = known if is_visitor_cookie(known) else token_urlsafe(32)
-        # Anybody can send this header; a browser then keeps no cookie that came without HTTPS.
-        outside, _, _ = request.headers.get("x-forwarded-proto", "").partition(",")
-        is_secure = request.url.scheme == "https" or outside.strip().lower() == "https"
         cookie = f"{COOKIE}={value}; Max-Age={_YEAR}; Path=/; HttpOnly; SameSite=Lax"
+        cookie += "; Secure" if is_https(scope) else ""
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.append("set-cookie", cookie + ("; Secure" if is_secure else ""))
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("set-cookie", cookie)
+                    # A cache between us would hand one visitor's cookie to all others.
+                    if "no-store" not in headers.get("cache-control", ""):
+                        headers["cache-control"] = "private, no-cache"
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)

@@ -144,8 +144,11 @@ def test_transport_security_is_for_https() -> None:
     assert "strict-transport-security" not in plain
     assert "cross-origin-opener-policy" not in plain  # a browser would complain at each page
     direct = client(base_url="https://example.com").get("/x").headers
-    proxied = client().get("/x", headers={"X-Forwarded-Proto": "https"}).headers
-    for headers in (direct, proxied):
+    proxied = [
+        client().get("/x", headers={"X-Forwarded-Proto": proto}).headers
+        for proto in ("https", "HTTPS", "https,http")
+    ]
+    for headers in (direct, *proxied):
         assert headers["strict-transport-security"].startswith("max-age=")
         assert headers["cross-origin-opener-policy"] == "same-origin"
 
@@ -157,8 +160,38 @@ def test_a_host_can_be_allowed_to_show_parley_in_a_frame(monkeypatch: pytest.Mon
     assert "x-frame-options" not in headers
 
 
+def test_nobody_or_every_port_of_a_host_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAME_ANCESTORS", "'none'")
+    headers = client().get("/x").headers
+    assert headers[_POLICY].endswith("frame-ancestors 'none'")
+    assert headers["x-frame-options"] == "DENY"
+    monkeypatch.setenv("FRAME_ANCESTORS", "http://localhost:*")
+    assert client().get("/x").headers[_POLICY].endswith("'self' http://localhost:*")
+
+
+def test_a_visitors_cookie_is_in_no_shared_cache(served: TestClient) -> None:
+    page = served.get("/")
+    assert "set-cookie" in page.headers
+    assert page.headers["cache-control"] == "private, no-cache"
+    assert served.get("/shared?s=x").headers["cache-control"] == "no-store"
+    served.cookies.clear()
+    picture = served.get("/favicon.png")
+    assert "public" in picture.headers["cache-control"]
+    assert "set-cookie" not in picture.headers
+
+
 @pytest.mark.parametrize(
-    "value", ["*", "https://a; script-src *", "a, b", "'none'", "data:", "a/b"]
+    "value",
+    [
+        "*",
+        "https://a; script-src *",
+        "a, b",
+        "'none' 'self'",
+        "data:",
+        "a/b",
+        "https://a:*8",
+        "a:**",
+    ],
 )
 def test_a_frame_setting_that_is_no_address_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="FRAME_ANCESTORS"):

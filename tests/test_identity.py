@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -236,7 +236,7 @@ def test_the_access_code_is_in_no_log() -> None:
 @pytest.fixture
 def client() -> TestClient:
     async def page(_: Request) -> Response:
-        return PlainTextResponse("page")
+        return HTMLResponse("page")
 
     middleware = [Middleware(VisitorCookie)]
     return TestClient(Starlette(routes=[Route("/", page)], middleware=middleware))
