@@ -5,12 +5,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
     from pages.parts.process import lifespan, on_script_error
-    from server.edge import MIDDLEWARE, ROUTES
+    from pages.parts.state import may_upload
+    from server.edge import ROUTES, middleware
 
     app = st.App(
         __file__,
         routes=ROUTES,
-        middleware=MIDDLEWARE,
+        middleware=middleware(may_upload),
         lifespan=lifespan,
         on_script_error=on_script_error,
     )

@@ -46,6 +46,7 @@ class Settings:
     default_system_prompt: str = ""
     max_files: int = 10  # with one message
     max_file_mb: float = 20.0
+    max_uploads_mb: float = 1000.0  # of one visitor in an hour
     long_paste_characters: int = 4_000  # a longer paste becomes a file; 0: never
     vision_models: str | None = None  # patterns, separated by commas
     text_models: str | None = None
@@ -101,6 +102,7 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "default_system_prompt": ("DEFAULT_SYSTEM_PROMPT", str, None, None),
     "max_files": ("MAX_FILES", int, 1, 100),
     "max_file_mb": ("MAX_FILE_MB", float, 0.001, 200),
+    "max_uploads_mb": ("MAX_UPLOADS_MB", float, 1, None),
     "long_paste_characters": ("LONG_PASTE_CHARACTERS", int, 0, None),
     "vision_models": ("VISION_MODELS", str, None, None),
     "text_models": ("TEXT_MODELS", str, None, None),

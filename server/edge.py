@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -9,6 +11,7 @@ from starlette.routing import Route
 
 from server.headers import SecurityHeaders
 from server.privacy import SharedPrivately
+from server.uploads import Uploads
 from server.visitor import VisitorCookie
 
 
@@ -24,3 +27,8 @@ MIDDLEWARE = [
     Middleware(VisitorCookie),
     Middleware(SharedPrivately),
 ]
+
+
+def middleware(may_upload: Callable[[str], bool]) -> list[Middleware]:
+    """All of it; only the pages know which visitors may upload."""
+    return [*MIDDLEWARE, Middleware(Uploads, may_upload=may_upload)]

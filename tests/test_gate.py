@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from chat import Submission, account
+from chat import Submission, account, visitor
 from chat.entering import GUESSES
 from chat.errors import NotAllowed, SignInOver, WrongCode
 from chat.settings import Settings
@@ -148,3 +148,14 @@ def test_a_secrets_file_that_loses_its_sign_in_opens_no_door() -> None:
     assert "composer" in keys(open_page(**ann()).run())
     stranger = open_page("eve").run()  # without secrets, as when the file is being edited
     assert not stranger.exception and keys(stranger) <= {"sign_in"}
+
+
+def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie = "c" * 43
+    assert state.may_upload("")
+    state.stored().close()
+    st.cache_resource.clear()
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    assert not state.may_upload("") and not state.may_upload(cookie)
+    state.stored().enter(visitor(cookie).owner, CODE)
+    assert state.may_upload(cookie) and not state.may_upload("d" * 43)

@@ -203,6 +203,7 @@ SAFE = {
     "server.enableCORS": True,
     "server.enableStaticServing": False,
     "server.enableAgentApi": False,
+    "server.maxUploadSize": 500,  # an import of that size is offered
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "viewer",

@@ -24,6 +24,7 @@ from chat import (
     Model,
     NotAllowed,
     OwnKey,
+    ParleyError,
     Person,
     ReplySettings,
     SignInOver,
@@ -84,6 +85,16 @@ def person() -> Person:
             return Person("")
         st.session_state["entered"] = found.owner  # until this tab is closed
     return found
+
+
+def may_upload(cookie: str) -> bool:
+    """Whether the visitor with this cookie is let in; with sign-in, only a page can tell."""
+    try:
+        if has_sign_in() or not stored().settings.access_code:
+            return True
+        return bool(cookie) and stored().has_entered(visitor(cookie).owner)
+    except ParleyError:  # the page says what is wrong
+        return False
 
 
 def claimed() -> Person:
