@@ -156,6 +156,22 @@ GOLDEN = {
     "[\u200b](https://h.io)": "[\u200b (h.io)](https://h.io)",
     "[bаnk.com](https://bаnk.com)": "[bаnk.com (xn--bnk-6cd.com)](https://bаnk.com)",
     "[bank.com][r]\n\n[r]: //evil.io": "[bank.com (evil.io)][r]\n\n[r]: //evil.io",
+    **{
+        f"[{name}](https://h.io)": f"[{name}](https://h.io)"
+        for name in (
+            "main.py",
+            "Node.js",
+            "README.md",
+            "src/main.rs",
+            "test_x.sh",
+            "ASP.NET",
+            ".NET",
+        )
+    },
+    **{
+        f"[{name}](https://h.io)": f"[{name} (h.io)](https://h.io)"
+        for name in ("docs.rs", "paypal.com", "www.main.py", "//main.py", "main.py/x", "a.b.js")
+    },
     "https://bank.com@evil.io": (
         r"[https\::small[]//bank.com@evil.io (evil.io)](<https://bank.com@evil.io>)"
     ),

@@ -33,6 +33,16 @@ DEFINITION = re.compile(
 MARKED = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|\w+);")  # an escape or a character reference
 CONTROLS = "".join(map(chr, range(0x21)))
 NAMED = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\.?(?![\w@])")  # looks like a host
+# File names and products that look like hosts. The first endings are no domains, so nothing is
+# called that; the others are countries, so only names that files are given there count.
+FILE = re.compile(
+    r"[\w-]+\.(?:[cm]?[jt]s|[jt]sx|json|toml|ya?ml|txt|csv|xml|pdf|html?|css|go|java|cpp|sql|ipynb|cfg|"
+    r"ini|lock|log|png|jpe?g|gif|svg|docx|xlsx|pptx)"
+    r"|(?:[\w-]*_[\w-]*|main|app|setup|manage|conftest|index|lib|mod|build|install|run|start|test|tests|"
+    r"utils?|config|settings|models|server|client|example|readme|changelog|contributing|license|"
+    r"security)\.(?:py|rs|sh|md)"
+    r"|(?:asp|ado|vb|ml)\.net"
+)
 LONGEST_TEXT = 1000  # of a link; no one reads on to see whether another host is named
 HALF_OPEN = re.compile(r"\([^\s!\[\]$`()<]*$")
 
@@ -111,8 +121,19 @@ def note_on(shown: str, target: str) -> str:
     if not any(c.isalnum() or category(c) == "So" for c in text):
         return host
     own = host.removeprefix("www.")
-    named = (name.strip(".-").removeprefix("www.") for name in NAMED.findall(text))
+    named = (
+        found[0].strip(".-").removeprefix("www.")
+        for found in NAMED.finditer(text)
+        if not _is_file(text, found)
+    )
     return "" if all(name == own or own.endswith(f".{name}") for name in named) else host
+
+
+def _is_file(text: str, found: re.Match[str]) -> bool:
+    """Whether what looks like a host is called as files are, and is in no address."""
+    before, after = text[: found.start()], text[found.end() : found.end() + 1]
+    is_address = before.endswith(("//", "@", ".")) or after in {"/", "\\", "?"}
+    return not is_address and FILE.fullmatch(found[0].rstrip(".")) is not None
 
 
 def skip(text: str, at: int) -> int:
