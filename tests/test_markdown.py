@@ -164,6 +164,7 @@ GOLDEN = {
             "README.md",
             "src/main.rs",
             "test_x.sh",
+            "app.py#L5",
             "ASP.NET",
             ".NET",
         )
