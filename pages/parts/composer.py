@@ -17,18 +17,15 @@ def draw(view: View | None) -> None:
     if not is_busy:
         notices.forget(ReplyRunning.code)
     with st.bottom:
-        # Each in a place of its own: what comes and goes must not move the recorder, which the
-        # browser would load anew.
-        with st.container():
+        # In a place of their own: what comes and goes must not move the recorder, which the browser
+        # would load anew.
+        with st.container(gap="small"):
             notices.draw()
-        with st.container():
             if view is not None and is_busy:
                 live.draw_stop(view.conversation.id)
             else:
                 st.empty()
-        with st.container():
             voice.draw_progress(is_busy=is_busy)
-        with st.container():
             tray.draw(_send_draft, is_busy=is_busy)
         with st.container(
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
