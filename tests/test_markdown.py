@@ -206,6 +206,8 @@ GOLDEN = {
     "a\n    b\n|---|\n    ![c](//h.io)": "a\n    b\n|---|\n    [c (h.io)](//h.io)",
     r"a\\|b" + "\n|---|\n<x>\n![c](//h.io)": r"a\\|b" + "\n|---|\n<x>\n[c (h.io)](//h.io)",
     "a\n|---|\n" + r"| `\\| ![b](//h.io)`": "a\n|---|\n" + r"| `\\| [b (h.io)](//h.io)`",
+    "> `a\n<x>\n![b](//h.io)`": "> `a\n> <x>\n![b](//h.io)`",
+    "- `a\n</x>\n![b](//h.io)`": "- `a\n  </x>\n![b](//h.io)`",
     "\u202e```mermaid\nA[//h.io]\n```": "```text\nA[//h.io]\n```",
     "say [r](<vscode:a>b": r"say [r](\<vscode\:a>b",
     "a:b\r\nc": "a\\:b\nc",

@@ -213,7 +213,12 @@ def _put_back(content: str, lines: list[str], outline: list[Line]) -> list[str]:
             written += ["\n", _margin(outline[number])]
         elif part in (OWN, JOINED):
             number += 1
-            written.append(" " if part == JOINED else "\n" + lines[number][: outline[number].at])
+            read = outline[number]
+            before = lines[number][: read.at]
+            if lines[number].startswith("<", read.at):
+                # A tag alone would end a paragraph that goes on without its container's mark.
+                before = _margin(read)
+            written.append(" " if part == JOINED else "\n" + before)
         else:
             written.append(part)
     return ["".join(written)]
