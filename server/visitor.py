@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from secrets import token_urlsafe
 
 from starlette.datastructures import MutableHeaders
@@ -19,6 +20,7 @@ _NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/ready
 class VisitorCookie:
     """Sets the cookie on pages, or renews it, so that a year without a visit ends it.
 
+    Also where the browser has the page already (304): it may have lost the cookie and not the page.
     Other files may be cached for everybody, so it is not on them.
     """
 
@@ -38,7 +40,8 @@ class VisitorCookie:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
+                is_known = message["status"] == 304 and not PurePosixPath(scope["path"]).suffix
+                if is_known or headers.get("content-type", "").startswith("text/html"):
                     headers.append("set-cookie", cookie)
                     # A cache between us would hand one visitor's cookie to all others.
                     if "no-store" not in headers.get("cache-control", ""):

@@ -238,8 +238,17 @@ def client() -> TestClient:
     async def page(_: Request) -> Response:
         return HTMLResponse("page")
 
+    async def unchanged(_: Request) -> Response:
+        return Response(status_code=304)
+
     middleware = [Middleware(VisitorCookie)]
-    return TestClient(Starlette(routes=[Route("/", page)], middleware=middleware))
+    routes = [Route("/", page), Route("/history", unchanged), Route("/icon.png", unchanged)]
+    return TestClient(Starlette(routes=routes, middleware=middleware))
+
+
+def test_a_browser_that_has_the_page_and_no_cookie_gets_one(client: TestClient) -> None:
+    assert COOKIE in client.get("/history").headers["set-cookie"]
+    assert "set-cookie" not in client.get("/icon.png").headers
 
 
 @pytest.mark.parametrize(
