@@ -87,9 +87,9 @@ def _facts(message: Message) -> str:
         facts.append(f"{message.total_ms / 1000:.1f} s")
     if message.usage is not None:
         about = "" if message.usage.is_reported else "≈ "
-        facts.append(f"{about}{message.usage.completion_tokens:,} tokens")
+        facts.append(about + _tokens(message.usage.completion_tokens))
     elif message.tokens:
-        facts.append(f"{'' if message.is_exact else '≈ '}{message.tokens:,} tokens")
+        facts.append(("" if message.is_exact else "≈ ") + _tokens(message.tokens))
     return " · ".join(facts)
 
 
@@ -155,3 +155,7 @@ def _restore(message_id: str) -> None:
 def _delete(message_id: str) -> None:
     if notices.succeeds(state.service().delete_message, state.owner(), message_id):
         notices.offer_undo("Message deleted.", "undelete_message", message_id)
+
+
+def _tokens(count: int) -> str:
+    return "1 token" if count == 1 else f"{count:,} tokens"

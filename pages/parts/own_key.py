@@ -81,12 +81,20 @@ def _use() -> None:
 def _forget() -> None:
     own = state.own_key()
     state.set_own_key(None)
-    chosen = state.draft_settings().model or ""
-    if own is not None and chosen.startswith(f"{own.name}/"):
-        state.change_draft_settings(model=None)
+    if own is not None and _chosen().startswith(f"{own.name}/"):
+        _choose(None)
 
 
-def _choose(ref: str) -> None:
+def _chosen() -> str:
+    """The model of what is in view."""
+    settings = state.draft_settings()
+    if conversation := state.conversation_id():
+        found = notices.quietly(state.service().settings_of, state.owner(), conversation)
+        settings = found or settings
+    return settings.model or ""
+
+
+def _choose(ref: str | None) -> None:
     if (conversation := state.conversation_id()) is None:
         state.change_draft_settings(model=ref)
     else:

@@ -47,10 +47,10 @@ def _draw_navigation() -> None:
     )
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Temporary",
+            "**Temporary**" if state.is_temporary() else "Temporary",
             key="new_temporary",
             icon=":material/timer:",
-            type="secondary" if state.is_temporary() else "tertiary",
+            type="tertiary",
             on_click=_new_temporary,
         )
         st.button(

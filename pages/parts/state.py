@@ -184,6 +184,19 @@ def show_conversation(conversation: str | None) -> None:
         st.query_params["c"] = conversation
 
 
+def note_seen() -> None:
+    """Remember what is in view, for the way back from other screens."""
+    names = ("c", "temporary")
+    st.session_state["last_seen"] = {
+        name: st.query_params[name] for name in names if name in st.query_params
+    }
+
+
+def last_seen() -> dict[str, str]:
+    """The part of the address that leads back to it."""
+    return dict(st.session_state.get("last_seen", {}))
+
+
 def window() -> int:
     return int(st.session_state.get("window", WINDOW))
 

@@ -17,6 +17,7 @@ if wanted := state.conversation_id():
     except ParleyError as error:  # the address stays: loading the page again may help
         notices.say(error.sentence)
 
+state.note_seen()
 announcer.draw(view)
 scroll.draw()
 sidebar.draw(view)

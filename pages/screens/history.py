@@ -5,7 +5,7 @@ import tempfile
 import streamlit as st
 
 from chat import Fate, ImportReport
-from pages.parts import notices, search, state
+from pages.parts import back, notices, search, state
 from pages.text import markdown
 
 service, owner = state.stored(), state.owner()
@@ -74,7 +74,7 @@ def draw_report(report: ImportReport) -> None:
             st.caption(f"… and {len(report.items) - _SHOWN:,} more")
 
 
-st.page_link("pages/screens/conversation.py", label="Back to the chat", icon=":material/chat:")
+back.draw()
 st.header("History", anchor=False)
 notices.draw()
 search.draw_page()

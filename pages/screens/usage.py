@@ -3,11 +3,11 @@
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import figures, notices, overseeing, state
+from pages.parts import back, figures, notices, overseeing, state
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
-st.page_link("pages/screens/conversation.py", label="Back to the chat", icon=":material/chat:")
+back.draw()
 st.header("Usage", anchor=False)
 notices.draw()
 days = (

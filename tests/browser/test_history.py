@@ -110,6 +110,9 @@ def test_everything_is_carried_out_and_in_again_and_nothing_is_doubled(
     server.next(Script(text="Blue."))
     chat.ask("Which colour?")
     chat.page.get_by_role("link", name="History").click()
+    chat.page.get_by_role("link", name="Back to the chat").click()
+    expect(chat.answers).to_contain_text("Blue.")
+    chat.page.get_by_role("link", name="History").click()
     chat.press("export_all")
     with chat.page.expect_download() as download:
         chat.button("download_all").click()

@@ -81,6 +81,7 @@ def test_a_typed_key_never_comes_back(chat: Chat, server: LLMServer, app: AppSer
 
 
 def test_a_key_can_be_forgotten(chat: Chat, server: LLMServer) -> None:
+    chat.ask("first")  # its conversation changes to the key's model, and back
     chat.show_all_settings()
     chat.key("own_key").locator("input").fill(MINE)
     chat.press("use_own_key")

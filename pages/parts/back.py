@@ -1,0 +1,16 @@
+"""The way back from another screen to the conversation that was in view."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import state
+
+
+def draw() -> None:
+    st.page_link(
+        "pages/screens/conversation.py",
+        label="Back to the chat",
+        icon=":material/chat:",
+        query_params=state.last_seen(),
+    )
