@@ -183,7 +183,9 @@ class LimitReached(Refused):
 
 class TooManyMessages(LimitReached):
     code = "too_many_messages"
-    template = "You have sent {limit} messages within {span}, the most there can be. Go on {when}."
+    template = (
+        "You have sent {limit} messages within {span}, the most allowed. You can send again {when}."
+    )
 
 
 class TooManyReplies(LimitReached):
@@ -316,9 +318,7 @@ class LockedOut(Refused):
 
     def __init__(self, until: datetime) -> None:
         self.until = until
-        super().__init__(
-            f"There were too many wrong access codes. It is possible again at {until:%H:%M} UTC."
-        )
+        super().__init__(f"There were too many wrong access codes. Try again at {until:%H:%M} UTC.")
 
 
 _ABOUT_FILES: list[type[Refused]] = [TooManyFiles, CannotSee, FileRefused]

@@ -101,7 +101,7 @@ def test_too_many_wrong_codes_say_when_to_try_again(monkeypatch: pytest.MonkeyPa
     for _ in range(GUESSES):
         enter(page, "wrong")
     enter(page, CODE)
-    assert "It is possible again at" in said(page) and "composer" not in keys(page)
+    assert "Try again at" in said(page) and "composer" not in keys(page)
 
 
 def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:

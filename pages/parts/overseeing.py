@@ -109,7 +109,7 @@ def _draw_switches(person: Person) -> None:
     off = service.switched_off()
     st.subheader("Kill switch", anchor=False)
     st.caption(
-        "What is switched off is called no more, and replies being written are stopped. "
+        "A switched-off model is not called, and its running replies are stopped. "
         "Guide stays: it asks nobody."
     )
     _show("switch_off_all", ALL in off)

@@ -10,7 +10,7 @@ import streamlit as st
 from chat import Conversation
 from pages.parts import notices, state
 
-_TIMES = {"For ever": None, "For a day": 1, "For a week": 7, "For a month": 30}
+_TIMES = {"Forever": None, "For a day": 1, "For a week": 7, "For a month": 30}
 
 
 def draw(conversation: Conversation) -> None:
@@ -30,7 +30,7 @@ def draw(conversation: Conversation) -> None:
     link = st.session_state.get("share_link", {}).get(conversation.id)
     if link:
         st.code(link, language=None, wrap_lines=True)
-        st.caption("It is shown this once: copy it now.")
+        st.caption("It is shown only once: copy it now.")
     for share in notices.quietly(state.service().shares, state.owner(), conversation.id) or []:
         with st.container(horizontal=True, vertical_alignment="center"):
             until = f", until {share.expires_at:%d %b %Y}" if share.expires_at else ""

@@ -17,7 +17,7 @@ _SHORTCUTS = """
 | Ctrl + K | Search |
 | Ctrl + Enter | Send an edited message |
 
-On a Mac, Cmd stands for Ctrl.
+On a Mac, use Cmd instead of Ctrl.
 """
 
 
