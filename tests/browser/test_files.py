@@ -127,8 +127,8 @@ def test_files_are_sent_again_and_go_with_the_conversation(
     assert "swordfish" in sent(server)
     chat.edit("And now?")
     expect(chat.questions).to_contain_text("And now?")
+    server.wait_for_requests(3)
     chat.wait_done()
-    assert len(server.requests) == 3
     assert "swordfish" in sent(server)
     chat.reload()
     with chat.page.expect_download() as download:
