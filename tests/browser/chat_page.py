@@ -125,6 +125,8 @@ class Chat:
 
     def press(self, key: str) -> None:
         self.button(key).click()
+        if key == "new_chat":  # what is drawn for the last time would be counted
+            expect(self.messages).to_have_count(0)
 
     def send(self, text: str) -> None:
         self.composer.fill(text)

@@ -19,14 +19,12 @@ Gate = Callable[[], threading.Event]
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "phone": {
+    "light phone": {
         "color_scheme": "light",
         "viewport": {"width": 390, "height": 844},
         "has_touch": True,
     },
-    "dark phone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
 }
 STILL = """() => document.getAnimations().every((animation) =>
   animation.playState !== "running" || animation.effect.getTiming().iterations === Infinity)"""
