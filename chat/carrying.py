@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import BinaryIO
 
+from chat import library
 from chat.errors import NotFound, ProviderError, Refused
 from chat.identity import must_be_somebody
-from chat.library import Library
 from chat.portable import archive
 from chat.portable.exporting import Export, Form, export, export_call
 from chat.portable.importing import import_file
@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 def _quiet(_done: int, _total: int) -> None: ...
 
 
-class Carrying(Library):
+class Carrying(library.Library):
     def export(self, owner: str, conversation_id: str, form: Form) -> Export:
         """A conversation in one of the forms people take it away in.
 

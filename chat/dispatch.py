@@ -221,14 +221,11 @@ class Dispatch:
         try:
             if self._is_apart:
                 self._billing.ledger.add(call)
-            try:
-                yield generation, self._new_answer(generation.answer_id, model.ref, call)
-            except BaseException:
-                if self._is_apart:
-                    self._billing.ledger.drop(call.id)
-                raise
-        except BaseException:
+            yield generation, self._new_answer(generation.answer_id, model.ref, call)
+        except BaseException:  # whatever ends it, also Streamlit ending the script: nothing is left
             self.replies.release(generation)
+            if self._is_apart:
+                self._billing.ledger.drop(call.id)
             raise
 
     def _new_answer(self, answer_id: str, model: str, call: NewCall) -> NewAnswer:

@@ -154,3 +154,15 @@ def _seconds(ms: int | None) -> str:
 def _pace(line: UsageLine) -> str:
     pace = line.tokens_a_second
     return "–" if pace is None else f"{pace:,.0f}"
+
+
+def offer_csv(report: UsageReport, label: str, name: str, key: str) -> None:
+    st.download_button(
+        label,
+        data=csv_file(report),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=key,
+        icon=":material/download:",
+        on_click="ignore",
+    )

@@ -24,14 +24,8 @@ def draw(person: Person, days: int) -> None:
     with st.container(key="usage_everyone"):
         _draw_people(report)
         _draw_errors(report)
-        st.download_button(
-            "Download everyone's as CSV",
-            data=figures.csv_file(report),
-            file_name="parley-usage-everyone.csv",
-            mime="text/csv",
-            key="usage_everyone_csv",
-            icon=":material/download:",
-            on_click="ignore",
+        figures.offer_csv(
+            report, "Download everyone's as CSV", "parley-usage-everyone", "usage_everyone_csv"
         )
     _draw_banner(person)
     _draw_switches(person)

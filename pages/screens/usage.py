@@ -31,15 +31,7 @@ if report.lines:
     figures.draw_chart(report, "usage_chart")
     with st.container(key="usage_table"):
         figures.draw_table(report)
-    st.download_button(
-        "Download as CSV",
-        data=figures.csv_file(report),
-        file_name="parley-usage.csv",
-        mime="text/csv",
-        key="usage_csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    figures.offer_csv(report, "Download as CSV", "parley-usage", "usage_csv")
     st.caption(
         "Days are those of UTC. Deleted conversations count: what they cost was spent. "
         "Guide and models on this machine cost nothing."
