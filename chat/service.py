@@ -106,7 +106,10 @@ class ChatService(Oversight, Entering):
     # --- looking -----------------------------------------------------------------------------
 
     def open(self, owner: str, conversation_id: str, window: int = 40) -> View:
-        """The conversation as it stands, with the newest `window` messages of its path."""
+        """The conversation as it stands, with the newest `window` messages of its path.
+
+        There are up to 7 more, so that what is first in view does not change with each message.
+        """
         # What runs is read first: if it ends while the rest is read, the page still waits for it
         # and draws again.
         running = self._store.messages.running(owner, conversation_id)

@@ -10,6 +10,8 @@ from chat.dispatch import Dispatch
 from chat.domain import Conversation, Message, Versions
 from chat.store import Store
 
+STEP = 8  # messages
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -47,8 +49,16 @@ def look_at(
     running: Sequence[str],
     window: int,
 ) -> View:
-    """The newest `window` messages of the path in view; `running` was read before the rest."""
-    newest = store.messages.path(conversation.owner, conversation.id, conversation.leaf_id, window)
+    """The newest `window` messages of the path in view; `running` was read before the rest.
+
+    Up to `STEP - 1` more come with them: what is first in view stays so for a few messages, and
+    what stands on a page does not move with each one.
+    """
+    newest = store.messages.path(
+        conversation.owner, conversation.id, conversation.leaf_id, window + STEP - 1
+    )
+    if newest:
+        newest = newest[: window + (newest[0].depth + 1) % STEP]
     versions = store.messages.versions(newest)
     # A deleted version is still drawn, as a line, where it is the way to the others.
     shown = tuple(

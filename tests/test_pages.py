@@ -329,3 +329,39 @@ def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
     assert texts(resumed) == ["Hello", text_of(9).strip()]
     assert shown
     assert blanked == []
+
+
+def test_what_stands_there_is_not_drawn_again_while_a_reply_is_followed(
+    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, drawn = threading.Event(), list[str]()
+    server.next(Script(text="Blue."), Script(text="Red.", gate=held))
+    send(page, "Which colour?")
+
+    def notice(context: ScriptRunContext, message: ForwardMsg) -> None:
+        drawn.append(message.delta.new_element.markdown.body.strip())
+        if "Thinking" in drawn[-1]:
+            held.set()
+        enqueue(context, message)
+
+    enqueue = ScriptRunContext.enqueue
+    monkeypatch.setattr(ScriptRunContext, "enqueue", notice)
+    send(page, "And now?")
+    assert texts(page) == ["Which colour?", "Blue.", "And now?", "Red."]
+    # Once when the reply is over; the new question also while it is followed.
+    assert (drawn.count("Blue."), drawn.count("And now?")) == (1, 2)
+
+
+def test_what_changed_above_a_running_reply_is_drawn_again(
+    page: AppTest, server: LLMServer
+) -> None:
+    server.next(*(Script(text=text) for text in ("Blue.", "Red.", "Green.")))
+    send(page, "Which colour?")
+    send(page, "And now?")
+    first = keys(page, "retry")[0]
+    page.button(key=first).click().run()
+    assert texts(page) == ["Which colour?", "Green."]
+    page.button(key=keys(page, "version_prev")[-1]).click().run()
+    assert texts(page) == ["Which colour?", "Blue.", "And now?", "Red."]
+    send(page, "And then?")
+    assert texts(page)[:4] == ["Which colour?", "Blue.", "And now?", "Red."]

@@ -53,51 +53,57 @@ def wait(answer_id: str) -> None:
         state.beat()
 
 
-def draw(answer: Message, place: str) -> None:
-    """Draw a running reply as it comes, where `transcript` draws a finished one.
+class Running:
+    """A running reply, drawn where `transcript` draws a finished one: what there is, at once.
 
-    `place` names it, to clear what an earlier, longer reply left there.
+    `follow` draws the rest as it comes. `place` names it, to clear what an earlier, longer reply
+    left there.
     """
-    reply = _Reply(state.service().follow(state.owner(), answer.id))
-    _draw_thinking(reply)
-    text = st.container()
-    st.empty()  # the actions come when the reply is over
-    with text:
-        known = [markdown.safe(block) for block in reply.known()]
-        cells = [st.markdown(block) for block in known]  # what is there does not vanish meanwhile
-        cells += [st.empty() for _ in range(state.drawn(place) - len(cells))]
-        count, filled = 0, len(known)
+
+    def __init__(self, answer: Message, place: str) -> None:
+        self._place = place
+        self._reply = _Reply(state.service().follow(state.owner(), answer.id))
+        known = [markdown.safe(block) for block in self._reply.known()]
+        self._thinking, self._text = st.empty(), st.container()
+        st.empty()  # the actions come when the reply is over
+        if not known:
+            self._thinking.markdown(":gray[:shimmer[Thinking…]]")
+        with self._text:
+            self._cells = [st.markdown(block) for block in known]  # it does not vanish meanwhile
+            self._cells += [st.empty() for _ in range(state.drawn(place) - len(known))]
+        self._filled = len(known)
+
+    def follow(self) -> None:
+        self._draw_thinking()
+        count, cells, reply = 0, self._cells, self._reply
         while not reply.is_done:
             if count == len(cells):
-                cells.append(st.empty())
-            if count < filled:
+                cells.append(self._text.empty())
+            if count < self._filled:
                 _go_on(cells[count], reply.block())
             else:
                 cells[count].write_stream(reply.block())
-            filled = max(filled, count + 1)
+            self._filled = max(self._filled, count + 1)
             count += reply.block_is_done
-        state.set_drawn(place, max(count, len(cells)))
+        state.set_drawn(self._place, max(count, len(cells)))
+
+    def _draw_thinking(self) -> None:
+        status = inner = None
+        for reasoning in self._reply.thinking():
+            if status is None or inner is None:
+                status = self._thinking.status(":shimmer[Thinking…]", type="compact")
+                inner = status.empty()
+            inner.markdown(markdown.safe(reasoning[-THINKING_SHOWN:]))
+        if status is None:
+            self._thinking.empty()
+        else:
+            status.update(label="Thought", state="complete")
 
 
 def _go_on(cell: DeltaGenerator, pieces: Iterator[str]) -> None:
     """Stream into a cell that shows text; `write_stream` would empty it first, for all to see."""
     for text in accumulate(pieces):
         cell.markdown(text)
-
-
-def _draw_thinking(reply: _Reply) -> None:
-    place = st.empty()
-    place.markdown(":gray[:shimmer[Thinking…]]")
-    status = inner = None
-    for reasoning in reply.thinking():
-        if status is None or inner is None:
-            status = place.status(":shimmer[Thinking…]", type="compact")
-            inner = status.empty()
-        inner.markdown(markdown.safe(reasoning[-THINKING_SHOWN:]))
-    if status is None:
-        place.empty()
-    else:
-        status.update(label="Thought", state="complete")
 
 
 class _Reply:
@@ -107,22 +113,25 @@ class _Reply:
         self._pieces = pieces
         self._splitter = blocks.Splitter()
         self._finished: deque[str] = deque()
-        self._is_over = False
+        self._reasoning = ""
+        self._is_over = self._has_text = False
         self.block_is_done = False
+        self._read()  # all there is, without waiting
 
     @property
     def is_done(self) -> bool:
         return self._is_over and not self._finished and self.block_is_done
 
-    def _read(self) -> Piece:
+    def _read(self) -> None:
         state.beat()
         piece = next(self._pieces, None)
         if piece is None:
             self._is_over = True
-            return Piece()
+            return
+        self._reasoning += piece.reasoning
         if piece.text:
+            self._has_text = True
             self._finished.extend(self._splitter.feed(piece.text))
-        return piece
 
     def known(self) -> list[str]:
         """The blocks so far, the open one included."""
@@ -130,14 +139,14 @@ class _Reply:
 
     def thinking(self) -> Iterator[str]:
         """The thinking so far, each time it grew, until the first text or the end."""
-        reasoning = ""
-        while not self._is_over:
-            piece = self._read()
-            if piece.reasoning:
-                reasoning += piece.reasoning
-                yield reasoning
-            if piece.text:
+        told = 0
+        while True:
+            if len(self._reasoning) > told:
+                told = len(self._reasoning)
+                yield self._reasoning
+            if self._has_text or self._is_over:
                 return
+            self._read()
 
     def block(self) -> Iterator[str]:
         """The open block as it grows, ready to draw, until it is finished.

@@ -17,6 +17,7 @@ _SCREENS = Path(__file__).parents[1] / "screens"
 
 def run() -> None:
     """Draw the screen that the URL asks for."""
+    state.begin_run()
     st.set_page_config(page_title="Parley", page_icon=str(_ICON), layout="centered")
     st.html(_STYLE)
     try:

@@ -7,7 +7,7 @@ touches `st.session_state` by names of its own.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ from chat import (
 )
 
 VISITOR_COOKIE = "parley_visitor"
-WINDOW = 20  # messages drawn at first; "show earlier" adds as many
+WINDOW = 16  # messages drawn at first, and a few more; "show earlier" adds as many
 LISTED = 8  # conversations listed at first
 
 
@@ -292,6 +292,20 @@ def drawn(place: str) -> int:
 
 def set_drawn(place: str, count: int) -> None:
     st.session_state.setdefault("drawn", {})[place] = count
+
+
+def begin_run() -> None:
+    """Only what the run right before this one has drawn, to its end, is still there."""
+    st.session_state["before"] = st.session_state.pop("in_view", ())
+
+
+def kept() -> tuple[Hashable, ...]:
+    """How each message looks that is still there from the last run."""
+    return tuple(st.session_state.get("before", ()))
+
+
+def keep(looks: tuple[Hashable, ...]) -> None:
+    st.session_state["in_view"] = looks
 
 
 def beat() -> None:

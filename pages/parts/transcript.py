@@ -3,9 +3,13 @@
 Streamlit keeps the elements of the last run until the new one ends, and a run that follows a
 reply ends late. So every message stands in a slot of its own with the same places (mark,
 message: thinking, text, actions), and slots no longer used are emptied before anyone waits.
+For the same reason a run that follows a reply need not draw what stands there already: a question
+and the beginning of its answer are in view before anything else is drawn again.
 """
 
 from __future__ import annotations
+
+from collections.abc import Hashable
 
 import streamlit as st
 
@@ -16,8 +20,11 @@ from pages.text import blocks, markdown
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
 
 
-def draw(view: View) -> None:
-    """Draw the window of newest messages, and what is said between and below them."""
+def draw(view: View) -> live.Running | None:
+    """Draw the window of newest messages, and what is said between and below them.
+
+    Returns the running reply in view, which waits to be followed.
+    """
     with st.container(key="transcript"):
         if view.older:
             st.button(
@@ -38,10 +45,31 @@ def draw(view: View) -> None:
             outcome.draw_below(view)
     else:
         st.empty()
+    there = state.kept() if view.live else ()
+    running = None
     for number, (slot, message) in enumerate(zip(slots, view.messages, strict=True)):
+        looks = _looks(view, message)
+        if looks is not None and there[number : number + 1] == (looks,):
+            continue
         with slot:
             _draw_mark(view, message)
-            _draw_message(view, message, place=f"slot {number}")
+            running = _draw_message(view, message, place=f"slot {number}")
+    return running
+
+
+def keep(view: View) -> None:
+    """Remember what this run has drawn, now that it ends."""
+    state.keep(tuple(_looks(view, message) for message in view.messages))
+
+
+def _looks(view: View, message: Message) -> Hashable:
+    """All that the look of a finished message depends on; None if it is to be drawn anew."""
+    is_plain = not (message.is_live or message.is_deleted or message.failure)
+    if not is_plain or message.attachments or message.id == state.editing():
+        return None
+    is_cut = message.is_cut and message.id == view.messages[-1].id
+    mark = view.marks.get(message.id) or (_is_first_sent(view, message) and view.context.left_out)
+    return message.id, view.versions[message.id], mark, is_cut
 
 
 def draw_empty() -> None:
@@ -70,14 +98,18 @@ def _draw_mark(view: View, message: Message) -> None:
     left_out = view.context.left_out
     if mark := view.marks.get(message.id):
         outcome.draw_clear_mark(view.conversation.id, mark)
-    elif left_out and message.id == view.context.begins_at_id:
+    elif _is_first_sent(view, message):
         were = "message is" if left_out == 1 else "messages are"
         st.caption(f"{left_out} earlier {were} not sent to the model", text_alignment="center")
     else:
         st.empty()
 
 
-def _draw_message(view: View, message: Message, place: str) -> None:
+def _is_first_sent(view: View, message: Message) -> bool:
+    return view.context.left_out > 0 and message.id == view.context.begins_at_id
+
+
+def _draw_message(view: View, message: Message, place: str) -> live.Running | None:
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         if message.is_deleted:
             st.caption(":material/delete: This version was deleted.")
@@ -89,13 +121,14 @@ def _draw_message(view: View, message: Message, place: str) -> None:
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
-            live.draw(message, place)
+            return live.Running(message, place)
         else:
             _draw_first(message)
             _draw_text(message, place)
             with st.container():
                 outcome.draw_in_message(view, message)
                 actions.draw(view, message)
+    return None
 
 
 def _draw_first(message: Message) -> None:

@@ -20,8 +20,6 @@ if wanted := state.conversation_id():
 state.note_seen()
 announcer.draw(view)
 scroll.draw()
-sidebar.draw(view)
-composer.draw(view)
 if state.is_temporary():
     st.caption(
         ":material/timer: Temporary conversation: nothing of it is stored. "
@@ -30,10 +28,18 @@ if state.is_temporary():
     )
 else:
     st.empty()
+running = None
 if view is None:
     transcript.draw_empty()
 else:
-    transcript.draw(view)
+    running = transcript.draw(view)
+composer.draw(view)
+sidebar.draw(view)
+if view is not None:
     if view.running_id:
-        live.wait(view.running_id)
+        if running is None:
+            live.wait(view.running_id)
+        else:
+            running.follow()
         st.rerun()
+    transcript.keep(view)

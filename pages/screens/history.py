@@ -45,7 +45,9 @@ def pack() -> None:
 def bring_in() -> None:
     """Begin to import what was uploaded."""
     uploaded = st.session_state["import_file"]
-    if uploaded is not None:
+    if uploaded is None:  # the browser took it back while the button was pressed
+        notices.say("Choose a file first.")
+    else:
         notices.attempt(service.begin_import, owner, uploaded, uploaded.name)
 
 
@@ -100,7 +102,7 @@ st.caption(
     "An export of Parley, ChatGPT's data export (the zip or its conversations.json), or JSONL. "
     "The same file twice adds nothing; a changed copy is merged as versions."
 )
-st.file_uploader(
+chosen = st.file_uploader(
     "File to import",
     type=["json", "jsonl", "zip"],
     key="import_file",
@@ -109,7 +111,13 @@ st.file_uploader(
 )
 job = service.import_job(owner)
 is_running = job is not None and job.is_running
-st.button("Import", key="import", icon=":material/upload:", disabled=is_running, on_click=bring_in)
+st.button(
+    "Import",
+    key="import",
+    icon=":material/upload:",
+    disabled=is_running or chosen is None,
+    on_click=bring_in,
+)
 if is_running:
     follow_import()
 elif job is not None and job.problem is not None:

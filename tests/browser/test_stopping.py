@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -102,3 +103,19 @@ def test_the_toolbars_own_stop_does_not_leave_a_frozen_page(
     assert chat.shown_words() == numbered(60)
     expect(chat.answers).not_to_contain_text("Stopped")
     assert not server.requests[-1].disconnected.is_set()
+
+
+def test_the_toolbars_own_stop_loses_nothing_that_stood_there(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    held = gate()
+    server.next(Script(text="Blue."), Script(tokens=9, gate=held, gate_at=5))
+    chat.ask("Which colour?")
+    chat.send("And now?")
+    chat.wait_word(4)
+    chat.page.get_by_test_id("stStatusWidget").get_by_text("Stop").click()
+    expect(chat.questions.first).to_contain_text("Which colour?")
+    held.set()
+    chat.wait_done()
+    expect(chat.questions).to_have_text([re.compile("Which colour"), re.compile("And now")])
+    expect(chat.answers.first).to_contain_text("Blue.")

@@ -77,8 +77,10 @@ def test_retrying_keeps_the_old_answer_as_a_version(chat: Chat, server: LLMServe
     chat.press(f"version_prev_{chat.answer_id}")
     expect(chat.answers).to_contain_text("2/3")
     expect(chat.answers).to_contain_text("Second.")
+    chat.wait_settled()  # the row of actions is drawn last
     chat.press(f"version_prev_{chat.answer_id}")
     expect(chat.answers).to_contain_text("First.")
+    chat.wait_settled()
     assert chat.answer_id == first
     expect(chat.questions).to_have_count(1)
 
