@@ -48,7 +48,7 @@ def _button(
 ) -> None:
     # No `help`: Streamlit would draw a second, hidden button beside the one that is seen.
     st.button(
-        f":small[{name.capitalize()}]",
+        name.capitalize(),
         key=f"{name}_{message.id}",
         icon=f":material/{icon}:",
         type="tertiary",

@@ -37,7 +37,8 @@ from chat import (
 )
 
 VISITOR_COOKIE = "parley_visitor"
-WINDOW = 16  # messages drawn at first, and a few more; "show earlier" adds as many
+WINDOW = 12  # messages drawn at first, and up to 7 more
+EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
 
 
@@ -202,7 +203,7 @@ def window() -> int:
 
 
 def widen_window() -> None:
-    st.session_state["window"] = window() + WINDOW
+    st.session_state["window"] = window() + EARLIER
 
 
 def widen_window_to(place: int) -> None:

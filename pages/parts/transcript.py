@@ -52,7 +52,7 @@ def draw(view: View) -> live.Running | None:
         if looks is not None and there[number : number + 1] == (looks,):
             continue
         with slot:
-            _draw_mark(view, message)
+            _draw_mark(view, message, place=f"mark {number}")
             running = _draw_message(view, message, place=f"slot {number}")
     return running
 
@@ -93,7 +93,7 @@ def draw_shared(message: SharedMessage) -> None:
             st.caption(markdown.line(message.model))
 
 
-def _draw_mark(view: View, message: Message) -> None:
+def _draw_mark(view: View, message: Message, place: str) -> None:
     """Where the model's memory begins, if it is right above this message."""
     left_out = view.context.left_out
     if mark := view.marks.get(message.id):
@@ -102,7 +102,21 @@ def _draw_mark(view: View, message: Message) -> None:
         were = "message is" if left_out == 1 else "messages are"
         st.caption(f"{left_out} earlier {were} not sent to the model", text_alignment="center")
     else:
+        _leave_empty(place)
+        return
+    state.set_drawn(place, 1)
+
+
+def _leave_empty(place: str) -> None:
+    """Nothing, where something can stand: a container without content costs the browser least.
+
+    But it would keep what stood there before.
+    """
+    if state.drawn(place):
         st.empty()
+        state.set_drawn(place, 0)
+    else:
+        st.container()
 
 
 def _is_first_sent(view: View, message: Message) -> bool:
@@ -117,13 +131,13 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
             with st.container():
                 actions.draw_deleted(view, message)
         elif message.id == state.editing() and not view.running_id:
-            _draw_first(message)
+            _draw_first(message, place)
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
             return live.Running(message, place)
         else:
-            _draw_first(message)
+            _draw_first(message, place)
             _draw_text(message, place)
             with st.container():
                 outcome.draw_in_message(view, message)
@@ -131,18 +145,20 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
     return None
 
 
-def _draw_first(message: Message) -> None:
+def _draw_first(message: Message, place: str) -> None:
     """What stands above the text: the files of a question, the thinking of an answer."""
+    place += " first"
     if message.attachments:
         attachments.draw(message)
+    elif message.reasoning:
+        seconds = (message.reasoning_ms or 0) / 1000
+        label = f"Thought for {seconds:.0f} s" if seconds >= 1 else "Thought for a moment"
+        with st.expander(label, type="compact"):
+            st.markdown(markdown.safe(message.reasoning))
+    else:
+        _leave_empty(place)
         return
-    if not message.reasoning:
-        st.empty()
-        return
-    seconds = (message.reasoning_ms or 0) / 1000
-    label = f"Thought for {seconds:.0f} s" if seconds >= 1 else "Thought for a moment"
-    with st.expander(label, type="compact"):
-        st.markdown(markdown.safe(message.reasoning))
+    state.set_drawn(place, 1)
 
 
 def _draw_text(message: Message, place: str) -> None:
