@@ -22,6 +22,8 @@ from chat.worker import Worker
 
 IN_MEMORY = "sqlite://"
 PURGE_EVERY = 3600.0  # seconds
+WATCH_EVERY = 2.0  # seconds between looks for replies that nobody writes any more …
+WATCH_AGAIN = 5.0  # … and while the database fails
 _TALKATIVE = ("httpx2", "httpcore2", "openai")  # they log addresses and headers: what holds keys
 log = logging.getLogger("chat.bootstrap")
 
@@ -80,9 +82,26 @@ def _open(
     dispatch.replies.submit(catalogue.discover())
     threading.Thread(target=counter.load, name="parley-ranks", daemon=True).start()
     service.begin_chore(_purging(service))
+    if shared is None:
+        service.begin_chore(_watching(service))
     if billing.rules.limits_money and shared is None:
         service.begin_chore(prices.load)  # nobody shall wait for it
     return service
+
+
+def _watching(service: ChatService) -> Callable[[], object]:
+    def watch() -> None:
+        """Look for replies of processes that died: only who looks again and again can tell."""
+        pause = WATCH_EVERY
+        while not service.wait_for_close(pause):
+            try:
+                service.interrupt_abandoned()
+                pause = WATCH_EVERY
+            except Exception as error:  # the database may come back
+                log.warning("no look at abandoned replies: %s", type(error).__name__)
+                pause = WATCH_AGAIN
+
+    return watch
 
 
 def _purging(service: ChatService) -> Callable[[], object]:

@@ -372,9 +372,14 @@ class Dispatch:
             return None
 
     def _save(self, generation: Generation) -> None:
-        self._store.replies.save(
+        goes_on = self._store.replies.save(
             generation.answer_id, self._worker.name, generation.text, generation.reasoning
         )
+        if not goes_on:  # another process wants its end, or has ended it
+            self.replies.stop(generation.answer_id, wait=0)
+            return
+        if self._is_apart and generation.call is not None:
+            self._billing.ledger.beat(generation.call.id)
         self._stop_if_off(generation)  # another process may have switched it off
 
     def _note(self, generation: Generation, call: NewCall) -> None:
@@ -411,7 +416,8 @@ class Dispatch:
         )
         if self._is_apart and ended is not None:
             self._billing.ledger.end(ended)
-        self._store.replies.finish(generation.answer_id, self._worker.name, outcome)
+        if not self._store.replies.finish(generation.answer_id, self._worker.name, outcome):
+            log.warning("reply %s: its end came too late", generation.answer_id)
         log.info(
             "reply %s %s: %s tokens, first after %s ms, all after %s ms%s",
             generation.answer_id,

@@ -6,6 +6,8 @@ Every method takes the owner first; what belongs to somebody else answers `NotFo
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 from chat.dispatch import Dispatch
@@ -15,6 +17,8 @@ from chat.settings import Settings
 from chat.sharing import Share, Snapshot, snapshot_of
 from chat.store import Hit, Store
 from chat.tree import title_from
+
+STOPS_WITHIN = 2.0  # seconds; a process that writes a reply looks about once a second
 
 
 class Library:
@@ -57,7 +61,7 @@ class Library:
         """Delete a conversation and stop a reply that runs in it; `undelete` undoes it."""
         running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
         for answer_id in running:
-            self._replies.stop(answer_id)
+            self._stop(answer_id)
 
     def undelete(self, owner: str, conversation_id: str) -> None:
         self._store.conversations.set_deleted(owner, conversation_id, is_deleted=False)
@@ -71,8 +75,17 @@ class Library:
         """Remove a conversation for good, deleted or not: its messages, its files, everything."""
         running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
         for answer_id in running:
-            self._replies.stop(answer_id)
+            self._stop(answer_id)
         self._store.conversations.purge(owner, conversation_id)
+
+    def _stop(self, answer_id: str) -> None:
+        """End a reply, whichever process writes it; waits a little for its end to be stored."""
+        if self._replies.stop(answer_id):
+            return
+        self._store.replies.ask_to_stop(answer_id)
+        pause, end = threading.Event(), time.monotonic() + STOPS_WITHIN
+        while self._store.replies.is_running(answer_id) and time.monotonic() < end:
+            pause.wait(0.1)
 
     def purge_idle(self, longer_than: timedelta) -> int:
         """Remove all conversations in which nothing happened for that long; how many."""

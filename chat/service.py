@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from chat.billing import Billing
@@ -272,7 +272,7 @@ class ChatService(Oversight, Entering):
     def stop(self, owner: str, conversation_id: str) -> None:
         """End the reply that runs in a conversation; its text so far is kept."""
         for answer_id in self._store.messages.running(owner, conversation_id):
-            self._replies.stop(answer_id)
+            self._stop(answer_id)
 
     def follow(self, owner: str, answer_id: str) -> Iterator[Piece]:
         """All of a reply so far, then what comes, until its end is stored.
@@ -413,16 +413,21 @@ class ChatService(Oversight, Entering):
     def _interrupt_own(self) -> int:
         count = self._store.replies.interrupt_abandoned(
             lambda answer_id, worker, beat: (
-                self._replies.get(answer_id) is None and not self._worker.is_alive(worker, beat)
+                self._replies.get(answer_id) is None
+                and not self._worker.is_alive(worker, answer_id, beat)
             ),
             self._billing.prices.cost,
         )
         return count + self._billing.ledger.end_abandoned(self._is_lost, self._billing.prices.cost)
 
-    def _is_lost(self, worker: str, answer_id: str | None) -> bool | None:
+    def _is_lost(
+        self, worker: str, answer_id: str | None, call_id: str, beat: datetime | None
+    ) -> bool | None:
         """Whether a call will never be ended by its worker; None: nobody can tell."""
         if worker != self._worker.name:
-            return self._worker.is_gone(worker) or None
+            if beat is None:  # a recording gives no sign of life
+                return self._worker.is_gone(worker) or None
+            return not self._worker.is_alive(worker, call_id, beat) or None
         return None if answer_id is None else self._replies.get(answer_id) is None
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
@@ -503,5 +508,7 @@ class ChatService(Oversight, Entering):
             if not answer.is_live:
                 return
             pause.wait(LOOK_AGAIN)
-            self.interrupt_abandoned()
-            answer = self._store.messages.get(owner, answer.id)
+            try:
+                answer = self._store.messages.get(owner, answer.id)
+            except NotFound:  # deleted meanwhile: there is nothing more to come
+                return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -162,18 +161,37 @@ def test_sqlite_is_told_to_be_safe_with_many_threads(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_worker_is_dead_without_its_process_or_its_heartbeat() -> None:
-    me, moment = Worker(), datetime.now(UTC)
-    host = me.name.rsplit(":", 2)[0]
-    assert not me.is_alive(None, moment)
-    assert not me.is_alive(me.name, moment)  # asked only about replies it does not have
-    assert not me.is_alive(f"{host}:4194399:abc", moment)  # no such process
-    assert me.is_alive("elsewhere:1:abc", moment)
-    assert not me.is_alive("elsewhere:1:abc", moment - timedelta(minutes=1))
+def test_a_worker_is_dead_without_its_process() -> None:
+    me = Worker()
+    place = me.name.rsplit(":", 2)[0]
+    assert not me.is_alive(None, "m", 1)
+    assert not me.is_alive(me.name, "m", 1)  # asked only about replies it does not have
+    assert not me.is_alive(f"{place}:4194399:abc", "m", 1)  # no such process
+    assert me.is_alive("elsewhere:4194399:abc", "m", 1)
     other = Worker()
-    assert me.is_alive(other.name, moment)
+    assert me.is_alive(other.name, "m", 1)
     other.retire()
-    assert not me.is_alive(other.name, moment)
+    assert not me.is_alive(other.name, "m", 1)
+
+
+def test_a_worker_elsewhere_is_dead_when_it_was_silent_while_somebody_watched() -> None:
+    seconds = [0.0]
+    me = Worker(clock=lambda: seconds[0])
+
+    def looks(count: int, sign: int, work: str = "m") -> bool:
+        for _ in range(count):
+            seconds[0] += 2
+            is_alive = me.is_alive("elsewhere:1:abc", work, sign)
+        return is_alive
+
+    assert all(looks(1, sign) for sign in range(40)), "each is another sign of life"
+    assert looks(7, 39)
+    assert not looks(1, 39)
+    assert looks(1, 39, "other work"), "it may have begun again after a rest"
+    assert looks(1, 40), "it was only slow"
+    seconds[0] += 3600
+    assert looks(1, 40), "whoever slept for an hour heard nothing in it"
+    assert not looks(8, 40)
 
 
 @pytest.mark.parametrize(

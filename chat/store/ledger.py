@@ -21,6 +21,7 @@ from chat.store.schema import AttachmentRow, MessageRow, now
 from chat.tokens import PER_MESSAGE, estimate
 
 Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
+IsLost = Callable[[str, str | None, str, datetime | None], bool | None]
 LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
 
 
@@ -48,6 +49,7 @@ class LedgerStore:
                 created_at=moment,
                 status=Status.STREAMING.value,
                 worker=call.worker,
+                heartbeat_at=now() if call.kind is Kind.REPLY else None,
                 answer_id=call.answer_id,
                 prompt_tokens=call.prompt_tokens,
                 is_reported=False,
@@ -85,29 +87,44 @@ class LedgerStore:
                 .values(prompt_tokens=prompt_tokens)
             )
 
-    def end_abandoned(self, is_lost: Callable[[str, str | None], bool | None], cost: Cost) -> int:
+    def beat(self, call_id: str) -> None:
+        """A sign of life of a reply that is stored elsewhere."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(LedgerRow)
+                .where(LedgerRow.id == call_id, LedgerRow.status == Status.STREAMING.value)
+                .values(heartbeat_at=now())
+            )
+
+    def end_abandoned(self, is_lost: IsLost, cost: Cost) -> int:
         """End the calls that nobody makes any more and that no stored reply stands for.
 
-        `is_lost(worker, answer_id)` answers None when it cannot know: then a call has as long as
-        the longest may take, since it gives no sign of life. Returns how many.
+        `is_lost(worker, answer_id, call_id, heartbeat_at)` answers None when it cannot know: then
+        a call has as long as the longest may take. Returns how many.
         """
         stored = select(MessageRow.id).where(
             MessageRow.id == LedgerRow.answer_id, MessageRow.status == Status.STREAMING.value
         )
-        columns = (LedgerRow.id, LedgerRow.worker, LedgerRow.answer_id, LedgerRow.created_at)
-        query = select(*columns).where(LedgerRow.status == Status.STREAMING.value, ~stored.exists())
+        query = select(
+            LedgerRow.id,
+            LedgerRow.worker,
+            LedgerRow.answer_id,
+            LedgerRow.created_at,
+            LedgerRow.heartbeat_at,
+        ).where(LedgerRow.status == Status.STREAMING.value, ~stored.exists())
         with reading(self._engine) as session:
             found = session.execute(query).all()
         too_old = self.clock() - LONGEST_CALL
         gone = []
-        for id_, worker, answer_id, begun in found:
-            known = is_lost(worker, answer_id)
+        for id_, worker, answer_id, begun, beat in found:
+            known = is_lost(worker, answer_id, id_, beat)
             if known or (known is None and begun < too_old):
-                gone.append(id_)
-        for id_ in gone:
+                gone.append((id_, beat))
+        for id_, beat in gone:
             with writing(self._engine) as session:
                 row = session.get(LedgerRow, id_, with_for_update=True)
-                if row is not None and row.status == Status.STREAMING.value:
+                is_as_before = row is not None and row.heartbeat_at == beat
+                if row is not None and is_as_before and row.status == Status.STREAMING.value:
                     _interrupt(row, row.prompt_tokens or 0, 0, cost)
         return len(gone)
 

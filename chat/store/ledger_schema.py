@@ -15,6 +15,7 @@ class LedgerRow(Base):
 
     `limit_tokens` and `limit_nanos` are what limits count: what is reserved while the call runs,
     then what it took. Money is in billionths of a dollar; None: nobody knows the price.
+    `heartbeat_at` is of a running call that gives signs of life here.
     """
 
     __tablename__ = "ledger"
@@ -33,6 +34,7 @@ class LedgerRow(Base):
     created_at: Mapped[datetime]
     status: Mapped[str] = mapped_column(String(12))
     worker: Mapped[str] = mapped_column(String(100))
+    heartbeat_at: Mapped[datetime | None]
     answer_id: Mapped[str | None] = mapped_column(String(30))
     prompt_tokens: Mapped[int | None] = mapped_column(BigInteger)
     completion_tokens: Mapped[int | None] = mapped_column(BigInteger)

@@ -41,23 +41,46 @@ class ReplyStore:
     def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
         self._engine, self._ledger = engine, ledger
 
-    def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> None:
-        """The text so far and a heartbeat."""
+    def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> bool:
+        """The text so far and a sign of life; whether the reply shall go on.
+
+        Not when somebody asks for its end, or it is this worker's no more: another process took
+        the worker for dead, or it was deleted for good.
+        """
         with writing(self._engine) as session:
-            session.execute(
+            asked = session.execute(
                 update(MessageRow)
                 .where(MessageRow.id == answer_id, MessageRow.worker == worker)
                 .values(text=text, reasoning=reasoning, heartbeat_at=now())
+                .returning(MessageRow.stop_asked_at)
+            ).one_or_none()
+        return asked is not None and asked[0] is None
+
+    def ask_to_stop(self, answer_id: str) -> None:
+        """Ask whichever process writes a reply to end it; it reads that when it saves."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(MessageRow)
+                .where(MessageRow.id == answer_id, MessageRow.status == Status.STREAMING.value)
+                .values(stop_asked_at=now())
             )
 
-    def finish(self, answer_id: str, worker: str, outcome: Outcome) -> None:
-        """The end of a reply. A retry that failed or came back empty gives the old leaf back."""
+    def is_running(self, answer_id: str) -> bool:
+        with reading(self._engine) as session:
+            query = select(MessageRow.status).where(MessageRow.id == answer_id)
+            return session.scalar(query) == Status.STREAMING.value
+
+    def finish(self, answer_id: str, worker: str, outcome: Outcome) -> bool:
+        """The end of a reply; whether it was still this worker's, else nothing of it is stored.
+
+        A retry that failed or came back empty gives the old leaf back.
+        """
         with writing(self._engine) as session:
             row = _own_row(session, answer_id, worker)
             if outcome.call is not None:  # also of a reply that was deleted meanwhile
                 end_call(session, outcome.call)
             if row is None:
-                return
+                return False
             row.status = outcome.status.value
             row.text = outcome.text
             row.reasoning = outcome.reasoning
@@ -76,8 +99,9 @@ class ReplyStore:
                 row.error_sentence = outcome.failure.sentence
                 row.error_details = outcome.failure.details
                 row.retry_at = outcome.failure.retry_at
-            row.worker = row.heartbeat_at = None
+            row.worker = row.heartbeat_at = row.stop_asked_at = None
             _give_back(session, row)
+            return True
 
     def reopen(self, owner: str, answer: NewAnswer) -> Message:
         """Make the last answer a running one again; its text stays and will grow."""
@@ -89,7 +113,7 @@ class ReplyStore:
             row.status = Status.STREAMING.value
             row.worker, row.heartbeat_at, row.model = answer.worker, now(), answer.model
             row.error_code = row.error_sentence = row.error_details = row.retry_at = None
-            row.finish_reason = row.replaces_id = None
+            row.finish_reason = row.replaces_id = row.stop_asked_at = None
             conversation.updated_at = now()
             if answer.call is not None:
                 self._ledger.record(session, answer.call)
@@ -123,7 +147,7 @@ class ReplyStore:
                 if not is_abandoned(id_, worker, row.heartbeat_at):  # it began again meanwhile
                     continue
                 row.status = Status.INTERRUPTED.value
-                row.worker = row.heartbeat_at = None
+                row.worker = row.heartbeat_at = row.stop_asked_at = None
                 _give_back(session, row)
                 interrupt_call(session, row, cost)
                 count += 1

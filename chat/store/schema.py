@@ -182,7 +182,8 @@ class AttachmentRow(Base):
 class MessageRow(Base):
     """`resume_leaf_id`: where this version's own branch stood when another one was shown.
 
-    `worker` and `heartbeat_at` name the process that writes a running reply.
+    `worker` and `heartbeat_at` name the process that writes a running reply; `stop_asked_at` asks
+    it to end that.
     """
 
     __tablename__ = "messages"
@@ -215,6 +216,7 @@ class MessageRow(Base):
     resume_leaf_id: Mapped[str | None] = mapped_column(String(30))
     worker: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[datetime | None]
+    stop_asked_at: Mapped[datetime | None]
     origin: Mapped[str | None] = mapped_column(String(200))
     attachments: Mapped[list[AttachmentRow]] = relationship(
         order_by=AttachmentRow.place, lazy="selectin", viewonly=True
