@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -22,17 +23,19 @@ class AppServer:
     """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. It writes to `folder`."""
 
     script = ROOT / "app.py"
+    new_database: Callable[[Path], str] = staticmethod(lambda file: f"sqlite:///{file}")
 
     def __init__(self, folder: Path, **config: str) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        self.database = folder / "parley.db"
+        self.database = folder / "parley.db"  # where there is a file
+        self.database_url = config.get("DATABASE_URL") or self.new_database(self.database)
         self._log = folder / "app.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
             "HOME": str(folder),
-            "DATABASE_URL": f"sqlite:///{self.database}",
+            "DATABASE_URL": self.database_url,
             "FIND_LOCAL_SERVERS": "false",
             "PYTHONUNBUFFERED": "1",
             **config,

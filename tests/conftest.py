@@ -18,6 +18,15 @@ from chat.store import Store
 from tests.databases import postgres_database, postgres_server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="what tests run on that are not run on both: those with a browser, and some others",
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[URL]:
     with postgres_server() as server:
@@ -38,10 +47,24 @@ def migrated_template(postgres: URL) -> Iterator[str]:
         yield str(make_url(url).database)
 
 
+@pytest.fixture
+def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of the one kind that `--database` names."""
+    if request.config.getoption("--database") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'parley.db'}"
+        return
+    template = request.getfixturevalue("migrated_template")
+    with postgres_database(request.getfixturevalue("postgres"), template) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new database, migrated; every test that asks for one runs on both kinds."""
-    if request.param == "sqlite":
+    kind = request.param
+    if kind == "any":  # one is enough
+        kind = request.config.getoption("--database")
+    if kind == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "parley.db")
         yield f"sqlite:///{tmp_path / 'parley.db'}"
         return

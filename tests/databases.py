@@ -10,9 +10,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 
@@ -32,6 +33,23 @@ def postgres_server() -> Iterator[URL]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def kept(database_url: str) -> list[bytes]:
+    """All that a database holds: the files of SQLite, the rows of PostgreSQL."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        file = Path(url.database or "")
+        return [each.read_bytes() for each in file.parent.glob(f"{file.name}*")]
+    engine, found = create_engine(url), []
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        for table in tables.sorted_tables:
+            for value in (value for row in connection.execute(table.select()) for value in row):
+                found.append(value if isinstance(value, bytes) else str(value).encode())
+    engine.dispose()
+    return found
 
 
 @contextmanager

@@ -35,8 +35,8 @@ from tests.llm_server import LLMServer, Script
 from tests.speech_server import HELLO_WORLD
 
 ME, OTHER = "visitor:me", "visitor:other"
-# What no database can do differently is tried on one.
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+# What no database can do differently is tried on one: SQLite, or what `--database` names.
+on_sqlite = pytest.mark.parametrize("database_url", ["any"], indirect=True)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

@@ -37,10 +37,10 @@ def server(llm: LLMServer) -> LLMServer:
 
 
 @pytest.fixture(autouse=True)
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str) -> Iterator[None]:
     """An empty folder with an empty database: nothing is configured, so Guide answers."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'parley.db'}")
+    monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     monkeypatch.setenv("MAX_RETRIES", "0")
     monkeypatch.setenv("MAX_USER_MESSAGE_TOKENS", "300")

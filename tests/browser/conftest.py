@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,9 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests.app_server import ROOT, AppServer
 from tests.browser.chat_page import Chat
+from tests.databases import postgres_database
 from tests.llm_server import LLMServer
+from tests.proxy import Proxy
 from tests.speech_server import HELLO_WORLD
 from tests.tls_server import TlsServer
 
@@ -92,6 +95,23 @@ def server(llm: LLMServer) -> LLMServer:
     return llm
 
 
+@pytest.fixture(scope="session", autouse=True)
+def databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--database postgresql` every app gets one of its own there."""
+    if request.config.getoption("--database") == "sqlite":
+        yield
+        return
+    server = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("migrated_template")
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            AppServer,
+            "new_database",
+            staticmethod(lambda _: stack.enter_context(postgres_database(server, template))),
+        )
+        yield
+
+
 @pytest.fixture(scope="session")
 def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT), "LOCAL_ADMIN": "true"}
@@ -147,7 +167,7 @@ def visit(
         *,
         beside: Chat | None = None,
         context: BrowserContext | None = None,
-        app: AppServer = app,
+        app: AppServer | Proxy = app,
         is_watched: bool = False,
         **options: object,
     ) -> Chat:

@@ -18,6 +18,7 @@ from tests import sample_files
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, tokens_in
 from tests.browser.conftest import configured
+from tests.databases import kept
 from tests.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -134,16 +135,11 @@ def test_files_are_sent_again_and_go_with_the_conversation(
     with chat.page.expect_download() as download:
         chat.page.locator('[class*="st-key-file_"] button').click()
     assert download.value.path().read_bytes() == NOTES
-    assert any(b"swordfish" in data for data in on_disk(app))
+    assert any(b"swordfish" in data for data in kept(app.database_url))
     chat.press("delete_conversation")
     chat.press("purge")
     expect(chat.key("notice")).to_contain_text("Deleted for good")
-    assert [data for data in on_disk(app) if b"swordfish" in data] == []
-
-
-def on_disk(app: AppServer) -> list[bytes]:
-    """What the database's files hold."""
-    return [file.read_bytes() for file in app.database.parent.glob("parley.db*")]
+    assert [data for data in kept(app.database_url) if b"swordfish" in data] == []
 
 
 def test_a_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import text
 
+from chat.store import Store
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat
 from tests.chatgpt_samples import Tree, export
@@ -83,9 +85,8 @@ def test_a_temporary_conversation_leaves_no_row(
     chat: Chat, server: LLMServer, app: AppServer
 ) -> None:
     def rows() -> int:
-        with sqlite3.connect(app.database) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM messages").fetchone()
-        return int(count)
+        with closing(Store(app.database_url)) as store, store.engine.connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM messages")).scalar_one()
 
     before = rows()
     chat.press("new_temporary")

@@ -64,9 +64,7 @@ def payloads(stranger: Listener) -> list[str]:
 
 def shared_page(app: AppServer, texts: list[str]) -> str:
     """The address of a shared conversation in which each text is a message of its own."""
-    service = open_chat(
-        {"DATABASE_URL": f"sqlite:///{app.database}", "FIND_LOCAL_SERVERS": "false"}
-    )
+    service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
     try:
         roles = ("user", "assistant")
         messages = [

@@ -172,9 +172,7 @@ def test_a_visitors_conversations_are_taken_along_once(
         each["value"] for each in bob.page.context.cookies() if each["name"] == "parley_visitor"
     )
     owner = visitor(cookie).owner
-    service = open_chat(
-        {"DATABASE_URL": f"sqlite:///{app.database}", "FIND_LOCAL_SERVERS": "false"}
-    )
+    service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
     try:
         answer = service.send(owner, None, Submission("From before"))
         service.stop(owner, answer.conversation_id)
