@@ -14,13 +14,13 @@ DEV     := $(VENV)/.requirements-dev
 # Three files at a time, for most wait; those with a browser last: its event loop stays in the thread.
 PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test fast check format bench bench-peers browser clean
+.PHONY: run test fast check format bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
 
 run: $(RUN)
 	$(BIN)/streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(ARGS)
 
-test: $(DEV) browser
+test: $(DEV) browser proxy
 	@$(MAKE) --no-print-directory check
 	$(PYTEST) $(ARGS)
 
@@ -62,6 +62,19 @@ p = start().start(); there = os.path.exists(p.chromium.executable_path); p.stop(
 	fi; \
 	echo "The browser tests need Chromium or Chrome, and none could be installed." >&2; \
 	echo "Install one (for example: sudo apt-get install chromium), or run 'make fast' without it." >&2; \
+	exit 1
+
+# One browser test has two processes behind a real proxy.
+proxy:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v haproxy >/dev/null 2>&1 && exit 0; \
+	echo "No HAProxy found: installing it for a test of two processes."; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get install -y -qq haproxy || { apt-get update -qq && apt-get install -y -qq haproxy; }; } \
+			>/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "A test needs HAProxy, and it could not be installed. Install it (for example:" >&2; \
+	echo "sudo apt-get install haproxy, or brew install haproxy), or run 'make fast' without it." >&2; \
 	exit 1
 
 $(BIN)/pip:
