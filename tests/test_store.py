@@ -161,6 +161,13 @@ def test_sqlite_is_told_to_be_safe_with_many_threads(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_whoever_stands_still_in_a_transaction_holds_no_lock_for_long(store: Store) -> None:
+    with store.engine.connect() as connection:
+        told = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        assert told == "1min"
+
+
 def test_a_worker_is_dead_without_its_process() -> None:
     me = Worker()
     place = me.name.rsplit(":", 2)[0]

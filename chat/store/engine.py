@@ -32,12 +32,16 @@ def make_engine(database_url: str) -> Engine:
     """An engine for `database_url`; the folder of a SQLite file is made when it is missing."""
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        return create_engine(
+        is_postgres = url.get_backend_name() == "postgresql"
+        engine = create_engine(
             url,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": 10} if url.get_backend_name() == "postgresql" else {},
+            connect_args={"connect_timeout": 10} if is_postgres else {},
         )
+        if is_postgres:
+            event.listen(engine, "connect", _prepare_postgres)
+        return engine
     if url.database and _is_file(url):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # What lies in memory belongs to its one connection: everybody takes turns.
@@ -55,6 +59,13 @@ def make_engine(database_url: str) -> Engine:
 
 def _is_file(url: URL) -> bool:
     return bool(url.database) and url.database != ":memory:"
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    """Whoever stands still in a transaction, or lost the network, holds its locks no longer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
