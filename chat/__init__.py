@@ -39,6 +39,7 @@ from chat.errors import (
     ReplyRunning,
     SettingsError,
     SignInOver,
+    TemporaryGone,
 )
 from chat.files.kinds import is_audio
 from chat.generation import Piece
@@ -101,6 +102,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "Submission",
+    "TemporaryGone",
     "Usage",
     "UsageLine",
     "UsageReport",

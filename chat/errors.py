@@ -2,6 +2,7 @@
 
     ParleyError
     ├── NotFound            it does not exist, or it is somebody else's: one answer for both
+    │   └── TemporaryGone
     ├── Refused             the person's input or the moment is wrong; nothing was called
     │   ├── EmptyMessage
     │   ├── MessageTooLong
@@ -54,6 +55,14 @@ class ParleyError(Exception):
 class NotFound(ParleyError):
     code = "not_found"
     sentence = "This conversation or message does not exist (any more)."
+
+
+class TemporaryGone(NotFound):
+    code = "temporary_gone"
+    sentence = (
+        "This temporary conversation is not here any more. One process of Parley keeps it in its "
+        "memory for a day, and forgets it when it is restarted."
+    )
 
 
 class Refused(ParleyError):

@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 from streamlit.testing.v1 import AppTest
 
 from chat import Submission
-from chat.errors import NoCredit, NotFound, NoTranscription
+from chat.errors import NoCredit, NotFound, NoTranscription, TemporaryGone
 from pages.parts import state
 from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
@@ -220,6 +220,15 @@ def test_an_unknown_conversation_is_said_and_a_new_one_offered(open_page: Open) 
     assert NotFound().sentence in said(page)
     assert "c" not in page.query_params
     assert keys(page, "starter")
+
+
+def test_a_temporary_conversation_of_another_process_is_said_to_be_gone(page: AppTest) -> None:
+    page.query_params["temporary"] = "1"
+    page.query_params["c"] = "0" * 30
+    page.run()
+    assert not page.exception
+    assert TemporaryGone.sentence in said(page)
+    assert "c" not in page.query_params
 
 
 def test_another_visitor_sees_nothing_of_a_conversation(page: AppTest, open_page: Open) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from chat import NotFound, ParleyError
+from chat import NotFound, ParleyError, TemporaryGone
 from pages.parts import announcer, composer, live, notices, scroll, sidebar, state, transcript
 
 state.take_up()
@@ -12,7 +12,7 @@ if wanted := state.conversation_id():
     try:
         view = service.open(owner, wanted, state.window())
     except NotFound as error:
-        notices.say(error.sentence)
+        notices.say(TemporaryGone.sentence if state.is_temporary() else error.sentence)
         state.show_conversation(None)
     except ParleyError as error:  # the address stays: loading the page again may help
         notices.say(error.sentence)
