@@ -36,6 +36,7 @@ from chat.errors import (
     ProviderError,
     ReplyRunning,
     ServiceClosed,
+    StoreFailed,
 )
 from chat.generation import Generation, Piece
 from chat.identity import must_be_somebody
@@ -512,3 +513,5 @@ class ChatService(Oversight, Entering):
                 answer = self._store.messages.get(owner, answer.id)
             except NotFound:  # deleted meanwhile: there is nothing more to come
                 return
+            except StoreFailed:  # the database may come back, and the reply may still be written
+                continue

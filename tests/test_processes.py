@@ -151,6 +151,7 @@ def test_what_is_deleted_for_good_is_written_no_more(
 
 
 @pytest.mark.usefixtures("quick")
+@on_sqlite
 def test_whoever_follows_what_is_deleted_elsewhere_is_done(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
@@ -160,6 +161,24 @@ def test_whoever_follows_what_is_deleted_elsewhere_is_done(
     assert next(following).text == "one two "
     first.purge(ME, answer.conversation_id)
     assert "".join(piece.text for piece in following) == ""
+
+
+@pytest.mark.usefixtures("quick")
+@on_sqlite
+def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    following = second.follow(ME, answer.id)
+    assert next(following).text == "one two "
+    with first._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE messages RENAME TO away"))
+    assert [next(following).text for _ in range(3)] == [""] * 3
+    with first._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO messages"))
+    provider.let_go()
+    assert "".join(piece.text for piece in following) == "three"
 
 
 def test_a_paused_process_cannot_overwrite_what_another_decided(
@@ -246,6 +265,7 @@ def test_a_reply_of_another_machine_is_interrupted_when_its_heart_stops(
     assert last(service, elsewhere.answer).text == "one two "
 
 
+@on_sqlite
 @pytest.mark.parametrize("years", [-1, 1])
 def test_the_clock_of_another_machine_may_tell_anything(
     make_service: Make, elsewhere: Elsewhere, years: int
@@ -281,6 +301,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
 
 
 @pytest.mark.usefixtures("quick")
+@on_sqlite
 def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
