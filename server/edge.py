@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
 from server.headers import SecurityHeaders
@@ -14,13 +15,20 @@ from server.privacy import SharedPrivately
 from server.uploads import Uploads
 from server.visitor import VisitorCookie
 
+_ICON = Path(__file__).with_name("icon.png")
+
 
 async def healthz(_request: Request) -> PlainTextResponse:
     """Alive: the process answers."""
     return PlainTextResponse("ok")
 
 
-ROUTES = [Route("/healthz", healthz)]
+async def icon(_request: Request) -> FileResponse:
+    """Instead of Streamlit's own. Named in the page's settings it would be read by Pillow."""
+    return FileResponse(_ICON, headers={"Cache-Control": "public, max-age=86400"})
+
+
+ROUTES = [Route("/healthz", healthz), Route("/favicon.png", icon)]
 # The first stands around the others.
 MIDDLEWARE = [
     Middleware(SecurityHeaders),

@@ -38,7 +38,7 @@ def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -
         key="box",
         data={
             "longPaste": state.service().settings.long_paste_characters,
-            "commands": list(st.session_state.get("box_commands", ())),
+            "commands": tuple(st.session_state.get("box_commands", ())),  # a list imports pandas
         },
         default={"files": []},
         on_files_change=on_change,

@@ -27,12 +27,9 @@ def draw(view: View | None) -> None:
                 st.empty()
             voice.draw_progress(is_busy=is_busy)
             tray.draw(_send_draft, is_busy=is_busy)
-        with st.container(
+        beside = st.container(
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
-        ):
-            voice.draw_microphone()
-            with st.container(key="limits"):
-                st.caption(_limits(), text_alignment="right")
+        )
     settings = state.service().settings
     # As late as this: what is given to the box is lost with a run that ends before it is drawn.
     if "draft" in st.session_state:
@@ -46,6 +43,10 @@ def draw(view: View | None) -> None:
         accept_audio=not state.service().voice_problem,
         max_upload_size=max(1, round(max(settings.max_file_mb, settings.max_recording_mb))),
     )
+    with beside:  # after the box: the first recorder of a process takes a while to import
+        voice.draw_microphone()
+        with st.container(key="limits"):
+            st.caption(_limits(), text_alignment="right")
 
 
 def _limits() -> str:

@@ -82,7 +82,7 @@ class Running:
             if count < self._filled:
                 _go_on(cells[count], reply.block())
             else:
-                cells[count].write_stream(reply.block())
+                cells[count].write_stream(_Stream.of(reply.block()))
             self._filled = max(self._filled, count + 1)
             count += reply.block_is_done
         state.set_drawn(self._place, max(count, len(cells)))
@@ -104,6 +104,24 @@ def _go_on(cell: DeltaGenerator, pieces: Iterator[str]) -> None:
     """Stream into a cell that shows text; `write_stream` would empty it first, for all to see."""
     for text in accumulate(pieces):
         cell.markdown(text)
+
+
+class _Stream(tuple[str, ...]):
+    """What `write_stream` takes at its word: it imports pandas to see that others are no table.
+
+    That is 80 MB, and a second of everybody's first reply.
+    """
+
+    pieces: Iterator[str]
+
+    @classmethod
+    def of(cls, pieces: Iterator[str]) -> _Stream:
+        stream = cls()
+        stream.pieces = pieces
+        return stream
+
+    def __iter__(self) -> Iterator[str]:
+        return self.pieces
 
 
 class _Reply:

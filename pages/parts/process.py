@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import sys
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,7 +26,6 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     # Else the first visitor is told "Page not found" when they come in by the address of a screen:
     # until `st.navigation` has run once, Streamlit looks for a script in `pages/`.
     PagesManager.uses_pages_directory = False
-    threading.Thread(target=_warm, name="parley-warm", daemon=True).start()
     # Nobody waits for it but the first page: a browser takes as long to load what it needs.
     opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
     yield
@@ -37,11 +35,25 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
 
 
 def _open() -> ChatService | None:
+    _import_pages()
     try:
-        return state.stored()
+        service = state.stored()
     except ParleyError as error:
         log.error("%s", error)  # the page says the same, once it is opened
         return None
+    if not service.voice_problem:
+        _import_recorder()
+    return service
+
+
+def _import_pages() -> None:
+    """What the first page needs, so that nobody waits for it."""
+    from pages.parts import composer, live, sidebar, transcript  # noqa: F401
+
+
+def _import_recorder() -> None:
+    """What Streamlit needs for the recorder: pyarrow, which takes half a second."""
+    from streamlit.components.v1 import component_arrow  # noqa: F401
 
 
 def on_script_error(error: Exception) -> bool:
@@ -60,10 +72,3 @@ def _log_to_console() -> None:
         if not logger.handlers:
             logger.addHandler(handler)
             logger.propagate = False
-
-
-def _warm() -> None:
-    """Import what the first streamed reply needs, so that nobody waits for it."""
-    import pandas  # noqa: F401
-
-    from pages.parts import live, transcript  # noqa: F401

@@ -10,7 +10,6 @@ from chat import SettingsError
 from pages.parts import gate, state
 from pages.text import markdown
 
-_ICON = Path(__file__).with_name("icon.png")  # an icon by name would be fetched from elsewhere
 _STYLE = Path(__file__).with_name("style.css")
 _SCREENS = Path(__file__).parents[1] / "screens"
 
@@ -18,7 +17,7 @@ _SCREENS = Path(__file__).parents[1] / "screens"
 def run() -> None:
     """Draw the screen that the URL asks for."""
     state.begin_run()
-    st.set_page_config(page_title="Parley", page_icon=str(_ICON), layout="centered")
+    st.set_page_config(page_title="Parley", layout="centered")
     st.html(_STYLE)
     try:
         state.stored()
