@@ -12,6 +12,7 @@
     │   ├── TooManyFiles
     │   ├── CannotSee       the model reads no images
     │   ├── NotAllowed  SignInOver  WrongCode  LockedOut
+    │   ├── BackupRunning  BackupTooLarge  RestoreRefused
     │   ├── ModelOff  PriceUnknown  RequestTooLarge  RequestTooDear
     │   ├── LimitReached    says when it is possible again
     │   │   ├── TooManyMessages  TooManyReplies  TokensSpent  DollarsSpent
@@ -22,6 +23,7 @@
     │   └── VoiceRefused
     │       └── NoTranscription  RecordingEmpty  RecordingTooLarge  RecordingTooLong  NothingHeard
     ├── StoreFailed         the database did not take it: busy, gone, full
+    ├── BackupFailed        it could not be written
     ├── ServiceClosed       the process is about to end
     ├── SettingsError       the configuration is wrong; lists every problem
     └── ProviderError       the model's side; `code` names the case
@@ -130,6 +132,26 @@ class CannotSee(Refused):
             f"{model} cannot see images. Choose a model that can in the sidebar, "
             "or remove the image."
         )
+
+
+class BackupRunning(Refused):
+    code = "backup_running"
+    sentence = "A backup is being made already. Wait for its end, then go on."
+
+
+class BackupTooLarge(Refused):
+    code = "backup_too_large"
+
+    def __init__(self, size: str = "…", limit: str = "…") -> None:
+        super().__init__(
+            f"The database holds {size}; at most {limit} can be downloaded from here. Make the "
+            "backup on the machine that Parley runs on, with: python -m chat backup FILE"
+        )
+
+
+class RestoreRefused(Refused):
+    code = "restore_refused"
+    sentence = "This file is no backup of Parley, or it is damaged. Nothing was changed."
 
 
 class ModelOff(Refused):
@@ -382,6 +404,14 @@ class StoreFailed(ParleyError):
     sentence = (
         "The history cannot be read or written right now. Nothing was lost: "
         "try again in a moment. If it stays, look at the disk and the database."
+    )
+
+
+class BackupFailed(ParleyError):
+    code = "backup_failed"
+    sentence = (
+        "The backup could not be written. Nothing was changed: look at the disk and the database, "
+        "then try again."
     )
 
 

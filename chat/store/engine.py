@@ -25,6 +25,7 @@ from chat.errors import SettingsError, StoreFailed
 log = logging.getLogger("chat.store")
 
 MERGED = 2000  # pages of the index that one transaction rewrites
+WAIT = 15  # seconds for SQLite's lock
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -49,7 +50,7 @@ def make_engine(database_url: str) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # they are people's words, and errors are logged
-        connect_args={"timeout": 15, "check_same_thread": False},
+        connect_args={"timeout": WAIT, "check_same_thread": False},
         **({} if _is_file(url) else alone),
     )
     event.listen(engine, "connect", _prepare_sqlite)
@@ -125,9 +126,22 @@ def scrub(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
     _merge_index(engine)
+    checkpoint(engine)
+
+
+def checkpoint(engine: Engine) -> None:
+    """Empty SQLite's log, as far as nobody reads it just now: nobody waits for a long reader."""
+    if engine.dialect.name != "sqlite":
+        return
     with contextlib.suppress(SQLAlchemyError, sqlite3.Error), engine.connect() as connection:
         # The pragma cannot run inside a transaction. If it fails, a later one does it.
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        raw: Any = connection.connection.driver_connection
+        # It would keep writers out for as long as it waits for whoever reads, such as a backup.
+        raw.execute("PRAGMA busy_timeout=100")
+        try:
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={WAIT * 1000}")
 
 
 def _merge_index(engine: Engine) -> None:
@@ -154,7 +168,7 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
     """Bring the database to `revision` (default: the newest). Does nothing when it is there."""
     wanted = revision or newest_revision()
     with engine.connect() as connection:
-        if _current_revision(connection) == wanted:
+        if current_revision(connection) == wanted:
             return
     from alembic import command
     from alembic.config import Config
@@ -173,7 +187,7 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
             raise SettingsError([problem]) from None
 
 
-def _current_revision(connection: Connection) -> str | None:
+def current_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,0 +1,200 @@
+"""Puts a backup back: checked and brought to this version beside the database, then in its place.
+
+Nothing that was there is lost: a SQLite file is renamed, of PostgreSQL a backup is made first.
+Whoever else uses the database has to be stopped before.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat.errors import RestoreRefused, StoreFailed
+from chat.store.backup import back_up, beside, one_file, settle, sync_folder
+from chat.store.copying import copy_rows, is_empty, tables_of
+from chat.store.engine import cause, make_engine, migrate, newest_revision
+
+Finish = Callable[[Engine], object]
+
+
+def restore(
+    file: Path, database_url: str, at: datetime, *, replaces: bool, finish: Finish
+) -> Path | None:
+    """Fill the database with a backup; where what was there before is kept, if there was any.
+
+    It must be empty unless this `replaces` it. `finish` is called with the restored database
+    before it is put in place. Raises `RestoreRefused`, `BackupFailed`, `SettingsError` and
+    `StoreFailed`; then nothing was changed.
+    """
+    file, url = file.absolute(), make_url(database_url)
+    stamp = f"before-{at:%Y%m%d-%H%M%S}"
+    try:
+        _check(file)
+        if url.get_backend_name() == "sqlite":
+            return _into_file(file, url, stamp, replaces, finish)
+        return _into_server(file, url, stamp, replaces, finish)
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise StoreFailed(details=cause(error)) from None
+
+
+def _check(file: Path) -> None:
+    """Raises `RestoreRefused` unless the file is a whole database of this version or an older."""
+    if not file.is_file():
+        raise RestoreRefused(f"There is no file {file.name}. Nothing was changed.")
+    try:
+        with closing(_opened(file)) as backup:
+            (found,) = backup.execute("PRAGMA quick_check(1)").fetchone()
+            (revision,) = backup.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError, UnicodeDecodeError):
+        raise RestoreRefused from None
+    if found != "ok":
+        raise RestoreRefused
+    if str(revision) > newest_revision():
+        raise RestoreRefused(
+            "This backup was made by a newer version of Parley. Nothing was changed."
+        )
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """The backup to read. Nothing is written beside it, unless a log lies there already."""
+    alone = "" if Path(f"{file}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=ro{alone}", uri=True)
+
+
+def _prepare(file: Path, part: Path, finish: Finish) -> None:
+    """A copy of the backup in `part`, of the newest revision, in one file."""
+    with closing(_opened(file)) as backup:
+        backup.execute("VACUUM INTO ?", (str(part),))
+    engine = make_engine(f"sqlite:///{part}")
+    try:
+        migrate(engine)
+        finish(engine)
+        one_file(engine)
+    finally:
+        engine.dispose()
+    settle(part)
+
+
+# --- SQLite ------------------------------------------------------------------------------------
+
+
+def _into_file(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish) -> Path | None:
+    if not url.database or url.database == ":memory:":
+        raise RestoreRefused("DATABASE_URL names no file to restore into. Nothing was changed.")
+    place = Path(url.database).absolute()
+    if place == file:
+        raise RestoreRefused("The backup is the database itself. Nothing was changed.")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    is_there = place.exists()
+    if is_there:
+        has_rows = _settled(place)
+        if has_rows and not replaces:
+            raise _not_empty()
+    with beside(place) as part:
+        _prepare(file, part, finish)
+        _give(part, place if is_there else place.parent, is_file=is_there)
+        kept = None
+        if is_there:
+            kept = place.with_name(f"{place.name}.{stamp}")
+            if kept.exists():
+                raise RestoreRefused(f"{kept.name} is there already. Nothing was changed.")
+            os.replace(place, kept)
+        os.replace(part, place)
+    sync_folder(place.parent)
+    return kept
+
+
+def _settled(place: Path) -> bool:
+    """Put a database into its one file, if nobody else has it open; whether it holds anything."""
+    engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": 1})
+    try:
+        with engine.connect() as connection:
+            has_rows = not is_empty(connection)
+        one_file(engine)  # fails while somebody else is there
+    except SQLAlchemyError as error:
+        if "locked" in cause(error):
+            raise _in_use() from None
+        raise
+    except sqlite3.OperationalError:
+        raise _in_use() from None
+    finally:
+        engine.dispose()
+    return has_rows
+
+
+def _give(part: Path, like: Path, *, is_file: bool) -> None:
+    """Let the file belong to whoever the other one belongs to: root may restore for others."""
+    known = like.stat()
+    if is_file:
+        part.chmod(known.st_mode & 0o777)
+    if hasattr(os, "chown") and os.geteuid() == 0:
+        os.chown(part, known.st_uid, known.st_gid)
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+
+def _into_server(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish) -> Path | None:
+    target = make_engine(url.render_as_string(hide_password=False))
+    try:
+        migrate(target)
+        with target.connect() as connection:
+            has_rows = not is_empty(connection)
+        if has_rows and not replaces:
+            raise _not_empty()
+        with _spare() as part:
+            _prepare(file, part, finish)
+            kept = None
+            if has_rows:
+                kept = file.with_name(f"{url.database}.{stamp}.db")
+                back_up(target, kept)
+            source = make_engine(f"sqlite:///{part}")
+            try:
+                _refill(source, target)
+            finally:
+                source.dispose()
+        return kept
+    finally:
+        target.dispose()
+
+
+def _refill(source: Engine, target: Engine) -> None:
+    """All rows of one database in place of those of the other, in one transaction."""
+    with source.connect() as read, target.begin() as write:
+        write.execute(text("SET LOCAL lock_timeout = '5s'"))
+        names = [table.name for table in tables_of(write)] + ["search_rows", "search_models"]
+        try:
+            write.execute(text(f"TRUNCATE {', '.join(names)}"))
+        except SQLAlchemyError as error:
+            if "lock timeout" in cause(error):
+                raise _in_use() from None
+            raise
+        copy_rows(read, write)
+
+
+@contextmanager
+def _spare() -> Iterator[Path]:
+    folder = tempfile.TemporaryDirectory(prefix="parley-restore-")
+    with folder as name, beside(Path(name, "copy.db")) as part:
+        yield part
+
+
+def _not_empty() -> RestoreRefused:
+    return RestoreRefused(
+        "The database is not empty. Nothing was changed: to put the backup in its place, say "
+        "--replace. What is there now is kept beside it."
+    )
+
+
+def _in_use() -> RestoreRefused:
+    return RestoreRefused("The database is in use: stop Parley first. Nothing was changed.")

@@ -1,0 +1,231 @@
+"""A backup holds all that was acknowledged, is whole or not there, and comes back."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from chat import ChatService, File, Submission, open_chat
+from chat.errors import BackupFailed, RestoreRefused
+from chat.store import Store
+from chat.store.backup import back_up
+from chat.store.engine import make_engine, migrate
+from chat.store.restore import restore
+from tests.conftest import ScriptedProvider
+
+ANN = "visitor:ann"
+AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
+TABLE = b"animal,legs\nokapi,4\n"
+
+
+@pytest.fixture
+def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatService]:
+    """One that a test may close before a restore."""
+    opened = open_chat({"DATABASE_URL": database_url}, providers=[provider])
+    yield opened
+    if not opened.wait_for_close(0):
+        opened.close()
+
+
+def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
+    return restore(file, url, AT, replaces=replaces, finish=lambda _: None)
+
+
+def ask(service: ChatService, words: str, *files: File) -> str:
+    answer = service.send(ANN, None, Submission(words, files))
+    list(service.follow(ANN, answer.id))
+    return answer.conversation_id
+
+
+def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
+    service: ChatService, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    acknowledged: list[str] = []
+    is_enough, is_over = threading.Event(), threading.Event()
+
+    def talk(owner: str) -> None:
+        while not is_over.is_set():
+            answer = service.send(owner, None, Submission("Hello", (File("a.csv", TABLE),)))
+            acknowledged.append(answer.id)
+            if len(acknowledged) >= 12:
+                is_enough.set()
+            list(service.follow(owner, answer.id))
+
+    threads = [threading.Thread(target=talk, args=(f"visitor:{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    assert is_enough.wait(20)
+    before = list(acknowledged)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    restored = f"sqlite:///{tmp_path / 'restored.db'}"
+    put_back(tmp_path / "copy.db", restored)
+    store = Store(restored)
+    with store.engine.connect() as connection:
+        found = set(connection.execute(text("SELECT id FROM messages")).scalars())
+        words = connection.execute(text("SELECT count(*) FROM search_rows")).scalar_one()
+        files = connection.execute(text("SELECT count(*) FROM attachments")).scalar_one()
+    store.close()
+    assert set(before) <= found
+    assert len(found) == 2 * files, "a question comes with its file and its answer"
+    assert words >= len(found)
+
+
+def test_everything_comes_back_into_either_kind(
+    service: ChatService, database_url: str, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    provider.say("The **okapi** has four legs.", "Other words.")
+    id_ = ask(service, "How many legs?", File("a.csv", TABLE))
+    answer = service.open(ANN, id_).messages[-1]
+    list(service.follow(ANN, service.retry(ANN, answer.id).id))
+    service.pin(ANN, id_)
+    before = service.open(ANN, id_)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    service.close()
+    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
+    assert kept is not None and kept.stat().st_size
+    again = open_chat({"DATABASE_URL": database_url}, providers=[provider])
+    assert again.open(ANN, id_).messages == before.messages
+    assert [each.id for each in again.pinned(ANN)] == [id_]
+    assert [hit.message_id for hit in again.search(ANN, "okapi")] == [answer.id]
+    assert [hit.conversation_id for hit in again.search(ANN, "How many has:file")] == [id_]
+    (file,) = again.open(ANN, id_).messages[0].attachments
+    assert again.file(ANN, file.id) == TABLE
+    list(again.follow(ANN, again.send(ANN, id_, Submission("And zebras?")).id))
+    again.close()
+
+
+def test_a_parent_may_have_the_greater_id(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    """An import keeps the ids of another instance, whose clock may have been another."""
+    id_ = ask(service, "Hello")
+    with service._store.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+            connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
+            connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
+        else:
+            connection.execute(text("UPDATE messages SET parent_id = NULL"))
+            connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
+            connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
+    back_up(service._store.engine, tmp_path / "copy.db")
+    service.close()
+    put_back(tmp_path / "copy.db", database_url, replaces=True)
+    store = Store(database_url)
+    leaf = store.conversations.get(ANN, id_).leaf_id
+    assert leaf is not None and store.messages.get(ANN, leaf).parent_id == "zz"
+    store.close()
+
+
+def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    size = back_up(store.engine, folder / "copy.db")
+    assert [file.name for file in folder.iterdir()] == ["copy.db"]
+    assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o600
+    assert (folder / "copy.db").stat().st_size == size
+    with pytest.raises(BackupFailed, match="already"):
+        back_up(store.engine, folder / "copy.db")
+    with store.engine.begin() as connection:  # half of it can be read
+        if store.engine.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA writable_schema=ON"))
+            connection.execute(text("INSERT INTO sqlite_master VALUES ('index', 'x', 'x', 0, 'x')"))
+        else:
+            connection.execute(text("INSERT INTO banner (id, text) VALUES (1, 'Closed')"))
+            connection.execute(text("ALTER TABLE banner RENAME COLUMN text TO other"))
+    store.engine.dispose()
+    with pytest.raises(BackupFailed):
+        back_up(store.engine, folder / "another.db")
+    assert [file.name for file in folder.iterdir()] == ["copy.db"]
+
+
+def test_what_was_deleted_for_good_is_in_no_backup(
+    service: ChatService, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    provider.say("A quagga.")
+    id_ = ask(service, "Which animal is a secret?")
+    service.delete(ANN, id_)
+    service.purge(ANN, id_)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    held = (tmp_path / "copy.db").read_bytes()
+    assert b"quagga" not in held and b"secret" not in held
+
+
+def test_a_database_that_is_not_empty_is_not_touched_unasked(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    id_ = ask(service, "Hello")
+    back_up(service._store.engine, tmp_path / "copy.db")
+    newer = ask(service, "Newer")
+    service.close()
+    with pytest.raises(RestoreRefused, match="--replace"):
+        put_back(tmp_path / "copy.db", database_url)
+    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
+    store = Store(database_url)
+    assert [each.id for each in store.conversations.latest(ANN)] == [id_]
+    store.close()
+    before = Store(f"sqlite:///{kept}")
+    assert [each.id for each in before.conversations.latest(ANN)] == [newer, id_]
+    before.close()
+
+
+def test_a_database_in_use_is_not_replaced(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    ask(service, "Hello")
+    back_up(service._store.engine, tmp_path / "copy.db")
+    if database_url.startswith("sqlite"):
+        with pytest.raises(RestoreRefused, match="in use"):
+            put_back(tmp_path / "copy.db", database_url, replaces=True)
+    assert len(service.conversations(ANN)) == 1
+
+
+def test_an_older_backup_is_brought_to_this_version(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    old = make_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    migrate(old, "0003")
+    with old.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO conversations (id, owner, title, system_prompt, created_at, updated_at)"
+            " VALUES ('a', 'visitor:ann', 'Old words', '', '2024-01-01 00:00:00.000000',"
+            " '2024-01-01 00:00:00.000000')"
+        ))  # fmt: skip
+    old.dispose()
+    url = empty_database_url.replace("parley.db", "new.db")
+    assert put_back(tmp_path / "old.db", url) is None
+    store = Store(url)
+    (found,) = store.conversations.latest(ANN)
+    assert (found.title, found.created_at) == ("Old words", datetime(2024, 1, 1, tzinfo=UTC))
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "cut", "other", "newer"])
+def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: Path) -> None:
+    file = tmp_path / "copy.db"
+    whole = migrated_file.read_bytes()
+    if kind == "text":
+        file.write_text("hello")
+    elif kind == "cut":
+        file.write_bytes(whole[: len(whole) // 2])
+    elif kind == "other":
+        sqlite3.connect(file).execute("CREATE TABLE a (b)").connection.close()
+    elif kind == "newer":
+        file.write_bytes(whole)
+        made = sqlite3.connect(file, isolation_level=None)
+        made.execute("UPDATE alembic_version SET version_num = '9999'")
+        made.close()
+    with pytest.raises(RestoreRefused):
+        put_back(file, f"sqlite:///{tmp_path / 'new.db'}")
+    assert not (tmp_path / "new.db").exists()
+    assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
