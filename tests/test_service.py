@@ -176,6 +176,19 @@ def test_each_retry_is_a_version_and_arrows_move_between_them(
     assert texts(service.open(ME, first.conversation_id))[-1] == "Second."
 
 
+def test_a_version_shown_again_by_a_page_that_is_behind_shows_what_was_said_since(
+    service: ChatService,
+) -> None:
+    first = service.send(ME, None, Submission("Hello"))
+    list(service.follow(ME, first.id))
+    list(service.follow(ME, service.retry(ME, first.id).id))
+    service.show_version(ME, first.id)
+    last = service.send(ME, first.conversation_id, Submission("More"))
+    list(service.follow(ME, last.id))
+    service.show_version(ME, first.id)
+    assert service.open(ME, first.conversation_id).messages[-1].id == last.id
+
+
 def test_moving_between_nested_versions_returns_to_where_each_was_left(
     service: ChatService, provider: ScriptedProvider
 ) -> None:

@@ -96,13 +96,15 @@ def put_aside(session: Session, conversation: ConversationRow, old: MessageRow) 
 
 
 def leaf_below(session: Session, row: MessageRow) -> str:
-    """The leaf to show with `row`: where its branch was left, else the newest message below."""
-    if row.resume_leaf_id:
-        return row.resume_leaf_id
-    below = select(MessageRow.id).where(MessageRow.id == row.id).cte("below", recursive=True)
+    """The leaf to show with `row`: where its branch was left, else the newest message below.
+
+    What was said since below the place where it was left is shown as well.
+    """
+    top = row.resume_leaf_id or row.id
+    below = select(MessageRow.id).where(MessageRow.id == top).cte("below", recursive=True)
     child = aliased(MessageRow)
     below = below.union_all(select(child.id).join(below, child.parent_id == below.c.id))
-    return session.scalar(select(func.max(below.c.id))) or row.id
+    return session.scalar(select(func.max(below.c.id))) or top
 
 
 def has_followers(session: Session, row: MessageRow) -> bool:
