@@ -10,12 +10,12 @@ from typing import Any
 
 from chat.billing import Billing
 from chat.dispatch import Dispatch
-from chat.errors import ParleyError
+from chat.errors import ParleyError, SettingsError
 from chat.prices import Prices, read_prices
 from chat.providers.base import Provider
 from chat.service import ChatService
-from chat.settings import gather, read_settings
-from chat.store import Store
+from chat.settings import DEFAULT_DATABASE_URL, gather, read_settings, understand
+from chat.store import Store, maintenance
 from chat.switches import Switches
 from chat.tokens import Counter
 from chat.worker import Worker
@@ -58,6 +58,8 @@ def _open(
     from chat.providers.catalogue import Catalogue, build_catalogue
     from chat.providers.transcription import build_transcriber
 
+    if problems := _problems(config, with_catalogue=providers is None):
+        raise SettingsError(problems)
     settings = read_settings(config)
     logging.getLogger("chat").setLevel(settings.log_level)
     for name in _TALKATIVE:
@@ -102,6 +104,33 @@ def _watching(service: ChatService) -> Callable[[], object]:
                 pause = WATCH_AGAIN
 
     return watch
+
+
+def problems_of(config: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a configuration, and whether its database answers."""
+    problems = _problems(config, with_catalogue=True)
+    url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
+    return problems + maintenance.problems_of(url)
+
+
+def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:
+    """What one part finds wrong does not hide what the others do."""
+    from chat.providers.endpoints import endpoints, transcription_endpoint
+    from chat.providers.local_model import check_file
+
+    settings, problems = understand(config)
+    checks: list[Callable[[], object]] = [
+        lambda: read_prices(settings.model_prices),
+        lambda: transcription_endpoint(settings),
+    ]
+    if with_catalogue:
+        checks += [lambda: endpoints(config), lambda: check_file(settings.local_model)]
+    for check in checks:
+        try:
+            check()
+        except SettingsError as error:
+            problems += [each for each in error.problems if each not in problems]
+    return problems
 
 
 def _purging(service: ChatService) -> Callable[[], object]:

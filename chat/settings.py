@@ -163,6 +163,14 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
     Raises `SettingsError` with every problem at once.
     """
+    settings, problems = understand(values)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """What can be understood of a configuration, and what is wrong with the rest."""
     problems: list[str] = []
     found: dict[str, Any] = {}
     for field, (name, kind, least, most) in _READERS.items():
@@ -194,9 +202,7 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
             "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
             "and everybody would be let in"
         )
-    if problems:
-        raise SettingsError(problems)
-    return Settings(**{**found, "log_level": level}, values=values)
+    return Settings(**{**found, "log_level": level}, values=values), problems
 
 
 def _weak_secrets(access_code: str | None, auth: object) -> list[str]:

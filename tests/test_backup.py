@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from chat import ChatService, File, Submission, open_chat
+from chat import ChatService, File, Submission, keeping, open_chat
 from chat.errors import BackupFailed, RestoreRefused
+from chat.settings import read_settings
 from chat.store import Store
 from chat.store.backup import back_up
 from chat.store.engine import make_engine, migrate
@@ -68,7 +69,9 @@ def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
     for thread in threads:
         thread.join()
     restored = f"sqlite:///{tmp_path / 'restored.db'}"
-    put_back(tmp_path / "copy.db", restored)
+    settings = read_settings({"DATABASE_URL": restored})
+    assert keeping.restore(settings, tmp_path / "copy.db", AT, replaces=False) is None
+    assert [each for each in keeping.examine(settings, repairs=False) if each.ids] == []
     store = Store(restored)
     with store.engine.connect() as connection:
         found = set(connection.execute(text("SELECT id FROM messages")).scalars())

@@ -26,6 +26,19 @@ _AT_ONCE = 4  # answers written at the same time; more wait for their turn
 _ROOM_BESIDES = 1024  # tokens for the system prompt and the chat template
 
 
+def check_file(path: str | None) -> None:
+    """Raises `SettingsError` when the file or the package is missing."""
+    if not path:
+        return
+    problems = []
+    if not Path(path).expanduser().is_file():
+        problems.append(f"LOCAL_MODEL names no file: {path}")
+    if importlib.util.find_spec("xllamacpp") is None:
+        problems.append("LOCAL_MODEL needs a package: pip install xllamacpp")
+    if problems:
+        raise errors.SettingsError(problems)
+
+
 class LocalModelProvider:
     """Raises `SettingsError` when the file or the package is missing."""
 
@@ -34,13 +47,7 @@ class LocalModelProvider:
 
     def __init__(self, path: str, settings: Settings) -> None:
         self._path, self._settings = Path(path).expanduser(), settings
-        problems = []
-        if not self._path.is_file():
-            problems.append(f"LOCAL_MODEL names no file: {path}")
-        if importlib.util.find_spec("xllamacpp") is None:
-            problems.append("LOCAL_MODEL needs a package: pip install xllamacpp")
-        if problems:
-            raise errors.SettingsError(problems)
+        check_file(path)
         self.last_error: errors.ProviderError | None = None
         self.base_url: str | None = None  # of the running server
         self.key = secrets.token_urlsafe(24)

@@ -58,6 +58,13 @@ def make_engine(database_url: str) -> Engine:
     return engine
 
 
+def place_of(database_url: str) -> Path | None:
+    """The file of a SQLite database; None for any other."""
+    url = make_url(database_url)
+    is_here = url.get_backend_name() == "sqlite" and _is_file(url)
+    return Path(url.database or "") if is_here else None
+
+
 def _is_file(url: URL) -> bool:
     return bool(url.database) and url.database != ":memory:"
 

@@ -160,7 +160,7 @@ def _into_server(file: Path, url: URL, stamp: str, replaces: bool, finish: Finis
                 back_up(target, kept)
             source = make_engine(f"sqlite:///{part}")
             try:
-                _refill(source, target)
+                refill(source, target)
             finally:
                 source.dispose()
         return kept
@@ -168,7 +168,7 @@ def _into_server(file: Path, url: URL, stamp: str, replaces: bool, finish: Finis
         target.dispose()
 
 
-def _refill(source: Engine, target: Engine) -> None:
+def refill(source: Engine, target: Engine) -> None:
     """All rows of one database in place of those of the other, in one transaction."""
     with source.connect() as read, target.begin() as write:
         write.execute(text("SET LOCAL lock_timeout = '5s'"))

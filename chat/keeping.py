@@ -1,0 +1,51 @@
+"""What whoever runs Parley does with the database as a whole: back it up, restore it, examine it.
+
+Opens the database itself, and brings none to another version but the one that is restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from chat.prices import Prices, read_prices
+from chat.settings import Settings
+from chat.store import maintenance
+from chat.store.doctor import Finding, Signs
+from chat.worker import Worker
+
+
+def back_up(settings: Settings, file: Path) -> int:
+    """Write a copy of the database to a new file; its size in bytes. Raises `BackupFailed`."""
+    with maintenance.opened(settings.database_url) as database:
+        return database.back_up(file)
+
+
+def restore(settings: Settings, file: Path, at: datetime, *, replaces: bool) -> Path | None:
+    """Fill the database with a backup; the file in which what was there is kept, if there was any.
+
+    Replies that were being written when the backup was made are interrupted. Raises
+    `RestoreRefused` and what `back_up` raises; then nothing was changed.
+    """
+    signs = Signs(lambda *_: True, lambda *_: True, _prices(settings).cost)
+    return maintenance.restore(file, settings.database_url, at, replaces=replaces, signs=signs)
+
+
+def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
+    """What is wrong in the database, by kind; what can be repaired is, if that is wanted."""
+    worker = Worker()
+    signs = Signs(
+        is_abandoned=lambda _, name, beat: not worker.is_alive(name, beat),
+        is_lost=lambda name, _: worker.is_gone(name) or None,
+        cost=_prices(settings).cost,
+    )
+    try:
+        with maintenance.opened(settings.database_url) as database:
+            yield from database.examine(signs, repairs=repairs)
+    finally:
+        worker.retire()
+
+
+def _prices(settings: Settings) -> Prices:
+    return Prices(read_prices(settings.model_prices), settings.values)

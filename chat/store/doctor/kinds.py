@@ -1,0 +1,52 @@
+"""What a kind of fault is: how it is found, and how it is put right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from chat.store.ledger import Cost
+
+Find = Callable[[Session], list[str]]
+Repair = Callable[[Session, list[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """How to tell what is still at work from what is dead, and what a call cost."""
+
+    is_abandoned: Callable[[str, str | None, datetime | None], bool]  # id, worker, heartbeat
+    is_lost: Callable[[str, str | None], bool | None]  # worker, answer; None: nobody knows
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`wrong` ends the sentence "3 …". `repair_apart` is for what has transactions of its own."""
+
+    name: str
+    wrong: str
+    find: Find
+    repair: Repair | None = None
+    repair_apart: Callable[[], object] | None = None
+    advice: str = ""  # where nothing can be repaired
+
+    @property
+    def can_repair(self) -> bool:
+        return self.repair is not None or self.repair_apart is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    wrong: str
+    ids: tuple[str, ...]
+    is_repaired: bool
+    advice: str
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.ids or self.is_repaired

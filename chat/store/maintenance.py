@@ -1,0 +1,91 @@
+"""The database as whoever runs Parley sees it: opened as it is, not brought to another version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat.errors import SettingsError, StoreFailed
+from chat.store import backup, doctor
+from chat.store import restore as restoring
+from chat.store.doctor import Finding, Signs
+from chat.store.engine import cause, current_revision, make_engine, newest_revision, place_of
+from chat.store.ledger import LedgerStore
+from chat.store.replies import ReplyStore
+
+
+class Database:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def back_up(self, file: Path) -> int:
+        return backup.back_up(self._engine, file)
+
+    def problems(self) -> list[str]:
+        with self._engine.connect() as connection:
+            revision = current_revision(connection)
+        if revision is not None and revision > newest_revision():
+            return ["the database at DATABASE_URL was made by a newer version of Parley"]
+        return []
+
+    def examine(self, signs: Signs, *, repairs: bool) -> Iterator[Finding]:
+        """Raises `SettingsError` for a database of another version, and `StoreFailed`."""
+        try:
+            with self._engine.connect() as connection:
+                revision = current_revision(connection)
+        except SQLAlchemyError as error:
+            raise StoreFailed(details=cause(error)) from None
+        if revision != newest_revision():
+            raise SettingsError(
+                ["the database is of another version: start this version of Parley once"]
+            )
+        yield from doctor.examine(self._engine, signs, repairs=repairs)
+
+
+@contextmanager
+def opened(database_url: str) -> Iterator[Database]:
+    """Raises `SettingsError` when there is no such database."""
+    try:
+        place = place_of(database_url)
+        if place is not None and not place.exists():
+            raise SettingsError(["there is no database at DATABASE_URL"])
+        engine = make_engine(database_url)
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        raise SettingsError(
+            [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
+        ) from None
+    try:
+        yield Database(engine)
+    finally:
+        engine.dispose()
+
+
+def restore(
+    file: Path, database_url: str, at: datetime, *, replaces: bool, signs: Signs
+) -> Path | None:
+    """See `chat.store.restore`; replies and calls that were running then are ended."""
+
+    def interrupt(engine: Engine) -> None:
+        ledger = LedgerStore(engine)
+        ReplyStore(engine, ledger).interrupt_abandoned(signs.is_abandoned, signs.cost)
+        ledger.end_abandoned(signs.is_lost, signs.cost)
+
+    return restoring.restore(file, database_url, at, replaces=replaces, finish=interrupt)
+
+
+def problems_of(database_url: str) -> list[str]:
+    """What stands between Parley and its database; one that is not there yet will be made."""
+    try:
+        if (place := place_of(database_url)) is not None and not place.exists():
+            return []
+        with opened(database_url) as database:
+            return database.problems()
+    except SettingsError as error:
+        return list(error.problems)
+    except (SQLAlchemyError, OSError) as error:
+        return [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
