@@ -5,17 +5,18 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
     from pages.parts.process import lifespan, on_script_error
-    from pages.parts.state import may_upload
-    from server.edge import ROUTES, middleware
+    from pages.parts.state import may_upload, stored
+    from server.edge import middleware, routes
 
     app = st.App(
         __file__,
-        routes=ROUTES,
+        routes=routes(stored),
         middleware=middleware(may_upload),
         lifespan=lifespan,
         on_script_error=on_script_error,
     )
 else:
-    from pages.parts import shell
+    from pages.parts import shell, tracing
 
-    shell.run()
+    with tracing.run():
+        shell.run()

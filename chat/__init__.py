@@ -45,10 +45,12 @@ from chat.files.kinds import is_audio
 from chat.generation import Piece
 from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
 from chat.jobs import ImportJob
+from chat.logs import log_formatter
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
 from chat.providers.own import OTHER, OwnKey
+from chat.request_ids import begin_request, request_id
 from chat.service import ChatService
 from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
@@ -109,12 +111,15 @@ __all__ = [
     "Versions",
     "View",
     "account",
+    "begin_request",
     "gather",
     "human_size",
     "is_audio",
     "is_local_admin",
     "is_visitor_cookie",
+    "log_formatter",
     "open_chat",
     "read_settings",
+    "request_id",
     "visitor",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from chat.billing import Billing
 from chat.dispatch import Dispatch
 from chat.errors import ParleyError, SettingsError
+from chat.metrics import Metrics
 from chat.prices import Prices, read_prices
 from chat.providers.base import Provider
 from chat.service import ChatService
@@ -53,8 +54,9 @@ def _open(
     providers: Sequence[Provider] | None,
     clock: Callable[[], datetime],
     shared: Billing | None = None,
+    metrics: Metrics | None = None,
 ) -> ChatService:
-    """With `shared` calls are written into the ledger of another service."""
+    """With `shared` and `metrics` calls are written and counted as those of another service."""
     from chat.providers.catalogue import Catalogue, build_catalogue
     from chat.providers.transcription import build_transcriber
 
@@ -70,15 +72,21 @@ def _open(
     store = Store(
         settings.database_url, clock=clock
     )  # raises SettingsError when it cannot be opened
+    metrics = metrics or Metrics()
+    store.on_failure(metrics.database_failed)
     counter = Counter(settings.tiktoken_cache_dir)
     worker = Worker()
     billing = shared or Billing(settings, store, prices, Switches(store.switches))
     is_apart = shared is not None
-    dispatch = Dispatch(settings, store, catalogue, counter, worker, billing, is_apart=is_apart)
+    dispatch = Dispatch(
+        settings, store, catalogue, counter, worker, billing, metrics=metrics, is_apart=is_apart
+    )
     transcriber = build_transcriber(settings)
     service = ChatService(settings, store, catalogue, dispatch, worker, billing, transcriber)
     service.offer_temporary(
-        lambda: _open({**settings.values, "DATABASE_URL": IN_MEMORY}, providers, clock, billing)
+        lambda: _open(
+            {**settings.values, "DATABASE_URL": IN_MEMORY}, providers, clock, billing, metrics
+        )
     )
     service.interrupt_abandoned()
     dispatch.replies.submit(catalogue.discover())

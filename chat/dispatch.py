@@ -43,6 +43,7 @@ from chat.errors import (
     UnknownModel,
 )
 from chat.generation import Generation
+from chat.metrics import Metrics
 from chat.providers.base import Delta, Model, Provider, Request, Turn
 from chat.providers.catalogue import GUIDE, Catalogue
 from chat.providers.own import OwnKey, OwnKeys, check_ready, is_own
@@ -75,15 +76,18 @@ class Dispatch:
         worker: Worker,
         billing: Billing,
         *,
+        metrics: Metrics | None = None,
         is_apart: bool = False,
     ) -> None:
         """With `is_apart` the ledger is in another database than `store`."""
-        self._billing, self._is_apart = billing, is_apart
+        self._billing, self.is_apart = billing, is_apart
+        self.metrics = metrics or Metrics()
         self._settings, self._store, self._catalogue = settings, store, catalogue
         self._counter, self._worker = counter, worker
         self._attaching = Attaching(settings, counter)
         self.own_keys = OwnKeys(settings)
         self.replies = Replies(self._save, self._finish)
+        self.metrics.count_running(lambda: len(self.replies.running()))
         billing.switches.watch(self._stop_switched_off)
 
     def question(
@@ -219,17 +223,17 @@ class Dispatch:
         generation.call = call
         self.replies.reserve(generation)
         try:
-            if self._is_apart:
+            if self.is_apart:
                 self._billing.ledger.add(call)
             yield generation, self._new_answer(generation.answer_id, model.ref, call)
         except BaseException:  # whatever ends it, also Streamlit ending the script: nothing is left
             self.replies.release(generation)
-            if self._is_apart:
+            if self.is_apart:
                 self._billing.ledger.drop(call.id)
             raise
 
     def _new_answer(self, answer_id: str, model: str, call: NewCall) -> NewAnswer:
-        return NewAnswer(answer_id, model, self._worker.name, None if self._is_apart else call)
+        return NewAnswer(answer_id, model, self._worker.name, None if self.is_apart else call)
 
     def _prompt_tokens(
         self,
@@ -270,7 +274,7 @@ class Dispatch:
                 provider.stream(request), self._max_reply_tokens(conversation.settings)
             )
         except Exception as error:
-            log.exception("reply %s could not be begun", answer.id)
+            log.exception("reply %s could not be begun", answer.id, extra={"answer_id": answer.id})
             stream = _failing(error if isinstance(error, ParleyError) else ParleyError())
         self.replies.start(generation, stream)
         call = generation.call
@@ -412,9 +416,9 @@ class Dispatch:
             failure=failure,
             tokens=count.tokens,
             is_exact=count.is_exact,
-            call=None if self._is_apart else ended,
+            call=None if self.is_apart else ended,
         )
-        if self._is_apart and ended is not None:
+        if self.is_apart and ended is not None:
             self._billing.ledger.end(ended)
         if not self._store.replies.finish(generation.answer_id, self._worker.name, outcome):
             log.warning("reply %s: its end came too late", generation.answer_id)
@@ -426,7 +430,21 @@ class Dispatch:
             generation.first_token_ms,
             generation.total_ms,
             f", {failure.code}" if failure else "",
+            extra={"answer_id": generation.answer_id},
         )
+        self._measure(generation, ended)
+
+    def _measure(self, generation: Generation, ended: EndedCall | None) -> None:
+        error = generation.failure.code if generation.failure else ""
+        first_ms, total_ms = generation.own_first_token_ms, generation.own_total_ms
+        self.metrics.reply_ended(generation.status.value, error, first_ms, total_ms)
+        if generation.call is not None and ended is not None:
+            self.metrics.tokens_taken(
+                generation.call.model,
+                ended.prompt_tokens,
+                ended.completion_tokens,
+                is_listed=self._catalogue.offers(generation.call.model),
+            )
 
     def _ended(self, generation: Generation) -> EndedCall | None:
         if generation.call is None:

@@ -110,6 +110,11 @@ class ImportJobs:
             self._forget_old()
             return self._jobs.get(owner)
 
+    def running(self) -> int:
+        """How many are under way or wait for their turn."""
+        with self._changed:
+            return sum(job.is_running for job in self._jobs.values())
+
     def cancel_all(self) -> None:
         with self._changed:
             for job in self._jobs.values():

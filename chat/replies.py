@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import threading
 import time
@@ -189,7 +190,11 @@ class Replies:
             within = CLOSE_WITHIN if generation.stop_as else None
             done, _ = await asyncio.wait({task}, timeout=within or 1.0)
             if not done and within is not None:
-                log.warning("reply %s: the provider did not close in time", generation.answer_id)
+                log.warning(
+                    "reply %s: the provider did not close in time",
+                    generation.answer_id,
+                    extra=_named(generation),
+                )
                 task.cancel()
                 return generation.stop_as or Status.STOPPED
         if task.cancelled():
@@ -203,7 +208,9 @@ class Replies:
         if generation.stop_as:
             return generation.stop_as
         if not isinstance(error, ParleyError):
-            log.error("reply %s failed", generation.answer_id, exc_info=error)
+            log.error(
+                "reply %s failed", generation.answer_id, exc_info=error, extra=_named(generation)
+            )
             error = ParleyError(details=type(error).__name__)
         generation.failure = error
         generation.retry_at = getattr(error, "retry_at", None)
@@ -219,14 +226,22 @@ class Replies:
             try:
                 await self._write(self._save, generation)
             except Exception:  # the text is still in memory; the next second tries again
-                log.exception("reply %s: could not be saved for now", generation.answer_id)
+                log.exception(
+                    "reply %s: could not be saved for now",
+                    generation.answer_id,
+                    extra=_named(generation),
+                )
 
     async def _store_end(self, generation: Generation) -> None:
         for pause in (*TRY_AGAIN_AFTER, None):
             try:
                 return await self._write(self._finish, generation)
             except Exception:  # a busy or vanished database may come back
-                log.exception("reply %s: its end could not be stored", generation.answer_id)
+                log.exception(
+                    "reply %s: its end could not be stored",
+                    generation.answer_id,
+                    extra=_named(generation),
+                )
                 if pause is None:
                     return None
                 await asyncio.sleep(pause)
@@ -234,7 +249,13 @@ class Replies:
 
     async def _write(self, write: Save, generation: Generation) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writers, write, generation)
+        here = contextvars.copy_context()  # a thread of the pool knows no request
+        await loop.run_in_executor(self._writers, here.run, write, generation)
+
+
+def _named(generation: Generation) -> dict[str, str]:
+    """For a line of the log that machines read."""
+    return {"answer_id": generation.answer_id}
 
 
 async def _wait_for_the_rest(seconds: float) -> None:

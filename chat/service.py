@@ -6,6 +6,7 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -81,6 +82,8 @@ class ChatService(Oversight, Entering):
         self._purge_at = 0.0
         self._chores: list[threading.Thread] = []
         self._imports = ImportJobs()
+        if not dispatch.is_apart:
+            dispatch.metrics.watch_imports(self._imports.running)
         self._closing = threading.Event()
         self._lock = threading.Lock()
 
@@ -451,7 +454,8 @@ class ChatService(Oversight, Entering):
 
     def begin_chore(self, work: Callable[[], object]) -> None:
         """Do something in the background that nobody waits for, except `close`."""
-        chore = threading.Thread(target=work, name="parley-chore", daemon=True)
+        here = contextvars.copy_context()  # its log lines belong to the request that began it
+        chore = threading.Thread(target=here.run, args=(work,), name="parley-chore", daemon=True)
         with self._lock:
             self._chores = [each for each in self._chores if each.is_alive()]
             self._chores.append(chore)
@@ -460,6 +464,14 @@ class ChatService(Oversight, Entering):
     def wait_for_close(self, seconds: float) -> bool:
         """For chores that come round again: whether the service is about to close."""
         return self._closing.wait(seconds)
+
+    def readiness(self) -> str:
+        """One word for why nobody can be served just now; empty when all is well."""
+        return self._store.readiness()
+
+    def metrics(self, sessions: int | None = None) -> bytes:
+        """What this process has done, as OpenMetrics text; `sessions`: how many tabs are open."""
+        return self._dispatch.metrics.render(sessions)
 
     def close(self) -> None:
         """Interrupt what runs, store it, close connections."""

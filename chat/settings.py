@@ -86,6 +86,8 @@ class Settings:
     tiktoken_cache_dir: str | None = None
     frame_ancestors: str = "'self'"  # whose pages may show Parley in a frame
     log_level: str = "INFO"
+    log_format: str = "text"
+    metrics_token: str | None = dataclasses.field(default=None, repr=False)
     # The mapping itself, for providers; it holds keys, and a repr ends in logs.
     values: Mapping[str, Any] = dataclasses.field(default=None, repr=False)  # type: ignore[arg-type]
 
@@ -151,6 +153,8 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
     "frame_ancestors": ("FRAME_ANCESTORS", str, None, None),
     "log_level": ("LOG_LEVEL", str, None, None),
+    "log_format": ("LOG_FORMAT", str, None, None),
+    "metrics_token": ("METRICS_TOKEN", str, None, None),
 }
 _ANCESTOR = re.compile(
     r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::(?:\d+|\*))?"
@@ -190,6 +194,11 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     level = str(found.get("log_level", "INFO")).upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
+    form = str(found.get("log_format", "text")).lower()
+    if form not in {"text", "json"}:
+        problems.append(f"LOG_FORMAT should be text or json, not {form!r}")
+    if len(found.get("metrics_token", "x" * 16)) < 16:
+        problems.append("METRICS_TOKEN should be random, with at least 16 characters")
     problems += _weak_secrets(found.get("access_code"), values.get("auth"))
     ancestors = str(found.get("frame_ancestors", "")).split()
     if ancestors != ["'none'"] and not all(_ANCESTOR.fullmatch(each) for each in ancestors):
@@ -202,7 +211,7 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
             "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
             "and everybody would be let in"
         )
-    return Settings(**{**found, "log_level": level}, values=values), problems
+    return Settings(**{**found, "log_level": level, "log_format": form}, values=values), problems
 
 
 def _weak_secrets(access_code: str | None, auth: object) -> list[str]:

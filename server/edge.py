@@ -10,8 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
+from chat import ChatService
+from server.figures import Figures
 from server.headers import SecurityHeaders
 from server.privacy import SharedPrivately
+from server.readiness import Readiness
+from server.requests import RequestIds
 from server.uploads import Uploads
 from server.visitor import VisitorCookie
 
@@ -31,10 +35,20 @@ async def icon(_request: Request) -> FileResponse:
 ROUTES = [Route("/healthz", healthz), Route("/favicon.png", icon)]
 # The first stands around the others.
 MIDDLEWARE = [
+    Middleware(RequestIds),
     Middleware(SecurityHeaders),
     Middleware(VisitorCookie),
     Middleware(SharedPrivately),
 ]
+
+
+def routes(service: Callable[[], ChatService]) -> list[Route]:
+    """All of them; `service` opens it, which may take a while, or raises what is wrong."""
+    return [
+        *ROUTES,
+        Route("/readyz", Readiness(service).answer),
+        Route("/metrics", Figures(service).answer),
+    ]
 
 
 def middleware(may_upload: Callable[[str], bool]) -> list[Middleware]:

@@ -14,7 +14,7 @@ from server.scheme import is_https
 
 COOKIE = "parley_visitor"
 _YEAR = 365 * 24 * 3600
-_NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/readyz")
+_NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/readyz", "/metrics")
 
 
 class VisitorCookie:

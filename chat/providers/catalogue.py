@@ -83,6 +83,10 @@ class Catalogue:
             model.id == typed for model in self.models()
         )
 
+    def offers(self, ref: str) -> bool:
+        """Whether a model is on the list that everybody sees."""
+        return any(model.ref == ref for model in self.models())
+
     def label(self, ref: str) -> str:
         """How people read a ref: "gpt-5 · OpenAI"."""
         try:

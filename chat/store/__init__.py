@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import SettingsError
 from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
 from chat.store.conversations import ConversationStore
-from chat.store.engine import cause, make_engine, migrate
+from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
 from chat.store.portable import PortableStore
@@ -55,6 +56,20 @@ class Store:
         self.portable = PortableStore(self.engine)
         self.search = SearchStore(self.engine)
         self.access = AccessStore(self.engine)
+
+    def on_failure(self, tell: Callable[[], object]) -> None:
+        """Call `tell` whenever the database fails."""
+        event.listen(self.engine, "handle_error", lambda _: tell())
+
+    def readiness(self) -> str:
+        """Why nothing can be stored: "database" or "migrations"; empty when all is well."""
+        try:
+            with self.engine.connect() as connection:
+                is_newest = current_revision(connection) == newest_revision()
+        except SQLAlchemyError as error:
+            log.warning("the database does not answer: %s", cause(error))
+            return "database"
+        return "" if is_newest else "migrations"
 
     def close(self) -> None:
         self.engine.dispose()

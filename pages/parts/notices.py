@@ -11,13 +11,14 @@ from typing import Any
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import state
+from pages.parts import state, tracing
 from pages.text import markdown
 
 
 def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Do what a click asked for; a `ParleyError` becomes a notice, and None is returned."""
     dismiss()
+    tracing.begin_action()
     try:
         return action(*args, **kwargs)
     except ParleyError as error:

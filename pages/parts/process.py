@@ -13,7 +13,16 @@ import anyio.to_thread
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from chat import ChatService, ParleyError
+from chat import (
+    ChatService,
+    ParleyError,
+    Settings,
+    SettingsError,
+    gather,
+    log_formatter,
+    read_settings,
+    request_id,
+)
 from pages.parts import state
 
 log = logging.getLogger("pages")
@@ -60,15 +69,38 @@ def on_script_error(error: Exception) -> bool:
     """The traceback goes to the log, a sentence to the person."""
     log.error("a page failed", exc_info=error)
     sentence = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
+    if type(error) is ParleyError or not isinstance(error, ParleyError):
+        sentence += f" If you report this, name it: {request_id()}"
     st.error(sentence, icon=":material/error:")
     return True
 
 
 def _log_to_console() -> None:
+    settings = _settings()
+    formatter = log_formatter(settings.log_format)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(formatter)
     for name in ("chat", "pages", "server"):
         logger = logging.getLogger(name)
+        logger.setLevel(settings.log_level)
         if not logger.handlers:
             logger.addHandler(handler)
             logger.propagate = False
+    if settings.log_format == "json":
+        _format_others(formatter)
+
+
+def _format_others(formatter: logging.Formatter) -> None:
+    """What the server under us says, in the same form."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("streamlit", "uvicorn", "websockets"):
+            for handler in logging.getLogger(name).handlers:
+                handler.setFormatter(formatter)
+
+
+def _settings() -> Settings:
+    secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
+    try:
+        return read_settings(gather(secrets))
+    except SettingsError:  # the page says so once it is opened
+        return Settings()
