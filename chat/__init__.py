@@ -6,6 +6,7 @@
 >>> print("".join(piece.text for piece in service.follow("me", answer.id)))
 """
 
+from chat.backups import Backup
 from chat.bootstrap import open_chat
 from chat.context import Fit
 from chat.domain import (
@@ -63,6 +64,7 @@ __all__ = [
     "FILE_CODES",
     "OTHER",
     "Attachment",
+    "Backup",
     "CannotSee",
     "ChatService",
     "Connection",

@@ -5,6 +5,9 @@ What only admins may answers everybody else as if it did not exist.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from chat.backups import Backup, Backups
 from chat.billing import Billing
 from chat.carrying import Carrying
 from chat.dispatch import Dispatch
@@ -30,6 +33,7 @@ class Oversight(Carrying):
         """`speech_ref` names the model that turns speech into text."""
         super().__init__(settings, store, dispatch)
         self._billing, self._speech_ref = billing, speech_ref
+        self._backups = Backups(store.back_up, store.size)
 
     def usage(self, owner: str, days: int = 30) -> UsageReport:
         """What an owner used in the last `days` days, by day and model."""
@@ -68,6 +72,20 @@ class Oversight(Carrying):
 
     def banner(self) -> str:
         return self._billing.switches.banner()
+
+    def backup(self, person: Person) -> Backup | None:
+        """The backup that is being made or waits to be downloaded. For admins."""
+        _check_admin(person)
+        return self._backups.last()
+
+    def backup_content(self, person: Person) -> bytes:
+        """What to download. Raises `NotFound` when it is there no more. For admins."""
+        _check_admin(person)
+        return self._backups.content()
+
+    def _new_backup(self, person: Person) -> tuple[Backup, Callable[[], None]]:
+        _check_admin(person)
+        return self._backups.begin()
 
     def _report(self, owner: str | None, days: int) -> UsageReport:
         return self._billing.report(owner, max(1, min(days, MOST_DAYS)))

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
+from chat.backups import Backup
 from chat.billing import Billing
 from chat.calls import NewCall
 from chat.dispatch import Dispatch
@@ -24,6 +25,7 @@ from chat.domain import (
     File,
     FilePrice,
     Message,
+    Person,
     ReplySettings,
     Status,
     Submission,
@@ -452,6 +454,15 @@ class ChatService(Oversight, Entering):
         """The owner's running import, or the last one of this process with its report."""
         return self._imports.of(owner)
 
+    def begin_backup(self, person: Person) -> Backup:
+        """Make a backup in the background; `backup` tells how it goes. For admins.
+
+        Raises `BackupRunning` or `BackupTooLarge`.
+        """
+        backup, work = self._new_backup(person)
+        self.begin_chore(work)
+        return backup
+
     def begin_chore(self, work: Callable[[], object]) -> None:
         """Do something in the background that nobody waits for, except `close`."""
         here = contextvars.copy_context()  # its log lines belong to the request that began it
@@ -495,6 +506,7 @@ class ChatService(Oversight, Entering):
             self._replies.close()
             for chore in self._chores:  # they hold connections
                 chore.join(timeout=10)
+            self._backups.close()
             self._worker.retire()
             self._store.close()
 

@@ -6,14 +6,15 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from chat import ChatService, File, Submission, keeping, open_chat
-from chat.errors import BackupFailed, RestoreRefused
+from chat.backups import Backups
+from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, RestoreRefused
 from chat.settings import read_settings
 from chat.store import Store
 from chat.store.backup import back_up
@@ -232,3 +233,33 @@ def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: 
         put_back(file, f"sqlite:///{tmp_path / 'new.db'}")
     assert not (tmp_path / "new.db").exists()
     assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
+
+
+def test_a_backup_for_download_is_bounded_one_at_a_time_and_goes_after_an_hour() -> None:
+    now = [AT]
+    written: list[Path] = []
+
+    def write(file: Path) -> int:
+        file.write_bytes(b"backup")
+        written.append(file)
+        return 6
+
+    backups = Backups(write, lambda: 6, most=6, clock=lambda: now[0])
+    backup, work = backups.begin()
+    with pytest.raises(BackupRunning):
+        backups.begin()
+    with pytest.raises(NotFound):
+        backups.content()
+    work()
+    assert (backups.content(), backup.size, backup.is_running) == (b"backup", 6, False)
+    now[0] += timedelta(hours=2)
+    with pytest.raises(NotFound):
+        backups.content()
+    assert not written[0].exists() and backups.last() is None
+    with pytest.raises(BackupTooLarge, match="python -m chat backup"):
+        Backups(write, lambda: 7, most=6).begin()
+    grown = Backups(write, lambda: 1, most=5)
+    backup, work = grown.begin()
+    work()
+    assert isinstance(backup.problem, BackupTooLarge) and not written[1].exists()
+    grown.close()

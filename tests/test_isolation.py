@@ -124,10 +124,20 @@ MAKES: dict[str, Callable[[ChatService, str, Scene], Any]] = {
     "transcribe": lambda s, o, _: s.transcribe(o, File("a.wav", b"x")),
 }
 
+
+def made_backup(service: ChatService, person: Person) -> bytes:
+    if person.is_admin and person.owner:
+        service.begin_backup(person).wait(10)
+    return service.backup_content(person)
+
+
 FOR_ADMINS: dict[str, Callable[[ChatService, Person], Any]] = {
     "usage_of_all": lambda s, p: s.usage_of_all(p),
     "switch_off": lambda s, p: s.switch_off(p, "scripted/two"),
     "set_banner": lambda s, p: s.set_banner(p, "Back at nine"),
+    "begin_backup": lambda s, p: s.begin_backup(p).wait(10),
+    "backup": lambda s, p: s.backup(p),
+    "backup_content": lambda s, p: made_backup(s, p)[:6],
 }
 
 ABOUT_THE_CALLER = {
@@ -158,6 +168,8 @@ WITHOUT_OWNER = {
     "own_key": "makes a value of what was typed, and keeps nothing",
     "own_models": "asks with the key that is handed in",
     "discover_own_models": "the same",
+    "readiness": "one word about the database (test_operating)",
+    "metrics": "figures without anybody's name; the token is asked for by the server",
     "close": "called when the process ends",
 }
 

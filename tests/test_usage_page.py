@@ -14,7 +14,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from chat import Person, ReplySettings, Submission, UsageLine, UsageReport
+from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
 from pages.parts import figures, state
 from pages.text.sheets import csv_of
 
@@ -113,6 +113,20 @@ def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> Non
     assert off.startswith("openai/") and off not in {m.ref for m in state.stored().models()}
     page.multiselect(key="switch_off").set_value([]).run()
     assert not state.stored().switched_off()
+
+
+def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
+    ask_guide("visitor:ada")
+    page = admin_page()
+    page.button(key="backup").click().run()
+    made = state.stored().backup(BOSS)
+    assert made is not None and made.wait(10) and made.problem is None
+    page.run()
+    assert [each.key for each in page.get("download_button")][-1] == "download_backup"
+    (tmp_path / "copy.db").write_bytes(state.stored().backup_content(BOSS))
+    copy = open_chat({"DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}"})
+    assert len(copy.conversations("visitor:ada")) == 1
+    copy.close()
 
 
 def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat.errors import SettingsError
+from chat.errors import SettingsError, StoreFailed
 from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
+from chat.store.backup import back_up, size_of
 from chat.store.conversations import ConversationStore
 from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
 from chat.store.ledger import LedgerStore
@@ -60,6 +62,17 @@ class Store:
     def on_failure(self, tell: Callable[[], object]) -> None:
         """Call `tell` whenever the database fails."""
         event.listen(self.engine, "handle_error", lambda _: tell())
+
+    def back_up(self, file: Path) -> int:
+        """Write a copy to a new file; its size in bytes. Raises `BackupFailed`."""
+        return back_up(self.engine, file)
+
+    def size(self) -> int:
+        """About how many bytes a copy would take. Raises `StoreFailed`."""
+        try:
+            return size_of(self.engine)
+        except SQLAlchemyError as error:
+            raise StoreFailed(details=type(error).__name__) from None
 
     def readiness(self) -> str:
         """Why nothing can be stored: "database" or "migrations"; empty when all is well."""

@@ -1,4 +1,4 @@
-"""What admins see and do on the usage page: everyone's figures, the banner, the kill switch."""
+"""What admins see and do on the usage page: figures, the banner, the kill switch, a backup."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from chat import Person, UsageLine, UsageReport
+from chat import Person, UsageLine, UsageReport, human_size
 from pages.parts import figures, notices, state
 from pages.text import markdown
 
@@ -29,6 +29,7 @@ def draw(person: Person, days: int) -> None:
         )
     _draw_banner(person)
     _draw_switches(person)
+    _draw_backup(person)
 
 
 def _draw_people(report: UsageReport) -> None:
@@ -143,3 +144,50 @@ def _switch(person: Person, drawn: frozenset[str]) -> None:
     chosen = frozenset(st.session_state["switch_off"])
     for ref in chosen ^ drawn:
         notices.attempt(service.switch_off, person, ref, ref in chosen)
+
+
+def _draw_backup(person: Person) -> None:
+    st.subheader("Backup", anchor=False)
+    st.caption(
+        "One file with all conversations of everyone and their files. Keep it as safe as the "
+        "database. It is put back with: python -m chat restore FILE"
+    )
+    backup = notices.quietly(state.stored().backup, person)
+    is_running = backup is not None and backup.is_running
+    with st.container(horizontal=True):
+        st.button(
+            "Make a backup",
+            key="backup",
+            icon=":material/backup:",
+            disabled=is_running,
+            on_click=_begin_backup,
+            args=(person,),
+        )
+        if backup is not None and backup.size:
+            st.download_button(
+                f"Download the backup ({human_size(backup.size)})",
+                data=lambda: state.stored().backup_content(person),
+                file_name=backup.name,
+                mime="application/vnd.sqlite3",
+                key="download_backup",
+                icon=":material/save:",
+                on_click="ignore",
+            )
+    if is_running:
+        _follow_backup(person)
+    elif backup is not None and backup.problem is not None:
+        st.error(backup.problem.sentence, icon=":material/error:")
+
+
+def _begin_backup(person: Person) -> None:
+    backup = notices.attempt(state.stored().begin_backup, person)
+    if backup is not None:
+        backup.wait(0.5)  # a small one is there at once
+
+
+@st.fragment(run_every=0.5)
+def _follow_backup(person: Person) -> None:
+    backup = notices.quietly(state.stored().backup, person)
+    if backup is None or not backup.is_running:
+        st.rerun()
+    st.caption("The backup is being made…")

@@ -29,6 +29,10 @@ def test_an_admin_sees_what_was_used_tells_everyone_and_switches_off(
         admin.button("usage_csv").click()
     (line,) = csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines())
     assert "2" in line.values()
+    admin.press("backup")
+    with page.expect_download() as download:
+        admin.button("download_backup").click()
+    assert download.value.path().read_bytes().startswith(b"SQLite format 3")
     other = visit()
     try:
         page.locator(".st-key-banner_text input").fill("Closed at **noon** ![](https://x.io/y)")

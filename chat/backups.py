@@ -1,0 +1,125 @@
+"""A backup made in the background and kept for a while, to be downloaded by admins.
+
+One at a time in this process. It lies in the folder for temporary files, for this process's eyes
+only; it knows no database: how one is written is handed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, ParleyError
+from chat.sizes import human_size
+
+log = logging.getLogger("chat.backups")
+
+MOST = 200_000_000  # bytes: a download is held in memory
+KEPT = timedelta(hours=1)
+
+
+class Backup:
+    """`size` in bytes once it is made; or a `problem`, a sentence."""
+
+    def __init__(self, begun_at: datetime) -> None:
+        self.begun_at = begun_at
+        self.size = 0
+        self.problem: ParleyError | None = None
+        self._is_over = threading.Event()
+
+    @property
+    def is_running(self) -> bool:
+        return not self._is_over.is_set()
+
+    @property
+    def name(self) -> str:
+        return f"parley-{self.begun_at:%Y-%m-%d-%H%M}.db"
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is over, after at most that long."""
+        return self._is_over.wait(seconds)
+
+    def run(self, write: Callable[[], int]) -> None:
+        """Do it, in the thread of whoever calls. Never raises."""
+        try:
+            self.size = write()
+        except ParleyError as error:
+            self.problem = error
+        except Exception:
+            log.exception("a backup failed")
+            self.problem = BackupFailed()
+        finally:
+            self._is_over.set()
+
+
+class Backups:
+    """`write` writes one to a new file and tells its size, `measure` tells it beforehand."""
+
+    def __init__(
+        self,
+        write: Callable[[Path], int],
+        measure: Callable[[], int],
+        *,
+        most: int = MOST,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._write, self._measure, self._most, self._clock = write, measure, most, clock
+        self._lock = threading.Lock()
+        self._last: Backup | None = None
+        self._folder: Path | None = None
+
+    def begin(self) -> tuple[Backup, Callable[[], None]]:
+        """A new one and the work to be done for it. Raises `BackupRunning`, `BackupTooLarge`."""
+        self._check_size(self._measure())
+        with self._lock:
+            if self._last is not None and self._last.is_running:
+                raise BackupRunning
+            self._drop()
+            backup = self._last = Backup(self._clock())
+        return backup, lambda: backup.run(self._make)
+
+    def last(self) -> Backup | None:
+        """The one that is being made or waits to be downloaded."""
+        with self._lock:
+            last = self._last
+            if last and not last.is_running and self._clock() - last.begun_at > KEPT:
+                self._drop()
+            return self._last
+
+    def content(self) -> bytes:
+        """All of it. Raises `NotFound` when there is none (any more)."""
+        self.last()
+        with self._lock:
+            if self._folder is None or self._last is None or self._last.is_running:
+                raise NotFound
+            try:
+                return (self._folder / "backup.db").read_bytes()
+            except OSError:
+                raise NotFound from None
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _make(self) -> int:
+        with self._lock:
+            folder = self._folder = Path(tempfile.mkdtemp(prefix="parley-backup-"))
+        size = self._write(folder / "backup.db")
+        if size > self._most:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._check_size(size)
+        return size
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most:
+            raise BackupTooLarge(human_size(size), human_size(self._most))
+
+    def _drop(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._last = None
