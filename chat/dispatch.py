@@ -382,7 +382,7 @@ class Dispatch:
         if not goes_on:  # another process wants its end, or has ended it
             self.replies.stop(generation.answer_id, wait=0)
             return
-        if self._is_apart and generation.call is not None:
+        if self.is_apart and generation.call is not None:
             self._billing.ledger.beat(generation.call.id)
         self._stop_if_off(generation)  # another process may have switched it off
 

@@ -36,8 +36,8 @@ def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
     """What is wrong in the database, by kind; what can be repaired is, if that is wanted."""
     worker = Worker()
     signs = Signs(
-        is_abandoned=lambda _, name, beat: not worker.is_alive(name, beat),
-        is_lost=lambda name, _: worker.is_gone(name) or None,
+        is_abandoned=lambda answer_id, name, beat: not worker.is_alive(name, answer_id, beat),
+        is_lost=lambda name, *_: worker.is_gone(name) or None,
         cost=_prices(settings).cost,
     )
     try:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from chat.backups import Backup
+from chat.backups import KEPT, Backup
 from chat.billing import Billing
 from chat.calls import NewCall
 from chat.dispatch import Dispatch
@@ -459,7 +459,13 @@ class ChatService(Oversight, Entering):
 
         Raises `BackupRunning` or `BackupTooLarge`.
         """
-        backup, work = self._new_backup(person)
+        backup, make = self._new_backup(person)
+
+        def work() -> None:
+            make()
+            self.wait_for_close(KEPT.total_seconds() + 1)
+            self._backups.last()  # removes it, now that it is too old
+
         self.begin_chore(work)
         return backup
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,6 +194,30 @@ def test_a_database_in_use_is_not_replaced(
         with pytest.raises(RestoreRefused, match="in use"):
             put_back(tmp_path / "copy.db", database_url, replaces=True)
     assert len(service.conversations(ANN)) == 1
+
+
+def test_a_damaged_database_gives_way_and_is_kept(migrated_file: Path, tmp_path: Path) -> None:
+    place = tmp_path / "parley.db"
+    place.write_bytes(b"SQLite format 3\x00" + b"no database any more" * 300)
+    damaged = place.read_bytes()
+    shutil.copy(migrated_file, tmp_path / "copy.db")
+    kept = put_back(tmp_path / "copy.db", f"sqlite:///{place}", replaces=True)
+    assert kept is not None and kept.read_bytes() == damaged
+    Store(f"sqlite:///{place}").close()
+
+
+def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
+    service: ChatService,
+) -> None:
+    """As a backup is; writers would have to wait with them."""
+    id_ = ask(service, "Hello")
+    service.delete(ANN, id_)
+    with service._store.engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM messages"))
+        begun = time.monotonic()
+        service.purge(ANN, id_)
+        assert time.monotonic() - begun < 8
+    assert service.deleted(ANN) == []
 
 
 def test_an_older_backup_is_brought_to_this_version(

@@ -120,8 +120,8 @@ class Patient:
     def found(self, *, repairs: bool = False) -> dict[str, Finding]:
         worker = Worker()
         signs = Signs(
-            is_abandoned=lambda _, name, beat: not worker.is_alive(name, beat),
-            is_lost=lambda name, _: worker.is_gone(name) or None,
+            is_abandoned=lambda answer_id, name, beat: not worker.is_alive(name, answer_id, beat),
+            is_lost=lambda name, *_: worker.is_gone(name) or None,
             cost=lambda *_: None,
         )
         found = {each.name: each for each in examine(self.engine, signs, repairs=repairs)}

@@ -108,25 +108,28 @@ def _into_file(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish)
             kept = place.with_name(f"{place.name}.{stamp}")
             if kept.exists():
                 raise RestoreRefused(f"{kept.name} is there already. Nothing was changed.")
-            os.replace(place, kept)
+            for end in ("", "-wal", "-shm"):  # a damaged one keeps its log
+                if Path(f"{place}{end}").exists():
+                    os.replace(f"{place}{end}", f"{kept}{end}")
         os.replace(part, place)
     sync_folder(place.parent)
     return kept
 
 
 def _settled(place: Path) -> bool:
-    """Put a database into its one file, if nobody else has it open; whether it holds anything."""
+    """Put a database into its one file, if nobody else has it open; whether it holds anything.
+
+    One that is damaged is left as it is: that may be why there is a restore.
+    """
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": 1})
     try:
         with engine.connect() as connection:
             has_rows = not is_empty(connection)
         one_file(engine)  # fails while somebody else is there
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         if "locked" in cause(error):
             raise _in_use() from None
-        raise
-    except sqlite3.OperationalError:
-        raise _in_use() from None
+        return True
     finally:
         engine.dispose()
     return has_rows
