@@ -38,6 +38,9 @@ def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatServi
         opened.close()
 
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
     return restore(file, url, AT, replaces=replaces, finish=lambda _: None)
 
@@ -155,6 +158,7 @@ def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path
     assert [file.name for file in folder.iterdir()] == ["copy.db"]
 
 
+@ON_SQLITE
 def test_what_was_deleted_for_good_is_in_no_backup(
     service: ChatService, tmp_path: Path, provider: ScriptedProvider
 ) -> None:
@@ -185,14 +189,14 @@ def test_a_database_that_is_not_empty_is_not_touched_unasked(
     before.close()
 
 
+@ON_SQLITE
 def test_a_database_in_use_is_not_replaced(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
     ask(service, "Hello")
     back_up(service._store.engine, tmp_path / "copy.db")
-    if database_url.startswith("sqlite"):
-        with pytest.raises(RestoreRefused, match="in use"):
-            put_back(tmp_path / "copy.db", database_url, replaces=True)
+    with pytest.raises(RestoreRefused, match="in use"):
+        put_back(tmp_path / "copy.db", database_url, replaces=True)
     assert len(service.conversations(ANN)) == 1
 
 
@@ -206,6 +210,7 @@ def test_a_damaged_database_gives_way_and_is_kept(migrated_file: Path, tmp_path:
     Store(f"sqlite:///{place}").close()
 
 
+@ON_SQLITE
 def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
     service: ChatService,
 ) -> None:

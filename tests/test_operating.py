@@ -26,6 +26,9 @@ ANN = "visitor:ann"
 TOKEN = "a token of many letters"
 
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 def client(service: Callable[[], ChatService]) -> TestClient:
     return TestClient(Starlette(routes=routes(service), middleware=MIDDLEWARE))
 
@@ -110,6 +113,7 @@ def read(service: ChatService) -> dict[str, float]:
     return figures(answer.text)
 
 
+@ON_SQLITE
 def test_figures_are_for_whoever_has_the_token(make_service: Callable[..., ChatService]) -> None:
     without, with_it = make_service(), make_service(METRICS_TOKEN=TOKEN)
     asked = client(lambda: without)
@@ -124,6 +128,7 @@ def test_figures_are_for_whoever_has_the_token(make_service: Callable[..., ChatS
     assert "short" not in str(caught.value)
 
 
+@ON_SQLITE
 def test_what_happened_is_counted_without_names(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_request_keeps_an_id_that_looks_like_one(given: str, is_taken: bool) -
     assert asked.get("/healthz").headers["x-request-id"] != told
 
 
+@ON_SQLITE
 def test_a_reply_is_logged_under_the_request_that_asked_for_it(
     service: ChatService, lines: Lines
 ) -> None:
