@@ -6,14 +6,17 @@ Opens the database itself, and brings none to another version but the one that i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chat.prices import Prices, read_prices
 from chat.settings import Settings
 from chat.store import maintenance
 from chat.store.doctor import Finding, Signs
+from chat.store.ledger import Cost
 from chat.worker import Worker
+
+SILENT = timedelta(minutes=10)  # a reply gives a sign every second; clocks may differ
 
 
 def back_up(settings: Settings, file: Path) -> int:
@@ -35,16 +38,22 @@ def restore(settings: Settings, file: Path, at: datetime, *, replaces: bool) -> 
 def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
     """What is wrong in the database, by kind; what can be repaired is, if that is wanted."""
     worker = Worker()
-    signs = Signs(
-        is_abandoned=lambda answer_id, name, beat: not worker.is_alive(name, answer_id, beat),
-        is_lost=lambda name, *_: worker.is_gone(name) or None,
-        cost=_prices(settings).cost,
-    )
+    signs = signs_of(worker, _prices(settings).cost)
     try:
         with maintenance.opened(settings.database_url) as database:
             yield from database.examine(signs, repairs=repairs)
     finally:
         worker.retire()
+
+
+def signs_of(worker: Worker, cost: Cost) -> Signs:
+    """Who is at work, for one that looks only once: who has said nothing for long is not."""
+
+    def is_abandoned(answer_id: str, name: str | None, beat: datetime | None) -> bool:
+        is_silent = beat is None or datetime.now(UTC) - beat > SILENT
+        return is_silent or not worker.is_alive(name, answer_id, beat)
+
+    return Signs(is_abandoned, lambda name, *_: worker.is_gone(name) or None, cost)
 
 
 def _prices(settings: Settings) -> Prices:

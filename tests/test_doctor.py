@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from chat import ChatService, File, Submission, open_chat
 from chat.__main__ import main
-from chat.keeping import back_up
+from chat.keeping import back_up, signs_of
 from chat.settings import read_settings
-from chat.store.doctor import Finding, Signs, examine
+from chat.store.doctor import Finding, examine
 from chat.store.engine import make_engine
 from chat.store.restore import refill
 from chat.store.schema import Base
@@ -119,11 +119,7 @@ class Patient:
 
     def found(self, *, repairs: bool = False) -> dict[str, Finding]:
         worker = Worker()
-        signs = Signs(
-            is_abandoned=lambda answer_id, name, beat: not worker.is_alive(name, answer_id, beat),
-            is_lost=lambda name, *_: worker.is_gone(name) or None,
-            cost=lambda *_: None,
-        )
+        signs = signs_of(worker, lambda *_: None)
         found = {each.name: each for each in examine(self.engine, signs, repairs=repairs)}
         worker.retire()
         return {name: each for name, each in found.items() if each.ids}

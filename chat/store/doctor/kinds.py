@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from chat.store.ledger import Cost
+from chat.store.ledger import Cost, IsLost
 
 Find = Callable[[Session], list[str]]
 Repair = Callable[[Session, list[str]], None]
@@ -19,7 +19,7 @@ class Signs:
     """How to tell what is still at work from what is dead, and what a call cost."""
 
     is_abandoned: Callable[[str, str | None, datetime | None], bool]  # id, worker, heartbeat
-    is_lost: Callable[[str, str | None], bool | None]  # worker, answer; None: nobody knows
+    is_lost: IsLost  # of a call; None: nobody knows
     cost: Cost
 
 

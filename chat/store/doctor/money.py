@@ -34,7 +34,7 @@ def kinds(engine: Engine, signs: Signs) -> tuple[Kind, ...]:
         query = select(*columns).where(LedgerRow.status == Status.STREAMING.value, ~stands)
         too_old, found = now() - LONGEST_CALL, []
         for id_, worker, answer_id, begun in session.execute(query):
-            known = signs.is_lost(worker, answer_id)
+            known = signs.is_lost(worker, answer_id, id_, None)
             if known or (known is None and begun < too_old):
                 found.append(id_)
         return found
