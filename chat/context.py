@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
-from chat.domain import FileKind, Message, Role
+from chat.domain import Attachment, FileKind, Message, Role
 from chat.fencing import fenced
 from chat.providers.base import Picture, Turn
 from chat.tokens import PER_MESSAGE, estimate
@@ -17,9 +18,8 @@ from chat.tokens import PER_MESSAGE, estimate
 LOOK_BACK = 40  # messages beyond the budget that are looked at to count what is left out
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One message of a path, as far as it matters for what is sent."""
+class Step(NamedTuple):
+    """One message of a path, as far as it matters for what is sent. Hundreds are made at a time."""
 
     id: str
     parent_id: str | None
@@ -49,6 +49,15 @@ class Step:
             files=len(files),
             file_tokens=sum(file.tokens for file in files),
         )
+
+
+class Said(NamedTuple):
+    """What is sent of one message."""
+
+    id: str
+    role: Role
+    text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ def _count_left_out(turn: list[Step], path: Iterator[Step], first_depth: int) ->
     return count
 
 
-def as_turns(messages: Sequence[Message], contents: Mapping[str, bytes]) -> tuple[Turn, ...]:
+def as_turns(messages: Sequence[Said | Message], contents: Mapping[str, bytes]) -> tuple[Turn, ...]:
     """Turns whose roles alternate: neighbours of one role become one, a blank line between.
 
     `contents` holds what is attached, by SHA-256; a picture that is not there is only mentioned.
@@ -167,7 +176,9 @@ def as_turns(messages: Sequence[Message], contents: Mapping[str, bytes]) -> tupl
     return tuple(turns)
 
 
-def _turn(message: Message, contents: Mapping[str, bytes]) -> Turn:
+def _turn(message: Said | Message, contents: Mapping[str, bytes]) -> Turn:
+    if not message.attachments:
+        return Turn(message.role, message.text)
     texts, pictures = [], []
     for file in message.attachments:
         data = contents.get(file.text_sha256 or file.sha256)

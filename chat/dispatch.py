@@ -17,7 +17,7 @@ from chat.attaching import Attaching
 from chat.billing import Billing, sent_tokens
 from chat.bounds import bounded
 from chat.calls import EndedCall, NewCall
-from chat.context import Fit, as_turns, budget, fit
+from chat.context import Fit, Said, as_turns, budget, fit
 from chat.domain import (
     Attachment,
     Conversation,
@@ -252,21 +252,24 @@ class Dispatch:
             tokens += sum(file.tokens for file in added.new_files)
             tokens += sum(file.tokens for file in added.kept_files)
         if conversation is not None and leaf_id is not None:
-            before = self.fit(owner, conversation, leaf_id).used_tokens
+            before = self.fit(conversation, leaf_id).used_tokens
             # With a question more, as much as does not fit of what came before is left out.
             tokens = min(before + tokens, max(tokens, budget(**room))) if added else before + tokens
         return tokens + room["system_tokens"]
 
     def begin(
-        self, owner: str, answer: Message, generation: Generation, own: OwnKey | None = None
+        self,
+        conversation: Conversation,
+        answer: Message,
+        generation: Generation,
+        own: OwnKey | None = None,
     ) -> Message:
         """Start the reply to the question above `answer`; a failure here is recorded in it."""
         try:
-            conversation = self._store.conversations.get(owner, answer.conversation_id)
             # Whoever the ledger names is asked, though another tab may have chosen anew.
             provider, model = self._who(answer.model, own)
             generation.provider_label = provider.label
-            sent = self.fit(owner, conversation, answer.parent_id, so_far=answer.tokens)
+            sent = self.fit(conversation, answer.parent_id, so_far=answer.tokens)
             request = self._request(conversation, sent, provider, model, continues=answer.text)
             generation.sent_tokens = sent.used_tokens + answer.tokens
             generation.system_prompt = request.system_prompt
@@ -282,15 +285,13 @@ class Dispatch:
             self.replies.write_soon(lambda: self._note(generation, call))
         return answer
 
-    def fit(
-        self, owner: str, conversation: Conversation, leaf_id: str | None, so_far: int = 0
-    ) -> Fit:
+    def fit(self, conversation: Conversation, leaf_id: str | None, so_far: int = 0) -> Fit:
         """What would be sent if the message `leaf_id` were the last one.
 
         `so_far` tokens of an answer that is to go on are sent along and need their room.
         """
         cleared = set(conversation.cleared_ids)
-        path = self._store.messages.steps(owner, conversation.id, leaf_id)
+        path = self._store.messages.steps(conversation.owner, conversation.id, leaf_id)
         return fit(
             takewhile(lambda step: step.id not in cleared, path),
             max_turns=self._settings.max_history_turns,
@@ -307,7 +308,7 @@ class Dispatch:
             leaf = self._store.messages.get(owner, leaf_id)
             leaf_id = leaf.parent_id if leaf.role is Role.ASSISTANT else leaf_id
         provider, model = self.resolve(conversation.settings)
-        sent = self.fit(owner, conversation, leaf_id)
+        sent = self.fit(conversation, leaf_id)
         if not sent.ids:
             raise NothingToAnswer
         return provider, self._request(conversation, sent, provider, model)
@@ -333,7 +334,7 @@ class Dispatch:
         self, conversation: Conversation, sent: Fit, provider: Provider, model: Model
     ) -> tuple[Turn, ...]:
         """What is sent, with the files it needs; Guide reads none."""
-        messages = self._store.messages.several(conversation.owner, conversation.id, sent.ids)
+        messages = self._said(conversation, sent.ids)
         sees = sees_images(model, self._settings) is not False
         hashes = [
             file.text_sha256 or file.sha256
@@ -342,6 +343,13 @@ class Dispatch:
             if provider.name != GUIDE and (sees or file.kind is not FileKind.IMAGE)
         ]
         return as_turns(messages, self._store.attachments.contents(hashes))
+
+    def _said(self, conversation: Conversation, ids: Sequence[str]) -> list[Said]:
+        if not ids:
+            return []
+        wanted = set(ids)
+        found = self._store.messages.said(conversation.owner, conversation.id, ids[0], ids[-1])
+        return [each for each in found if each.id in wanted]
 
     def _room(self, settings: ReplySettings) -> int:
         """Tokens there are for one message and its files."""

@@ -53,7 +53,7 @@ from chat.recordings import compact
 from chat.settings import Settings
 from chat.store import Store
 from chat.store.messages import NewAnswer
-from chat.tree import title_from
+from chat.tree import begun, title_from
 from chat.view import View, look_at
 from chat.worker import Worker
 
@@ -219,7 +219,9 @@ class ChatService(Oversight, Entering):
             answer = self._store.messages.send(
                 owner, conversation_id, question, new, title=title, settings=chosen
             )
-        return self._dispatch.begin(owner, answer, generation, own)
+        if conversation is None:
+            conversation = begun(owner, title, chosen, answer)
+        return self._dispatch.begin(conversation, answer, generation, own)
 
     def edit(
         self,
@@ -243,7 +245,7 @@ class ChatService(Oversight, Entering):
         above = (conversation, old.parent_id, question)
         with self._reserved(owner, conversation.settings, *above, own=own) as (generation, new):
             answer = self._store.messages.edit(owner, message_id, question, new)
-        return self._dispatch.begin(owner, answer, generation, own)
+        return self._dispatch.begin(conversation, answer, generation, own)
 
     def retry(self, owner: str, message_id: str, *, own: OwnKey | None = None) -> Message:
         """Ask for an answer again: a new version beside the old one."""
@@ -254,7 +256,7 @@ class ChatService(Oversight, Entering):
         above = (conversation, old.parent_id)
         with self._reserved(owner, conversation.settings, *above, own=own) as (generation, new):
             answer = self._store.messages.retry(owner, message_id, new)
-        return self._dispatch.begin(owner, answer, generation, own)
+        return self._dispatch.begin(conversation, answer, generation, own)
 
     def continue_(self, owner: str, message_id: str, *, own: OwnKey | None = None) -> Message:
         """Let an answer that was cut short go on where it ended; it grows in place."""
@@ -273,7 +275,7 @@ class ChatService(Oversight, Entering):
         ):
             answer = self._store.replies.reopen(owner, again)
             generation.resume(answer)
-        return self._dispatch.begin(owner, answer, generation, own)
+        return self._dispatch.begin(conversation, answer, generation, own)
 
     def stop(self, owner: str, conversation_id: str) -> None:
         """End the reply that runs in a conversation; its text so far is kept."""

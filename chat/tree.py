@@ -1,4 +1,4 @@
-"""The shape of a conversation, without its storage: what it is called, what stands side by side."""
+"""The shape of a conversation, without its storage: how it begins, what stands side by side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from chat.domain import Versions
+from chat.domain import Conversation, Message, ReplySettings, Versions
 
 UNTITLED = "New conversation"
 TITLE_LENGTH = 60
@@ -79,4 +79,19 @@ def versions(siblings: Sequence[str], id: str) -> Versions:
         count=len(siblings),
         previous_id=siblings[index - 1] if index else None,
         next_id=siblings[index + 1] if index + 1 < len(siblings) else None,
+    )
+
+
+def begun(owner: str, title: str, settings: ReplySettings, answer: Message) -> Conversation:
+    """The conversation that has just begun with `answer`."""
+    return Conversation(
+        id=answer.conversation_id,
+        owner=owner,
+        title=title,
+        settings=settings,
+        leaf_id=answer.id,
+        cleared_ids=(),
+        created_at=answer.created_at,
+        updated_at=answer.created_at,
+        is_running=True,
     )

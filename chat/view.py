@@ -77,7 +77,7 @@ def look_at(
         older=newest[-1].depth if newest else 0,
         marks=marks,
         mark_at_end=mark_at_end,
-        context=dispatch.fit(conversation.owner, conversation, conversation.leaf_id),
+        context=dispatch.fit(conversation, conversation.leaf_id),
         failed_retry=failed,
         running=tuple(running),
     )

@@ -114,8 +114,9 @@ def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) 
     uncounted, counted = store.messages.steps(ME, sent.conversation_id, sent.id)
     assert (uncounted.text, uncounted.tokens) == (long, 0)
     assert counted.tokens == 1 and counted.text and long not in counted.text
-    texts = store.messages.several(ME, sent.conversation_id, [counted.id, uncounted.id])
+    texts = store.messages.said(ME, sent.conversation_id, counted.id, uncounted.id)
     assert [each.text for each in texts] == [long, long]
+    assert store.messages.said("visitor:other", sent.conversation_id, counted.id, sent.id) == []
 
 
 def test_running_text_is_kept_and_a_late_save_does_not_undo_the_end(store: Store) -> None:

@@ -9,14 +9,22 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, delete, exists, or_, select
+from sqlalchemy import Engine, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from chat.domain import Attachment, FileKind, new_id
 from chat.errors import NotFound
 from chat.store.engine import reading
-from chat.store.schema import AttachmentRow, ContentRow, ConversationRow, MessageRow, now
+from chat.store.schema import (
+    AttachmentRow,
+    ContentRow,
+    ConversationRow,
+    MessageRow,
+    PlainRow,
+    as_attachment,
+    now,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +44,44 @@ class NewAttachment:
     is_partial: bool = False
 
 
+_ATTACHMENTS = AttachmentRow.__table__
+HAS_FILES = exists().where(_ATTACHMENTS.c.message_id == MessageRow.id).label("has_files")
+_FILES = (
+    select(_ATTACHMENTS)
+    .where(_ATTACHMENTS.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_ATTACHMENTS.c.message_id, _ATTACHMENTS.c.place)
+)
+_FILES_IN = (
+    select(_ATTACHMENTS)
+    .join(MessageRow, MessageRow.id == _ATTACHMENTS.c.message_id)
+    .where(MessageRow.conversation_id == bindparam("conversation_id"))
+    .order_by(_ATTACHMENTS.c.place)
+)
+_OWN = (
+    select(_ATTACHMENTS)
+    .join(MessageRow, MessageRow.id == _ATTACHMENTS.c.message_id)
+    .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+    .where(
+        _ATTACHMENTS.c.id == bindparam("id"),
+        ConversationRow.owner == bindparam("owner"),
+        ConversationRow.deleted_at.is_(None),
+    )
+)
+_CONTENTS = select(ContentRow.sha256, ContentRow.data).where(
+    ContentRow.sha256.in_(bindparam("hashes", expanding=True))
+)
+
+
 class AttachmentStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def get(self, owner: str, attachment_id: str) -> Attachment:
         with reading(self._engine) as session:
-            row = session.scalar(
-                select(AttachmentRow)
-                .join(MessageRow, MessageRow.id == AttachmentRow.message_id)
-                .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
-                .where(
-                    AttachmentRow.id == attachment_id,
-                    ConversationRow.owner == owner,
-                    ConversationRow.deleted_at.is_(None),
-                )
-            )
+            row = session.execute(_OWN, {"id": attachment_id, "owner": owner}).first()
             if row is None:
                 raise NotFound
-            return row.to_domain()
+            return as_attachment(row)
 
     def contents(self, hashes: Iterable[str]) -> dict[str, bytes]:
         """Contents by their SHA-256; whoever asks has found the hashes in an owner's message."""
@@ -62,8 +89,25 @@ class AttachmentStore:
         if not wanted:
             return {}
         with reading(self._engine) as session:
-            query = select(ContentRow.sha256, ContentRow.data).where(ContentRow.sha256.in_(wanted))
-            return {row.sha256: row.data for row in session.execute(query)}
+            rows = session.execute(_CONTENTS, {"hashes": wanted})
+            return {row.sha256: row.data for row in rows}
+
+
+def files_of(session: Session, message_ids: Sequence[str]) -> dict[str, tuple[Attachment, ...]]:
+    """The files of some messages, by message, in their order."""
+    return _by_message(session.execute(_FILES, {"ids": message_ids})) if message_ids else {}
+
+
+def files_in(session: Session, conversation_id: str) -> dict[str, tuple[Attachment, ...]]:
+    """The files of a whole conversation, by message."""
+    return _by_message(session.execute(_FILES_IN, {"conversation_id": conversation_id}))
+
+
+def _by_message(rows: Iterable[PlainRow]) -> dict[str, tuple[Attachment, ...]]:
+    found: dict[str, tuple[Attachment, ...]] = {}
+    for row in rows:
+        found[row.message_id] = (*found.get(row.message_id, ()), as_attachment(row))
+    return found
 
 
 def add_attachments(

@@ -5,66 +5,82 @@ Helpers of the store's own methods; rows go in and out, so nothing outside of `c
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from chat.domain import Role, Status
+from chat.domain import Message, Role, Status
 from chat.errors import NotFound, ReplyRunning
-from chat.store.conversations import owned
-from chat.store.schema import ConversationRow, MessageRow
+from chat.store.attachments import HAS_FILES, files_of
+from chat.store.conversations import IS_RUNNING, must_be_an_id, owned
+from chat.store.schema import ConversationRow, MessageRow, as_message
+
+_MINE = (
+    (MessageRow.id == bindparam("id"))
+    & (ConversationRow.owner == bindparam("owner"))
+    & ConversationRow.deleted_at.is_(None)
+)
+_OF_CONVERSATION = ConversationRow.id == MessageRow.conversation_id
+_OWNED = select(MessageRow).join(ConversationRow, _OF_CONVERSATION).where(_MINE)
+_READ = select(MessageRow.__table__, HAS_FILES).join(ConversationRow, _OF_CONVERSATION).where(_MINE)
+_RUNNING = select(MessageRow.id).where(
+    MessageRow.conversation_id == bindparam("conversation_id"), IS_RUNNING
+)
 
 
 def owned_message(session: Session, owner: str, message_id: str) -> MessageRow:
-    if not message_id.isalnum():
-        raise NotFound
-    row = session.scalar(
-        select(MessageRow)
-        .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
-        .where(
-            MessageRow.id == message_id,
-            ConversationRow.owner == owner,
-            ConversationRow.deleted_at.is_(None),
-        )
-    )
+    """The message, to be changed."""
+    must_be_an_id(message_id)
+    row = session.scalar(_OWNED, {"id": message_id, "owner": owner})
     if row is None:
         raise NotFound
     return row
 
 
+def message_of(session: Session, owner: str, message_id: str) -> Message:
+    """The message, to be read."""
+    must_be_an_id(message_id)
+    row = session.execute(_READ, {"id": message_id, "owner": owner}).first()
+    if row is None:
+        raise NotFound
+    files = files_of(session, [message_id] if row.has_files else [])
+    return as_message(row, files.get(message_id, ()))
+
+
 def idle(session: Session, owner: str, conversation_id: str) -> ConversationRow:
     """The conversation, locked, with no reply running in it; else `ReplyRunning`."""
     conversation = owned(session, owner, conversation_id, lock=True)
-    running = session.scalar(
-        select(MessageRow.id)
-        .where(
-            MessageRow.conversation_id == conversation_id,
-            MessageRow.status == Status.STREAMING.value,
-        )
-        .limit(1)
-    )
-    if running is not None:
+    if session.execute(_RUNNING, {"conversation_id": conversation_id}).first() is not None:
         raise ReplyRunning
     return conversation
 
 
-def ancestor_at(session: Session, leaf_id: str | None, depth: int) -> MessageRow | None:
-    """The message at `depth` on the path to `leaf_id`."""
-    if leaf_id is None:
-        return None
+def _ancestor_at() -> Select[MessageRow]:
     walk = (
         select(MessageRow.id, MessageRow.parent_id, MessageRow.depth)
-        .where(MessageRow.id == leaf_id)
+        .where(MessageRow.id == bindparam("leaf_id"))
         .cte("walk", recursive=True)
     )
     above = aliased(MessageRow)
     walk = walk.union_all(
         select(above.id, above.parent_id, above.depth)
         .join(walk, above.id == walk.c.parent_id)
-        .where(above.depth >= depth)
+        .where(above.depth >= bindparam("depth"))
     )
-    return session.scalar(
-        select(MessageRow).join(walk, MessageRow.id == walk.c.id).where(walk.c.depth == depth)
+    return (
+        select(MessageRow)
+        .join(walk, MessageRow.id == walk.c.id)
+        .where(walk.c.depth == bindparam("depth"))
     )
+
+
+_ANCESTOR_AT = _ancestor_at()
+
+
+def ancestor_at(session: Session, leaf_id: str | None, depth: int) -> MessageRow | None:
+    """The message at `depth` on the path to `leaf_id`."""
+    if leaf_id is None:
+        return None
+    return session.scalar(_ANCESTOR_AT, {"leaf_id": leaf_id, "depth": depth})
 
 
 def is_on_path(session: Session, leaf_id: str | None, row: MessageRow) -> bool:

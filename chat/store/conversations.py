@@ -8,8 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, delete, exists, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
@@ -22,8 +33,29 @@ from chat.store.schema import (
     ConversationRow,
     MessageRow,
     ShareRow,
+    as_conversation,
     now,
 )
+
+IS_RUNNING = MessageRow.status == literal_column(f"'{Status.STREAMING.value}'")
+"""Literally, as in the index of running replies: with a parameter the index would go unused."""
+
+_CONVERSATIONS = ConversationRow.__table__
+_MINE = (_CONVERSATIONS.c.owner == bindparam("owner")) & (_CONVERSATIONS.c.id == bindparam("id"))
+_ANY = select(ConversationRow).where(_MINE)
+_KEPT = _ANY.where(ConversationRow.deleted_at.is_(None))
+_OWNED = {  # (lock, with_deleted)
+    (False, False): _KEPT,
+    (False, True): _ANY,
+    (True, False): _KEPT.with_for_update(),
+    (True, True): _ANY.with_for_update(),
+}
+
+
+def must_be_an_id(id: str) -> None:
+    """What cannot be one is not looked for: a database may refuse it, a NUL for one."""
+    if not id.isalnum():
+        raise NotFound
 
 
 def owned(
@@ -35,42 +67,42 @@ def owned(
     with_deleted: bool = False,
 ) -> ConversationRow:
     """The owner's conversation, or `NotFound`; `lock` holds it until the transaction ends."""
-    if not conversation_id.isalnum():
-        raise NotFound
-    query = select(ConversationRow).where(
-        ConversationRow.id == conversation_id, ConversationRow.owner == owner
-    )
-    if not with_deleted:
-        query = query.where(ConversationRow.deleted_at.is_(None))
-    row = session.scalar(query.with_for_update() if lock else query)
+    must_be_an_id(conversation_id)
+    row = session.scalar(_OWNED[lock, with_deleted], {"owner": owner, "id": conversation_id})
     if row is None:
         raise NotFound
     return row
 
 
-_RUNNING = exists().where(
-    MessageRow.conversation_id == ConversationRow.id,
-    MessageRow.status == Status.STREAMING.value,
+_RUNNING = (
+    exists()
+    .where(MessageRow.conversation_id == _CONVERSATIONS.c.id, IS_RUNNING)
+    .label("is_running")
+)
+_ONE = (
+    select(_CONVERSATIONS, _RUNNING, ClearMarkRow.message_id.label("cleared_id"))
+    .outerjoin(ClearMarkRow, ClearMarkRow.conversation_id == _CONVERSATIONS.c.id)
+    .where(_MINE, _CONVERSATIONS.c.deleted_at.is_(None))
+    .order_by(ClearMarkRow.created_at)
 )
 
 
-_IS_PINNED = ConversationRow.pinned_at.is_not(None)
-
-
-def _mine(owner: str, *, is_deleted: bool = False) -> Select[ConversationRow, bool]:
-    deleted = ConversationRow.deleted_at
+def _list(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
-        select(ConversationRow, _RUNNING)
-        .where(
-            ConversationRow.owner == owner,
-            deleted.is_not(None) if is_deleted else deleted.is_(None),
-        )
-        .order_by(ConversationRow.updated_at.desc())
+        select(_CONVERSATIONS, _RUNNING)
+        .where(_CONVERSATIONS.c.owner == bindparam("owner"), *conditions)
+        .order_by(_CONVERSATIONS.c.updated_at.desc())
+        .limit(bindparam("most"))
     )
 
 
-def _listed(session: Session, query: Select[ConversationRow, bool]) -> list[Conversation]:
-    return [row.to_domain(is_running=running) for row, running in session.execute(query)]
+_IS_KEPT, _IS_PINNED = (
+    _CONVERSATIONS.c.deleted_at.is_(None),
+    _CONVERSATIONS.c.pinned_at.is_not(None),
+)
+_LATEST = _list(_IS_KEPT, ~_IS_PINNED)
+_PINNED = _list(_IS_KEPT, _IS_PINNED)
+_DELETED = _list(~_IS_KEPT)
 
 
 class ConversationStore:
@@ -78,31 +110,32 @@ class ConversationStore:
         self._engine = engine
 
     def get(self, owner: str, conversation_id: str) -> Conversation:
+        must_be_an_id(conversation_id)
         with reading(self._engine) as session:
-            row = owned(session, owner, conversation_id)
-            marks = session.scalars(
-                select(ClearMarkRow.message_id)
-                .where(ClearMarkRow.conversation_id == conversation_id)
-                .order_by(ClearMarkRow.created_at)
-            )
-            running = session.scalar(select(_RUNNING).where(ConversationRow.id == conversation_id))
-            return row.to_domain(tuple(marks), is_running=bool(running))
+            rows = session.execute(_ONE, {"owner": owner, "id": conversation_id}).all()
+        if not rows:
+            raise NotFound
+        marks = tuple(row.cleared_id for row in rows if row.cleared_id)
+        return as_conversation(rows[0], marks, is_running=rows[0].is_running)
 
     def latest(self, owner: str, limit: int = 50) -> list[Conversation]:
         """The owner's conversations, the latest first, without the pinned ones."""
-        with reading(self._engine) as session:
-            return _listed(session, _mine(owner).where(~_IS_PINNED).limit(limit))
+        return self._listed(_LATEST, owner, limit)
 
     def pinned(self, owner: str, limit: int = 50) -> list[Conversation]:
         """The owner's pinned conversations, the latest first."""
-        with reading(self._engine) as session:
-            return _listed(session, _mine(owner).where(_IS_PINNED).limit(limit))
+        return self._listed(_PINNED, owner, limit)
 
     def deleted(self, owner: str, limit: int = 50) -> list[Conversation]:
         """What the owner has deleted and can still take back, the latest first."""
-        query = _mine(owner, is_deleted=True).limit(limit)
+        return self._listed(_DELETED, owner, limit)
+
+    def _listed(
+        self, query: Select[*tuple[Any, ...]], owner: str, limit: int
+    ) -> list[Conversation]:
         with reading(self._engine) as session:
-            return _listed(session, query)
+            rows = session.execute(query, {"owner": owner, "most": limit}).all()
+        return [as_conversation(row, is_running=row.is_running) for row in rows]
 
     def set_pinned(self, owner: str, conversation_id: str, *, is_pinned: bool) -> None:
         with writing(self._engine) as session:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, case, delete, func, select, update
+from sqlalchemy import Engine, bindparam, case, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from chat.calls import EndedCall, Kind, NewCall
@@ -23,6 +23,37 @@ from chat.tokens import PER_MESSAGE, estimate
 Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
 IsLost = Callable[[str, str | None, str, datetime | None], bool | None]
 LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
+
+
+_END = (
+    update(LedgerRow)
+    .where(LedgerRow.id == bindparam("of"), LedgerRow.status == Status.STREAMING.value)
+    .values(
+        status=bindparam("ended_as"),
+        prompt_tokens=bindparam("prompt"),
+        completion_tokens=bindparam("completion"),
+        is_reported=bindparam("told"),
+        cost_nanos=bindparam("cost"),
+        limit_tokens=case(
+            (LedgerRow.model.startswith(OWN, autoescape=True), 0), else_=bindparam("counted")
+        ),
+        limit_nanos=bindparam("counted_nanos"),
+        first_token_ms=bindparam("first_ms"),
+        total_ms=bindparam("all_ms"),
+        error_code=bindparam("error"),
+    )
+    .execution_options(synchronize_session=False)
+)
+_NOTE = (
+    update(LedgerRow)
+    .where(
+        LedgerRow.id == bindparam("of"),
+        LedgerRow.prompt_tokens.is_(None),
+        LedgerRow.status == Status.STREAMING.value,
+    )
+    .values(prompt_tokens=bindparam("prompt"))
+    .execution_options(synchronize_session=False)
+)
 
 
 class LedgerStore:
@@ -77,15 +108,7 @@ class LedgerStore:
     def note(self, call_id: str, prompt_tokens: int) -> None:
         """How much is sent: what is billed if nobody lives to tell the end."""
         with writing(self._engine) as session:
-            session.execute(
-                update(LedgerRow)
-                .where(
-                    LedgerRow.id == call_id,
-                    LedgerRow.prompt_tokens.is_(None),
-                    LedgerRow.status == Status.STREAMING.value,
-                )
-                .values(prompt_tokens=prompt_tokens)
-            )
+            session.execute(_NOTE, {"of": call_id, "prompt": prompt_tokens})
 
     def beat(self, call_id: str) -> None:
         """A sign of life of a reply that is stored elsewhere."""
@@ -132,23 +155,20 @@ class LedgerStore:
 def end_call(session: Session, call: EndedCall) -> None:
     """What a call took. Only the first end counts."""
     session.execute(
-        update(LedgerRow)
-        .where(LedgerRow.id == call.id, LedgerRow.status == Status.STREAMING.value)
-        .values(
-            status=call.status.value,
-            prompt_tokens=call.prompt_tokens,
-            completion_tokens=call.completion_tokens,
-            is_reported=call.is_reported,
-            cost_nanos=call.cost_nanos,
-            limit_tokens=case(
-                (LedgerRow.model.startswith(OWN, autoescape=True), 0),
-                else_=max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
-            ),
-            limit_nanos=max(call.cost_nanos or 0, call.held_nanos),
-            first_token_ms=call.first_token_ms,
-            total_ms=call.total_ms,
-            error_code=call.error_code,
-        )
+        _END,
+        {
+            "of": call.id,
+            "ended_as": call.status.value,
+            "prompt": call.prompt_tokens,
+            "completion": call.completion_tokens,
+            "told": call.is_reported,
+            "cost": call.cost_nanos,
+            "counted": max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
+            "counted_nanos": max(call.cost_nanos or 0, call.held_nanos),
+            "first_ms": call.first_token_ms,
+            "all_ms": call.total_ms,
+            "error": call.error_code,
+        },
     )
 
 

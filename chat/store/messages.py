@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from chat.calls import NewCall
-from chat.context import Step
+from chat.context import Said, Step
 from chat.domain import Attachment, Message, ReplySettings, Role, Status, Versions, new_id
 from chat.errors import NotFound
 from chat.store.attachments import NewAttachment, add_attachments
@@ -21,14 +21,15 @@ from chat.store.branches import (
     leaf_below,
     leave,
     live_sibling,
+    message_of,
     owned_message,
     put_aside,
 )
-from chat.store.conversations import owned
+from chat.store.conversations import IS_RUNNING, must_be_an_id, owned
 from chat.store.engine import reading, writing
 from chat.store.ledger import LedgerStore
-from chat.store.paths import steps
-from chat.store.schema import ConversationRow, MessageRow, now
+from chat.store.paths import path, said, steps
+from chat.store.schema import ConversationRow, MessageRow, as_message, now
 from chat.tokens import Count
 from chat.tree import versions
 
@@ -56,13 +57,67 @@ class NewAnswer:
     call: NewCall | None = None
 
 
+_MESSAGES = MessageRow.__table__
+_RUNNING = (
+    select(ConversationRow.id, MessageRow.id.label("running_id"))
+    .outerjoin(MessageRow, (MessageRow.conversation_id == ConversationRow.id) & IS_RUNNING)
+    .where(
+        ConversationRow.owner == bindparam("owner"),
+        ConversationRow.id == bindparam("id"),
+        ConversationRow.deleted_at.is_(None),
+    )
+    .order_by(MessageRow.id)
+)
+_later = aliased(MessageRow)
+_FAILED_RETRY = (
+    select(_MESSAGES)
+    .where(
+        _MESSAGES.c.conversation_id == bindparam("conversation_id"),
+        _MESSAGES.c.replaces_id == bindparam("leaf_id"),
+        _MESSAGES.c.status == Status.FAILED.value,
+        ~exists().where(
+            _later.conversation_id == bindparam("conversation_id"),
+            _later.parent_id == _MESSAGES.c.parent_id,
+            _later.id > _MESSAGES.c.id,
+        ),
+    )
+    .order_by(_MESSAGES.c.id.desc())
+    .limit(1)
+)
+_DEPTH = select(MessageRow.depth).where(MessageRow.id == bindparam("id"))
+
+
+def _versions(under: ColumnElement[bool]) -> Select[str, str | None]:
+    return (
+        select(MessageRow.id, MessageRow.parent_id)
+        .where(
+            MessageRow.conversation_id == bindparam("conversation_id"),
+            under,
+            or_(
+                MessageRow.id.in_(bindparam("ids", expanding=True)),
+                and_(MessageRow.deleted_at.is_(None), is_version()),
+            ),
+        )
+        .order_by(MessageRow.id)
+    )
+
+
+_VERSIONS = _versions(MessageRow.parent_id.in_(bindparam("parents", expanding=True)))
+_VERSIONS_AT_TOP = _versions(
+    or_(
+        MessageRow.parent_id.in_(bindparam("parents", expanding=True)),
+        MessageRow.parent_id.is_(None),
+    )
+)
+
+
 class MessageStore:
     def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
         self._engine, self._ledger = engine, ledger
 
     def get(self, owner: str, message_id: str) -> Message:
         with reading(self._engine) as session:
-            return owned_message(session, owner, message_id).to_domain()
+            return message_of(session, owner, message_id)
 
     def path(
         self, owner: str, conversation_id: str, leaf_id: str | None, limit: int
@@ -71,24 +126,7 @@ class MessageStore:
         if leaf_id is None:
             return []
         with reading(self._engine) as session:
-            owned(session, owner, conversation_id)
-            start = select(MessageRow.id, MessageRow.parent_id, MessageRow.depth).where(
-                MessageRow.id == leaf_id, MessageRow.conversation_id == conversation_id
-            )
-            walk = start.cte("walk", recursive=True)
-            above = aliased(MessageRow)
-            first = select(MessageRow.depth).where(MessageRow.id == leaf_id).scalar_subquery()
-            walk = walk.union_all(
-                select(above.id, above.parent_id, above.depth)
-                .join(walk, above.id == walk.c.parent_id)
-                .where(above.depth > first - limit)
-            )
-            rows = session.scalars(
-                select(MessageRow)
-                .join(walk, MessageRow.id == walk.c.id)
-                .order_by(MessageRow.depth.desc())
-            )
-            return [row.to_domain() for row in rows]
+            return path(session, owner, conversation_id, leaf_id, limit)
 
     def walk(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Message]:
         """The path from `leaf_id` upwards, read a piece at a time as far as it is needed."""
@@ -109,17 +147,10 @@ class MessageStore:
             leaf_id = found[-1].parent_id if found else None
             piece *= 2
 
-    def several(self, owner: str, conversation_id: str, ids: Sequence[str]) -> list[Message]:
-        """Messages of one conversation in the order of `ids`."""
+    def said(self, owner: str, conversation_id: str, first_id: str, last_id: str) -> list[Said]:
+        """What was said between two messages of one path, both included, oldest first."""
         with reading(self._engine) as session:
-            owned(session, owner, conversation_id)
-            rows = session.scalars(
-                select(MessageRow).where(
-                    MessageRow.id.in_(ids), MessageRow.conversation_id == conversation_id
-                )
-            )
-            found = {row.id: row.to_domain() for row in rows}
-        return [found[id_] for id_ in ids if id_ in found]
+            return said(session, owner, conversation_id, first_id, last_id)
 
     def versions(self, shown: Sequence[Message]) -> dict[str, Versions]:
         """The versions beside each message of one conversation's path.
@@ -128,24 +159,14 @@ class MessageStore:
         """
         if not shown:
             return {}
-        ids = {message.id for message in shown}
-        parents = {message.parent_id for message in shown}
-        known = MessageRow.parent_id.in_([parent for parent in parents if parent])
-        at_top = MessageRow.parent_id.is_(None)
-        under = or_(known, at_top) if None in parents else known
+        values = {
+            "conversation_id": shown[0].conversation_id,
+            "ids": [message.id for message in shown],
+            "parents": list({message.parent_id for message in shown if message.parent_id}),
+        }
+        is_whole = any(message.parent_id is None for message in shown)
         with reading(self._engine) as session:
-            rows = session.execute(
-                select(MessageRow.id, MessageRow.parent_id)
-                .where(
-                    MessageRow.conversation_id == shown[0].conversation_id,
-                    under,
-                    or_(
-                        MessageRow.id.in_(ids),
-                        and_(MessageRow.deleted_at.is_(None), is_version()),
-                    ),
-                )
-                .order_by(MessageRow.id)
-            ).all()
+            rows = session.execute(_VERSIONS_AT_TOP if is_whole else _VERSIONS, values).all()
         siblings: dict[str | None, list[str]] = {}
         for id_, parent_id in rows:
             siblings.setdefault(parent_id, []).append(id_)
@@ -153,39 +174,20 @@ class MessageStore:
 
     def running(self, owner: str, conversation_id: str) -> list[str]:
         """The ids of the replies being written in a conversation, whichever version they are."""
+        must_be_an_id(conversation_id)
         with reading(self._engine) as session:
-            owned(session, owner, conversation_id)
-            return list(
-                session.scalars(
-                    select(MessageRow.id)
-                    .where(
-                        MessageRow.conversation_id == conversation_id,
-                        MessageRow.status == Status.STREAMING.value,
-                    )
-                    .order_by(MessageRow.id)
-                )
-            )
+            found = session.execute(_RUNNING, {"owner": owner, "id": conversation_id}).all()
+        if not found:
+            raise NotFound
+        return [row.running_id for row in found if row.running_id]
 
     def failed_retry(self, conversation_id: str, leaf_id: str) -> Message | None:
         """The try that failed and gave `leaf_id` back, when no later one was made."""
-        later = aliased(MessageRow)
         with reading(self._engine) as session:
-            row = session.scalar(
-                select(MessageRow)
-                .where(
-                    MessageRow.conversation_id == conversation_id,
-                    MessageRow.replaces_id == leaf_id,
-                    MessageRow.status == Status.FAILED.value,
-                    ~exists().where(
-                        later.conversation_id == conversation_id,
-                        later.parent_id == MessageRow.parent_id,
-                        later.id > MessageRow.id,
-                    ),
-                )
-                .order_by(MessageRow.id.desc())
-                .limit(1)
-            )
-            return row.to_domain() if row else None
+            row = session.execute(
+                _FAILED_RETRY, {"conversation_id": conversation_id, "leaf_id": leaf_id}
+            ).first()
+            return as_message(row) if row else None
 
     def send(
         self,
@@ -216,9 +218,8 @@ class MessageStore:
                 session.flush()
             else:
                 conversation = idle(session, owner, conversation_id)
-            parent = session.get(MessageRow, conversation.leaf_id) if conversation.leaf_id else None
-            asked = _add_question(session, conversation, parent, question)
-            return self._add_answer(session, conversation, asked, answer).to_domain()
+            asked = _add_question(session, conversation, conversation.leaf_id, question)
+            return as_message(self._add_answer(session, conversation, asked, answer))
 
     def edit(
         self, owner: str, message_id: str, question: NewQuestion, answer: NewAnswer
@@ -230,9 +231,8 @@ class MessageStore:
                 raise NotFound
             conversation = idle(session, owner, old.conversation_id)
             put_aside(session, conversation, old)
-            parent = session.get(MessageRow, old.parent_id) if old.parent_id else None
-            asked = _add_question(session, conversation, parent, question)
-            return self._add_answer(session, conversation, asked, answer).to_domain()
+            asked = _add_question(session, conversation, old.parent_id, question)
+            return as_message(self._add_answer(session, conversation, asked, answer))
 
     def retry(self, owner: str, message_id: str, answer: NewAnswer) -> Message:
         """A new, empty version of an answer; the leaf it replaces is remembered."""
@@ -246,7 +246,7 @@ class MessageStore:
             parent = session.get_one(MessageRow, old.parent_id)
             row = self._add_answer(session, conversation, parent, answer)
             row.replaces_id = before if old.text or before != old.id else None
-            return row.to_domain()
+            return as_message(row)
 
     def copy(
         self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, Count]]
@@ -351,7 +351,6 @@ class MessageStore:
         session.add(row)
         conversation.leaf_id = row.id
         conversation.updated_at = moment
-        session.flush()
         if answer.call is not None:
             self._ledger.record(session, answer.call)
         return row
@@ -360,14 +359,15 @@ class MessageStore:
 def _add_question(
     session: Session,
     conversation: ConversationRow,
-    parent: MessageRow | None,
+    parent_id: str | None,
     question: NewQuestion,
 ) -> MessageRow:
+    above = session.scalar(_DEPTH, {"id": parent_id}) if parent_id else None
     row = MessageRow(
         id=question.id,
         conversation_id=conversation.id,
-        parent_id=parent.id if parent else None,
-        depth=parent.depth + 1 if parent else 0,
+        parent_id=parent_id,
+        depth=0 if above is None else above + 1,
         role=Role.USER.value,
         text=question.text,
         status=Status.COMPLETE.value,
@@ -376,6 +376,7 @@ def _add_question(
         created_at=now(),
     )
     session.add(row)
-    session.flush()
-    add_attachments(session, row.id, question.new_files, question.kept_files)
+    if question.new_files or question.kept_files:
+        session.flush()
+        add_attachments(session, row.id, question.new_files, question.kept_files)
     return row

@@ -17,11 +17,19 @@ from chat.errors import ReplyRunning, StoreFailed
 from chat.portable.merging import Known, Plan, plan
 from chat.portable.report import Fate, ItemReport
 from chat.portable.whole import OWN, Mark, Node, Whole
+from chat.store.attachments import files_in
 from chat.store.branches import is_on_path
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.imports import add_messages, hold_files, hold_marks, new_conversation
-from chat.store.schema import ClearMarkRow, ContentRow, ConversationRow, MessageRow
+from chat.store.schema import (
+    ClearMarkRow,
+    ContentRow,
+    ConversationRow,
+    MessageRow,
+    as_conversation,
+    as_message,
+)
 from chat.tokens import Count
 
 
@@ -49,14 +57,18 @@ class PortableStore:
                 .where(MessageRow.conversation_id == conversation_id)
                 .order_by(MessageRow.depth, MessageRow.id)
             ).all()
+            files = files_in(session, conversation_id)
             marks = session.scalars(
                 select(ClearMarkRow)
                 .where(ClearMarkRow.conversation_id == conversation_id)
                 .order_by(ClearMarkRow.created_at, ClearMarkRow.message_id)
             ).all()
             return Whole(
-                conversation=row.to_domain(tuple(mark.message_id for mark in marks)),
-                nodes=tuple(Node(m.to_domain(), m.origin, m.resume_leaf_id) for m in rows),
+                conversation=as_conversation(row, tuple(mark.message_id for mark in marks)),
+                nodes=tuple(
+                    Node(as_message(m, files.get(m.id, ())), m.origin, m.resume_leaf_id)
+                    for m in rows
+                ),
                 marks=tuple(Mark(mark.message_id, mark.created_at) for mark in marks),
                 origin=row.origin,
                 pinned_at=row.pinned_at,

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from chat.calls import EndedCall
 from chat.domain import Failure, Message, Status, Usage
 from chat.errors import NothingToAnswer
+from chat.store.attachments import files_of
 from chat.store.branches import idle, owned_message
+from chat.store.conversations import IS_RUNNING
 from chat.store.engine import reading, writing
 from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call
 from chat.store.messages import NewAnswer
-from chat.store.schema import ConversationRow, MessageRow, now
+from chat.store.schema import ConversationRow, MessageRow, as_message, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,26 @@ class Outcome:
     call: EndedCall | None = None  # for the ledger
 
 
+_SAVE = (
+    update(MessageRow)
+    .where(MessageRow.id == bindparam("of"), MessageRow.worker == bindparam("by"))
+    .values(
+        text=bindparam("written"), reasoning=bindparam("thought"), heartbeat_at=bindparam("moment")
+    )
+    .returning(MessageRow.stop_asked_at)
+    .execution_options(synchronize_session=False)
+)
+_LOCK = (
+    select(ConversationRow.id)
+    .join(MessageRow, MessageRow.conversation_id == ConversationRow.id)
+    .where(MessageRow.id == bindparam("answer_id"))
+    .with_for_update(of=ConversationRow)
+)
+_STREAMING = select(
+    MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at, MessageRow.model
+).where(IS_RUNNING)
+
+
 class ReplyStore:
     def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
         self._engine, self._ledger = engine, ledger
@@ -48,12 +70,8 @@ class ReplyStore:
         the worker for dead, or it was deleted for good.
         """
         with writing(self._engine) as session:
-            asked = session.execute(
-                update(MessageRow)
-                .where(MessageRow.id == answer_id, MessageRow.worker == worker)
-                .values(text=text, reasoning=reasoning, heartbeat_at=now())
-                .returning(MessageRow.stop_asked_at)
-            ).one_or_none()
+            values = {"of": answer_id, "by": worker, "written": text, "thought": reasoning}
+            asked = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
         return asked is not None and asked[0] is None
 
     def ask_to_stop(self, answer_id: str) -> None:
@@ -117,7 +135,7 @@ class ReplyStore:
             conversation.updated_at = now()
             if answer.call is not None:
                 self._ledger.record(session, answer.call)
-            return row.to_domain()
+            return as_message(row, files_of(session, [row.id]).get(row.id, ()))
 
     def interrupt_abandoned(
         self,
@@ -129,11 +147,7 @@ class ReplyStore:
         Returns how many. The text saved so far stays; the ledger is told what it `cost`.
         """
         with reading(self._engine) as session:
-            running = session.execute(
-                select(
-                    MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at, MessageRow.model
-                ).where(MessageRow.status == Status.STREAMING.value)
-            ).all()
+            running = session.execute(_STREAMING).all()
         count = 0
         for id_, worker, heartbeat_at, model in running:
             if not is_abandoned(id_, worker, heartbeat_at):
@@ -175,11 +189,6 @@ def _give_back(session: Session, row: MessageRow) -> None:
 
 def _own_row(session: Session, answer_id: str, worker: str | None) -> MessageRow | None:
     """The reply's row if `worker` still writes it, its conversation locked first, as elsewhere."""
-    conversation_id = session.scalar(
-        select(MessageRow.conversation_id).where(MessageRow.id == answer_id)
-    )
-    session.scalar(
-        select(ConversationRow.id).where(ConversationRow.id == conversation_id).with_for_update()
-    )
+    session.execute(_LOCK, {"answer_id": answer_id})
     row = session.get(MessageRow, answer_id)
     return row if row is not None and row.worker == worker else None

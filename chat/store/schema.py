@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, String, Text, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
+from sqlalchemy import DateTime, Dialect, ForeignKey, Row, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 from chat.domain import (
     Attachment,
@@ -41,6 +42,10 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+PlainRow = Row[*tuple[Any, ...]]
+"""What is read column by column: it costs a fraction of an object of one of these classes."""
+
+
 class Base(DeclarativeBase):
     type_annotation_map = {datetime: Moment}  # noqa: RUF012
 
@@ -66,24 +71,6 @@ class ConversationRow(Base):
     def _check_owner(self, _name: str, owner: str) -> str:
         must_be_somebody(owner)  # here, because all that is owned begins with a conversation
         return owner
-
-    def to_domain(
-        self, cleared_ids: tuple[str, ...] = (), *, is_running: bool = False
-    ) -> Conversation:
-        return Conversation(
-            id=self.id,
-            owner=self.owner,
-            title=self.title,
-            settings=ReplySettings(
-                self.model, self.temperature, self.system_prompt, self.max_reply_tokens
-            ),
-            leaf_id=self.leaf_id,
-            cleared_ids=cleared_ids,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            is_running=is_running,
-            is_pinned=self.pinned_at is not None,
-        )
 
 
 class ClearMarkRow(Base):
@@ -161,23 +148,6 @@ class AttachmentRow(Base):
     text_sha256: Mapped[str | None] = mapped_column(ForeignKey("contents.sha256"))
     preview_sha256: Mapped[str | None] = mapped_column(ForeignKey("contents.sha256"))
 
-    def to_domain(self) -> Attachment:
-        return Attachment(
-            id=self.id,
-            message_id=self.message_id,
-            name=self.name,
-            kind=FileKind(self.kind),
-            media_type=self.media_type,
-            size=self.size,
-            details=self.details,
-            tokens=self.tokens,
-            is_exact=self.is_exact,
-            sha256=self.sha256,
-            text_sha256=self.text_sha256,
-            preview_sha256=self.preview_sha256,
-            is_partial=self.is_partial,
-        )
-
 
 class MessageRow(Base):
     """`resume_leaf_id`: where this version's own branch stood when another one was shown.
@@ -218,41 +188,80 @@ class MessageRow(Base):
     heartbeat_at: Mapped[datetime | None]
     stop_asked_at: Mapped[datetime | None]
     origin: Mapped[str | None] = mapped_column(String(200))
-    attachments: Mapped[list[AttachmentRow]] = relationship(
-        order_by=AttachmentRow.place, lazy="selectin", viewonly=True
+
+
+def as_message(row: MessageRow | PlainRow, attachments: tuple[Attachment, ...] = ()) -> Message:
+    """A row of `messages`, however it was read."""
+    usage = None
+    if row.prompt_tokens is not None or row.completion_tokens is not None:
+        usage = Usage(
+            row.prompt_tokens or 0, row.completion_tokens or 0, bool(row.usage_is_reported)
+        )
+    failure = None
+    if row.error_code:
+        failure = Failure(
+            row.error_code, row.error_sentence or "", row.error_details or "", row.retry_at
+        )
+    return Message(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        parent_id=row.parent_id,
+        depth=row.depth,
+        role=Role(row.role),
+        text=row.text,
+        status=Status(row.status),
+        created_at=row.created_at,
+        tokens=row.tokens,
+        is_exact=row.is_exact,
+        reasoning=row.reasoning,
+        reasoning_ms=row.reasoning_ms,
+        finish_reason=row.finish_reason,
+        model=row.model,
+        usage=usage,
+        first_token_ms=row.first_token_ms,
+        total_ms=row.total_ms,
+        failure=failure,
+        replaces_id=row.replaces_id,
+        is_deleted=row.deleted_at is not None,
+        attachments=attachments,
     )
 
-    def to_domain(self) -> Message:
-        usage = None
-        if self.prompt_tokens is not None or self.completion_tokens is not None:
-            usage = Usage(
-                self.prompt_tokens or 0, self.completion_tokens or 0, bool(self.usage_is_reported)
-            )
-        failure = None
-        if self.error_code:
-            failure = Failure(
-                self.error_code, self.error_sentence or "", self.error_details or "", self.retry_at
-            )
-        return Message(
-            id=self.id,
-            conversation_id=self.conversation_id,
-            parent_id=self.parent_id,
-            depth=self.depth,
-            role=Role(self.role),
-            text=self.text,
-            status=Status(self.status),
-            created_at=self.created_at,
-            tokens=self.tokens,
-            is_exact=self.is_exact,
-            reasoning=self.reasoning,
-            reasoning_ms=self.reasoning_ms,
-            finish_reason=self.finish_reason,
-            model=self.model,
-            usage=usage,
-            first_token_ms=self.first_token_ms,
-            total_ms=self.total_ms,
-            failure=failure,
-            replaces_id=self.replaces_id,
-            is_deleted=self.deleted_at is not None,
-            attachments=tuple(each.to_domain() for each in self.attachments),
-        )
+
+def as_conversation(
+    row: ConversationRow | PlainRow,
+    cleared_ids: tuple[str, ...] = (),
+    *,
+    is_running: bool = False,
+) -> Conversation:
+    """A row of `conversations`, however it was read."""
+    return Conversation(
+        id=row.id,
+        owner=row.owner,
+        title=row.title,
+        settings=ReplySettings(row.model, row.temperature, row.system_prompt, row.max_reply_tokens),
+        leaf_id=row.leaf_id,
+        cleared_ids=cleared_ids,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        is_running=is_running,
+        is_pinned=row.pinned_at is not None,
+    )
+
+
+def as_attachment(row: AttachmentRow | PlainRow) -> Attachment:
+    """A row of `attachments`, however it was read."""
+    return Attachment(
+        id=row.id,
+        message_id=row.message_id,
+        name=row.name,
+        kind=FileKind(row.kind),
+        media_type=row.media_type,
+        size=row.size,
+        details=row.details,
+        tokens=row.tokens,
+        is_exact=row.is_exact,
+        sha256=row.sha256,
+        text_sha256=row.text_sha256,
+        preview_sha256=row.preview_sha256,
+        is_partial=row.is_partial,
+    )
