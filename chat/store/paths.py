@@ -11,9 +11,9 @@ from sqlalchemy import Boolean, column, text
 from sqlalchemy.orm import Session
 
 from chat.context import Said, Step
-from chat.domain import Message, Role, Status
+from chat.domain import Attachment, Message, Role, Status
 from chat.store.attachments import files_of
-from chat.store.schema import MessageRow, as_message
+from chat.store.schema import MessageRow, PlainRow, as_message
 
 _ROLES = {role.value: role for role in Role}
 _COLUMNS = MessageRow.__table__.columns
@@ -50,10 +50,9 @@ _STEPS = text(
     f"""{_MOST}
     SELECT m.id, m.parent_id, m.depth, m.role, m.status, m.deleted_at IS NOT NULL, m.tokens,
         m.is_exact,
-        CASE WHEN m.tokens = 0 OR length(m.text) < 40 THEN m.text ELSE 'counted' END,
-        (SELECT count(*) FROM attachments a WHERE a.message_id = m.id),
-        (SELECT sum(a.tokens) FROM attachments a WHERE a.message_id = m.id),
-        (SELECT count(*) FROM attachments a WHERE a.message_id = m.id AND NOT a.is_exact)
+        CASE WHEN m.tokens = 0 OR (m.tokens < 40 AND length(m.text) < 40)
+            THEN m.text ELSE 'counted' END,
+        {_HAS_FILES}
     {_IN_ORDER}
     """
 )
@@ -75,22 +74,25 @@ def steps(
     """The same without the texts."""
     place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
     rows = session.execute(_STEPS, {**place, "most": most}).all()
-    return [
-        Step(
-            id=row[0],
-            parent_id=row[1],
-            depth=row[2],
-            role=_ROLES[row[3]],
-            is_live=row[4] == Status.STREAMING.value,
-            is_deleted=bool(row[5]),
-            tokens=row[6],
-            is_exact=bool(row[7]) and not row[11],
-            text=row[8],
-            files=row[9],
-            file_tokens=int(row[10] or 0),
-        )
-        for row in rows
-    ]
+    files = files_of(session, [row[0] for row in rows if row[9]])
+    return [_step(row, files.get(row[0], ())) for row in rows]
+
+
+def _step(row: PlainRow, files: tuple[Attachment, ...]) -> Step:
+    id_, parent_id, depth, role, status, is_deleted, tokens, is_exact, text_, _ = row
+    return Step(
+        id_,
+        parent_id,
+        depth,
+        _ROLES[role],
+        text_,
+        tokens,
+        is_exact=bool(is_exact) and all(file.is_exact for file in files),
+        is_live=status == Status.STREAMING.value,
+        is_deleted=bool(is_deleted),
+        files=len(files),
+        file_tokens=sum(file.tokens for file in files) if files else 0,
+    )
 
 
 def said(
