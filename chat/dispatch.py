@@ -207,7 +207,7 @@ class Dispatch:
         label = self.label(model.ref)
         if self._billing.switches.is_off(model.ref):
             raise ModelOff(label)
-        generation = Generation(goes_on.id if goes_on else new_id())
+        generation = Generation(goes_on.id if goes_on else new_id(), self.replies.crowd)
         tokens = None
         if self._billing.rules.limits_tokens:
             tokens = self._prompt_tokens(owner, settings, conversation, leaf_id, added, goes_on)

@@ -16,7 +16,8 @@ from chat.domain import Message, Status, Usage, storable
 from chat.errors import ParleyError
 from chat.providers.base import Delta
 
-LOOK_EVERY = 0.05  # seconds between two looks of a follower
+LOOK_EVERY = 0.05  # seconds between two looks of a follower, at least
+LOOKS = 500  # a second, of all followers together: each costs a redraw
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,37 @@ class Piece:
     reasoning: str = ""
 
 
+class Crowd:
+    """Everybody who follows a reply in this process: the more they are, the less often each looks.
+
+    Whoever takes long to draw what was found looks less often by themselves, and finds more.
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._lock = threading.Lock()
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks."""
+        return max(LOOK_EVERY, self._size / LOOKS)
+
+    def __enter__(self) -> Crowd:
+        with self._lock:
+            self._size += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._size -= 1
+
+
 class Generation:
     """One running reply. Written by the loop alone; anyone may look."""
 
-    def __init__(self, answer_id: str) -> None:
+    def __init__(self, answer_id: str, crowd: Crowd | None = None) -> None:
         self.answer_id = answer_id
+        self._crowd = crowd or Crowd()
         self.status = Status.STREAMING
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
@@ -54,6 +81,7 @@ class Generation:
         self._began = 0.0
         self._thinking_since: float | None = None
         self._changed = threading.Condition()
+        self._news = 0  # what nobody should wait to see: the first words, the last, the end
         self._is_over = False
         self.task: asyncio.Task[None] | None = None
         self.stop_as: Status | None = None  # how it is to end, once somebody wants it to
@@ -84,20 +112,22 @@ class Generation:
     def follow(self) -> Iterator[Piece]:
         """All that was written so far, then what comes, about 20 times a second, to the end.
 
-        Yields an empty piece when a look found nothing, so that the follower can be stopped.
+        The last words come before the end, which is when they are stored. Yields an empty piece
+        when a look found nothing, so that the follower can be stopped.
         """
         seen_texts = seen_reasonings = 0
-        while True:
-            is_over = self._is_over
-            texts, reasonings = self._texts[seen_texts:], self._reasonings[seen_reasonings:]
-            seen_texts += len(texts)
-            seen_reasonings += len(reasonings)
-            yield Piece("".join(texts), "".join(reasonings))
-            if is_over:
-                return
-            with self._changed:
-                if not self._is_over:
-                    self._changed.wait(LOOK_EVERY)
+        with self._crowd as crowd:
+            while True:
+                news, is_over = self._news, self._is_over
+                texts, reasonings = self._texts[seen_texts:], self._reasonings[seen_reasonings:]
+                seen_texts += len(texts)
+                seen_reasonings += len(reasonings)
+                yield Piece("".join(texts), "".join(reasonings))
+                if is_over:
+                    return
+                with self._changed:
+                    if self._news == news:
+                        self._changed.wait(crowd.pause)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end to be stored; whether it was."""
@@ -124,9 +154,8 @@ class Generation:
         if delta.finish_reason:
             self.finish_reason = storable(delta.finish_reason)[:40]
         self.usage = delta.usage or self.usage
-        if is_first:
-            with self._changed:
-                self._changed.notify_all()
+        if is_first or delta.finish_reason:
+            self._tell()
 
     def _end_thinking(self, now: float) -> None:
         if self._thinking_since is not None and self.reasoning_ms is None:
@@ -147,10 +176,16 @@ class Generation:
             self.usage = _sum(before.usage, self.usage) if before.usage else None
             self.usage = _bounded(self.usage)
         self.status = status
+        self._tell()
 
     def announce_end(self) -> None:
+        """The end is stored: whoever draws the reply again finds it."""
+        self._is_over = True
+        self._tell()
+
+    def _tell(self) -> None:
         with self._changed:
-            self._is_over = True
+            self._news += 1
             self._changed.notify_all()
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from chat.domain import Status
 from chat.errors import EmptyReply, OnlyThinking, ParleyError, ReplyRunning, ServiceClosed
-from chat.generation import Generation
+from chat.generation import Crowd, Generation
 from chat.providers.base import Delta
 
 log = logging.getLogger("chat.replies")
@@ -38,6 +38,7 @@ class Replies:
     def __init__(self, save: Save, finish: Save, *, clock: Callable[[], float] = time.monotonic):
         self._save, self._finish, self._clock = save, finish, clock
         self._running: dict[str, Generation] = {}
+        self.crowd = Crowd()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
