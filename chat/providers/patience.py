@@ -15,6 +15,7 @@ from chat.providers.base import Delta
 from chat.providers.reply import ReplyReader
 from chat.settings import Settings
 
+_ROUGHLY = 0.02  # of the time between two tokens: so much earlier it may be taken for too long
 _AFTER_FINISH = 3.0  # how long usage may lag behind the last token
 _TO_REUSE = 0.1  # how long the end of a body may lag behind [DONE] for its connection to be kept
 
@@ -36,28 +37,32 @@ class Patience:
         """The deltas that `reader` finds in `body`. Raises `FirstTokenTimeout` and `Stalled`."""
         loop = asyncio.get_running_loop()
         longest_silence = max(self._first, self._idle)
-        by = silent_by = first_token_by
+        silent_by = first_token_by
         finish_by: float | None = None
-        while not reader.is_done:
-            if reader.finish_reason is not None:
-                by = finish_by = finish_by or loop.time() + _AFTER_FINISH
-            elif reader.has_content:
-                # A sign of life without content counts, but not for ever.
-                by = min(loop.time() + self._idle, silent_by)
-            try:
-                async with asyncio.timeout_at(by):
-                    chunk = await anext(body, None)
-            except (TimeoutError, httpx2.HTTPError) as error:
-                if reader.finish_reason is not None:
-                    break  # the whole text is there: how the connection ends changes nothing
+        try:
+            async with asyncio.timeout_at(first_token_by) as limit:
+                while not reader.is_done:
+                    if (chunk := await anext(body, None)) is None:
+                        break
+                    now = loop.time()
+                    for delta in reader.feed(chunk):
+                        silent_by = now + longest_silence
+                        yield delta
+                    if reader.finish_reason is not None:
+                        by = finish_by = finish_by or now + _AFTER_FINISH
+                    elif reader.has_content:
+                        # A sign of life without content counts, but not for ever.
+                        by = min(now + self._idle, silent_by)
+                    else:
+                        continue
+                    if not 0 <= by - (limit.when() or by) < self._idle * _ROUGHLY:
+                        limit.reschedule(by)
+        except (TimeoutError, httpx2.HTTPError) as error:
+            # When the whole text is there, how the connection ends changes nothing.
+            if reader.finish_reason is None:
                 if not isinstance(error, TimeoutError):
                     raise
                 raise (self._stalled() if reader.has_content else self.too_late()) from None
-            if chunk is None:
-                break
-            for delta in reader.feed(chunk):
-                silent_by = loop.time() + longest_silence
-                yield delta
         for delta in reader.finish():
             yield delta
         try:
