@@ -69,7 +69,7 @@ def look_at(
     marks, mark_at_end = _marks(conversation, newest)
     failed = None
     if conversation.leaf_id and not running:
-        failed = store.messages.failed_retry(conversation.id, conversation.leaf_id)
+        failed = store.messages.failed_retry(conversation.leaf_id)
     return View(
         conversation=conversation,
         messages=shown,

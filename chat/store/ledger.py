@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, bindparam, case, delete, func, select, update
+from sqlalchemy import Engine, bindparam, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from chat.calls import EndedCall, Kind, NewCall
@@ -53,6 +53,18 @@ _NOTE = (
     )
     .values(prompt_tokens=bindparam("prompt"))
     .execution_options(synchronize_session=False)
+)
+_UNSTORED = select(
+    LedgerRow.id,
+    LedgerRow.worker,
+    LedgerRow.answer_id,
+    LedgerRow.created_at,
+    LedgerRow.heartbeat_at,
+).where(
+    LedgerRow.status == Status.STREAMING.value,
+    ~exists().where(
+        MessageRow.id == LedgerRow.answer_id, MessageRow.status == Status.STREAMING.value
+    ),
 )
 
 
@@ -125,18 +137,8 @@ class LedgerStore:
         `is_lost(worker, answer_id, call_id, heartbeat_at)` answers None when it cannot know: then
         a call has as long as the longest may take. Returns how many.
         """
-        stored = select(MessageRow.id).where(
-            MessageRow.id == LedgerRow.answer_id, MessageRow.status == Status.STREAMING.value
-        )
-        query = select(
-            LedgerRow.id,
-            LedgerRow.worker,
-            LedgerRow.answer_id,
-            LedgerRow.created_at,
-            LedgerRow.heartbeat_at,
-        ).where(LedgerRow.status == Status.STREAMING.value, ~stored.exists())
         with reading(self._engine) as session:
-            found = session.execute(query).all()
+            found = session.execute(_UNSTORED).all()
         too_old = self.clock() - LONGEST_CALL
         gone = []
         for id_, worker, answer_id, begun, beat in found:

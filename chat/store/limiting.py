@@ -7,11 +7,11 @@ one: SQLite has one writer, PostgreSQL locks by name, the owner's first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal, select, text
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from chat.calls import Kind, NewCall
@@ -36,6 +36,7 @@ _INSTANCE = 7205759405  # the name of the lock for all of them
 class _Measure:
     """One limit: what a call adds to it, and over which time it is counted."""
 
+    name: str  # of its sum in `_USED`
     amount: ColumnElement[int]
     wanted: int
     limit: int | None
@@ -43,6 +44,22 @@ class _Measure:
     error: type[LimitReached]
     told: str  # the limit as people read it
     told_of_all: str
+
+
+_BY_OWNER = LedgerRow.owner == bindparam("owner")
+_USED = select(
+    func.count(case((LedgerRow.created_at > bindparam("minute_ago"), 1))).label("of_minute"),
+    func.count().label("of_day"),
+    func.sum(LedgerRow.limit_tokens).label("tokens"),
+    func.sum(LedgerRow.limit_nanos).label("nanos"),
+).where(LedgerRow.created_at > bindparam("since"), LedgerRow.is_limited)
+_USED_BY_OWNER = _USED.where(_BY_OWNER)
+_RUNNING = select(func.count()).where(
+    LedgerRow.status == Status.STREAMING.value,
+    LedgerRow.kind == Kind.REPLY.value,
+    LedgerRow.is_limited,
+)
+_RUNNING_OF_OWNER = _RUNNING.where(_BY_OWNER)
 
 
 def lock(session: Session, owner: str, rules: Rules) -> None:
@@ -85,16 +102,16 @@ def _check_size(call: NewCall, rules: Rules) -> None:
 def _exceeded(
     session: Session, call: NewCall, limits: Limits, owner: str | None, now: datetime
 ) -> Iterator[LimitReached]:
-    for measure in _measures(call, limits):
-        if measure.limit is None:
-            continue
-        here: list[ColumnElement[bool]] = [
-            LedgerRow.created_at > now - measure.span,
-            LedgerRow.is_limited.expression,
-            *_of(owner),
-        ]
-        used = session.scalar(select(func.sum(measure.amount)).where(*here)) or 0
-        if used + measure.wanted > measure.limit:
+    measures = [each for each in _measures(call, limits) if each.limit is not None]
+    used = _used(session, measures, owner, now)
+    for measure in measures:
+        assert measure.limit is not None
+        if used[measure.name] + measure.wanted > measure.limit:
+            here: list[ColumnElement[bool]] = [
+                LedgerRow.created_at > now - measure.span,
+                LedgerRow.is_limited.expression,
+                *_of(owner),
+            ]
             again_at = _again_at(session, measure, here)
             told = when(again_at - now)
             if owner is None:
@@ -113,14 +130,17 @@ def _exceeded(
 
 def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
     one: ColumnElement[int] = literal(1, BigInteger)
-    for count, span, name in (
-        (limits.messages_per_minute, MINUTE, "minute"),
-        (limits.messages_per_day, DAY, "day"),
+    for name, count, span, unit in (
+        ("of_minute", limits.messages_per_minute, MINUTE, "minute"),
+        ("of_day", limits.messages_per_day, DAY, "day"),
     ):
         told = f"{count or 0:,}"
-        yield _Measure(one, 1, count, span, TooManyMessages, told, f"{told} messages a {name}")
+        yield _Measure(
+            name, one, 1, count, span, TooManyMessages, told, f"{told} messages a {unit}"
+        )
     tokens = f"{limits.tokens_per_day or 0:,}"
     yield _Measure(
+        "tokens",
         LedgerRow.limit_tokens.expression,
         call.reserved_tokens,
         limits.tokens_per_day,
@@ -131,6 +151,7 @@ def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
     )
     money = dollars(limits.nanos_per_day or 0)
     yield _Measure(
+        "nanos",
         LedgerRow.limit_nanos.expression,
         call.reserved_nanos,
         limits.nanos_per_day,
@@ -139,6 +160,21 @@ def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
         money,
         f"${money} a day",
     )
+
+
+def _used(
+    session: Session, measures: Sequence[_Measure], owner: str | None, now: datetime
+) -> Mapping[str, int]:
+    """What was used of each, counted in one go, no further back than the longest time."""
+    if not measures:
+        return {}
+    since = now - max(measure.span for measure in measures)
+    values = {"since": since, "minute_ago": now - MINUTE}
+    if owner is None:
+        row = session.execute(_USED, values)
+    else:
+        row = session.execute(_USED_BY_OWNER, {**values, "owner": owner})
+    return {name: int(amount or 0) for name, amount in row.mappings().one().items()}
 
 
 def _again_at(session: Session, measure: _Measure, here: list[ColumnElement[bool]]) -> datetime:
@@ -163,13 +199,9 @@ def _again_at(session: Session, measure: _Measure, here: list[ColumnElement[bool
 
 
 def _running(session: Session, owner: str | None) -> int:
-    query = select(func.count()).where(
-        LedgerRow.status == Status.STREAMING.value,
-        LedgerRow.kind == Kind.REPLY.value,
-        LedgerRow.is_limited,
-        *_of(owner),
-    )
-    return session.scalar(query) or 0
+    if owner is None:
+        return session.scalar(_RUNNING) or 0
+    return session.scalar(_RUNNING_OF_OWNER, {"owner": owner}) or 0
 
 
 def _of(owner: str | None) -> list[ColumnElement[bool]]:

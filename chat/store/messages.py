@@ -57,6 +57,8 @@ class NewAnswer:
     call: NewCall | None = None
 
 
+STEPS = 300  # that are read at once: as many as most budgets have room for, and a look further
+
 _MESSAGES = MessageRow.__table__
 _RUNNING = (
     select(ConversationRow.id, MessageRow.id.label("running_id"))
@@ -72,11 +74,10 @@ _later = aliased(MessageRow)
 _FAILED_RETRY = (
     select(_MESSAGES)
     .where(
-        _MESSAGES.c.conversation_id == bindparam("conversation_id"),
         _MESSAGES.c.replaces_id == bindparam("leaf_id"),
         _MESSAGES.c.status == Status.FAILED.value,
         ~exists().where(
-            _later.conversation_id == bindparam("conversation_id"),
+            _later.conversation_id == _MESSAGES.c.conversation_id,
             _later.parent_id == _MESSAGES.c.parent_id,
             _later.id > _MESSAGES.c.id,
         ),
@@ -139,7 +140,7 @@ class MessageStore:
 
     def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Step]:
         """The same without the texts."""
-        piece = 64
+        piece = STEPS
         while leaf_id is not None:
             with reading(self._engine) as session:
                 found = steps(session, owner, conversation_id, leaf_id, piece)
@@ -181,12 +182,10 @@ class MessageStore:
             raise NotFound
         return [row.running_id for row in found if row.running_id]
 
-    def failed_retry(self, conversation_id: str, leaf_id: str) -> Message | None:
+    def failed_retry(self, leaf_id: str) -> Message | None:
         """The try that failed and gave `leaf_id` back, when no later one was made."""
         with reading(self._engine) as session:
-            row = session.execute(
-                _FAILED_RETRY, {"conversation_id": conversation_id, "leaf_id": leaf_id}
-            ).first()
+            row = session.execute(_FAILED_RETRY, {"leaf_id": leaf_id}).first()
             return as_message(row) if row else None
 
     def send(

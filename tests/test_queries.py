@@ -1,0 +1,164 @@
+"""What the database is asked: nothing in a loop, and nothing that it must read a table for."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, insert
+
+from chat import ChatService, Submission
+from chat.domain import Message, new_id
+from chat.store import Store
+from chat.store.schema import ConversationRow, MessageRow
+
+ME, BUSY = "visitor:me", "visitor:busy"
+LIMITS = {
+    "LIMIT_MESSAGES_PER_MINUTE": 1000,
+    "LIMIT_INSTANCE_TOKENS_PER_DAY": 10**9,
+    "LIMIT_CONCURRENT_REPLIES": 50,
+}
+Asked = list[tuple[str, Any]]
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Asked]:
+    """What this thread asks meanwhile, but for what is switched off: a moment's answer is kept."""
+    asked: Asked = []
+    here = threading.get_ident()
+
+    def note(_: Any, __: Any, statement: str, values: Any, ___: Any, many: bool) -> None:
+        if threading.get_ident() != here or statement.startswith("BEGIN"):
+            return
+        if not re.search(r"FROM (switched_off|banner)", statement):
+            asked.append((statement, values[0] if many else values))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def fill(engine: Engine, owner: str, messages: int) -> str:
+    """A conversation of so many messages."""
+    conversation, leaf, rows = new_id(), None, []
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    for depth in range(messages):
+        id_ = new_id()
+        rows.append(
+            {
+                "id": id_,
+                "conversation_id": conversation,
+                "parent_id": leaf,
+                "depth": depth,
+                "role": "assistant" if depth % 2 else "user",
+                "text": "Some words about a zebra that goes its way",
+                "status": "complete",
+                "created_at": moment,
+                "tokens": 9,
+                "is_exact": True,
+                "reasoning": "",
+            }
+        )
+        leaf = id_
+    told = {"system_prompt": "", "created_at": moment, "updated_at": moment, "leaf_id": leaf}
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(
+            insert(ConversationRow), {"id": conversation, "owner": owner, "title": "T", **told}
+        )
+        connection.execute(insert(MessageRow), rows)
+    return conversation
+
+
+def talk(service: ChatService, owner: str, conversation: str) -> dict[str, Asked]:
+    """What was asked for each thing that a person does, one after the other."""
+    asked: dict[str, Asked] = {}
+
+    def do(name: str, act: Callable[[], Any]) -> Any:
+        with asking(service._store.engine) as asked[name]:
+            return act()
+
+    def answered(name: str, act: Callable[[], Message]) -> Message:
+        answer: Message = do(name, act)
+        list(service.follow(owner, answer.id))
+        return answer
+
+    do("list", lambda: service.conversations(owner))
+    do("list pinned", lambda: service.pinned(owner))
+    do("open", lambda: service.open(owner, conversation))
+    sent = answered("send", lambda: service.send(owner, conversation, Submission("More")))
+    tried = answered("retry", lambda: service.retry(owner, sent.id))
+    answered("edit", lambda: service.edit(owner, tried.parent_id or "", "Other words"))
+    do("show a version", lambda: service.show_version(owner, tried.id))
+    do("search", lambda: service.search(owner, "zebra"))
+    return asked
+
+
+@pytest.fixture
+def limited(make_service: Callable[..., ChatService]) -> ChatService:
+    """With limits, so that what they ask is seen too."""
+    return make_service(**LIMITS)
+
+
+def test_a_long_conversation_takes_as_many_queries_as_a_short_one(limited: ChatService) -> None:
+    engine = limited._store.engine
+    short = talk(limited, ME, fill(engine, ME, 6))
+    for _ in range(100):
+        fill(engine, BUSY, 2)
+    long = talk(limited, BUSY, fill(engine, BUSY, 200))
+    assert {name: len(each) for name, each in long.items()} == {
+        name: len(each) for name, each in short.items()
+    }
+    assert len(long["open"]) <= 7 and len(long["list"]) == 1
+    assert len(long["send"]) <= 18  # half of them for the limits
+
+
+def test_no_query_reads_a_whole_table(limited: ChatService) -> None:
+    engine = limited._store.engine
+    asked = talk(limited, ME, fill(engine, ME, 20))
+    scans = _sqlite_scans if engine.dialect.name == "sqlite" else _postgres_scans
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":  # with few rows it would read the table anyway
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        found = {
+            f"{name}: {scan} in {statement}"
+            for name, statements in asked.items()
+            for statement, values in statements
+            for scan in scans(connection, statement, values)
+        }
+    assert not found
+
+
+def test_a_table_that_is_read_as_a_whole_is_noticed(store: Store) -> None:
+    query = "SELECT id FROM messages WHERE finish_reason = 'stop'"
+    with store.engine.connect() as connection:
+        if store.engine.dialect.name == "sqlite":
+            assert _sqlite_scans(connection, query, ())
+        else:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            assert _postgres_scans(connection, query, {})
+
+
+def _sqlite_scans(connection: Connection, statement: str, values: Any) -> list[str]:
+    """What is gone through row by row: not the rows of a part of the query, nor a small index."""
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    allowed = ("SCAN walk", "SCAN w", "SCAN below", "SCAN CONSTANT ROW")
+    return [
+        row.detail
+        for row in rows
+        if row.detail.startswith("SCAN")
+        and row.detail not in allowed
+        and "messages_streaming" not in row.detail
+        and "VIRTUAL TABLE INDEX" not in row.detail
+    ]
+
+
+def _postgres_scans(connection: Connection, statement: str, values: Any) -> list[str]:
+    plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars()
+    return [line.strip() for line in plan if "Seq Scan on" in line]
