@@ -107,6 +107,20 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
     assert list(store.messages.steps("visitor:other", conversation, leaf)) == []
 
 
+def test_a_path_is_read_on_where_a_piece_of_it_ends(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.store.messages.STEPS", 3)
+    conversation = None
+    for _ in range(4):
+        sent = store.messages.send(ME, conversation, question(), answer())
+        store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "Done"))
+        conversation = sent.conversation_id
+    assert conversation is not None
+    found = store.messages.steps(ME, conversation, sent.id)
+    assert [each.depth for each in found] == list(range(7, -1, -1))
+
+
 def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) -> None:
     long = "many words " * 20
     sent = store.messages.send(ME, None, question(long), answer())

@@ -57,7 +57,7 @@ class NewAnswer:
     call: NewCall | None = None
 
 
-STEPS = 300  # that are read at once: as many as most budgets have room for, and a look further
+STEPS = 350  # that are read at once: as many as most budgets have room for, and a look further
 
 _MESSAGES = MessageRow.__table__
 _RUNNING = (
@@ -140,13 +140,11 @@ class MessageStore:
 
     def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Step]:
         """The same without the texts."""
-        piece = STEPS
         while leaf_id is not None:
             with reading(self._engine) as session:
-                found = steps(session, owner, conversation_id, leaf_id, piece)
+                found = steps(session, owner, conversation_id, leaf_id, STEPS)
             yield from found
             leaf_id = found[-1].parent_id if found else None
-            piece *= 2
 
     def said(self, owner: str, conversation_id: str, first_id: str, last_id: str) -> list[Said]:
         """What was said between two messages of one path, both included, oldest first."""

@@ -87,7 +87,7 @@ def _step(row: PlainRow, files: tuple[Attachment, ...]) -> Step:
         _ROLES[role],
         text_,
         tokens,
-        is_exact=bool(is_exact) and all(file.is_exact for file in files),
+        is_exact=bool(is_exact) and (not files or all(file.is_exact for file in files)),
         is_live=status == Status.STREAMING.value,
         is_deleted=bool(is_deleted),
         files=len(files),
