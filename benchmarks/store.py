@@ -1,0 +1,203 @@
+"""How long the store takes with 1,000,000 messages: to list, to open, to search and to send.
+
+    python -m benchmarks.store [--messages 1000000] [--database-url URL] [--keep]
+
+One owner has all of it, in 10,000 conversations of about 80 and of 2,000 messages. Each thing is
+done as a page does it, through the service; the provider answers at once. Without a URL a SQLite
+file is made in a temporary folder, with one an empty database is filled; --keep uses what an
+earlier run left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, insert, text
+
+from benchmarks.search import BATCH, FIRST, LAST, Words
+from chat import ChatService, Submission, open_chat
+from chat.domain import Role, Status, Usage
+from chat.providers.base import Delta, Model, Request
+from chat.store.engine import make_engine, migrate
+from chat.store.schema import ConversationRow, MessageRow
+
+OWNER = "visitor:many"
+CONVERSATIONS = 10_000
+REF = "quick/model"
+
+
+class Quick:
+    """A provider that answers at once."""
+
+    name = label = "quick"
+
+    def __init__(self) -> None:
+        self.asked_at = 0.0
+
+    def models(self) -> tuple[Model, ...]:
+        return (Model("quick", "model", window_tokens=128_000),)
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta]:
+        self.asked_at = time.perf_counter()
+        yield Delta(text="Yes.")
+        yield Delta(finish_reason="stop", usage=Usage(10, 1, True))
+
+    async def discover(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+def sizes(messages: int) -> list[int]:
+    """One conversation in a hundred has 2,000 messages, the others share the rest."""
+    long = max(1, min(CONVERSATIONS // 100, messages // 4000))
+    few = max(2, (messages - long * 2000) // (CONVERSATIONS - long) // 2 * 2)
+    return [
+        2000 if number % (CONVERSATIONS // long) == 0 else few for number in range(CONVERSATIONS)
+    ]
+
+
+Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def rows(words: Words, messages: int) -> Iterator[Rows]:
+    """Conversations and their messages, a batch at a time, in the order of time."""
+    chance = random.Random(11)
+    texts = [words.latin(words.length(number % 2 == 1)) for number in range(20_000)]
+    made, step = 0, (LAST - FIRST) / messages
+    conversations: list[dict[str, Any]] = []
+    said: list[dict[str, Any]] = []
+    for size in sizes(messages):
+        conversation, leaf, began = f"{made:014x}{'c' * 16}", None, FIRST + step * made
+        for depth in range(size):
+            id_ = f"{made:014x}{chance.getrandbits(64):016x}"
+            words_ = chance.choice(texts)
+            said.append(
+                {
+                    "id": id_,
+                    "conversation_id": conversation,
+                    "parent_id": leaf,
+                    "depth": depth,
+                    "role": (Role.ASSISTANT if depth % 2 else Role.USER).value,
+                    "text": words_,
+                    "status": Status.COMPLETE.value,
+                    "created_at": FIRST + step * made,
+                    "tokens": len(words_) // 4,
+                    "is_exact": True,
+                    "reasoning": "",
+                    "model": REF if depth % 2 else None,
+                }
+            )
+            leaf, made = id_, made + 1
+        told = {"id": conversation, "owner": OWNER, "title": words.latin(5), "system_prompt": ""}
+        moments = {"created_at": began, "updated_at": began + timedelta(minutes=1)}
+        pinned = {"pinned_at": began if len(conversations) % 500 == 0 else None}
+        conversations.append({**told, **moments, **pinned, "leaf_id": leaf})
+        if len(said) >= BATCH:
+            yield conversations, said
+            conversations, said = [], []
+    yield conversations, said
+
+
+def build(engine: Engine, messages: int) -> None:
+    """Fill an empty database. The index of words is made afterwards, in one go."""
+    began = time.perf_counter()
+    migrate(engine, "0003")
+    for conversations, said in rows(Words(), messages):
+        with engine.execution_options(writes=True).begin() as connection:
+            if conversations:
+                connection.execute(insert(ConversationRow), conversations)
+            if said:
+                connection.execute(insert(MessageRow), said)
+    print(f"{messages:,} messages stored in {time.perf_counter() - began:.0f} s", flush=True)
+    began = time.perf_counter()
+    migrate(engine)
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+    print(f"migrated in {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def measure(name: str, act: Callable[[], float | None], times: int = 100) -> None:
+    """`act` may tell itself how many seconds something took."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        told = act()
+        took.append(1000 * (told if told is not None else time.perf_counter() - began))
+    took.sort()
+    p95 = took[int(times * 0.95)]
+    print(f"| {name:42} | {statistics.median(took):6.1f} | {p95:6.1f} |", flush=True)
+
+
+def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
+    chance = random.Random(3)
+    with service._store.engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT conversation_id FROM messages WHERE depth = 1999")
+        ).scalars()
+        long = list(found)
+        short = [
+            row.id
+            for row in connection.execute(text("SELECT id FROM conversations"))
+            if row.id not in set(long)
+        ]
+
+    def send(conversations: list[str]) -> float:
+        began = time.perf_counter()
+        answer = service.send(OWNER, chance.choice(conversations), Submission("One more thing"))
+        for _ in service.follow(OWNER, answer.id):
+            pass
+        return provider.asked_at - began
+
+    def do(act: Callable[[], object]) -> Callable[[], None]:
+        return lambda: act() and None
+
+    print("| milliseconds | median | p95 |\n|---|---:|---:|")
+    measure("list: the newest 38 and the pinned ones", do(lambda: (
+        service.conversations(OWNER, 39), service.pinned(OWNER))))  # fmt: skip
+    measure("open, of about 80 messages", do(lambda: service.open(OWNER, chance.choice(short))))
+    measure("open, of 2,000 messages", do(lambda: service.open(OWNER, chance.choice(long))))
+    for name, word in (("common", words.known[20]), ("rare", words.known[20_000])):
+        measure(f"search, a {name} word", do(lambda w=word: service.search(OWNER, w)), 40)
+    measure("search, two common words", do(lambda: service.search(
+        OWNER, f"{words.known[15]} {words.known[40]}")), 40)  # fmt: skip
+    measure("send, to the request, of about 80", lambda: send(short))
+    measure("send, to the request, of 2,000", lambda: send(long))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--messages", type=int, default=1_000_000)
+    options.add_argument("--database-url", default="")
+    options.add_argument("--keep", action="store_true", help="use what is there already")
+    chosen = options.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="parley-store-"))
+    logging.disable(logging.INFO)
+    try:
+        url = chosen.database_url or f"sqlite:///{folder / 'parley.db'}"
+        if not chosen.keep:
+            engine = make_engine(url)
+            build(engine, chosen.messages)
+            engine.dispose()
+        provider = Quick()
+        service = open_chat({"DATABASE_URL": url}, providers=[provider])
+        measure_all(service, provider, Words())
+        service.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
