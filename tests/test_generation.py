@@ -1,0 +1,120 @@
+"""How a running reply is followed: what is shown at once, and what waits for the next look."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+import pytest
+
+from chat.domain import Status
+from chat.generation import LOOK_EVERY, Crowd, Generation, Piece
+from chat.providers.base import Delta
+from chat.replies import Replies
+
+
+class Patient(Crowd):
+    """Nobody in it looks by themselves: they see what they are called for."""
+
+    pause = 60.0
+
+
+async def stream(steps: queue.Queue[Delta | None]) -> AsyncIterator[Delta]:
+    """What the test puts in, as it is put in."""
+    while (delta := await asyncio.to_thread(steps.get)) is not None:
+        yield delta
+
+
+@pytest.fixture
+def steps() -> queue.Queue[Delta | None]:
+    return queue.Queue()
+
+
+def follow(generation: Generation) -> queue.Queue[Piece | None]:
+    """What a follower in a thread of its own sees; None when it was let go."""
+    seen: queue.Queue[Piece | None] = queue.Queue()
+
+    def look() -> None:
+        for piece in generation.follow():
+            seen.put(piece)
+        seen.put(None)
+
+    threading.Thread(target=look, daemon=True).start()
+    return seen
+
+
+def test_the_last_words_are_seen_before_the_end_is_stored(
+    steps: queue.Queue[Delta | None],
+) -> None:
+    may_store, stored = threading.Event(), threading.Event()
+
+    def finish(_: Generation) -> None:
+        assert may_store.wait(10)
+        stored.set()
+
+    replies = Replies(lambda _: None, finish)
+    generation = Generation("a", Patient())
+    seen = follow(generation)
+    assert seen.get(timeout=10) == Piece()
+    replies.reserve(generation)
+    replies.start(generation, stream(steps))
+    steps.put(Delta(text="First"))
+    assert seen.get(timeout=10) == Piece("First")
+    for delta in (Delta(text=" and"), Delta(text=" last."), Delta(finish_reason="stop")):
+        steps.put(delta)
+    assert seen.get(timeout=10) == Piece(" and last.")  # nobody was called for each of them
+    assert not stored.is_set()
+    steps.put(None)
+    may_store.set()
+    rest = list(iter(lambda: seen.get(timeout=10), None))
+    assert stored.is_set() and set(rest) == {Piece()}
+    replies.close()
+
+
+def test_the_words_before_a_stop_are_seen_before_it_is_stored(
+    steps: queue.Queue[Delta | None],
+) -> None:
+    may_store = threading.Event()
+
+    def finish(_: Generation) -> None:
+        assert may_store.wait(10)
+
+    replies = Replies(lambda _: None, finish)
+    generation = Generation("a", Patient())
+    replies.reserve(generation)
+    seen = follow(generation)
+    replies.start(generation, stream(steps))
+    steps.put(Delta(text="Some words"))
+    assert next(piece for piece in iter(seen.get, None) if piece.text).text == "Some words"
+    replies.stop("a", wait=0)
+    assert seen.get(timeout=10) == Piece()  # called, though the end is not stored
+    assert generation.status is Status.STOPPED
+    may_store.set()
+    steps.put(None)
+    replies.close()
+
+
+def test_the_more_follow_the_less_often_each_looks() -> None:
+    crowd = Crowd()
+    with ExitStack() as followers:
+        for _ in range(10):
+            followers.enter_context(crowd)
+        assert crowd.pause == LOOK_EVERY
+        for _ in range(40):
+            followers.enter_context(crowd)
+        assert crowd.pause == 0.1
+    assert crowd.pause == LOOK_EVERY
+
+
+def test_whoever_stops_following_is_not_counted_any_more() -> None:
+    crowd = Crowd()
+    looks = [Generation(str(number), crowd).follow() for number in range(100)]
+    for look in looks:
+        next(look)
+    assert crowd.pause == 0.2
+    for look in looks:
+        look.close()  # type: ignore[attr-defined]
+    assert crowd.pause == LOOK_EVERY
