@@ -110,7 +110,7 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
 def test_a_path_is_read_on_where_a_piece_of_it_ends(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.store.messages.STEPS", 3)
+    monkeypatch.setattr("chat.store.reader.STEPS", 3)
     conversation = None
     for _ in range(4):
         sent = store.messages.send(ME, conversation, question(), answer())
