@@ -24,7 +24,7 @@ _KEPT = {
     # the database, the providers, prices, large imports
     *("sqlalchemy", "openai", "httpx2", "httpcore2", "idna", "truststore", "jiter", "orjson"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "dotenv"),
-    *("genai_prices", "ijson", "_distutils_hack"),
+    *("genai_prices", "ijson", "prometheus_client", "_distutils_hack"),
 }
 _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *([\w.]+)$", re.MULTILINE)
 

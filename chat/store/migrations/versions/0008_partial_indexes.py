@@ -7,8 +7,8 @@ which PostgreSQL sorted all there are, and the pinned ones, for which SQLite rea
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
