@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
@@ -50,10 +50,12 @@ def make_engine(database_url: str) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # they are people's words, and errors are logged
-        connect_args={"timeout": WAIT, "check_same_thread": False},
+        connect_args={"timeout": _patience(url), "check_same_thread": False},
         **({} if _is_file(url) else alone),
     )
     event.listen(engine, "connect", _prepare_sqlite)
+    if _is_file(url) and not str(url.database).startswith("file:"):
+        _stay_with_file(engine, Path(str(url.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -63,6 +65,40 @@ def place_of(database_url: str) -> Path | None:
     url = make_url(database_url)
     is_here = url.get_backend_name() == "sqlite" and _is_file(url)
     return Path(url.database or "") if is_here else None
+
+
+def _patience(url: URL) -> float:
+    """Seconds to wait for another process that writes."""
+    return float(str(url.query.get("timeout", WAIT)))
+
+
+def _stay_with_file(engine: Engine, path: Path) -> None:
+    """Refuse to work when the file was moved away or replaced, until it is back.
+
+    SQLite would make a new, empty one for the next connection, and write on into the moved one
+    with the others.
+    """
+    known: list[tuple[int, int]] = []
+
+    def identity() -> tuple[int, int]:
+        try:
+            found = path.stat()
+        except OSError:
+            return 0, 0
+        return found.st_dev, found.st_ino
+
+    def look(*_: object) -> None:
+        if known and known[0] != identity():
+            problem = sqlite3.OperationalError("its file was moved or replaced")
+            raise OperationalError(None, None, problem)
+
+    def remember(*_: object) -> None:
+        if not known:
+            known.append(identity())
+
+    event.listen(engine, "do_connect", look)
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "begin", look)
 
 
 def _is_file(url: URL) -> bool:
@@ -90,9 +126,9 @@ def _write_ahead(connection: Any) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             tries -= 1
-            if not tries:
+            if not tries or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             pause.wait(0.05)
         else:
@@ -132,7 +168,9 @@ def scrub(engine: Engine) -> None:
     """Take what was deleted out of SQLite's log too, as far as nobody is reading it just now."""
     if engine.dialect.name != "sqlite":
         return
-    _merge_index(engine)
+    # If it fails, because somebody else writes say, a later one does it.
+    with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
+        _merge_index(engine)
     checkpoint(engine)
 
 
@@ -148,7 +186,7 @@ def checkpoint(engine: Engine) -> None:
         try:
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
-            raw.execute(f"PRAGMA busy_timeout={WAIT * 1000}")
+            raw.execute(f"PRAGMA busy_timeout={round(_patience(engine.url) * 1000)}")
 
 
 def _merge_index(engine: Engine) -> None:
