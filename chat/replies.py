@@ -26,8 +26,10 @@ from chat.providers.base import Delta
 log = logging.getLogger("chat.replies")
 
 SAVE_EVERY = 1.0  # seconds
-TRY_AGAIN_AFTER = (0.1, 0.5, 2.0, 5.0)  # seconds
+# Seconds. An hour in all: a database that is restarted, moved or out of space comes back.
+TRY_AGAIN_AFTER = (0.1, 0.5, 2.0, *[5.0] * 720)
 CLOSE_WITHIN = 1.5  # seconds a provider gets to close its connection after a stop
+STORED_WITHIN = 5.0  # seconds that all ends together get to be stored before the process ends
 
 Save = Callable[[Generation], None]
 
@@ -93,8 +95,8 @@ class Replies:
         def attempt(pauses: tuple[float, ...]) -> None:
             try:
                 write()
-            except Exception:  # a busy or vanished database may come back
-                log.exception("something could not be written")
+            except Exception as error:  # a busy or vanished database may come back
+                log.error("something could not be written yet", exc_info=not _is_known(error))
                 if pauses:
                     with contextlib.suppress(ServiceClosed, RuntimeError):
                         loop = self._running_loop()
@@ -112,12 +114,16 @@ class Replies:
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
     def interrupt(self) -> None:
-        """Interrupt every reply; each is stored with its text so far when this returns."""
+        """Interrupt every reply; each is stored with its text so far when this returns.
+
+        Unless the database is away: then what was saved before is what stays.
+        """
         running = self.running()
         for generation in running:
             self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
+        by = self._clock() + STORED_WITHIN
         for generation in running:
-            generation.wait(5.0)
+            generation.wait(max(0.0, by - self._clock()))
 
     def settle(self, seconds: float) -> None:
         """Give what else runs on the loop, such as a look for models, that long to end.
@@ -152,7 +158,7 @@ class Replies:
                     ThreadPoolExecutor(64, thread_name_prefix="parley-lookup")
                 )
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="parley-replies", daemon=True
+                    target=_turn, args=(self._loop,), name="parley-replies", daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -170,13 +176,15 @@ class Replies:
         generation.task = asyncio.create_task(self._read(generation, stream))
         if generation.stop_as:
             generation.task.cancel()
-        status = await self._outcome(generation)
-        is_over.set()
-        await saver
-        generation.end(status, self._clock())
-        await self._store_end(generation)
-        self.release(generation)
-        generation.announce_end()
+        try:
+            status = await self._outcome(generation)
+            is_over.set()
+            await saver
+            generation.end(status, self._clock())
+            await self._store_end(generation)
+        finally:  # whatever ended this: nobody waits for a reply that nobody writes
+            self.release(generation)
+            generation.announce_end()
 
     async def _read(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
         async with aclosing(stream) as deltas:  # type: ignore[type-var]
@@ -226,26 +234,29 @@ class Replies:
                 return
             try:
                 await self._write(self._save, generation)
-            except Exception:  # the text is still in memory; the next second tries again
-                log.exception(
+            except Exception as error:  # the text is in memory; the next second tries again
+                log.error(
                     "reply %s: could not be saved for now",
                     generation.answer_id,
+                    exc_info=not _is_known(error),
                     extra=_named(generation),
                 )
 
     async def _store_end(self, generation: Generation) -> None:
+        """Try until it is stored: people have read this text."""
         for pause in (*TRY_AGAIN_AFTER, None):
             try:
                 return await self._write(self._finish, generation)
-            except Exception:  # a busy or vanished database may come back
-                log.exception(
-                    "reply %s: its end could not be stored",
+            except Exception as error:  # a busy or vanished database may come back
+                log.error(
+                    "reply %s: its end is not stored yet",
                     generation.answer_id,
+                    exc_info=not _is_known(error),
                     extra=_named(generation),
                 )
-                if pause is None:
-                    return None
-                await asyncio.sleep(pause)
+            if pause is None:
+                return None
+            await asyncio.sleep(pause)
         return None
 
     async def _write(self, write: Save, generation: Generation) -> None:
@@ -257,6 +268,23 @@ class Replies:
 def _named(generation: Generation) -> dict[str, str]:
     """For a line of the log that machines read."""
     return {"answer_id": generation.answer_id}
+
+
+def _is_known(error: Exception) -> bool:
+    """Whether its cause is logged already where it was met."""
+    return isinstance(error, ParleyError)
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped.
+
+    What asyncio lets through, such as `SystemExit`, ends one task; it must not end everybody's.
+    """
+    while True:
+        try:
+            return loop.run_forever()
+        except BaseException:
+            log.critical("the loop of the replies was thrown out, and goes on", exc_info=True)
 
 
 async def _wait_for_the_rest(seconds: float) -> None:

