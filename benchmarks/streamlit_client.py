@@ -41,8 +41,9 @@ class Followed:
 class Tab:
     """`async with Tab(url) as tab:` — connected, and the first run of the script is over."""
 
-    def __init__(self, url: str, query: str = "") -> None:
-        self._url, self._query = url, query
+    def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
+        """With the `cookies` of another tab it is one of the same visitor."""
+        self._url, self._query, self.cookies = url, query, cookies
         self._box: str | None = None  # the id of the chat input
         self._script = ""
         self._cached: set[str] = set()
@@ -56,19 +57,22 @@ class Tab:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def open(self) -> None:
-        cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self._query}")
+    async def open(self, *, waits: bool = True) -> None:
+        """`waits` for the end of the first run; there is none while a reply is written."""
+        if not self.cookies:
+            self.cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self._query}")
         host = urlsplit(self._url).netloc
         self._socket = await connect(
             f"ws://{host}/_stcore/stream",
-            additional_headers={"Cookie": cookies} if cookies else {},
+            additional_headers={"Cookie": self.cookies} if self.cookies else {},
             origin=f"http://{host}",  # type: ignore[arg-type]
             subprotocols=["streamlit", "PLACEHOLDER_AUTH_TOKEN"],  # type: ignore[list-item]
             max_size=None,
             ping_interval=None,
         )
         await self._run({})
-        await self.finished()
+        if waits:
+            await self.finished()
 
     async def close(self) -> None:
         self._calm()

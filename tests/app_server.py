@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,17 @@ class AppServer:
     def stop(self) -> None:
         """End it as Ctrl+C would, by force if it does not."""
         self._end(signal.SIGINT)
+
+    def terminate(self) -> float:
+        """End it as a host does (SIGTERM); the seconds that took."""
+        began = time.monotonic()
+        self._end(signal.SIGTERM)
+        return time.monotonic() - began
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def log(self) -> str:
         """All it has written to its console, over all starts."""

@@ -23,7 +23,7 @@ from chat import (
     read_settings,
     request_id,
 )
-from pages.parts import state
+from pages.parts import ending, state
 
 log = logging.getLogger("pages")
 
@@ -37,10 +37,25 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     # Nobody waits for it but the first page: a browser takes as long to load what it needs.
     opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
-    yield
-    service = await opening
-    if service is not None:
-        await anyio.to_thread.run_sync(service.close)
+    leaving, closing = ending.Leaving(), list[asyncio.Task[None]]()
+
+    async def close() -> None:
+        service = await opening
+        if service is not None:
+            await anyio.to_thread.run_sync(service.close)
+        leaving.stored()
+
+    def begin() -> None:
+        if not closing:
+            closing.append(asyncio.create_task(close()))
+            leaving.begin()
+
+    loop = asyncio.get_running_loop()
+    with ending.at_signal(lambda: loop.call_soon_threadsafe(begin)):
+        yield
+        begin()
+        await closing[0]
+    leaving.over()
 
 
 def _open() -> ChatService | None:
