@@ -12,15 +12,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from sqlalchemy import event
+from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, Submission, open_chat
 from chat.domain import Status
 from chat.errors import StoreFailed
 from chat.providers.base import Delta, Request
+from pages.parts import state
 from tests.conftest import ScriptedProvider
 from tests.databases import address, bundled_server
 
+APP = str(Path(__file__).parent.parent / "app.py")
 ME = "ada"
 TEN_WORDS = "one two three four five six seven eight nine ten"
 LONG = " ".join(f"word{place}" for place in range(1500))  # no page of the file has room for it
@@ -251,3 +255,53 @@ def test_a_thread_of_replies_that_is_killed_goes_on(
     assert conversation.running_id is None, "nobody waits for what nobody writes"
     assert stored(service, ask(service))[0] is Status.COMPLETE
     assert thread.is_alive()
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
+    """The app on the file of this test; Guide answers."""
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}?timeout=0.1")
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    st.cache_resource.clear()
+    page = AppTest.from_file(APP, default_timeout=20)
+    page.session_state["visitor"] = ME
+    yield page.run()
+    state.stored().close()
+    st.cache_resource.clear()
+
+
+def shown(page: AppTest) -> str:
+    return "\n".join(each.value for each in (*page.markdown, *page.error, *page.caption))
+
+
+def test_the_words_come_back_while_the_database_is_gone_and_are_answered_after_it(
+    page: AppTest, file: Path
+) -> None:
+    away = file.with_name("elsewhere.db")
+    page.chat_input(key="composer").set_value("What is a version?").run()
+    first = len(page.chat_message)
+    file.rename(away)
+    page.chat_input(key="composer").set_value("My own words").run()
+    assert StoreFailed.sentence in shown(page)
+    assert page.chat_input(key="composer").proto.value == "My own words"
+    assert not page.exception
+    for key in ("new_chat", "search", "search"):
+        page.button(key=key).click().run()
+        assert page.chat_input(key="composer") and not page.exception
+    away.rename(file)
+    page.chat_input(key="composer").set_value("My own words").run()
+    assert StoreFailed.sentence not in shown(page)
+    assert len(page.chat_message) == 2 and first == 2
+
+
+@pytest.mark.parametrize("screen", ["conversation", "usage"])
+def test_a_screen_says_so_in_one_sentence_while_the_database_is_gone(
+    page: AppTest, file: Path, screen: str
+) -> None:
+    away = file.with_name("elsewhere.db")
+    file.rename(away)
+    page.switch_page(f"pages/screens/{screen}.py").run()
+    away.rename(file)
+    assert shown(page).count(StoreFailed.sentence) == 1
+    assert not page.exception

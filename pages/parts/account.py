@@ -13,7 +13,7 @@ def draw() -> None:
         st.empty()
         return
     with st.container(key="account"):
-        if state.can_take_along():
+        if notices.quietly(state.can_take_along):
             _draw_offer()
         with st.container(horizontal=True, vertical_alignment="center"):
             person = state.person()

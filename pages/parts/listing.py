@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from chat import Conversation, View
+from chat import Conversation, ParleyError, View
 from pages.parts import notices, scroll, search, state
 from pages.text import markdown
 
@@ -21,8 +21,12 @@ def draw(view: View | None) -> None:
             search.draw()
             return
         count = state.listed()
-        pinned = service.pinned(owner)
-        found = service.conversations(owner, count + 1)
+        try:
+            pinned = service.pinned(owner)
+            found = service.conversations(owner, count + 1)
+        except ParleyError as error:  # the box and what was typed into it stay
+            notices.caption(error)
+            return
         has_more, found = len(found) > count, found[:count]
         shown = view.conversation if view is not None and not state.is_temporary() else None
         if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):

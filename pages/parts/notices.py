@@ -39,6 +39,14 @@ def quietly(action: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
+def caption(error: ParleyError) -> None:
+    """Say what a part of the page could not do, unless the notice says so already."""
+    if code() == error.code:
+        st.empty()
+    else:
+        st.caption(error.sentence)
+
+
 def code() -> str:
     """The code of the error that the notice is about."""
     return str(st.session_state.get("notice", {}).get("code", ""))

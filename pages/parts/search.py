@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Hit
-from pages.parts import focus, state
+from chat import Hit, ParleyError
+from pages.parts import focus, notices, state
 from pages.text import markdown
 
 KEY = "search_text"
@@ -35,7 +35,11 @@ def draw() -> None:
     """In the sidebar."""
     text = _draw_box(KEY)
     focus.on(KEY)
-    found = state.stored().search(state.owner(), text)
+    try:
+        found = state.stored().search(state.owner(), text)
+    except ParleyError as error:
+        notices.caption(error)
+        return
     if text and not found:
         st.caption("Nothing found.")
     for hit in found:
