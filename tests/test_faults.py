@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, Submission, open_chat
 from chat.domain import Status
-from chat.errors import StoreFailed
+from chat.errors import StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
+from chat.worker import DEAD_AFTER, Worker
 from pages.parts import state
 from tests.conftest import ScriptedProvider
 from tests.databases import address, bundled_server
@@ -305,3 +307,53 @@ def test_a_screen_says_so_in_one_sentence_while_the_database_is_gone(
     away.rename(file)
     assert shown(page).count(StoreFailed.sentence) == 1
     assert not page.exception
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
+def test_a_clock_that_jumps_ends_no_reply_of_another_process(jump: timedelta) -> None:
+    passed = [0.0]
+    me, other = Worker(clock=lambda: passed[0]), "elsewhere:1:abc"
+    beat = datetime.now(UTC) - jump  # the clock here jumped between its heartbeat and our look
+    for _ in range(60):
+        assert me.is_alive(other, "reply", beat)
+        passed[0] += 1
+        beat += timedelta(seconds=1)
+    alive = []
+    for _ in range(round(DEAD_AFTER) + 2):
+        alive.append(me.is_alive(other, "reply", beat))
+        passed[0] += 1
+    assert alive[0] and not alive[-1], "and a dead one is dead"
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
+def test_a_clock_that_jumps_shuts_nobody_out_and_opens_no_limit_of_a_day(
+    file: Path, provider: ScriptedProvider, jump: timedelta
+) -> None:
+    moment = [datetime.now(UTC)]
+    service = open_chat(
+        {
+            "DATABASE_URL": f"sqlite:///{file}",
+            "LIMIT_MESSAGES_PER_MINUTE": 1,
+            "LIMIT_MESSAGES_PER_DAY": 2,
+        },
+        providers=[provider],
+        clock=lambda: moment[0],
+    )
+    provider.say(TEN_WORDS)
+    provider.hold(5)
+    running = service.send(ME, None, Submission("Count"))
+    assert provider.held.wait(10)
+    with pytest.raises(TooManyMessages):
+        service.send(ME, None, Submission("Too soon"))
+    moment[0] += jump
+    provider.let_go()
+    assert read(service, running.id) == TEN_WORDS
+    assert stored(service, running.id) == (Status.COMPLETE, TEN_WORDS)
+    assert stored(service, ask(service))[0] is Status.COMPLETE
+    moment[0] += timedelta(minutes=3)
+    with pytest.raises(TooManyMessages):
+        service.send(ME, None, Submission("The third of this day"))
+    service.close()

@@ -29,6 +29,7 @@ from chat.errors import (
 from chat.limits import DAY, MINUTE, Limits, Rules, dollars, when
 from chat.store.ledger_schema import LedgerRow
 
+_BIT = timedelta(microseconds=1)
 _INSTANCE = 7205759405  # the name of the lock for all of them
 
 
@@ -47,12 +48,18 @@ class _Measure:
 
 
 _BY_OWNER = LedgerRow.owner == bindparam("owner")
+# Not what seems to come either, after a clock was set back: nobody shall wait long for it.
+_LATELY = LedgerRow.created_at.between(bindparam("minute_ago"), bindparam("in_a_minute"))
 _USED = select(
-    func.count(case((LedgerRow.created_at > bindparam("minute_ago"), 1))).label("of_minute"),
+    func.count(case((_LATELY, 1))).label("of_minute"),
     func.count().label("of_day"),
     func.sum(LedgerRow.limit_tokens).label("tokens"),
     func.sum(LedgerRow.limit_nanos).label("nanos"),
-).where(LedgerRow.created_at > bindparam("since"), LedgerRow.is_limited)
+).where(
+    LedgerRow.created_at > bindparam("since"),
+    LedgerRow.created_at < bindparam("until"),
+    LedgerRow.is_limited,
+)
 _USED_BY_OWNER = _USED.where(_BY_OWNER)
 _RUNNING = select(func.count()).where(
     LedgerRow.status == Status.STREAMING.value,
@@ -109,6 +116,7 @@ def _exceeded(
         if used[measure.name] + measure.wanted > measure.limit:
             here: list[ColumnElement[bool]] = [
                 LedgerRow.created_at > now - measure.span,
+                LedgerRow.created_at < now + measure.span,
                 LedgerRow.is_limited.expression,
                 *_of(owner),
             ]
@@ -168,8 +176,9 @@ def _used(
     """What was used of each, counted in one go, no further back than the longest time."""
     if not measures:
         return {}
-    since = now - max(measure.span for measure in measures)
-    values = {"since": since, "minute_ago": now - MINUTE}
+    span = max(measure.span for measure in measures)
+    values = {"since": now - span, "until": now + span}
+    values |= {"minute_ago": now - MINUTE + _BIT, "in_a_minute": now + MINUTE - _BIT}
     if owner is None:
         row = session.execute(_USED, values)
     else:
