@@ -47,6 +47,7 @@ from chat.generation import Piece
 from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
 from chat.jobs import ImportJob
 from chat.logs import log_formatter
+from chat.disk import keeps_history
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
@@ -120,6 +121,7 @@ __all__ = [
     "is_local_admin",
     "is_visitor_cookie",
     "log_formatter",
+    "keeps_history",
     "open_chat",
     "read_settings",
     "request_id",

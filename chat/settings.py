@@ -77,6 +77,7 @@ class Settings:
     limit_instance_concurrent_replies: int | None = None
     limit_request_tokens: int | None = None  # of one request, without its reply
     model_prices: str | None = None  # see `chat.prices`
+    disk_is_kept: bool | None = None  # None: unless the host is known to empty it
     retention_days: int = 30  # what was deleted stays that long, to be taken back
     allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
     admin_emails: str | None = None
@@ -144,6 +145,7 @@ _READERS: dict[str, tuple[str, type, float | None, float | None]] = {
     "limit_instance_concurrent_replies": ("LIMIT_INSTANCE_CONCURRENT_REPLIES", int, 1, None),
     "limit_request_tokens": ("LIMIT_REQUEST_TOKENS", int, 1, None),
     "model_prices": ("MODEL_PRICES", str, None, None),
+    "disk_is_kept": ("DISK_IS_KEPT", bool, None, None),
     "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
     "allowed_emails": ("ALLOWED_EMAILS", str, None, None),
     "admin_emails": ("ADMIN_EMAILS", str, None, None),

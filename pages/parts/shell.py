@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from chat import SettingsError
-from pages.parts import gate, state
+from pages.parts import gate, keeping, state
 from pages.text import markdown
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -37,7 +37,10 @@ def run() -> None:
         st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
     ]
     screen = st.navigation(screens, position="hidden")
-    if screen.url_path == "shared" or gate.is_open():  # a link is for whoever has it
+    if screen.url_path == "shared":  # a link is for whoever has it
+        screen.run()
+    elif gate.is_open():
+        keeping.draw()
         screen.run()
     else:
         gate.draw()

@@ -1,0 +1,36 @@
+"""Says once in each tab that the host may empty the disk with the history, and what helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from chat import keeps_history
+from pages.parts import state
+
+_SENTENCE = (
+    "Conversations are stored on a disk here that may be emptied whenever this app restarts. "
+    "Download what you want to keep from the History page."
+)
+_FOR_ADMINS = " A PostgreSQL at `DATABASE_URL` keeps them: see docs/deploy/community-cloud.md."
+
+
+def draw() -> None:
+    if st.session_state.get("knows_disk") or _is_kept():
+        st.empty()
+        return
+    with st.container(key="disk_notice", border=True, gap="xsmall"):
+        more = _FOR_ADMINS if state.person().is_admin else ""
+        st.markdown(f":material/cloud_off: {_SENTENCE}{more}")
+        with st.container(horizontal=True):
+            st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
+            st.button("Understood", key="disk_understood", type="tertiary", on_click=_understood)
+
+
+def _is_kept() -> bool:
+    return keeps_history(state.stored().settings, Path(__file__).resolve())
+
+
+def _understood() -> None:
+    st.session_state["knows_disk"] = True
