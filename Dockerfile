@@ -4,12 +4,13 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.txt /
-# Wheels only: what would have to be compiled fails here, and needs no compiler. The tests of
-# libraries are 100 MB that nobody runs.
+# Wheels only: what would have to be compiled fails here, and needs no compiler. Libraries bring
+# 130 MB that nobody runs: their tests, headers, and a recogniser of speech.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --only-binary :all: -r /requirements.txt \
     && find /venv -type d -name tests -prune -exec rm -r {} + \
-    && rm -r /venv/lib/python3.11/site-packages/pyarrow/include
+    && find /venv \( -path '*/pyarrow/include' -o -path '*/speech_recognition/flac-*' \
+        -o -path '*/speech_recognition/pocketsphinx-data' \) -prune -exec rm -r {} +
 # Tokens are counted exactly without asking the network for anything. The name is tiktoken's own,
 # the SHA-1 of the address.
 ADD --checksum=sha256:446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d --chmod=644 \
