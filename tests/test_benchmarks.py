@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
-from benchmarks import report, tables, words
+from benchmarks import report, soak, tables, words
 from benchmarks.clock import now_ms
 from benchmarks.provider import question, script_in
 from benchmarks.provider_process import ProviderProcess
@@ -119,3 +121,20 @@ def test_the_page_has_a_place_for_everything_that_is_measured() -> None:
     page = report.PAGE.read_text("utf-8")
     for part in report.PARTS:
         assert page.count(f"<!-- {part} -->\n") == page.count(f"<!-- end of {part} -->") == 1
+
+
+def test_the_soak_notices_a_message_that_is_lost_or_was_left_running(tmp_path: Path) -> None:
+    database = tmp_path / "parley.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE messages (id, parent_id, role, status, text)")
+        for number, (name, status, text) in enumerate(
+            [("a", "complete", "yes"), ("b", "streaming", "ye"), ("c", "complete", "")]
+        ):
+            asked, answered = (number, None, "user", "complete"), (number + 10, number, "assistant")
+            insert = "INSERT INTO messages VALUES (?, ?, ?, ?, ?)"
+            connection.execute(insert, (*asked, f"Say something [bench 3 {name}]"))
+            connection.execute(insert, (*answered, status, text))
+    connection.close()
+    assert soak.lost(database, ["a", "b", "c", "d"]) == ["b", "c", "d"]
+    crowd = soak.Soak(1, 1.0, memory_mb=[1, 1, 1, 100, 100, 100, 104, 104, 106])
+    assert crowd.thirds() == (100, 104)

@@ -7,6 +7,7 @@ disk that is full. docs/faults.md is the table of them.
 from __future__ import annotations
 
 import ctypes
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -357,3 +358,18 @@ def test_a_clock_that_jumps_shuts_nobody_out_and_opens_no_limit_of_a_day(
     with pytest.raises(TooManyMessages):
         service.send(ME, None, Submission("The third of this day"))
     service.close()
+
+
+def test_every_row_of_the_table_of_faults_is_a_test() -> None:
+    here = Path(__file__).parent
+    table = (here.parent / "docs" / "faults.md").read_text("utf-8")
+    rows = [line for line in table.splitlines() if re.match(r"\| (?!Fault|---)", line)]
+    sources = "\n".join(file.read_text("utf-8") for file in here.rglob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    for row in rows:
+        *_, named, end = row.split("|")
+        found = re.findall(r"`(\w+)`", named)
+        assert found and not end, row
+        assert set(found) <= tests, row
+    mine = re.findall(r"^def (test_a_\w+)", Path(__file__).read_text("utf-8"), re.MULTILINE)
+    assert all(name in table for name in mine), "a fault of this file is missing in the table"

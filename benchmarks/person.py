@@ -1,0 +1,169 @@
+"""A scripted person: a tab that presses buttons, edits, stops, retries and loads the page again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections import Counter
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from benchmarks.provider import question
+from benchmarks.streamlit_client import Tab
+from benchmarks.words import new_name
+
+ACTIONS = {"ask": 10, "stop": 3, "refresh": 3, "edit": 3, "retry": 3, "leave": 2, "new": 2}
+PATIENCE = 60.0  # seconds for one thing
+_KEY = re.compile(r"-([a-z_]+(?:_[0-9a-f]{30})?)$")
+
+
+class KeyTab(Tab):
+    """A tab that knows the widgets it was shown by their keys."""
+
+    def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
+        super().__init__(url, query, cookies)
+        self.widgets: dict[str, str] = {}  # id by key
+
+    def _take(self, data: bytes) -> bool:
+        message = ForwardMsg.FromString(data)
+        kind = message.WhichOneof("type")
+        if kind == "new_session" and not message.metadata.run.fragment_ids:
+            self.widgets.clear()
+        elif kind == "delta":
+            element = message.delta.new_element
+            which = element.WhichOneof("type")
+            if which in {"button", "text_area"}:
+                id_ = getattr(element, which).id
+                if found := _KEY.search(id_):
+                    self.widgets[found[1]] = id_
+        return super()._take(data)
+
+    def newest(self, kind: str) -> str | None:
+        """The key of the last button of a kind, "retry" say."""
+        found = [key for key in self.widgets if re.fullmatch(kind + "_[0-9a-f]{30}", key)]
+        return found[-1] if found else None
+
+    async def press(self, key: str, **typed: str) -> None:
+        """Press a button, with texts typed into boxes beforehand."""
+        assert self._socket is not None
+        message = BackMsg()
+        asked = message.rerun_script
+        asked.query_string, asked.page_script_hash = self._query, self._script
+        asked.cached_message_hashes.extend(self._cached)
+        for name, text in typed.items():
+            state = asked.widget_states.widgets.add()
+            state.id, state.string_value = self.widgets[name], text
+        state = asked.widget_states.widgets.add()
+        state.id, state.trigger_value = self.widgets[key], True
+        await self._socket.send(message.SerializeToString())
+
+    async def see(self, word: bytes, *, or_end: bool = False) -> bool:
+        """Read until something holds `word`, or the script is over; whether it was seen."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                data = await self._receive()
+                is_over = self._take(data)
+                if word in data:
+                    return True
+                if is_over and or_end:
+                    return False
+
+
+class Person:
+    """`sent` are the names of questions that the app has shown: it holds them for good."""
+
+    def __init__(self, url: str, seed: int) -> None:
+        self._url, self._random = url, random.Random(seed)
+        self._tab = KeyTab(url)
+        self.sent: list[str] = []
+        self.did: Counter[str] = Counter()
+        self.problems: list[str] = []
+
+    async def live(self, until: float) -> None:
+        """Do one thing after the other until that moment of the loop's clock."""
+        loop = asyncio.get_running_loop()
+        await self._tab.open()
+        while loop.time() < until:
+            names, weights = list(ACTIONS), list(ACTIONS.values())
+            action = self._random.choices(names, weights)[0]
+            try:
+                await getattr(self, f"_{action}")()
+                self.did[action] += 1
+            except Exception as error:
+                self.problems.append(f"{action}: {type(error).__name__} {error}"[:120])
+                await self._again()
+            await asyncio.sleep(self._random.uniform(0.2, 2.0))
+        await self._tab.close()
+
+    def _question(self, least: int = 20, most: int = 300) -> tuple[str, str]:
+        """Its name, and the text that asks for a reply of as many tokens."""
+        name = new_name()
+        tokens, pace = self._random.randint(least, most), self._random.randint(80, 400)
+        return name, question(name, tokens, pace)
+
+    async def _shown(self, name: str) -> None:
+        await self._tab.see(name.encode())
+        self.sent.append(name)
+
+    async def _ask(self) -> None:
+        name, text = self._question()
+        assert self._tab._box is not None
+        await self._tab._run({self._tab._box: text})
+        await self._shown(name)
+        await self._tab.finished(PATIENCE)
+
+    async def _stop(self) -> None:
+        name, text = self._question(500, 1500)
+        assert self._tab._box is not None
+        await self._tab._run({self._tab._box: text})
+        await self._shown(name)
+        if "stop" not in self._tab.widgets and not await self._tab.see(b"-stop", or_end=True):
+            return
+        await asyncio.sleep(self._random.uniform(0, 0.7))
+        await self._tab.press("stop")
+        await self._tab.finished(PATIENCE)
+
+    async def _refresh(self) -> None:
+        """Load the page again in the middle of a reply."""
+        name, text = self._question()
+        assert self._tab._box is not None
+        await self._tab._run({self._tab._box: text})
+        await self._shown(name)
+        await self._again()
+
+    async def _leave(self) -> None:
+        """Send, and be gone before anything is shown: nothing was promised."""
+        _, text = self._question()
+        assert self._tab._box is not None
+        await self._tab._run({self._tab._box: text})
+        await self._again()
+
+    async def _again(self) -> None:
+        await self._tab.close()
+        self._tab = KeyTab(self._url, self._tab._query, self._tab.cookies)
+        await self._tab.open()
+
+    async def _edit(self) -> None:
+        key = self._tab.newest("edit")
+        if key is None:
+            return await self._ask()
+        id_ = key.removeprefix("edit_")
+        await self._tab.press(key)
+        await self._tab.finished(PATIENCE)
+        name, text = self._question()
+        await self._tab.press(f"edit_send_{id_}", **{f"edit_text_{id_}": text})
+        await self._shown(name)
+        return await self._tab.finished(PATIENCE)
+
+    async def _retry(self) -> None:
+        key = self._tab.newest("retry")
+        if key is None:
+            return await self._ask()
+        await self._tab.press(key)
+        return await self._tab.finished(PATIENCE)
+
+    async def _new(self) -> None:
+        await self._tab.press("new_chat")
+        await self._tab.finished(PATIENCE)
