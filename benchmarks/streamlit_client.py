@@ -69,6 +69,7 @@ class Tab:
             subprotocols=["streamlit", "PLACEHOLDER_AUTH_TOKEN"],  # type: ignore[list-item]
             max_size=None,
             ping_interval=None,
+            close_timeout=0.5,  # who no longer reads would wait for the other side's farewell
         )
         await self._run({})
         if waits:

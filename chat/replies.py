@@ -45,6 +45,7 @@ class Replies:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._stored_by: float | None = None
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
 
     def reserve(self, generation: Generation) -> None:
@@ -121,9 +122,10 @@ class Replies:
         running = self.running()
         for generation in running:
             self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
-        by = self._clock() + STORED_WITHIN
+        if self._stored_by is None:  # what could not be stored by then is not waited for again
+            self._stored_by = self._clock() + STORED_WITHIN
         for generation in running:
-            generation.wait(max(0.0, by - self._clock()))
+            generation.wait(max(0.0, self._stored_by - self._clock()))
 
     def settle(self, seconds: float) -> None:
         """Give what else runs on the loop, such as a look for models, that long to end.

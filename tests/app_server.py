@@ -87,6 +87,10 @@ class AppServer:
         return time.monotonic() - began
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -32,10 +32,18 @@ def llm() -> Iterator[LLMServer]:
 
 
 @pytest.fixture(scope="module")
-def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+def process(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     config = {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": "sk-x", "MAX_RETRIES": "0"}
     with AppServer(tmp_path_factory.mktemp("endurance"), **config) as app:
         yield app
+
+
+@pytest.fixture
+def app(process: AppServer) -> AppServer:
+    """Running, whatever the test before did to it."""
+    if not process.is_running:
+        process.start()
+    return process
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def test_a_thousand_sessions_opened_and_dropped_leave_nothing(
             await ask(first, "Count")
             await sees(first, "lazy7")
             room = asyncio.Semaphore(AT_ONCE)
-            await asyncio.gather(*(drop(first, room, number) for number in range(100)))
+            await asyncio.gather(*(drop(first, room, number) for number in range(50)))
             before, used = await asyncio.to_thread(until_threads, app, 20), resident_mb(app)
             await asyncio.gather(*(drop(first, room, number) for number in range(SESSIONS)))
             assert await asyncio.to_thread(until_threads, app, before) <= before
@@ -198,7 +206,6 @@ def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
 
     asyncio.run(go())
     assert answers(app)[-5:] == [("interrupted", text_of(10))] * 5
-    app.start()
 
 
 def holding_a_connection(app: AppServer) -> socket.socket:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +117,23 @@ def test_a_database_locked_by_another_process_loses_nothing(
     service = open_file()
     refuses_and_recovers(service, provider, lock)
     other.close()
+
+
+def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
+    open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
+) -> None:
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    provider.hold(1)
+    running = service.send(ME, None, Submission("Hello"))
+    assert provider.held.wait(10)
+    file.rename(file.with_name("elsewhere.db"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chat.replies.STORED_WITHIN", 0.2)
+        began = time.monotonic()
+        service.close()
+        assert time.monotonic() - began < 3
+    file.with_name("elsewhere.db").rename(file)
+    assert stored(open_file(), running.id)[0] is Status.INTERRUPTED
 
 
 def test_a_database_that_is_locked_can_still_be_read(
@@ -240,8 +258,9 @@ def test_what_throws_the_loop_out_fails_its_own_reply_only(file: Path) -> None:
 
 
 def test_a_thread_of_replies_that_is_killed_goes_on(
-    service: ChatService, provider: ScriptedProvider
+    open_file: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
+    service = open_file()
     provider.say(TEN_WORDS)
     provider.hold(5)
     running = service.send(ME, None, Submission("Count"))
