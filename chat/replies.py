@@ -185,6 +185,8 @@ class Replies:
             generation.end(status, self._clock())
             await self._store_end(generation)
         finally:  # whatever ended this: nobody waits for a reply that nobody writes
+            is_over.set()
+            generation.task.cancel()
             self.release(generation)
             generation.announce_end()
 
