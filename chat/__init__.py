@@ -9,6 +9,7 @@
 from chat.backups import Backup
 from chat.bootstrap import open_chat
 from chat.context import Fit
+from chat.disk import keeps_history
 from chat.domain import (
     Attachment,
     Conversation,
@@ -47,7 +48,6 @@ from chat.generation import Piece
 from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
 from chat.jobs import ImportJob
 from chat.logs import log_formatter
-from chat.disk import keeps_history
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
@@ -120,8 +120,8 @@ __all__ = [
     "is_audio",
     "is_local_admin",
     "is_visitor_cookie",
-    "log_formatter",
     "keeps_history",
+    "log_formatter",
     "open_chat",
     "read_settings",
     "request_id",

@@ -100,7 +100,7 @@ def test_only_what_runs_goes_into_the_image() -> None:
 
 def test_every_setting_named_for_deployment_exists(compose: Any) -> None:
     named = {name for name, _ in variables(told(final_stage(), "ENV"))}
-    for service in ("app1", "app2"):
+    for service in ("parley-1", "parley-2"):
         named |= set(compose["services"][service]["environment"])
     for name, value in unit():
         if name == "Environment":
@@ -114,8 +114,8 @@ def test_every_setting_named_for_deployment_exists(compose: Any) -> None:
 
 def test_compose_runs_two_alike_behind_one_proxy(compose: Any) -> None:
     services = compose["services"]
-    assert services["parley-1"] == services["app2"]
-    for name in ("app1", "app2", "proxy", "db"):
+    assert services["parley-1"] == services["parley-2"]
+    for name in ("parley-1", "parley-2", "proxy", "db"):
         assert services[name]["read_only"] is True, name
         assert services[name]["cap_drop"] == ["ALL"], name
     assert [name for name in services if "ports" in services[name]] == ["proxy"]
