@@ -3,7 +3,17 @@
 import streamlit as st
 
 from chat import NotFound, ParleyError, TemporaryGone
-from pages.parts import announcer, composer, live, notices, scroll, sidebar, state, transcript
+from pages.parts import (
+    announcer,
+    clipboard,
+    composer,
+    live,
+    notices,
+    scroll,
+    sidebar,
+    state,
+    transcript,
+)
 
 state.take_up()
 service, owner = state.service(), state.owner()
@@ -20,6 +30,7 @@ if wanted := state.conversation_id():
 state.note_seen()
 announcer.draw(view)
 scroll.draw()
+clipboard.listen()
 if state.is_temporary():
     st.caption(
         ":material/timer: Temporary conversation: nothing of it is stored. "
