@@ -22,19 +22,33 @@ On a Mac, use Cmd instead of Ctrl.
 
 
 def draw(view: View | None) -> None:
+    """While a reply is followed only the list is drawn anew; the rest is there from the last run.
+
+    See `transcript`: what is drawn stays until a run ends.
+    """
+    is_there = view is not None and view.live is not None and state.kept() is not None
     with st.sidebar:
-        st.subheader("Parley", anchor=False)
-        _draw_navigation()
+        with st.container():
+            if not is_there:
+                st.subheader("Parley", anchor=False)
+                _draw_navigation()
         listing.draw(view)
-        if view is not None and not state.is_temporary():
-            manage.draw(view.conversation)
-        else:
-            st.empty()
-        _draw_settings(view)
-        _draw_actions(view)
-        if view is not None:
-            _draw_gauge(view)
-        account.draw()
+        with st.container():
+            if not is_there:
+                _draw_conversation(view)
+
+
+def _draw_conversation(view: View | None) -> None:
+    """What can be done with the one in view, and what its next reply is asked with."""
+    if view is not None and not state.is_temporary():
+        manage.draw(view.conversation)
+    else:
+        st.empty()
+    _draw_settings(view)
+    _draw_actions(view)
+    if view is not None:
+        _draw_gauge(view)
+    account.draw()
 
 
 def _draw_navigation() -> None:

@@ -297,15 +297,17 @@ def set_drawn(place: str, count: int) -> None:
 
 def begin_run() -> None:
     """Only what the run right before this one has drawn, to its end, is still there."""
-    st.session_state["before"] = st.session_state.pop("in_view", ())
+    st.session_state["before"] = st.session_state.pop("in_view", None)
 
 
-def kept() -> tuple[Hashable, ...]:
-    """How each message looks that is still there from the last run."""
-    return tuple(st.session_state.get("before", ()))
+def kept() -> tuple[Hashable, ...] | None:
+    """How each message looks that is there from the last run; None: the chat was not in view."""
+    found: tuple[Hashable, ...] | None = st.session_state.get("before")
+    return found
 
 
 def keep(looks: tuple[Hashable, ...]) -> None:
+    """The chat was drawn, to its end, with these messages."""
     st.session_state["in_view"] = looks
 
 

@@ -45,7 +45,7 @@ def draw(view: View) -> live.Running | None:
             outcome.draw_below(view)
     else:
         st.empty()
-    there = state.kept() if view.live else ()
+    there = (state.kept() if view.live else None) or ()
     running = None
     for number, (slot, message) in enumerate(zip(slots, view.messages, strict=True)):
         looks = _looks(view, message)
@@ -57,9 +57,9 @@ def draw(view: View) -> live.Running | None:
     return running
 
 
-def keep(view: View) -> None:
+def keep(view: View | None) -> None:
     """Remember what this run has drawn, now that it ends."""
-    state.keep(tuple(_looks(view, message) for message in view.messages))
+    state.keep(tuple(_looks(view, message) for message in view.messages) if view else ())
 
 
 def _looks(view: View, message: Message) -> Hashable:

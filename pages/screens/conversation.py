@@ -46,11 +46,10 @@ else:
     running = transcript.draw(view)
 composer.draw(view)
 sidebar.draw(view)
-if view is not None:
-    if view.running_id:
-        if running is None:
-            live.wait(view.running_id)
-        else:
-            running.follow()
-        st.rerun()
-    transcript.keep(view)
+if view is not None and view.running_id:
+    if running is None:
+        live.wait(view.running_id)
+    else:
+        running.follow()
+    st.rerun()
+transcript.keep(view)
