@@ -17,7 +17,7 @@ from chat.errors import ParleyError
 from chat.providers.base import Delta
 
 LOOK_EVERY = 0.05  # seconds between two looks of a follower, at least
-LOOKS = 500  # a second, of all followers together: each costs a redraw
+LOOKS = 300  # a second, of all followers together: each costs a redraw
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         resolve: Resolve = look_up,
         check: Callable[[list[str]], tuple[str, ...]] = checked,
     ) -> None:
-        self._base_url, self._inner = base_url, inner
+        self._base_url, self.inner = base_url, inner
         self._resolve, self._check = resolve, check
         self._addresses: tuple[str, ...] = ()
 
@@ -56,7 +56,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             self._addresses = await self._look_up(url.raw_host.decode("ascii"))
         for address in self._addresses[:_MOST_ADDRESSES]:
             try:
-                response = await self._inner.handle_async_request(_pinned(request, address))
+                response = await self.inner.handle_async_request(_pinned(request, address))
             except httpx2.ConnectError as error:
                 failure = error
             else:
@@ -65,7 +65,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         raise failure
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self.inner.aclose()
 
     async def _look_up(self, host: str) -> tuple[str, ...]:
         try:

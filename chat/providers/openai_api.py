@@ -29,6 +29,7 @@ from chat.providers.base import Delta, Model, Request
 from chat.providers.connection_faults import connection_fault, described
 from chat.providers.events import Unreadable, read_json
 from chat.providers.faults import Said, fault, read_body, retry_after_seconds
+from chat.providers.gathering import gather, pause
 from chat.providers.guard import Guard
 from chat.providers.model_lists import as_models, assumed_models, read_models
 from chat.providers.parameters import Lessons, change_for, parameters
@@ -85,6 +86,7 @@ class OpenAIProvider:
         """See `base.Provider`. Closing it, or cancelling its task, closes the HTTP response."""
         words = functools.partial(self._connection.fault, model=request.model)
         reader = ReplyReader(self.label, words, self._connection.secrets)
+        self._connection.streams += 1
         try:
             async with aclosing(self._read(request, reader)) as deltas:
                 async for delta in deltas:
@@ -93,6 +95,8 @@ class OpenAIProvider:
             failure = self._connection.worded(error)
         else:
             return
+        finally:
+            self._connection.streams -= 1
         for delta in reader.flush():
             yield delta
         # Outside the `except`: the original holds the request with its key and must not be chained.
@@ -184,6 +188,7 @@ class Connection:
         self._endpoint, self._settings = endpoint, settings
         self._http_client, self._guard = http_client, guard
         self._client: openai.AsyncOpenAI | None = None
+        self.streams = 0  # that are read just now
 
     async def transcribe(
         self, model: str, file: tuple[str, bytes, str], language: str | None
@@ -218,6 +223,7 @@ class Connection:
             trust_env=guard is None and not _is_loopback(endpoint.base_url),
             limits=httpx2.Limits(max_connections=1000, keepalive_expiry=60.0),
         )
+        gather(http_client, lambda: pause(self.streams))
         hooks = http_client.event_hooks
         http_client.event_hooks = {
             "request": [*hooks["request"], self._send_own_headers],
