@@ -80,6 +80,7 @@ def draw_empty() -> None:
             welcome.draw()
     st.empty()
     state.set_drawn("slots", 1)
+    state.set_drawn("mark 0", 1)
 
 
 def draw_shared(message: SharedMessage) -> None:
