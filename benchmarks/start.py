@@ -42,6 +42,7 @@ def measure(
 
 
 def _once(app: StreamlitServer, chromium: Chromium, sizes: Sizes) -> Measures:
+    app.prepare()
     began = now_ms()
     app.launch()
     try:

@@ -20,6 +20,11 @@ class Parley(StreamlitServer):
             "PYTHONPATH": str(ROOT),
         }
 
+    def prepare(self) -> None:
+        from chat.store import Store
+
+        Store(f"sqlite:///{self.folder / 'parley.db'}").close()
+
     def launch(self) -> None:
         # Streamlit looks for its configuration in the working folder.
         here = self.folder / ".streamlit"

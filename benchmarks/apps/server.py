@@ -66,6 +66,9 @@ class Server:
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")
 
+    def prepare(self) -> None:
+        """What is there at every start but the first."""
+
     def launch(self) -> None:
         """Start the process, and come back at once."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

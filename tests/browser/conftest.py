@@ -46,9 +46,29 @@ _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-st
 expect.set_options(timeout=10_000)
 
 
+_LONGEST = (
+    "test_search",
+    "test_files",
+    "test_crashing",
+    "test_accessibility",
+    "test_history",
+    "test_sign_in",
+    "test_leaving",
+    "test_versions",
+    "test_voice",
+    "test_failures",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Last: they are the slowest, and Playwright's event loop stays in this thread until the end.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # Last: Playwright's event loop stays in this thread until the end.
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _place(item)))
+
+
+def _place(item: pytest.Item) -> int:
+    """The longest files first, so that at the end nobody is left alone with one of them."""
+    name = item.path.stem
+    return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)
