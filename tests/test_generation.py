@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from chat.domain import Status
-from chat.generation import LOOK_EVERY, Crowd, Generation, Piece
+from chat.generation import LOOK_EVERY, LOOKS, Crowd, Generation, Piece
 from chat.providers.base import Delta
 from chat.replies import Replies
 
@@ -105,7 +105,7 @@ def test_the_more_follow_the_less_often_each_looks() -> None:
         assert crowd.pause == LOOK_EVERY
         for _ in range(40):
             followers.enter_context(crowd)
-        assert crowd.pause == 0.1
+        assert crowd.pause == 50 / LOOKS > LOOK_EVERY
     assert crowd.pause == LOOK_EVERY
 
 
@@ -114,7 +114,7 @@ def test_whoever_stops_following_is_not_counted_any_more() -> None:
     looks = [Generation(str(number), crowd).follow() for number in range(100)]
     for look in looks:
         next(look)
-    assert crowd.pause == 0.2
+    assert crowd.pause == 100 / LOOKS
     for look in looks:
         look.close()  # type: ignore[attr-defined]
     assert crowd.pause == LOOK_EVERY

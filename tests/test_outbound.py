@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 CALLERS = {
     "chat/providers/openai_api.py",  # the one client of all providers
     "chat/providers/guard.py",  # … and what keeps it from private addresses
+    "chat/providers/gathering.py",  # … and what reads its connections in larger pieces
     "chat/providers/addresses.py",  # reads addresses
     "chat/providers/connection_faults.py",  # knows the errors of sockets
     "chat/providers/patience.py",  # … and of HTTP
