@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpcore2
 import httpx2
 import pytest
 from httpcore2 import AsyncNetworkStream
@@ -82,3 +83,18 @@ def test_the_connections_of_a_provider_are_read_so(
     pools = [getattr(each, "inner", each)._pool for each in transports if each is not None]
     assert len(pools) == (1 if is_guarded else 2), "one of them leads through the proxy"
     assert all(isinstance(pool._network_backend, Gathering) for pool in pools)
+
+
+def test_words_are_not_lost_with_a_connection_that_breaks_behind_them() -> None:
+    class Broken(Sent):
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+            packet = await super().read(max_bytes, timeout)
+            if packet == b"reset":
+                self.packets.insert(0, packet)
+                raise httpcore2.ReadError
+            return packet
+
+    stream = _Stream(Broken(b"head", b"a", b"b", b"c", b"d", b"reset"), lambda: 0.001)
+    assert read(stream, 4) == [b"head", b"a", b"b", b"cd"]
+    with pytest.raises(httpcore2.ReadError):
+        read(stream, 1)

@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 from streamlit.testing.v1 import AppTest
 
 from chat import Submission
-from chat.errors import NoCredit, NotFound, NoTranscription, TemporaryGone
+from chat.errors import NoCredit, NotFound, NoTranscription, ReplyRunning, TemporaryGone
 from pages.parts import state
 from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
@@ -374,3 +375,61 @@ def test_what_changed_above_a_running_reply_is_drawn_again(
     assert texts(page) == ["Which colour?", "Blue.", "And now?", "Red."]
     send(page, "And then?")
     assert texts(page)[:4] == ["Which colour?", "Blue.", "And now?", "Red."]
+
+
+def test_words_that_came_before_a_reply_is_followed_do_not_keep_it_from_being_drawn(
+    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    server.next(Script(text="Red.", gate=held))
+    words: Future[str] = Future()
+    words.set_result("spoken")
+    page.session_state["awaited"] = [words]
+
+    def notice(context: ScriptRunContext, message: ForwardMsg) -> None:
+        if "Thinking" in message.delta.new_element.markdown.body:
+            held.set()
+        enqueue(context, message)
+
+    enqueue = ScriptRunContext.enqueue
+    monkeypatch.setattr(ScriptRunContext, "enqueue", notice)
+    send(page, "Which colour?")
+    assert texts(page) == ["Which colour?", "Red."]
+
+
+def test_the_sidebar_is_drawn_again_for_another_conversation_whose_reply_runs(
+    page: AppTest, server: LLMServer, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    server.next(Script(text="Blue."), Script(text="Red.", gate=held))
+    first = conversation(send(page, "Which colour?"))
+    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    other = state.service().send(owner, None, Submission("And now?")).conversation_id
+    page.run()  # it is listed
+    named: list[str] = []
+
+    def notice(context: ScriptRunContext, message: ForwardMsg) -> None:
+        element = message.delta.new_element
+        if element.WhichOneof("type") == "text_input" and not held.is_set():
+            named.append(element.text_input.id)
+        if element.WhichOneof("type") == "progress":  # the last of the sidebar
+            held.set()
+        enqueue(context, message)
+
+    enqueue = ScriptRunContext.enqueue
+    monkeypatch.setattr(ScriptRunContext, "enqueue", notice)
+    page.button(key=f"open_{other}").click().run()
+    assert any(f"rename_{other}" in each for each in named), first
+    assert texts(page) == ["And now?", "Red."]
+
+
+def test_the_context_is_not_cleared_below_a_running_reply(page: AppTest, server: LLMServer) -> None:
+    held = threading.Event()
+    server.next(Script(tokens=9, gate=held, gate_at=3))
+    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    answer = state.service().send(owner, None, Submission("Hello"))
+    with pytest.raises(ReplyRunning):
+        state.service().clear(owner, answer.conversation_id)
+    held.set()
+    assert "".join(piece.text for piece in state.service().follow(owner, answer.id))
+    state.service().clear(owner, answer.conversation_id)

@@ -8,10 +8,12 @@ then. It knows neither HTTP nor what is sent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import httpcore2
 import httpx2
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
 
@@ -19,6 +21,7 @@ ALONE = 4  # streams that wait for nothing
 PAUSE = 0.0016  # seconds for each stream there is …
 LONGEST = 0.08  # … but no more
 _AT_ONCE = 3  # first reads of a response: its head and its first words
+_AT_MOST = 0.01  # seconds that reading on may take
 _MOST = 1_000_000  # bytes that one read brings
 
 Pause = Callable[[], float]
@@ -65,14 +68,20 @@ class _Stream(AsyncNetworkStream):
             return data
         await asyncio.sleep(seconds)
         pieces = [data]
-        size = len(data)
+        # What fails here, or is only half there, is met again by the next read.
+        with contextlib.suppress(httpcore2.NetworkError, httpcore2.TimeoutException, TimeoutError):
+            async with asyncio.timeout(_AT_MOST):
+                await self._read_on(pieces, max_bytes)
+        return b"".join(pieces)
+
+    async def _read_on(self, pieces: list[bytes], max_bytes: int) -> None:
+        size = 0
         while size < _MOST and self._inner.get_extra_info("is_readable"):
-            more = await self._inner.read(max_bytes, timeout)
+            more = await self._inner.read(max_bytes)
             if not more:  # the end; the next read meets it again
-                break
+                return
             pieces.append(more)
             size += len(more)
-        return b"".join(pieces)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         self._reads = 0

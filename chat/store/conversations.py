@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from chat.domain import Conversation, ReplySettings, Status
-from chat.errors import NotFound
+from chat.errors import NotFound, ReplyRunning
 from chat.store.attachments import drop_unused, hashes_of
 from chat.store.engine import reading, scrub, writing
 from chat.store.schema import (
@@ -156,6 +156,9 @@ class ConversationStore:
         """Context begins afresh after the message now in view."""
         with writing(self._engine) as session:
             row = owned(session, owner, conversation_id, lock=True)
+            running = exists().where(MessageRow.conversation_id == row.id, IS_RUNNING)
+            if session.scalar(select(running)):
+                raise ReplyRunning
             if row.leaf_id:
                 mark = ClearMarkRow(
                     conversation_id=row.id, message_id=row.leaf_id, created_at=now()

@@ -26,7 +26,7 @@ def draw(view: View | None) -> None:
 
     See `transcript`: what is drawn stays until a run ends.
     """
-    is_there = view is not None and view.live is not None and state.kept() is not None
+    is_there = bool(view and view.live and state.is_kept(view.conversation.id))
     with st.sidebar:
         with st.container():
             if not is_there:

@@ -298,17 +298,31 @@ def set_drawn(place: str, count: int) -> None:
 def begin_run() -> None:
     """Only what the run right before this one has drawn, to its end, is still there."""
     st.session_state["before"] = st.session_state.pop("in_view", None)
+    st.session_state.pop("awaited", None)  # whoever waits for words says so again
 
 
-def kept() -> tuple[Hashable, ...] | None:
-    """How each message looks that is there from the last run; None: the chat was not in view."""
-    found: tuple[Hashable, ...] | None = st.session_state.get("before")
-    return found
+def kept() -> tuple[Hashable, ...]:
+    """How each message looks that is there from the last run."""
+    _, looks = st.session_state.get("before") or (None, ())
+    return tuple(looks)
 
 
-def keep(looks: tuple[Hashable, ...]) -> None:
-    """The chat was drawn, to its end, with these messages."""
-    st.session_state["in_view"] = looks
+def is_kept(conversation_id: str) -> bool:
+    """Whether the last run has drawn this conversation, to its end."""
+    shown, _ = st.session_state.get("before") or (None, ())
+    return bool(shown == (conversation_id, is_temporary()))
+
+
+def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
+    """The chat was drawn, to its end, with this conversation and these messages."""
+    st.session_state["in_view"] = ((conversation_id, is_temporary()), looks)
+
+
+def occupies(place: str, what: Hashable) -> bool:
+    """Whether the same stood there before; from now on it does."""
+    known = st.session_state.setdefault("occupants", {})
+    was, known[place] = known.get(place), what
+    return bool(was == what)
 
 
 def beat() -> None:

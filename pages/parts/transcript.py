@@ -13,8 +13,8 @@ from collections.abc import Hashable
 
 import streamlit as st
 
-from chat import Message, Role, SharedMessage, View
-from pages.parts import actions, attachments, live, outcome, state, welcome
+from chat import Message, ParleyError, Role, SharedMessage, View
+from pages.parts import actions, attachments, live, notices, outcome, state, welcome
 from pages.text import blocks, markdown
 
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
@@ -45,7 +45,7 @@ def draw(view: View) -> live.Running | None:
             outcome.draw_below(view)
     else:
         st.empty()
-    there = (state.kept() if view.live else None) or ()
+    there = state.kept() if view.live else ()
     running = None
     for number, (slot, message) in enumerate(zip(slots, view.messages, strict=True)):
         looks = _looks(view, message)
@@ -59,7 +59,10 @@ def draw(view: View) -> live.Running | None:
 
 def keep(view: View | None) -> None:
     """Remember what this run has drawn, now that it ends."""
-    state.keep(tuple(_looks(view, message) for message in view.messages) if view else ())
+    if view is None:
+        state.keep(None, ())
+    else:
+        state.keep(view.conversation.id, tuple(_looks(view, each) for each in view.messages))
 
 
 def _looks(view: View, message: Message) -> Hashable:
@@ -136,11 +139,19 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
-            return live.Running(message, place)
+            state.occupies(place, message.id)
+            try:
+                return live.Running(message, place)
+            except ParleyError as error:  # the box below stays
+                notices.say(error.sentence)
         else:
             _draw_first(message, place)
             _draw_text(message, place)
-            with st.container():
+            is_cut = message.is_cut and message.id == view.messages[-1].id
+            row = (message.id, view.versions[message.id], is_cut, message.status)
+            # A container would keep what a longer row has left there.
+            is_same = state.occupies(place, row)
+            with st.container() if is_same else st.empty().container():
                 outcome.draw_in_message(view, message)
                 actions.draw(view, message)
     return None
@@ -168,4 +179,6 @@ def _draw_text(message: Message, place: str) -> None:
         for piece in pieces:
             written = markdown.safe(piece)
             st.markdown(markdown.typed(written) if message.role is Role.USER else written)
+        for _ in range(state.drawn(place) - len(pieces)):
+            st.empty()
     state.set_drawn(place, len(pieces))
