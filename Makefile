@@ -11,8 +11,8 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
-# Four files at a time, for most wait; those with a browser last: its event loop stays in the thread.
-PYTEST  := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# Three files at a time, for most wait; those with a browser last: its event loop stays in the thread.
+PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test fast check format bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
