@@ -6,9 +6,9 @@ disk that is full. docs/faults.md is the table of them.
 
 from __future__ import annotations
 
-import ctypes
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -265,14 +265,17 @@ def test_a_thread_of_replies_that_is_killed_goes_on(
     provider.hold(5)
     running = service.send(ME, None, Submission("Count"))
     assert provider.held.wait(10)
-    thread = service._replies._thread
-    assert thread is not None and thread.ident is not None
-    killed = ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
-    )
-    assert killed == 1
+    thread, is_thrown_out = service._replies._thread, threading.Event()
+    assert thread is not None
+
+    def end() -> None:
+        is_thrown_out.set()
+        raise SystemExit
+
+    service._replies._running_loop().call_soon_threadsafe(end)
+    assert is_thrown_out.wait(10)
     provider.let_go()
-    read(service, running.id)
+    assert read(service, running.id) == TEN_WORDS
     conversation = service.open(ME, running.conversation_id)
     assert conversation.running_id is None, "nobody waits for what nobody writes"
     assert stored(service, ask(service))[0] is Status.COMPLETE

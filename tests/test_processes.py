@@ -63,14 +63,12 @@ def last(service: ChatService, answer: Message) -> Message:
 
 
 @on_sqlite
-def test_a_reply_is_stopped_from_another_process_within_a_second_or_so(
+def test_a_reply_is_stopped_from_another_process(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    began = time.monotonic()
-    second.stop(ME, answer.conversation_id)
-    assert time.monotonic() - began < 2
+    second.stop(ME, answer.conversation_id)  # comes back when it is over, or gives up
     stopped = last(second, answer)
     assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
     assert provider.closed == 1, "nothing is asked of the provider any more"

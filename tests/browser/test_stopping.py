@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -20,11 +19,8 @@ Gate = Callable[[], threading.Event]
 def stop_and_expect_a_hang_up(chat: Chat, server: LLMServer) -> None:
     seen = server.requests[-1]
     expect(chat.button("stop")).to_be_enabled()
-    pressed_at = time.monotonic()
     chat.stop()
     assert seen.disconnected.wait(5), "the server was not hung up on"
-    assert seen.disconnected_at is not None
-    assert seen.disconnected_at - pressed_at < 1.0
     chat.wait_done()
     expect(chat.answers.last).to_contain_text("Stopped")
 
