@@ -1,8 +1,8 @@
-"""Reads what many providers' streams send in fewer, larger pieces.
+"""Reads what a provider's stream sends in fewer, larger pieces.
 
 A token comes as a packet of its own, and each one read is a turn of the loop that all replies
-share. While many run, a reader waits a moment after the first bytes and takes what has come by
-then. It knows neither HTTP nor what is sent.
+share. So a reader that is ahead of its stream waits a moment, and then takes what has come by
+then; the more streams there are, the longer. It knows neither HTTP nor what is sent.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import httpcore2
 import httpx2
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
 
-ALONE = 4  # streams that wait for nothing
+SHORTEST = 0.02  # seconds between two pieces, less than between two looks at a reply
 PAUSE = 0.0016  # seconds for each stream there is …
 LONGEST = 0.08  # … but no more
 _AT_ONCE = 3  # first reads of a response: its head and its first words
-_AT_MOST = 0.01  # seconds that reading on may take
+_AT_MOST = 0.01  # seconds that reading on may take …
+_STILL = 0.001  # … and that a record may take that is not there yet
 _MOST = 1_000_000  # bytes that one read brings
 
 Pause = Callable[[], float]
 
 
 def pause(streams: int) -> float:
-    """Seconds that a reader waits for more."""
-    return 0.0 if streams <= ALONE else min(LONGEST, streams * PAUSE)
+    """Seconds between two pieces of a stream."""
+    return min(LONGEST, max(SHORTEST, streams * PAUSE))
 
 
 def gather(client: httpx2.AsyncClient, wanted: Pause) -> None:
@@ -56,32 +57,48 @@ class Gathering(AsyncNetworkBackend):
 
 
 class _Stream(AsyncNetworkStream):
-    def __init__(self, inner: AsyncNetworkStream, wanted: Pause) -> None:
-        self._inner, self._wanted = inner, wanted
+    def __init__(
+        self,
+        inner: AsyncNetworkStream,
+        wanted: Pause,
+        *,
+        is_encrypted: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._inner, self._wanted, self._is_encrypted = inner, wanted, is_encrypted
+        self._sleep = sleep
         self._reads = 0  # since something was asked
+        self._next_at = 0.0  # on the loop's clock
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        data = await self._inner.read(max_bytes, timeout)
+        loop, pause = asyncio.get_running_loop(), self._wanted()
         self._reads += 1
-        seconds = self._wanted()
-        if not data or self._reads <= _AT_ONCE or not seconds:
-            return data
-        await asyncio.sleep(seconds)
-        pieces = [data]
+        gathers = pause > 0 and self._reads > _AT_ONCE
+        asked_at = loop.time()
+        if gathers and self._next_at > asked_at:
+            await self._sleep(self._next_at - asked_at)
+            asked_at = loop.time()
+        data = await self._inner.read(_MOST if gathers else max_bytes, timeout)
+        if gathers and data and self._is_encrypted:
+            data = await self._with_records(data)
+        read_at = loop.time()
+        # Where nothing is ahead, to wait would gain nothing: the stream itself is slow.
+        self._next_at = 0.0 if read_at - asked_at > pause / 2 else read_at + pause
+        return data
+
+    async def _with_records(self, data: bytes) -> bytes:
+        """The rest of what has come: under TLS one read brings one record, about a token."""
+        pieces, size, by = [data], len(data), asyncio.get_running_loop().time() + _AT_MOST
         # What fails here, or is only half there, is met again by the next read.
         with contextlib.suppress(httpcore2.NetworkError, httpcore2.TimeoutException, TimeoutError):
-            async with asyncio.timeout(_AT_MOST):
-                await self._read_on(pieces, max_bytes)
+            while size < _MOST and asyncio.get_running_loop().time() < by:
+                async with asyncio.timeout(_STILL):
+                    more = await self._inner.read(_MOST)
+                if not more:  # the end; the next read meets it again
+                    break
+                pieces.append(more)
+                size += len(more)
         return b"".join(pieces)
-
-    async def _read_on(self, pieces: list[bytes], max_bytes: int) -> None:
-        size = 0
-        while size < _MOST and self._inner.get_extra_info("is_readable"):
-            more = await self._inner.read(max_bytes)
-            if not more:  # the end; the next read meets it again
-                return
-            pieces.append(more)
-            size += len(more)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         self._reads = 0
@@ -96,9 +113,8 @@ class _Stream(AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> AsyncNetworkStream:
-        return _Stream(
-            await self._inner.start_tls(ssl_context, server_hostname, timeout), self._wanted
-        )
+        inner = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return _Stream(inner, self._wanted, is_encrypted=True)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from chat import SettingsError
-from pages.parts import clicks, gate, keeping, state
+from pages.parts import clicks, gate, keeping, state, turns
 from pages.text import markdown
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -17,6 +17,11 @@ _SCREENS = Path(__file__).parents[1] / "screens"
 def run() -> None:
     """Draw the screen that the URL asks for."""
     clicks.make_whole()
+    with turns.taken():
+        _draw()
+
+
+def _draw() -> None:
     state.begin_run()
     st.set_page_config(page_title="Parley", layout="centered")
     st.html(_STYLE)

@@ -10,6 +10,7 @@ and the beginning of its answer are in view before anything else is drawn again.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import lru_cache
 
 import streamlit as st
 
@@ -174,11 +175,15 @@ def _draw_first(message: Message, place: str) -> None:
 
 
 def _draw_text(message: Message, place: str) -> None:
-    pieces = blocks.split(message.text)
+    pieces = _pieces(message.text)
     with st.container():
-        for piece in pieces:
-            written = markdown.safe(piece)
+        for written in pieces:
             st.markdown(markdown.typed(written) if message.role is Role.USER else written)
         for _ in range(state.drawn(place) - len(pieces)):
             st.empty()
     state.set_drawn(place, len(pieces))
+
+
+@lru_cache(maxsize=1000)  # messages: a page draws the same ones with every click
+def _pieces(text: str) -> tuple[str, ...]:
+    return tuple(markdown.safe(piece) for piece in blocks.split(text))

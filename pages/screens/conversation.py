@@ -13,6 +13,7 @@ from pages.parts import (
     sidebar,
     state,
     transcript,
+    turns,
 )
 
 state.take_up()
@@ -47,6 +48,7 @@ else:
 composer.draw(view)
 sidebar.draw(view)
 if view is not None and view.running_id:
+    turns.over()
     if running is None:
         live.wait(view.running_id)
     else:

@@ -1,0 +1,60 @@
+"""Pages take turns at being drawn, and nobody waits for one that does not end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pages.parts import turns
+
+
+def in_another_page(draw: Callable[[], None]) -> threading.Thread:
+    page = threading.Thread(target=draw)
+    page.start()
+    return page
+
+
+def drawing(begun: threading.Event) -> Callable[[], None]:
+    def draw() -> None:
+        with turns.taken():
+            begun.set()
+
+    return draw
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONGEST", 30)
+
+
+@pytest.mark.usefixtures("patient")
+def test_the_next_page_is_drawn_when_this_one_is_there() -> None:
+    begun = threading.Event()
+    with turns.taken():
+        other = in_another_page(drawing(begun))
+        assert not begun.wait(0.1)
+        turns.over()
+        assert begun.wait(10), "this one only waits for words now"
+    other.join()
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_page_that_fails_gives_its_turn_back() -> None:
+    begun = threading.Event()
+    with pytest.raises(KeyError), turns.taken():
+        raise KeyError
+    in_another_page(drawing(begun)).join()
+    assert begun.is_set()
+
+
+def test_nobody_waits_long_for_a_page_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONGEST", 0.05)
+    begun = threading.Event()
+    with turns.taken():
+        in_another_page(drawing(begun)).join()
+        assert begun.is_set()
+        again = threading.Event()
+        in_another_page(drawing(again)).join()
+        assert again.is_set(), "whoever had no turn has none to give back"
