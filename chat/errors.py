@@ -23,6 +23,7 @@
     │   └── VoiceRefused
     │       └── NoTranscription  RecordingEmpty  RecordingTooLarge  RecordingTooLong  NothingHeard
     ├── StoreFailed         the database did not take it: busy, gone, full
+    │   └── NotStoredYet    the end of a reply, which is tried again
     ├── BackupFailed        it could not be written
     ├── ServiceClosed       the process is about to end
     ├── SettingsError       the configuration is wrong; lists every problem
@@ -404,6 +405,14 @@ class StoreFailed(ParleyError):
     sentence = (
         "The history cannot be read or written right now. Nothing was lost: "
         "try again in a moment. If it stays, look at the disk and the database."
+    )
+
+
+class NotStoredYet(StoreFailed):
+    code = "not_stored_yet"
+    sentence = (
+        "This reply is complete, but the database does not take it yet. Parley keeps trying for an "
+        "hour: leave it running."
     )
 
 

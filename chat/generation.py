@@ -26,6 +26,7 @@ class Piece:
 
     text: str = ""
     reasoning: str = ""
+    is_unstored: bool = False  # nothing more comes, but the database does not take the end
 
 
 class Crowd:
@@ -83,6 +84,7 @@ class Generation:
         self._changed = threading.Condition()
         self._news = 0  # what nobody should wait to see: the first words, the last, the end
         self._is_over = False
+        self.is_unstored = False
         self.task: asyncio.Task[None] | None = None
         self.stop_as: Status | None = None  # how it is to end, once somebody wants it to
 
@@ -122,7 +124,7 @@ class Generation:
                 texts, reasonings = self._texts[seen_texts:], self._reasonings[seen_reasonings:]
                 seen_texts += len(texts)
                 seen_reasonings += len(reasonings)
-                yield Piece("".join(texts), "".join(reasonings))
+                yield Piece("".join(texts), "".join(reasonings), self.is_unstored)
                 if is_over:
                     return
                 with self._changed:

@@ -258,6 +258,7 @@ class Replies:
                     exc_info=not _is_known(error),
                     extra=_named(generation),
                 )
+                generation.is_unstored = True
             if pause is None:
                 return None
             await asyncio.sleep(pause)

@@ -94,7 +94,7 @@ def refuses_and_recovers(
             service.send(ME, None, Submission(LONG))
         provider.let_go()
         assert not generation.wait(0.3), "what is not stored is not over"
-        assert generation.text == LONG
+        assert generation.text == LONG and generation.is_unstored
     finally:
         mend()
     assert generation.wait(10)

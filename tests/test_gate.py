@@ -157,3 +157,16 @@ def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not state.may_upload("") and not state.may_upload(cookie)
     state.stored().enter(visitor(cookie).owner, CODE)
     assert state.may_upload(cookie) and not state.may_upload("d" * 43)
+
+
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_on_a_disk_that_is_emptied_the_backup_is_offered_to_admins(
+    monkeypatch: pytest.MonkeyPatch, is_admin: bool
+) -> None:
+    monkeypatch.setenv("DISK_IS_KEPT", "false")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///parley.db")  # a server's is not on this disk
+    monkeypatch.setenv("ADMIN_EMAILS", "ann@x.org" if is_admin else "bob@x.org")
+    page = open_page(**ann(email_verified=True)).run()
+    assert "may be emptied" in said(page)
+    offered = [each.proto.label for each in page.get("page_link")]
+    assert ("Backup" in offered) is is_admin

@@ -13,18 +13,24 @@ _SENTENCE = (
     "Conversations are stored on a disk here that may be emptied whenever this app restarts. "
     "Download what you want to keep from the History page."
 )
-_FOR_ADMINS = " A PostgreSQL at `DATABASE_URL` keeps them: see docs/deploy/community-cloud.md."
+_FOR_ADMINS = (
+    " Back up everybody's on the Usage page. A PostgreSQL at `DATABASE_URL` would keep them: see "
+    "docs/deploy/community-cloud.md."
+)
 
 
 def draw() -> None:
     if st.session_state.get("knows_disk") or _is_kept():
         st.empty()
         return
+    is_admin = state.person().is_admin
     with st.container(key="disk_notice", border=True, gap="xsmall"):
-        more = _FOR_ADMINS if state.person().is_admin else ""
+        more = _FOR_ADMINS if is_admin else ""
         st.markdown(f":material/cloud_off: {_SENTENCE}{more}")
         with st.container(horizontal=True):
             st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
+            if is_admin:
+                st.page_link("pages/screens/usage.py", label="Backup", icon=":material/backup:")
             st.button("Understood", key="disk_understood", type="tertiary", on_click=_understood)
 
 

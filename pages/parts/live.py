@@ -9,7 +9,7 @@ from itertools import accumulate
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from chat import Message, Piece
+from chat import Message, NotStoredYet, Piece
 from pages.parts import notices, state
 from pages.text import blocks, markdown
 
@@ -65,7 +65,7 @@ class Running:
         self._reply = _Reply(state.service().follow(state.owner(), answer.id))
         known = [markdown.safe(block) for block in self._reply.known()]
         self._thinking, self._text = st.empty(), st.container()
-        st.empty()  # the actions come when the reply is over
+        self._reply.say_below(st.empty())  # where the actions come when the reply is over
         if not known:
             self._thinking.markdown(":gray[:shimmer[Thinking…]]")
         with self._text:
@@ -134,7 +134,12 @@ class _Reply:
         self._reasoning = ""
         self._is_over = self._has_text = False
         self.block_is_done = False
+        self._below: DeltaGenerator | None = None
         self._read()  # all there is, without waiting
+
+    def say_below(self, place: DeltaGenerator) -> None:
+        """Where to say what keeps a reply from its end."""
+        self._below = place
 
     @property
     def is_done(self) -> bool:
@@ -146,6 +151,9 @@ class _Reply:
         if piece is None:
             self._is_over = True
             return
+        if piece.is_unstored and self._below is not None:
+            self._below.caption(f":material/sync_problem: {NotStoredYet.sentence}")
+            self._below = None  # once is enough
         self._reasoning += piece.reasoning
         if piece.text:
             self._has_text = True

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from chat.errors import StoreFailed
+from chat.errors import NotStoredYet, StoreFailed
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, numbered
 from tests.browser.conftest import configured
@@ -36,9 +36,11 @@ def test_words_and_a_running_reply_outlast_a_database_that_is_gone_for_a_while(
         expect(other.composer).to_have_value("My own words")
         held.set()  # type: ignore[attr-defined]
         chat.wait_word(19)
+        expect(chat.answers.last).to_contain_text(NotStoredYet.sentence)
         away.rename(app.database)
         chat.wait_done()
         assert chat.shown_words() == numbered(20)
+        expect(chat.answers.last).not_to_contain_text(NotStoredYet.sentence)
         other.composer.press("Enter")
         expect(other.questions).to_contain_text("My own words")
         other.wait_done()
