@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from chat import Conversation, ParleyError, View
-from pages.parts import notices, scroll, search, state
+from pages.parts import notices, opening, search, state
 from pages.text import markdown
 
 
@@ -93,22 +93,6 @@ def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
         type="secondary" if is_shown else "tertiary",
         width="stretch",
         wrap=False,
-        on_click=open_conversation,
+        on_click=opening.open_conversation,
         args=(conversation.id,),
     )
-
-
-def open_message(conversation_id: str, message_id: str | None) -> None:
-    """Open a conversation at a message, on the version that holds it."""
-    open_conversation(conversation_id)
-    if message_id is not None:
-        place = notices.attempt(state.stored().show_message, state.owner(), message_id)
-        if place is not None:
-            state.widen_window_to(place)
-            scroll.wish_message(message_id)
-
-
-def open_conversation(conversation_id: str) -> None:
-    notices.dismiss()
-    state.set_temporary(is_temporary=False)
-    state.show_conversation(conversation_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Hit, ParleyError
-from pages.parts import focus, notices, state
+from pages.parts import focus, notices, opening, state
 from pages.text import markdown
 
 KEY = "search_text"
@@ -112,8 +112,6 @@ def _more() -> None:
 
 
 def _open(conversation_id: str, message_id: str | None) -> None:
-    from pages.parts import listing  # it draws the search in its place
-
     st.session_state["is_searching"] = False
     st.session_state.pop(KEY, None)
-    listing.open_message(conversation_id, message_id)
+    opening.open_message(conversation_id, message_id)

@@ -1,0 +1,21 @@
+"""Opens a conversation, or one of its messages, in this tab."""
+
+from __future__ import annotations
+
+from pages.parts import notices, scroll, state
+
+
+def open_message(conversation_id: str, message_id: str | None) -> None:
+    """Open a conversation at a message, on the version that holds it."""
+    open_conversation(conversation_id)
+    if message_id is not None:
+        place = notices.attempt(state.stored().show_message, state.owner(), message_id)
+        if place is not None:
+            state.widen_window_to(place)
+            scroll.wish_message(message_id)
+
+
+def open_conversation(conversation_id: str) -> None:
+    notices.dismiss()
+    state.set_temporary(is_temporary=False)
+    state.show_conversation(conversation_id)
