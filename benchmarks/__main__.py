@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
-from benchmarks import crowd, curves, profiling, replies, report, start
+from benchmarks import crowd, curves, profiling, replies, report, start, stopping
 from benchmarks.apps.bare import Bare
 from benchmarks.apps.parley import Parley
 from benchmarks.apps.peers import Chainlit, Gradio, OpenWebUI
@@ -58,6 +58,7 @@ def _measured(part: str, chosen: argparse.Namespace, stack: ExitStack) -> dict[s
         "conversations": curves,
         "crowd": crowd,
         "start": start,
+        "stop": stopping,
         "profile": profiling,
     }
     module = modules[part]
@@ -85,6 +86,11 @@ def _measured(part: str, chosen: argparse.Namespace, stack: ExitStack) -> dict[s
         results = curves.by_conversation(apps, provider, chromium, sizes)
     elif part == "crowd":
         results = crowd.measure(apps, provider, sizes)
+    elif part == "stop":
+        chromium = stack.enter_context(Chromium())
+        versions["Chromium"] = chromium.version
+        apps = [stack.enter_context(Parley(url))]
+        results = stopping.measure(apps[0], provider, chromium, sizes)
     elif part == "start":
         chromium = stack.enter_context(Chromium())
         versions["Chromium"] = chromium.version

@@ -49,7 +49,7 @@ class Record:
     tokens: int
     arrived: int
     written: list[int] = field(default_factory=list)
-    is_cut: bool = False  # the app closed the connection before the end
+    cut: int = 0  # when the app closed the connection before the end
 
 
 def script_in(body: bytes) -> Script:
@@ -181,7 +181,8 @@ class Playing:
 
     def cut(self) -> None:
         self._timer.cancel()
-        self._record.is_cut = self._place < len(self._frames)
+        if self._place < len(self._frames):
+            self._record.cut = time.monotonic_ns()
 
     def _step(self) -> None:
         count, written = len(self._frames), self._record.written

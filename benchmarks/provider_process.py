@@ -59,6 +59,11 @@ class ProviderProcess:
                 found[record["name"]] = Written(record["arrived"] / 1e6, tokens)
         return found
 
+    def cut_at(self, name: str) -> float | None:
+        """When the app closed the connection before the end; None if it did not."""
+        cuts = [record["cut"] for record in self._get("/bench/replies") if record["name"] == name]
+        return next((cut / 1e6 for cut in cuts if cut), None)
+
     def clear(self) -> None:
         self._get("/bench/clear")
 

@@ -74,6 +74,7 @@ PARTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "length": lambda told: tables.reply_curve(told["results"]),
     "conversations": lambda told: tables.conversation_curve(told["results"]),
     "crowd": lambda told: tables.crowd(told["results"]),
+    "stop": lambda told: tables.stops(told["results"]),
     "start": lambda told: tables.start(told["results"]),
     "profile": _profile,
 }

@@ -144,6 +144,16 @@ def crowd(results: Mapping[str, Mapping[str, Sequence[Measures]]]) -> str:
     return markdown(["replies at once", *sizes], rows)
 
 
+def stops(results: Mapping[str, Sequence[Measures]]) -> str:
+    """A row for each moment; what never came counts as endless."""
+    rows = []
+    for moment, once in results.items():
+        values = [each["stop_ms"] for each in once]
+        longest = None if None in values else max(value for value in values if value is not None)
+        rows.append([moment, number(median(once, "stop_ms")), number(longest)])
+    return markdown(["Stop pressed", "median, ms", "longest, ms"], rows)
+
+
 def shares(found: Mapping[str, float], what: str) -> str:
     rows = [[name.replace("|", "\\|"), f"{share:.0%}"] for name, share in found.items()]
     return markdown([what, "share"], [row for row in rows if row[1] != "0%"])

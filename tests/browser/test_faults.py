@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,32 +13,51 @@ from chat.errors import NotStoredYet, StoreFailed
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, numbered
 from tests.browser.conftest import configured
+from tests.databases import address, bundled_server
 from tests.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
 
 
+Switch = Callable[[], object]
+
+
+@pytest.fixture
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[str, Switch, Switch]]:
+    """The address of one that can be taken away, what does that, and what brings it back."""
+    if request.config.getoption("--database") == "sqlite":
+        here, away = tmp_path / "kept.db", tmp_path / "elsewhere.db"
+        yield f"sqlite:///{here}", lambda: here.rename(away), lambda: away.rename(here)
+        return
+    with bundled_server() as postgres:
+        url = address(postgres).render_as_string(hide_password=False)
+        yield url, postgres.stop, postgres.start
+
+
 def test_words_and_a_running_reply_outlast_a_database_that_is_gone_for_a_while(
     visit: Callable[..., Chat],
     server: LLMServer,
-    gate: Callable[[], object],
+    gate: Callable[[], threading.Event],
+    database: tuple[str, Switch, Switch],
     tmp_path: Path,
 ) -> None:
-    held = gate()
-    with AppServer(tmp_path, **configured(server)) as app:
-        chat, away = visit(app=app), tmp_path / "elsewhere.db"
-        server.next(Script(tokens=20, gate=held, gate_at=10))  # type: ignore[arg-type]
+    held, (url, take_away, bring_back) = gate(), database
+    with AppServer(tmp_path, DATABASE_URL=url, **configured(server)) as app:
+        chat = visit(app=app)
+        server.next(Script(tokens=20, gate=held, gate_at=10))
         chat.send("Count")
         chat.wait_word(9)
         other = visit(app=app, beside=chat)
-        app.database.rename(away)
+        take_away()
         other.send("My own words")
         expect(other.key("notice")).to_contain_text(StoreFailed.sentence)
         expect(other.composer).to_have_value("My own words")
-        held.set()  # type: ignore[attr-defined]
+        held.set()
         chat.wait_word(19)
         expect(chat.answers.last).to_contain_text(NotStoredYet.sentence)
-        away.rename(app.database)
+        bring_back()
         chat.wait_done()
         assert chat.shown_words() == numbered(20)
         expect(chat.answers.last).not_to_contain_text(NotStoredYet.sentence)
