@@ -25,7 +25,18 @@ def postgres_server() -> Iterator[URL]:
         yield make_url(configured)
         return
     with bundled_server() as server:
+        _hurry(address(server))
         yield address(server)
+
+
+def _hurry(server: URL) -> None:
+    """Databases that live for one test need not outlive a power cut."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @contextmanager
@@ -71,7 +82,9 @@ def postgres_database(server: URL, template: str = "template1") -> Iterator[str]
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            is_new = (admin.dialect.server_version_info or (0,)) >= (15,)
+            how = " STRATEGY FILE_COPY" if is_new else ""  # much the quicker for small ones
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}{how}"))
         yield server.set(database=name).render_as_string(hide_password=False)
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
