@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from chat import ChatService
 from server.figures import Figures
+from server.hangups import HangUps
 from server.headers import SecurityHeaders
 from server.privacy import SharedPrivately
 from server.readiness import Readiness
@@ -35,6 +36,7 @@ async def icon(_request: Request) -> FileResponse:
 ROUTES = [Route("/healthz", healthz), Route("/favicon.png", icon)]
 # The first stands around the others.
 MIDDLEWARE = [
+    Middleware(HangUps),
     Middleware(RequestIds),
     Middleware(SecurityHeaders),
     Middleware(VisitorCookie),
