@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
@@ -47,6 +49,16 @@ _WATCH = """(() => {
   const all = {subtree: true, childList: true, characterData: true}
   new MutationObserver(look).observe(document, all)
 })()"""
+_COUNT_RUNS = """() => {
+  const name = "data-test-script-state"
+  const app = document.querySelector('[data-testid="stApp"]')
+  window.parleyRuns = 0
+  new MutationObserver((changes, observer) => {
+    if (app.getAttribute(name) !== "notRunning") return
+    window.parleyRuns += 1
+    observer.disconnect()
+  }).observe(app, {attributeFilter: [name]})
+}"""
 _UNTIL = """([seconds]) => new Promise((done, fail) => {
   const end = Date.now() + 1000 * seconds
   const isTrue = CONDITION
@@ -213,6 +225,14 @@ class Chat:
         expect(self.page.get_by_test_id("stApp")).to_have_attribute(
             "data-test-script-state", "notRunning"
         )
+
+    @contextmanager
+    def a_run(self) -> Iterator[None]:
+        """What is done here is drawn before anything else is done, however late it is begun."""
+        self.page.evaluate(_COUNT_RUNS)
+        yield
+        wait_until(self.page, "() => window.parleyRuns > 0")
+        self.wait_settled()
 
     def wait_done(self, timeout: float = 30_000) -> None:
         """No reply runs, and every answer has its row of actions."""

@@ -16,6 +16,7 @@ from tests.llm_server import FAULTS, LLMServer, Script
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
+PATIENCE = 4  # seconds: a busy machine is no stalled provider
 
 BEFORE_ANY_TEXT: dict[str, type[errors.ProviderError]] = {
     "401": errors.WrongKey,
@@ -50,13 +51,13 @@ AFTER_FIVE_TOKENS: dict[str, type[errors.ProviderError]] = {
 
 @pytest.fixture(scope="module")
 def impatient_app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    patience = {"FIRST_TOKEN_TIMEOUT": "1", "IDLE_TIMEOUT": "1"}
+    patience = {"FIRST_TOKEN_TIMEOUT": str(PATIENCE), "IDLE_TIMEOUT": str(PATIENCE)}
     with AppServer(tmp_path_factory.mktemp("impatient"), **configured(llm), **patience) as app:
         yield app
 
 
 def sentence(kind: type[errors.ProviderError]) -> str:
-    return kind("OpenAI", seconds=1, model="echo").sentence
+    return kind("OpenAI", seconds=PATIENCE, model="echo").sentence
 
 
 def expect_no_secrets(chat: Chat, app: AppServer) -> None:

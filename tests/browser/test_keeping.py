@@ -75,18 +75,17 @@ def test_settings_belong_to_a_conversation_and_are_sent(chat: Chat, server: LLMS
     chat.choose_model("a-typed-model")
     slider = chat.key("temperature").get_by_role("slider")
     for _ in range(3):
-        slider.press("ArrowLeft")
-        chat.wait_settled()
-    chat.wait_settled()
+        with chat.a_run():
+            slider.press("ArrowLeft")
     chat.show_all_settings()
     prompt = chat.key("system_prompt").locator("textarea")
-    prompt.fill("Answer like a pirate.")
-    prompt.blur()
-    chat.wait_settled()
+    with chat.a_run():
+        prompt.fill("Answer like a pirate.")
+        prompt.blur()
     length = chat.key("reply_length").locator("input")
-    length.fill("123")
-    length.press("Enter")
-    chat.wait_settled()
+    with chat.a_run():
+        length.fill("123")
+        length.press("Enter")
     chat.ask("Second")
     body = server.requests[-1].body
     assert body["model"] == "a-typed-model"
