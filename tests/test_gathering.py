@@ -152,6 +152,21 @@ def test_words_are_not_lost_with_a_connection_that_breaks_behind_them() -> None:
         reading.read(1)
 
 
+def test_words_are_not_lost_with_a_record_that_is_broken_behind_them() -> None:
+    class Broken(Sent):
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+            packet = await super().read(max_bytes, timeout)
+            if packet == b"broken":  # which OpenSSL says once
+                raise ssl.SSLError("record layer failure")
+            return packet
+
+    sent = Broken(b"head", b"a", b"b", b"c", b"d", b"broken", b"")
+    reading = Reading(sent, 9.0, is_encrypted=True)
+    assert reading.read(4) == [b"head", b"a", b"b", b"cd"]
+    with pytest.raises(ssl.SSLError, match="record layer"):
+        reading.read(1)
+
+
 @pytest.mark.parametrize("pace", [None, 2000], ids=["at once", "fast"])
 def test_a_long_reply_over_tls_comes_whole(tmp_path: Path, pace: float | None) -> None:
     async def words(url: str, authority: Path) -> str:

@@ -8,7 +8,6 @@ then; the more streams there are, the longer. It knows neither HTTP nor what is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -69,8 +68,11 @@ class _Stream(AsyncNetworkStream):
         self._sleep = sleep
         self._reads = 0  # since something was asked
         self._next_at = 0.0  # on the loop's clock
+        self._failure: ssl.SSLError | None = None  # met behind words that had come
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._failure is not None:
+            raise self._failure
         loop, pause = asyncio.get_running_loop(), self._wanted()
         self._reads += 1
         gathers = pause > 0 and self._reads > _AT_ONCE
@@ -90,7 +92,7 @@ class _Stream(AsyncNetworkStream):
         """The rest of what has come: under TLS one read brings one record, about a token."""
         pieces, size, by = [data], len(data), asyncio.get_running_loop().time() + _AT_MOST
         # What fails here, or is only half there, is met again by the next read.
-        with contextlib.suppress(httpcore2.NetworkError, httpcore2.TimeoutException, TimeoutError):
+        try:
             while size < _MOST and asyncio.get_running_loop().time() < by:
                 async with asyncio.timeout(_STILL):
                     more = await self._inner.read(_MOST)
@@ -98,6 +100,10 @@ class _Stream(AsyncNetworkStream):
                     break
                 pieces.append(more)
                 size += len(more)
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, TimeoutError):
+            pass
+        except ssl.SSLError as error:  # this is said once only
+            self._failure = error
         return b"".join(pieces)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
