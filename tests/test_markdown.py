@@ -136,6 +136,7 @@ GOLDEN = {
     "[a](javascript:alert(1))": r"\[a\](javascript\:alert(1))",
     "<javascript:alert(1)>": r"\<javascript\:alert(1)>",
     "<vscript:x>": r"\<vscript\:x>",
+    "a &colon;streamlit&colon; b": r"a \:streamlit\: b",
     "[a](java&Tab;script&colon;alert(1))": r"\[a\](java&Tab;script\:alert(1))",
     "[a](vscode://x)": r"\[a\](vscode://x)",
     "[a](mailto:b@h.io)": "[a](mailto:b@h.io)",

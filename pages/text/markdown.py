@@ -24,7 +24,9 @@ WWW = re.compile(r"(?<![A-Za-z])(www)(?=\.)", re.IGNORECASE)
 DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn around what stands behind it
 BOM = "\ufeff"
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
-NEEDS_CARE = re.compile(r"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&[lg]t;|&#|mermaid", re.IGNORECASE)
+NEEDS_CARE = re.compile(
+    r"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&(?:[lg]t|colon);|&#|mermaid", re.IGNORECASE
+)
 
 
 def typed(block: str) -> str:
