@@ -57,4 +57,26 @@ def test_nobody_waits_long_for_a_page_that_hangs(monkeypatch: pytest.MonkeyPatch
         assert begun.is_set()
         again = threading.Event()
         in_another_page(drawing(again)).join()
-        assert again.is_set(), "whoever had no turn has none to give back"
+        assert again.is_set(), "its turn was passed on, and is there for the next"
+
+
+def test_a_turn_that_was_passed_on_is_not_given_back_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONGEST", 0)
+    begun, ready, done = threading.Event(), threading.Event(), threading.Event()
+
+    def draw_slowly() -> None:
+        with turns.taken():
+            ready.set()
+            done.wait(10)
+
+    with turns.taken():
+        monkeypatch.setattr(turns, "LONGEST", 30)
+        second = in_another_page(draw_slowly)
+        assert ready.wait(10), "the first one had its time"
+        turns.over()
+        third = in_another_page(drawing(begun))
+        assert not begun.wait(0.1), "the second one is being drawn"
+        done.set()
+        assert begun.wait(10)
+    second.join()
+    third.join()

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from chat import FILE_CODES, File, FileKind, FilePrice, FileTooLong, NotUploaded, human_size
-from pages.parts import box, notices, state
+from pages.parts import box, notices, state, turns
 from pages.text import markdown
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
@@ -69,6 +69,7 @@ def _changed() -> None:
 def _prices(files: list[File]) -> tuple[FilePrice, ...]:
     if not files:
         return ()
+    turns.over()  # large files take a while to read
     service, owner = state.service(), state.owner()
     found = notices.quietly(
         service.price, owner, state.conversation_id(), files, state.draft_settings()

@@ -1,25 +1,50 @@
 """Pages are drawn one after the other. Streamlit would draw all at once, and each would be late.
 
 Python runs one thread at a time: of fifty pages drawn together none is there before all are, and
-the last words of a reply wait among them. Nobody waits long for a turn: this is no lock.
+the last words of a reply wait among them. A turn that lasts is passed on: this is no lock.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST = 0.5  # seconds, for a page that waits for the database must not hold up the others
 
-_turn = threading.Lock()
+
+class _Turn:
+    """The one turn there is: whose it is, and since when."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: object | None = None
+        self._until = 0.0
+
+    def take(self) -> object:
+        with self._changed:
+            while self._holder is not None and (left := self._until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            self._holder, self._until = object(), time.monotonic() + LONGEST
+            return self._holder
+
+    def give_back(self, holder: object | None) -> None:
+        """Nothing, if it was passed on meanwhile."""
+        with self._changed:
+            if holder is not None and self._holder is holder:
+                self._holder = None
+                self._changed.notify()
+
+
+_turn = _Turn()
 _mine = threading.local()
 
 
 @contextmanager
 def taken() -> Iterator[None]:
     """One turn at drawing, until the end or `over`."""
-    _mine.has = _turn.acquire(timeout=LONGEST)
+    _mine.holder = _turn.take()
     try:
         yield
     finally:
@@ -27,7 +52,6 @@ def taken() -> Iterator[None]:
 
 
 def over() -> None:
-    """This page is drawn; it may wait for what comes now."""
-    if getattr(_mine, "has", False):
-        _mine.has = False
-        _turn.release()
+    """This page is drawn, or about to wait for something: it needs no turn."""
+    _turn.give_back(getattr(_mine, "holder", None))
+    _mine.holder = None

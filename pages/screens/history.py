@@ -5,7 +5,7 @@ import tempfile
 import streamlit as st
 
 from chat import Fate, ImportReport
-from pages.parts import back, notices, search, state
+from pages.parts import back, notices, search, state, turns
 from pages.text import markdown
 
 service, owner = state.stored(), state.owner()
@@ -29,6 +29,7 @@ def remove(conversation_id: str) -> None:
 
 def pack() -> None:
     """Write everything into a zip that waits to be downloaded."""
+    turns.over()  # it takes a while
     bar = st.progress(0.0, "Packing your conversations…")
 
     def tell(done: int, total: int) -> None:
