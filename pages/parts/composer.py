@@ -31,9 +31,9 @@ def draw(view: View | None) -> None:
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
         )
     settings = state.service().settings
-    # As late as this: what is given to the box is lost with a run that ends before it is drawn.
-    if "draft" in st.session_state:
-        st.session_state[KEY] = st.session_state.pop("draft")
+    # A run can end at any of these: what is given to the box is kept until the box was drawn.
+    if (draft := st.session_state.get("draft")) is not None:
+        st.session_state[KEY] = draft
     # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
     st.chat_input(
         "Ask anything",
@@ -43,6 +43,8 @@ def draw(view: View | None) -> None:
         accept_audio=not state.service().voice_problem,
         max_upload_size=max(1, round(max(settings.max_file_mb, settings.max_recording_mb))),
     )
+    if draft is not None:
+        st.session_state.pop("draft", None)
     with beside:  # after the box: the first recorder of a process takes a while to import
         voice.draw_microphone()
         with st.container(key="limits"):

@@ -136,21 +136,22 @@ def _collect() -> bool:
     """Put the words that have come into the box; whether there were any, or a failure."""
     if not _is_any_done():
         return False
-    texts = []
-    for recording in list(_all()):
+    recordings, failures = _all(), list[ParleyError]()
+    for recording in list(recordings):
         if recording.words is None or not recording.words.done():
             continue
         try:
-            texts.append(recording.words.result())
+            words = recording.words.result()
         except ParleyError as error:
             recording.words = None
-            notices.say(error.sentence, error.code)
+            failures.append(error)
         else:
-            _all().remove(recording)
-    if texts:
-        if not _all() and notices.code():
-            notices.dismiss()
-        box.append(" ".join(texts))
+            box.append(words)
+            recordings.remove(recording)  # at once: a script can end at any look at the session
+    if failures:
+        notices.say(failures[-1].sentence, failures[-1].code)
+    elif not recordings and notices.code():
+        notices.dismiss()
     return True
 
 
