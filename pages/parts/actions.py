@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from chat import Message, Role, Status, View
+from chat import Message, ReplyRunning, Role, Status, View
 from pages.parts import clipboard, focus, notices, scroll, state
 from pages.text import markdown
 
@@ -22,7 +22,7 @@ def draw(view: View, message: Message) -> None:
     ):
         _draw_versions(view, message)
         if message.role is Role.USER:
-            _button("edit", message, "edit", state.edit, is_disabled=is_busy)
+            _button("edit", message, "edit", _edit, is_disabled=is_busy)
         else:
             if message.is_cut and message.id == view.messages[-1].id:
                 _button("continue", message, "play_arrow", _continue, is_disabled=is_busy)
@@ -122,6 +122,23 @@ def draw_editor(message: Message) -> None:
             )
 
 
+def _edit(message_id: str) -> None:
+    """Open the editor, unless a reply runs that this page does not show yet."""
+    if is_running := notices.attempt(_is_running):
+        notices.say(ReplyRunning.sentence, ReplyRunning.code)
+    elif is_running is not None:
+        state.edit(message_id)
+
+
+def _is_running() -> bool:
+    return _now().running_id is not None
+
+
+def _now() -> View:
+    """The conversation in view as it is now, and its last message or two."""
+    return state.service().open(state.owner(), state.conversation_id() or "", 1)
+
+
 def _send_edit(message_id: str, files: list[str]) -> None:
     text = st.session_state[f"edit_text_{message_id}"]
     keep = [file for file in files if st.session_state[f"edit_file_{file}"]]
@@ -131,6 +148,13 @@ def _send_edit(message_id: str, files: list[str]) -> None:
     ):
         state.edit(None)
         scroll.wish(answer.id)
+
+
+def retry_last() -> None:
+    """Ask again for the newest answer, which may be newer than the one in view."""
+    view = notices.attempt(_now)
+    if view and view.messages and view.messages[-1].role is Role.ASSISTANT:
+        retry(view.messages[-1].id)
 
 
 def retry(message_id: str) -> None:

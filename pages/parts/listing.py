@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import partial
 from itertools import groupby
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from chat import Conversation, ParleyError, View
-from pages.parts import notices, opening, search, state
+from pages.parts import notices, opening, places, search, state
 from pages.text import markdown
 
 
 def draw(view: View | None) -> None:
-    service, owner = state.stored(), state.owner()
     with st.container(key="conversations", gap=None):
-        if search.is_open():
-            search.draw()
-            return
-        count = state.listed()
-        try:
-            pinned = service.pinned(owner)
-            found = service.conversations(owner, count + 1)
-        except ParleyError as error:  # the box and what was typed into it stay
-            notices.caption(error)
-            return
-        has_more, found = len(found) > count, found[:count]
-        shown = view.conversation if view is not None and not state.is_temporary() else None
-        if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):
-            found.append(shown)
-        if not (pinned or found):
-            st.caption("Your conversations will be listed here.")
-        _draw_group("Pinned", pinned, shown)
-        today = datetime.now(_zone()).date()
-        for title, group in groupby(found, lambda each: period(_day(each), today)):
-            _draw_group(title, group, shown)
-        if has_more:
-            st.button(
-                "Show more",
-                key="list_more",
-                type="tertiary",
-                icon=":material/expand_more:",
-                on_click=state.list_more,
-            )
+        is_searching = search.is_open()
+        with places.only("conversations", is_searching, gap=None):
+            if is_searching:
+                search.draw()
+            else:
+                places.fill("listed", _rows(view))
+
+
+def _rows(view: View | None) -> list[Callable[[], object]]:
+    """What stands in the list, an element each."""
+    service, owner, count = state.stored(), state.owner(), state.listed()
+    try:
+        pinned = service.pinned(owner)
+        found = service.conversations(owner, count + 1)
+    except ParleyError as error:  # the box and what was typed into it stay
+        return [partial(notices.caption, error)]
+    has_more, found = len(found) > count, found[:count]
+    shown = view.conversation if view is not None and not state.is_temporary() else None
+    if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):
+        found.append(shown)
+    if not (pinned or found):
+        return [partial(st.caption, "Your conversations will be listed here.")]
+    rows = _group("Pinned", pinned, shown)
+    today = datetime.now(_zone()).date()
+    for title, group in groupby(found, lambda each: period(_day(each), today)):
+        rows += _group(title, group, shown)
+    if has_more:
+        rows.append(_draw_more)
+    return rows
+
+
+def _draw_more() -> None:
+    st.button(
+        "Show more",
+        key="list_more",
+        type="tertiary",
+        icon=":material/expand_more:",
+        on_click=state.list_more,
+    )
 
 
 def period(day: date, today: date) -> str:
@@ -73,16 +84,14 @@ def _zone() -> tzinfo:
         return UTC if behind is None else timezone(timedelta(minutes=-behind))
 
 
-def _draw_group(
+def _group(
     title: str, conversations: Iterable[Conversation], shown: Conversation | None
-) -> None:
-    for number, conversation in enumerate(conversations):
-        if not number:
-            st.caption(title)
-        _draw_conversation(conversation, is_shown=shown is not None and shown.id == conversation.id)
+) -> list[Callable[[], object]]:
+    rows = [partial(_draw_conversation, each, shown) for each in conversations]
+    return [partial(st.caption, title), *rows] if rows else []
 
 
-def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
+def _draw_conversation(conversation: Conversation, shown: Conversation | None) -> None:
     icon = ":material/keep:" if conversation.is_pinned else ":material/chat_bubble:"
     if conversation.is_running:
         icon = ":material/pending:"
@@ -90,7 +99,7 @@ def _draw_conversation(conversation: Conversation, *, is_shown: bool) -> None:
         markdown.line(conversation.title),
         key=f"open_{conversation.id}",
         icon=icon,
-        type="secondary" if is_shown else "tertiary",
+        type="secondary" if shown and shown.id == conversation.id else "tertiary",
         width="stretch",
         wrap=False,
         on_click=opening.open_conversation,

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from chat import Message, NotStoredYet, Piece
-from pages.parts import notices, state
+from pages.parts import notices, places, state
 from pages.text import blocks, markdown
 
 WATCH_EVERY = 1.0  # seconds
@@ -62,6 +62,7 @@ class Running:
 
     def __init__(self, answer: Message, place: str) -> None:
         self._place = place
+        places.at_least(f"{place} first", 1)
         self._reply = _Reply(state.service().follow(state.owner(), answer.id))
         known = [markdown.safe(block) for block in self._reply.known()]
         self._thinking, self._text = st.empty(), st.container()
@@ -69,8 +70,10 @@ class Running:
         if not known:
             self._thinking.markdown(":gray[:shimmer[Thinking…]]")
         with self._text:
+            there = places.drawn(place)
+            places.at_least(place, len(known))
             self._cells = [st.markdown(block) for block in known]  # it does not vanish meanwhile
-            self._cells += [st.empty() for _ in range(state.drawn(place) - len(known))]
+            self._cells += [st.empty() for _ in range(there - len(known))]
         self._filled = len(known)
 
     def follow(self) -> None:
@@ -78,6 +81,7 @@ class Running:
         count, cells, reply = 0, self._cells, self._reply
         while not reply.is_done:
             if count == len(cells):
+                places.at_least(self._place, count + 1)
                 cells.append(self._text.empty())
             if count < self._filled:
                 _go_on(cells[count], reply.block())
@@ -85,7 +89,6 @@ class Running:
                 cells[count].write_stream(_Stream.of(reply.block()))
             self._filled = max(self._filled, count + 1)
             count += reply.block_is_done
-        state.set_drawn(self._place, max(count, len(cells)))
 
     def _draw_thinking(self) -> None:
         status = inner = None

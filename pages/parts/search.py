@@ -6,10 +6,13 @@ a reply is written. On the History page it has more room and shows as many as ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from chat import Hit, ParleyError
-from pages.parts import focus, notices, opening, state
+from pages.parts import focus, notices, opening, places, state
 from pages.text import markdown
 
 KEY = "search_text"
@@ -35,15 +38,18 @@ def draw() -> None:
     """In the sidebar."""
     text = _draw_box(KEY)
     focus.on(KEY)
+    with st.container(gap=None):
+        places.fill("hits", _rows(text))
+
+
+def _rows(text: str) -> list[Callable[[], object]]:
     try:
         found = state.stored().search(state.owner(), text)
     except ParleyError as error:
-        notices.caption(error)
-        return
+        return [partial(notices.caption, error)]
     if text and not found:
-        st.caption("Nothing found.")
-    for hit in found:
-        _draw_hit(hit)
+        return [partial(st.caption, "Nothing found.")]
+    return [row for hit in found for row in _hit_rows(hit)]
 
 
 def draw_page() -> None:
@@ -57,7 +63,7 @@ def draw_page() -> None:
         st.caption("Nothing found. Fewer words, or the beginning of one, find more.")
     with st.container(key="found", gap="xsmall"):
         for hit in found[:most]:
-            if _draw_hit(hit):
+            if any(row() for row in _hit_rows(hit)):
                 st.switch_page(
                     "pages/screens/conversation.py", query_params={"c": hit.conversation_id}
                 )
@@ -78,8 +84,14 @@ def _draw_box(key: str) -> str:
     return text or ""
 
 
-def _draw_hit(hit: Hit) -> bool:
-    is_pressed = st.button(
+def _hit_rows(hit: Hit) -> list[Callable[[], object]]:
+    """Its title, which is true once it is pressed, and the place in the message."""
+    title = partial(_draw_title, hit)
+    return [title, partial(_draw_place, hit)] if hit.message_id else [title]
+
+
+def _draw_title(hit: Hit) -> bool:
+    return st.button(
         markdown.line(hit.title),
         key=f"found_{hit.message_id or hit.conversation_id}",
         icon=":material/keep:" if hit.is_pinned else ":material/chat_bubble:",
@@ -89,9 +101,10 @@ def _draw_hit(hit: Hit) -> bool:
         on_click=_open,
         args=(hit.conversation_id, hit.message_id),
     )
-    if hit.message_id:
-        st.caption(_marked(hit))
-    return is_pressed
+
+
+def _draw_place(hit: Hit) -> None:
+    st.caption(_marked(hit))
 
 
 def _marked(hit: Hit) -> str:

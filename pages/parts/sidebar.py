@@ -206,8 +206,7 @@ def _draw_actions(view: View | None) -> None:
             key="retry",
             disabled=is_busy or answer is None,
             width="stretch",
-            on_click=actions.retry,
-            args=(answer.id if answer else "",),
+            on_click=actions.retry_last,
         )
         st.button(
             "Clear",

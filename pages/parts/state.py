@@ -286,15 +286,6 @@ def scroll_to(answer_id: str) -> None:
     st.session_state.pop("scroll_message", None)
 
 
-def drawn(place: str) -> int:
-    """How many elements this tab drew at `place` in its last run."""
-    return st.session_state.get("drawn", {}).get(place, 0)
-
-
-def set_drawn(place: str, count: int) -> None:
-    st.session_state.setdefault("drawn", {})[place] = count
-
-
 def begin_run() -> None:
     """Only what the run right before this one has drawn, to its end, is still there."""
     st.session_state["before"] = st.session_state.pop("in_view", None)
@@ -316,13 +307,6 @@ def is_kept(conversation_id: str) -> bool:
 def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
     """The chat was drawn, to its end, with this conversation and these messages."""
     st.session_state["in_view"] = ((conversation_id, is_temporary()), looks)
-
-
-def occupies(place: str, what: Hashable) -> bool:
-    """Whether the same stood there before; from now on it does."""
-    known = st.session_state.setdefault("occupants", {})
-    was, known[place] = known.get(place), what
-    return bool(was == what)
 
 
 def beat() -> None:

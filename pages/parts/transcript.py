@@ -10,14 +10,15 @@ and the beginning of its answer are in view before anything else is drawn again.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import streamlit as st
 
 from chat import Message, ParleyError, Role, SharedMessage, View
-from pages.parts import actions, attachments, live, notices, outcome, state, welcome
+from pages.parts import actions, attachments, live, notices, outcome, places, state, welcome
 from pages.text import blocks, markdown
 
+_REMEMBERED = 20_000  # characters: longer texts are cut anew each time
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
 
 
@@ -37,10 +38,9 @@ def draw(view: View) -> live.Running | None:
             )
         else:
             st.empty()
+        places.at_least("slots", len(view.messages))
         slots = [st.container() for _ in view.messages]
-        for _ in range(state.drawn("slots") - len(slots)):
-            st.empty()
-        state.set_drawn("slots", len(slots))
+        places.just("slots", len(slots))
     if view.live is None:
         with st.container():
             outcome.draw_below(view)
@@ -80,11 +80,12 @@ def draw_empty() -> None:
     """An empty conversation: the welcome, in the places a transcript would take."""
     with st.container(key="transcript"):
         st.empty()
-        with st.container():  # the first slot; a message has its mark where the welcome stands
+        places.at_least("slots", 1)
+        places.at_least("mark 0", 1)  # a message has its mark where the welcome stands
+        with st.container():
             welcome.draw()
+        places.just("slots", 1)
     st.empty()
-    state.set_drawn("slots", 1)
-    state.set_drawn("mark 0", 1)
 
 
 def draw_shared(message: SharedMessage) -> None:
@@ -101,27 +102,16 @@ def draw_shared(message: SharedMessage) -> None:
 def _draw_mark(view: View, message: Message, place: str) -> None:
     """Where the model's memory begins, if it is right above this message."""
     left_out = view.context.left_out
-    if mark := view.marks.get(message.id):
+    mark = view.marks.get(message.id)
+    if mark is None and not _is_first_sent(view, message):
+        places.leave_empty(place)
+        return
+    places.at_least(place, 1)
+    if mark is not None:
         outcome.draw_clear_mark(view.conversation.id, mark)
-    elif _is_first_sent(view, message):
+    else:
         were = "message is" if left_out == 1 else "messages are"
         st.caption(f"{left_out} earlier {were} not sent to the model", text_alignment="center")
-    else:
-        _leave_empty(place)
-        return
-    state.set_drawn(place, 1)
-
-
-def _leave_empty(place: str) -> None:
-    """Nothing, where something can stand: a container without content costs the browser least.
-
-    But it would keep what stood there before.
-    """
-    if state.drawn(place):
-        st.empty()
-        state.set_drawn(place, 0)
-    else:
-        st.container()
 
 
 def _is_first_sent(view: View, message: Message) -> bool:
@@ -133,14 +123,15 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
         if message.is_deleted:
             st.caption(":material/delete: This version was deleted.")
             st.empty()
-            with st.container():
+            with places.only(place, (message.id, view.versions[message.id])):
                 actions.draw_deleted(view, message)
         elif message.id == state.editing() and not view.running_id:
             _draw_first(message, place)
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
-            state.occupies(place, message.id)
+            places.forget(place)
+            places.forget(f"{place} first")
             try:
                 return live.Running(message, place)
             except ParleyError as error:  # the box below stays
@@ -150,9 +141,7 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
             _draw_text(message, place)
             is_cut = message.is_cut and message.id == view.messages[-1].id
             row = (message.id, view.versions[message.id], is_cut, message.status)
-            # A container would keep what a longer row has left there.
-            is_same = state.occupies(place, row)
-            with st.container() if is_same else st.empty().container():
+            with places.only(place, row):
                 outcome.draw_in_message(view, message)
                 actions.draw(view, message)
     return None
@@ -161,29 +150,34 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
 def _draw_first(message: Message, place: str) -> None:
     """What stands above the text: the files of a question, the thinking of an answer."""
     place += " first"
+    if not (message.attachments or message.reasoning):
+        places.leave_empty(place)
+        return
+    places.at_least(place, 1)
     if message.attachments:
-        attachments.draw(message)
-    elif message.reasoning:
+        with places.only(place, message.id):
+            attachments.draw(message)
+    else:
         seconds = (message.reasoning_ms or 0) / 1000
         label = f"Thought for {seconds:.0f} s" if seconds >= 1 else "Thought for a moment"
         with st.expander(label, type="compact"):
             st.markdown(markdown.safe(message.reasoning))
-    else:
-        _leave_empty(place)
-        return
-    state.set_drawn(place, 1)
 
 
 def _draw_text(message: Message, place: str) -> None:
-    pieces = _pieces(message.text)
+    pieces = _pieces(message)
     with st.container():
-        for written in pieces:
-            st.markdown(markdown.typed(written) if message.role is Role.USER else written)
-        for _ in range(state.drawn(place) - len(pieces)):
-            st.empty()
-    state.set_drawn(place, len(pieces))
+        places.fill(place, [partial(st.markdown, piece) for piece in pieces])
 
 
-@lru_cache(maxsize=1000)  # messages: a page draws the same ones with every click
-def _pieces(text: str) -> tuple[str, ...]:
+def _pieces(message: Message) -> tuple[str, ...]:
+    is_kept = len(message.text) <= _REMEMBERED and not state.is_temporary()
+    found = _remembered(message.text) if is_kept else _cut(message.text)
+    return tuple(map(markdown.typed, found)) if message.role is Role.USER else found
+
+
+def _cut(text: str) -> tuple[str, ...]:
     return tuple(markdown.safe(piece) for piece in blocks.split(text))
+
+
+_remembered = lru_cache(maxsize=500)(_cut)  # texts: a page draws the same ones with every click
