@@ -190,6 +190,22 @@ def test_what_cannot_be_repaired_is_said(patient: Patient, kind: str) -> None:
     assert finding.advice and not finding.is_clean
 
 
+def test_a_leaf_is_repaired_although_what_follows_has_smaller_ids(patient: Patient) -> None:
+    """The clock was set back before the last question."""
+    with patient.engine.connect() as connection:
+        last = connection.execute(text(LAST[1:-1])).scalar_one()
+    patient.change(
+        [
+            f"UPDATE messages SET id = '000' WHERE id = '{last}'",
+            f"UPDATE search_rows SET message_id = '000' WHERE message_id = '{last}'",
+            "UPDATE conversations SET leaf_id = (SELECT parent_id FROM messages WHERE id = '000')",
+        ]
+    )
+    assert patient.found(repairs=True)["leaf"].is_repaired
+    with patient.engine.connect() as connection:
+        assert connection.execute(text("SELECT leaf_id FROM conversations")).scalar() == "000"
+
+
 def test_words_that_nobody_wrote_leave_the_search(patient: Patient) -> None:
     if patient.is_sqlite:
         patient.change(

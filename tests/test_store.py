@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,24 @@ def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) 
     texts = store.messages.said(ME, sent.conversation_id, counted.id, uncounted.id)
     assert [each.text for each in texts] == [long, long]
     assert store.messages.said("visitor:other", sent.conversation_id, counted.id, sent.id) == []
+
+
+def test_the_last_message_stays_in_view_when_the_clock_was_set_back(store: Store) -> None:
+    """Then what came later has the smaller id."""
+    sent = store.messages.send(
+        ME, None, replace(question(), id="b1"), NewAnswer("b2", "scripted/one", "w")
+    )
+    store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "Done"))
+    id_ = sent.conversation_id
+    later = NewAnswer("a2", "scripted/one", "w")
+    store.messages.send(ME, id_, replace(question(), id="a1"), later)
+    store.replies.finish(later.id, "w", Outcome(Status.COMPLETE, "Done"))
+    other = NewAnswer("a3", "scripted/one", "w")
+    store.messages.edit(ME, "b1", replace(question(), id="a0"), other)
+    store.replies.finish(other.id, "w", Outcome(Status.COMPLETE, "Done"))
+    for wanted, leaf in (("b2", "a2"), ("a0", "a3"), ("b1", "a2")):
+        store.messages.show(ME, wanted)
+        assert store.conversations.get(ME, id_).leaf_id == leaf
 
 
 def test_running_text_is_kept_and_a_late_save_does_not_undo_the_end(store: Store) -> None:

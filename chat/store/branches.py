@@ -114,13 +114,15 @@ def put_aside(session: Session, conversation: ConversationRow, old: MessageRow) 
 def leaf_below(session: Session, row: MessageRow) -> str:
     """The leaf to show with `row`: where its branch was left, else the newest message below.
 
-    What was said since below the place where it was left is shown as well.
+    What was said since below the place where it was left is shown as well. Only what nothing
+    follows can be it: ids sort by time, but not across a clock that was set back.
     """
     top = row.resume_leaf_id or row.id
     below = select(MessageRow.id).where(MessageRow.id == top).cte("below", recursive=True)
     child = aliased(MessageRow)
     below = below.union_all(select(child.id).join(below, child.parent_id == below.c.id))
-    return session.scalar(select(func.max(below.c.id))) or top
+    is_followed = exists().where(MessageRow.parent_id == below.c.id)
+    return session.scalar(select(func.max(below.c.id)).where(~is_followed)) or top
 
 
 def has_followers(session: Session, row: MessageRow) -> bool:
