@@ -88,7 +88,8 @@ class Patient:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         if not self.is_sqlite:
             source = make_engine(f"sqlite:///{well}")
-            refill(source, self.engine)
+            with source.connect() as read, self.engine.begin() as write:
+                refill(read, write)
             source.dispose()
             self.change(["CREATE SCHEMA well", *self._each("CREATE TABLE well.{0} AS TABLE {0}")])
 

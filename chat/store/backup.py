@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import BackupFailed
@@ -30,15 +30,21 @@ def back_up(engine: Engine, file: Path) -> int:
     Holds everything that was stored when this was called. Raises `BackupFailed`, also when there
     is such a file already.
     """
+    return _written(file, lambda part: _write(engine, part))
+
+
+def back_up_rows(source: Connection, file: Path) -> int:
+    """The same of a PostgreSQL, from within a transaction that has its tables for itself."""
+    return _written(file, lambda part: _write_rows(source, part))
+
+
+def _written(file: Path, write: Callable[[Path], object]) -> int:
     file = file.absolute()
     try:
         if file.exists():
             raise BackupFailed("There is a file of that name already. Nothing was written.")
         with beside(file) as part:
-            if engine.dialect.name == "sqlite":
-                _vacuum(engine, part)
-            else:
-                _write_rows(engine, part)
+            write(part)
             settle(part)
             os.replace(part, file)
         sync_folder(file.parent)
@@ -94,19 +100,22 @@ def sync_folder(folder: Path) -> None:
         settle(folder)
 
 
-def _vacuum(engine: Engine, part: Path) -> None:
-    copy_sqlite(engine, part)
-    checkpoint(engine)  # what was deleted meanwhile could not leave the log
-
-
-def _write_rows(engine: Engine, part: Path) -> None:
+def _write(engine: Engine, part: Path) -> None:
+    if engine.dialect.name == "sqlite":
+        copy_sqlite(engine, part)
+        checkpoint(engine)  # what was deleted meanwhile could not leave the log
+        return
     snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect().execution_options(**snapshot) as source:
+        _write_rows(source, part)
+
+
+def _write_rows(source: Connection, part: Path) -> None:
     copy = make_engine(f"sqlite:///{part}")
     try:
-        with engine.connect().execution_options(**snapshot) as source:
-            migrate(copy, current_revision(source))
-            with copy.execution_options(writes=True).begin() as target:
-                copy_rows(source, target)
+        migrate(copy, current_revision(source))
+        with copy.execution_options(writes=True).begin() as target:
+            copy_rows(source, target)
         one_file(copy)
     finally:
         copy.dispose()

@@ -215,21 +215,26 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
     with engine.connect() as connection:
         if current_revision(connection) == wanted:
             return
+    with engine.execution_options(writes=True).begin() as connection:
+        upgrade(connection, wanted)
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """The same inside of a transaction, which is the caller's."""
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.execution_options(writes=True).begin() as connection:
-        if engine.dialect.name == "postgresql":  # two processes may start at once
-            connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, wanted)
-        except CommandError:
-            problem = "the database at DATABASE_URL was made by a newer version of Parley"
-            raise SettingsError([problem]) from None
+    if connection.dialect.name == "postgresql":  # two processes may start at once
+        connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError:
+        problem = "the database at DATABASE_URL was made by a newer version of Parley"
+        raise SettingsError([problem]) from None
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -1,7 +1,8 @@
 """Puts a backup back: checked and brought to this version beside the database, then in its place.
 
 Nothing that was there is lost: a SQLite file is renamed, of PostgreSQL a backup is made first.
-Whoever else uses the database has to be stopped before.
+Whoever else uses the database has to be stopped before; who comes meanwhile finds it locked, or
+(SQLite) stops the restore.
 """
 
 from __future__ import annotations
@@ -9,26 +10,36 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import RestoreRefused, StoreFailed
-from chat.store.backup import back_up, beside, one_file, settle, sync_folder
-from chat.store.copying import copy_rows, is_empty, tables_of
-from chat.store.engine import cause, make_engine, migrate, newest_revision
+from chat.store.backup import back_up_rows, beside, one_file, settle, sync_folder
+from chat.store.copying import copy_rows, is_empty
+from chat.store.engine import cause, make_engine, migrate, newest_revision, upgrade
 
 Finish = Callable[[Engine], object]
+Pause = Callable[[float], object]
+
+LOOKS = 50  # at the others on a PostgreSQL, a tenth of a second apart: whoever ends takes a moment
 
 
 def restore(
-    file: Path, database_url: str, at: datetime, *, replaces: bool, finish: Finish
+    file: Path,
+    database_url: str,
+    at: datetime,
+    *,
+    replaces: bool,
+    finish: Finish,
+    pause: Pause = time.sleep,
 ) -> Path | None:
     """Fill the database with a backup; where what was there before is kept, if there was any.
 
@@ -42,7 +53,7 @@ def restore(
         _check(file)
         if url.get_backend_name() == "sqlite":
             return _into_file(file, url, stamp, replaces, finish)
-        return _into_server(file, url, stamp, replaces, finish)
+        return _into_server(file, url, stamp, replaces, finish, pause)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise StoreFailed(details=cause(error)) from None
 
@@ -96,12 +107,14 @@ def _into_file(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish)
         raise RestoreRefused("The backup is the database itself. Nothing was changed.")
     place.parent.mkdir(parents=True, exist_ok=True)
     is_there = place.exists()
-    if is_there:
-        has_rows = _settled(place)
-        if has_rows and not replaces:
-            raise _not_empty()
+    if is_there and _settled(place) and not replaces:
+        raise _not_empty()
     with beside(place) as part:
         _prepare(file, part, finish)
+        if place.exists() is not is_there:
+            raise _in_use()
+        if is_there and _settled(place) and not replaces:  # it may have taken minutes
+            raise _not_empty()
         _give(part, place if is_there else place.parent, is_file=is_there)
         kept = None
         if is_there:
@@ -147,42 +160,90 @@ def _give(part: Path, like: Path, *, is_file: bool) -> None:
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 
-def _into_server(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish) -> Path | None:
+def _into_server(
+    file: Path, url: URL, stamp: str, replaces: bool, finish: Finish, pause: Pause
+) -> Path | None:
+    """All in one transaction, which holds the locks to its end."""
     target = make_engine(url.render_as_string(hide_password=False))
     try:
-        migrate(target)
-        with target.connect() as connection:
-            has_rows = not is_empty(connection)
-        if has_rows and not replaces:
-            raise _not_empty()
-        with _spare() as part:
-            _prepare(file, part, finish)
-            kept = None
-            if has_rows:
-                kept = file.with_name(f"{url.database}.{stamp}.db")
-                back_up(target, kept)
-            source = make_engine(f"sqlite:///{part}")
-            try:
-                refill(source, target)
-            finally:
-                source.dispose()
+        with target.begin() as write:
+            _must_be_free(write, replaces)
+            _must_be_alone(write, pause)
+            _lock(write)
+            _must_be_alone(write, pause)
+            has_rows = _must_be_free(write, replaces)
+            with _spare() as part:
+                _prepare(file, part, finish)
+                kept = None
+                if has_rows:
+                    kept = file.with_name(f"{url.database}.{stamp}.db")
+                    back_up_rows(write, kept)
+                _empty(write)
+                upgrade(write, newest_revision())
+                source = make_engine(f"sqlite:///{part}")
+                try:
+                    with source.connect() as read:
+                        refill(read, write)
+                finally:
+                    source.dispose()
         return kept
     finally:
         target.dispose()
 
 
-def refill(source: Engine, target: Engine) -> None:
-    """All rows of one database in place of those of the other, in one transaction."""
-    with source.connect() as read, target.begin() as write:
-        write.execute(text("SET LOCAL lock_timeout = '5s'"))
-        names = [table.name for table in tables_of(write)] + ["search_rows", "search_models"]
+def _must_be_free(connection: Connection, replaces: bool) -> bool:
+    """Whether it holds anything, which only a restore that `replaces` may take away."""
+    has_rows = not is_empty(connection)
+    if has_rows and not replaces:
+        raise _not_empty()
+    return has_rows
+
+
+def _must_be_alone(connection: Connection, pause: Pause) -> None:
+    """Nobody else is connected: Parley would go on with what it knew before."""
+    query = text(  # of other roles' connections not everything is told; the server's own have none
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"
+        " AND coalesce(backend_type, 'client backend') = 'client backend'"
+    )
+    for _ in range(LOOKS):
+        connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+        others = connection.execute(query).scalar_one()
+        if not others:
+            return
+        pause(0.1)
+    raise _in_use(f"{others} other connection{'s are' if others > 1 else ' is'} open")
+
+
+def _lock(connection: Connection) -> None:
+    connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+    # It stands still while the copy is prepared, which may take its time.
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    if names := _names(connection):
         try:
-            write.execute(text(f"TRUNCATE {', '.join(names)}"))
+            connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
         except SQLAlchemyError as error:
             if "lock timeout" in cause(error):
                 raise _in_use() from None
             raise
-        copy_rows(read, write)
+
+
+def _empty(connection: Connection) -> None:
+    if names := _names(connection):
+        connection.execute(text(f"TRUNCATE {names}"))
+
+
+def _names(connection: Connection) -> str:
+    """All tables but the one that tells the version."""
+    quoted = connection.dialect.identifier_preparer.quote
+    names = inspect(connection).get_table_names()
+    return ", ".join(quoted(name) for name in names if name != "alembic_version")
+
+
+def refill(source: Connection, target: Connection) -> None:
+    """All rows of one database in place of those of the other."""
+    _empty(target)
+    copy_rows(source, target)
 
 
 @contextmanager
@@ -199,5 +260,8 @@ def _not_empty() -> RestoreRefused:
     )
 
 
-def _in_use() -> RestoreRefused:
-    return RestoreRefused("The database is in use: stop Parley first. Nothing was changed.")
+def _in_use(how: str = "") -> RestoreRefused:
+    return RestoreRefused(
+        f"The database is in use{how and f' ({how})'}: stop Parley, and whatever else uses it, "
+        "first. Nothing was changed."
+    )
