@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from chat import ChatService, File, Submission, open_chat
 from chat.__main__ import main
+from chat.errors import StoreFailed
 from chat.keeping import back_up, signs_of
 from chat.settings import read_settings
 from chat.store.doctor import Finding, examine
@@ -233,6 +234,19 @@ def test_a_damaged_index_is_made_anew(well: Path, tmp_path: Path) -> None:
     patient.change(["UPDATE search_words_data SET block = x'00' WHERE id > 10"])
     assert "search words" in patient.found(repairs=True)
     assert patient.found() == {}
+    patient.engine.dispose()
+
+
+def test_a_writer_in_the_way_is_no_fault_of_the_index(well: Path, tmp_path: Path) -> None:
+    """A repair would make it anew."""
+    patient = Patient(f"sqlite:///{tmp_path / 'parley.db'}?timeout=0.01", well)
+    patient.heal()
+    assert patient.found() == {}
+    writer = make_engine(patient.url)
+    with writer.execution_options(writes=True).begin(), pytest.raises(StoreFailed):
+        patient.found()
+    assert patient.found() == {}
+    writer.dispose()
     patient.engine.dispose()
 
 

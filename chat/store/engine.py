@@ -157,6 +157,13 @@ def cause(error: Exception) -> str:
     return f"{type(told).__name__}: {(str(told).splitlines() or [''])[0][:200]}"
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite found a file or an index damaged: not locked, nor full, nor gone."""
+    told = getattr(error, "orig", None) or error
+    code = getattr(told, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A short transaction that writes; all of it is stored, or nothing. Raises `StoreFailed`."""

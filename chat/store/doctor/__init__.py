@@ -32,20 +32,23 @@ def kinds_of(engine: Engine, signs: Signs) -> list[Kind]:
 def examine(engine: Engine, signs: Signs, *, repairs: bool) -> Iterator[Finding]:
     """What there is of each kind of fault, found one by one. Raises `StoreFailed`."""
     for kind in kinds_of(engine, signs):
-        with reading(engine) as session:
-            ids = kind.find(session)
+        ids = _find(engine, kind)
         is_repaired = False
         if ids and repairs and kind.can_repair:
             is_repaired = _repair(engine, kind)
         yield Finding(kind.name, kind.wrong, tuple(ids), is_repaired, kind.advice)
 
 
+def _find(engine: Engine, kind: Kind) -> list[str]:
+    with (writing if kind.finds_alone else reading)(engine) as session:
+        return kind.find(session)
+
+
 def _repair(engine: Engine, kind: Kind) -> bool:
     """Whether nothing of the kind is left."""
     if kind.repair_apart is not None:
         kind.repair_apart()
-        with reading(engine) as session:
-            return not kind.find(session)
+        return not _find(engine, kind)
     assert kind.repair is not None
     with writing(engine) as session:
         kind.repair(session, kind.find(session))  # it may have changed since

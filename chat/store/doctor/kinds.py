@@ -25,7 +25,10 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`wrong` ends the sentence "3 …". `repair_apart` is for what has transactions of its own."""
+    """`wrong` ends the sentence "3 …". `repair_apart` is for what has transactions of its own.
+
+    What `finds_alone` has the lock of a writer to look.
+    """
 
     name: str
     wrong: str
@@ -33,6 +36,7 @@ class Kind:
     repair: Repair | None = None
     repair_apart: Callable[[], object] | None = None
     advice: str = ""  # where nothing can be repaired
+    finds_alone: bool = False
 
     @property
     def can_repair(self) -> bool:
