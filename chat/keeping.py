@@ -5,8 +5,9 @@ Opens the database itself, and brings none to another version but the one that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from chat.prices import Prices, read_prices
@@ -15,8 +16,6 @@ from chat.store import maintenance
 from chat.store.doctor import Finding, Signs
 from chat.store.ledger import Cost
 from chat.worker import Worker
-
-SILENT = timedelta(minutes=10)  # a reply gives a sign every second; clocks may differ
 
 
 def back_up(settings: Settings, file: Path) -> int:
@@ -46,14 +45,22 @@ def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
         worker.retire()
 
 
-def signs_of(worker: Worker, cost: Cost) -> Signs:
-    """Who is at work, for one that looks only once: who has said nothing for long is not."""
+def signs_of(worker: Worker, cost: Cost, pause: Callable[[float], object] = time.sleep) -> Signs:
+    """Who is at work, for one that looks only now.
 
-    def is_abandoned(answer_id: str, name: str | None, beat: datetime | None) -> bool:
-        is_silent = beat is None or datetime.now(UTC) - beat > SILENT
-        return is_silent or not worker.is_alive(name, answer_id, beat)
+    Here a process can be seen. Of one elsewhere the sign of life has to change from one look to
+    another, whatever the clocks say: who gave none while it was watched is dead.
+    """
+    first: dict[str, datetime | None] = {}
 
-    return Signs(is_abandoned, lambda name, *_: worker.is_gone(name) or None, cost)
+    def is_abandoned(answer_id: str, name: str | None, beat: datetime | None) -> bool | None:
+        if name is None or worker.is_here(name):
+            return name is None or worker.is_gone(name)
+        if not worker.is_alive(name, answer_id, beat):
+            return True
+        return None if first.setdefault(answer_id, beat) == beat else False
+
+    return Signs(is_abandoned, lambda name, *_: worker.is_gone(name) or None, cost, pause)
 
 
 def _prices(settings: Settings) -> Prices:

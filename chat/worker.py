@@ -59,6 +59,10 @@ class Worker:
             return True
         return not self.is_gone(name) and self._silence(name, work_id, sign) < DEAD_AFTER
 
+    def is_here(self, name: str) -> bool:
+        """Whether a worker is in this place, where its process can be seen."""
+        return name in _here or name.rsplit(":", 2)[0] == self.name.rsplit(":", 2)[0]
+
     def is_gone(self, name: str) -> bool:
         """Whether another worker is known to be dead; of one elsewhere nobody knows."""
         if name in _here:

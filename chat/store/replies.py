@@ -139,7 +139,7 @@ class ReplyStore:
 
     def interrupt_abandoned(
         self,
-        is_abandoned: Callable[[str, str | None, datetime | None], bool],
+        is_abandoned: Callable[[str, str | None, datetime | None], bool | None],
         cost: Cost | None = None,
     ) -> int:
         """Mark as interrupted what `is_abandoned(id, worker, heartbeat_at)` says nobody writes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,11 @@ Repair = Callable[[Session, list[str]], None]
 class Signs:
     """How to tell what is still at work from what is dead, and what a call cost."""
 
-    is_abandoned: Callable[[str, str | None, datetime | None], bool]  # id, worker, heartbeat
+    # Of a reply: id, worker, heartbeat. None: it has to be looked at again, after a `pause`.
+    is_abandoned: Callable[[str, str | None, datetime | None], bool | None]
     is_lost: IsLost  # of a call; None: nobody knows
     cost: Cost
+    pause: Callable[[float], object] = time.sleep
 
 
 @dataclass(frozen=True, slots=True)

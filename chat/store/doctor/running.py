@@ -7,18 +7,31 @@ from sqlalchemy.orm import Session
 
 from chat.domain import Status
 from chat.store.doctor.kinds import Kind, Signs
+from chat.store.engine import reading
 from chat.store.ledger import LedgerStore, interrupt_call
 from chat.store.replies import ReplyStore
 from chat.store.schema import MessageRow
 
+LOOK_AGAIN = 1.0  # seconds, in which a reply that is written gives another sign of life
 _IS_RUNNING = MessageRow.status == Status.STREAMING.value
 
 
 def kinds(engine: Engine, signs: Signs) -> tuple[Kind, ...]:
-    def abandoned(session: Session) -> list[str]:
+    def abandoned(_: Session) -> list[str]:
+        """Each look is a transaction of its own: one sees a single moment.
+
+        What begins after the first look is alive: where much is asked, it would never end.
+        """
         columns = (MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at)
-        rows = session.execute(select(*columns).where(_IS_RUNNING)).all()
-        return [row.id for row in rows if signs.is_abandoned(*row)]
+        begun: set[str] | None = None
+        while True:
+            with reading(engine) as session:
+                rows = session.execute(select(*columns).where(_IS_RUNNING)).all()
+            begun = begun or {row.id for row in rows}
+            told = {row.id: signs.is_abandoned(*row) for row in rows if row.id in begun}
+            if None not in told.values():
+                return [id_ for id_, is_abandoned in told.items() if is_abandoned]
+            signs.pause(LOOK_AGAIN)
 
     def interrupt(session: Session, ids: list[str]) -> None:
         for id_ in ids:
