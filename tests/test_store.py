@@ -6,9 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.engine import make_url
 
 from chat.context import Step
 from chat.domain import Role, Status, new_id
@@ -200,6 +202,31 @@ def test_whoever_stands_still_in_a_transaction_holds_no_lock_for_long(store: Sto
     with store.engine.connect() as connection:
         told = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
         assert told == "1min"
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_postgresql_that_vanished_is_noticed_unless_the_address_says_otherwise(
+    database_url: str,
+) -> None:
+    """It says nothing more: without these, TCP waits for hours."""
+    told = []
+    url = make_url(database_url)
+    own = url.update_query_dict({"keepalives_idle": "60", "connect_timeout": "3"})
+    for each in (url, own):
+        engine = make_engine(each.render_as_string(hide_password=False))
+        with engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            told.append(raw.info.get_parameters())
+        engine.dispose()
+    ours, theirs = told
+    idle, interval, count = (
+        int(ours[f"keepalives_{name}"]) for name in ("idle", "interval", "count")
+    )
+    assert 10 <= idle + interval * count <= 30
+    assert 10_000 <= int(ours["tcp_user_timeout"]) <= 30_000
+    assert (ours["connect_timeout"], theirs["connect_timeout"]) == ("10", "3")
+    assert theirs["keepalives_idle"] == "60"
+    assert theirs["tcp_user_timeout"] == ours["tcp_user_timeout"]
 
 
 def test_a_worker_is_dead_without_its_process() -> None:

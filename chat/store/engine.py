@@ -26,6 +26,15 @@ log = logging.getLogger("chat.store")
 
 MERGED = 2000  # pages of the index that one transaction rewrites
 WAIT = 15  # seconds for SQLite's lock
+# A PostgreSQL that vanished, machine and all, says nothing more: noticed within half a minute.
+NOTICED = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds; keepalives are not sent while words are on the way
+}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -38,7 +47,7 @@ def make_engine(database_url: str) -> Engine:
             url,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": 10} if is_postgres else {},
+            connect_args=_unless_said(url) if is_postgres else {},
         )
         if is_postgres:
             event.listen(engine, "connect", _prepare_postgres)
@@ -58,6 +67,11 @@ def make_engine(database_url: str) -> Engine:
         _stay_with_file(engine, Path(str(url.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _unless_said(url: URL) -> dict[str, int]:
+    """What the address does not say itself: it would be overruled."""
+    return {name: value for name, value in NOTICED.items() if name not in url.query}
 
 
 def place_of(database_url: str) -> Path | None:
