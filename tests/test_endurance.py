@@ -208,6 +208,37 @@ def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
     assert answers(app)[-5:] == [("interrupted", text_of(10))] * 5
 
 
+def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database(
+    llm: LLMServer, gate: threading.Event, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    folder.write_text("a file where the folder should be")
+    config = {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": "sk-x"}
+    with AppServer(tmp_path, DATABASE_URL=f"sqlite:///{folder}/parley.db", **config) as app:
+        app.database = folder / "parley.db"
+
+        async def go() -> None:
+            await asyncio.to_thread(until_logged, app, "DATABASE_URL cannot be opened")
+            folder.unlink()
+            llm.next(Script(tokens=20, gate=gate, gate_at=10))
+            async with Tab(app.url) as tab:
+                await ask(tab, "Count")
+                await sees(tab, "lazy7")
+                assert await asyncio.to_thread(app.terminate) < 10
+
+        asyncio.run(go())
+        assert answers(app) == [("interrupted", text_of(10))]
+
+
+def until_logged(app: AppServer, words: str) -> None:
+    pause = threading.Event()
+    for _ in range(400):
+        if words in app.log():
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"it was not logged:\n{app.log()}")
+
+
 def holding_a_connection(app: AppServer) -> socket.socket:
     """Somebody asks for a large file and never reads it."""
     files = Path(streamlit.__file__).with_name("static")

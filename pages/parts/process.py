@@ -14,7 +14,6 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from chat import (
-    ChatService,
     ParleyError,
     Settings,
     SettingsError,
@@ -41,10 +40,11 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     leaving, closing = ending.Leaving(), list[asyncio.Task[None]]()
 
     async def close() -> None:
-        service = await opening
-        if service is not None:
-            await anyio.to_thread.run_sync(service.close)
-        leaving.stored()
+        try:
+            await asyncio.wait({opening})
+            await anyio.to_thread.run_sync(_close)
+        finally:
+            leaving.stored()
 
     def begin() -> None:
         if not closing:
@@ -59,16 +59,23 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     leaving.over()
 
 
-def _open() -> ChatService | None:
+def _open() -> None:
     _import_pages()
     try:
         service = state.stored()
     except ParleyError as error:
         log.error("%s", error)  # the page says the same, once it is opened
-        return None
+        return
     if not service.voice_problem:
         _import_recorder()
-    return service
+
+
+def _close() -> None:
+    for service in state.opened():
+        try:
+            service.close()
+        except Exception:  # the next one may hold replies, too
+            log.exception("a service did not close orderly")
 
 
 def _import_pages() -> None:

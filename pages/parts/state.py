@@ -7,6 +7,7 @@ touches `st.session_state` by names of its own.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -41,6 +42,9 @@ WINDOW = 12  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
 
+_opened: list[ChatService] = []
+_opening = threading.Lock()
+
 
 @st.cache_resource(show_spinner=False)
 def stored() -> ChatService:
@@ -48,7 +52,16 @@ def stored() -> ChatService:
     found = None
     if st.secrets.load_if_toml_exists():
         found = st.secrets.to_dict()
-    return open_chat(gather(found))
+    with _opening:
+        service = open_chat(gather(found))
+        _opened.append(service)
+    return service
+
+
+def opened() -> list[ChatService]:
+    """All that `stored` ever opened, at the start or later by a page: what the end has to close."""
+    with _opening:
+        return list(_opened)
 
 
 def service() -> ChatService:
