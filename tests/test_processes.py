@@ -9,18 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import OperationalError
 
 from chat import ChatService, NotFound, Person, Status, Submission
 from chat.calls import Kind, NewCall
 from chat.domain import Message
 from chat.errors import LockedOut, TooManyReplies, WrongCode
 from chat.providers.base import Delta
-from chat.store import Store
+from chat.store import Outcome, Store
 from chat.store.ledger_schema import LedgerRow
 from chat.store.messages import NewAnswer, NewQuestion
 from chat.store.schema import MessageRow
@@ -179,34 +182,128 @@ def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back
     assert "".join(piece.text for piece in following) == "three"
 
 
-def test_a_paused_process_cannot_overwrite_what_another_decided(
-    make_service: Make, provider: ScriptedProvider, caplog: pytest.LogCaptureFixture
-) -> None:
-    first, second = make_service(), make_service()
-    answer = begin(first, provider)
-    first._worker.retire()  # it stands still, and is taken for dead
-    assert second.interrupt_abandoned() == 1
-    provider.let_go()  # it comes back, and has the last word at once
-    until(lambda: first._replies.get(answer.id) is None)
-    assert "its end came too late" in caplog.text
-    kept = last(second, answer)
-    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two ")
+@contextmanager
+def away(service: ChatService) -> Iterator[None]:
+    """The database fails for one process, which is taken for dead; the others go on."""
+    service._worker.retire()
+    engine = service._store.engine
+
+    def fail(*_: object) -> None:
+        raise OperationalError(None, None, RuntimeError("the network is gone"))
+
+    event.listen(engine, "begin", fail)
+    try:
+        yield
+    finally:
+        event.remove(engine, "begin", fail)
+
+
+def call_of(service: ChatService, answer: Message) -> Any:
+    with service._store.engine.connect() as connection:
+        columns = (LedgerRow.status, LedgerRow.completion_tokens, LedgerRow.is_reported)
+        return connection.execute(select(*columns).where(LedgerRow.answer_id == answer.id)).one()
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_process_that_was_taken_for_dead_stops_asking_and_leaves_the_reply_to_others(
+def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    first._worker.retire()
-    assert second.interrupt_abandoned() == 1
-    until(lambda: provider.closed == 1)  # though the provider still has something to say
-    provider.let_go()
-    provider.say("three")
-    list(second.follow(ME, second.continue_(ME, answer.id).id))
+    generation = first._replies.get(answer.id)
+    assert generation is not None
+    with away(first):
+        assert second.interrupt_abandoned() == 1
+        assert last(second, answer).status is Status.INTERRUPTED
+        provider.let_go()
+        until(lambda: generation.is_unstored)
+    assert generation.wait(10)
     done = last(second, answer)
     assert (done.status, done.text) == (Status.COMPLETE, "one two three")
+    assert call_of(first, answer) == ("complete", 3, True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    with away(first):
+        assert second.interrupt_abandoned() == 1
+    until(lambda: last(first, answer).is_live)
+    assert call_of(first, answer)[:2] == ("streaming", None)
+    second.stop(ME, answer.conversation_id)
+    stopped = last(second, answer)
+    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
+    assert provider.closed == 1
+
+
+def ask_below(service: ChatService, answer: Message) -> object:
+    return service.send(ME, answer.conversation_id, Submission("Go on"))
+
+
+def ask_beside(service: ChatService, answer: Message) -> object:
+    return service.retry(ME, answer.id)
+
+
+def ask_for_more(service: ChatService, answer: Message) -> object:
+    return service.continue_(ME, answer.id)
+
+
+def delete_it(service: ChatService, answer: Message) -> None:
+    service.delete_message(ME, answer.id)
+
+
+def delete_all(service: ChatService, answer: Message) -> None:
+    service.delete(ME, answer.conversation_id)
+
+
+def stop_it_late(service: ChatService, answer: Message) -> None:
+    """It ran when it was looked up, and was taken for dead before it was asked."""
+    service._store.replies.ask_to_stop(answer.id)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "act", [ask_below, ask_beside, ask_for_more, delete_it, delete_all, stop_it_late]
+)
+def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
+    make_service: Make,
+    provider: ScriptedProvider,
+    act: Callable[[ChatService, Message], object],
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    provider.say("four")
+    with away(first):
+        assert second.interrupt_abandoned() == 1
+        act(second, answer)
+        until(lambda: not second._replies.running())
+    # Though the provider still has something to say.
+    until(lambda: not first._replies.running())
+    with first._store.engine.connect() as connection:
+        columns = (MessageRow.status, MessageRow.text)
+        found = connection.execute(select(*columns).where(MessageRow.id == answer.id)).one()
+    went_on = act is ask_for_more
+    assert found == (("complete", "one two four") if went_on else ("interrupted", "one two "))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
+    make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.library.STOPS_WITHIN", 0.0)
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    with away(first):
+        second.stop(ME, answer.conversation_id)
+        assert second.interrupt_abandoned() == 1
+        provider.let_go()
+        until(lambda: provider.closed)
+    until(lambda: not first._replies.running())
+    kept = last(second, answer)
+    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two ")
 
 
 class Elsewhere:
@@ -258,9 +355,45 @@ def test_a_reply_of_another_machine_is_interrupted_when_its_heart_stops(
     assert "".join(piece.text for piece in following) == ""
     found = last(service, elsewhere.answer)
     assert (found.status, found.text) == (Status.INTERRUPTED, "one two ")
-    elsewhere.beat()  # it was only paused; it is told by what `save` answers
-    assert not elsewhere.store.replies.save(elsewhere.answer.id, ELSEWHERE, "one two three", "")
-    assert last(service, elsewhere.answer).text == "one two "
+
+
+def test_a_sign_of_life_that_comes_while_a_reply_is_given_up_wins(elsewhere: Elsewhere) -> None:
+    elsewhere.beat()
+
+    def is_abandoned(*_: object) -> bool:
+        elsewhere.beat()
+        return True
+
+    assert elsewhere.store.replies.interrupt_abandoned(is_abandoned) == 0
+    assert elsewhere.store.replies.is_running(elsewhere.answer.id)
+
+
+def test_only_the_worker_that_wrote_it_gets_a_reply_back_and_only_what_goes_on(
+    elsewhere: Elsewhere,
+) -> None:
+    replies, id_ = elsewhere.store.replies, elsewhere.answer.id
+    elsewhere.beat()
+    assert replies.interrupt_abandoned(lambda *_: True) == 1
+    assert not replies.save(id_, "another-machine:2:abc", "one two three", "")
+    assert replies.save(id_, ELSEWHERE, "one two three", "")
+    assert replies.is_running(id_)
+    assert replies.interrupt_abandoned(lambda *_: True) == 1
+    assert not replies.save(id_, ELSEWHERE, "something else", "")
+    assert not replies.finish(id_, ELSEWHERE, Outcome(Status.COMPLETE, "one two three four"))
+    kept = elsewhere.store.messages.get(ME, id_)
+    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two three")
+
+
+def test_a_version_that_had_no_word_yet_comes_into_view_again_with_its_process(
+    elsewhere: Elsewhere,
+) -> None:
+    store, old = elsewhere.store, elsewhere.answer
+    store.replies.finish(old.id, ELSEWHERE, Outcome(Status.COMPLETE, "one"))
+    new = store.messages.retry(ME, old.id, NewAnswer("b" * 30, "scripted/one", ELSEWHERE))
+    assert store.replies.interrupt_abandoned(lambda *_: True) == 1
+    assert store.conversations.get(ME, old.conversation_id).leaf_id == old.id
+    assert store.replies.save(new.id, ELSEWHERE, "two", "")
+    assert store.conversations.get(ME, old.conversation_id).leaf_id == new.id
 
 
 @on_sqlite

@@ -27,7 +27,10 @@ LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
 
 _END = (
     update(LedgerRow)
-    .where(LedgerRow.id == bindparam("of"), LedgerRow.status == Status.STREAMING.value)
+    .where(
+        LedgerRow.id == bindparam("of"),
+        LedgerRow.status.in_([Status.STREAMING.value, Status.INTERRUPTED.value]),
+    )
     .values(
         status=bindparam("ended_as"),
         prompt_tokens=bindparam("prompt"),
@@ -155,7 +158,7 @@ class LedgerStore:
 
 
 def end_call(session: Session, call: EndedCall) -> None:
-    """What a call took. Only the first end counts."""
+    """What a call took. Only the first end counts; one that was estimated is none."""
     session.execute(
         _END,
         {
@@ -190,6 +193,22 @@ def interrupt_call(session: Session, answer: MessageRow, cost: Cost | None) -> N
     if prompt is None:  # it died the moment it had begun
         prompt = _path_tokens(session, answer.parent_id)
     _interrupt(row, prompt, max(0, written), cost)
+
+
+def resume_call(session: Session, answer_id: str, worker: str) -> None:
+    """The call of a reply runs on after all: `worker`, which makes it, was not dead."""
+    latest = select(func.max(LedgerRow.id)).where(
+        LedgerRow.answer_id == answer_id, LedgerRow.worker == worker
+    )
+    session.execute(
+        update(LedgerRow)
+        .where(
+            LedgerRow.id == latest.scalar_subquery(),
+            LedgerRow.status == Status.INTERRUPTED.value,
+        )
+        .values(status=Status.STREAMING.value, completion_tokens=None, cost_nanos=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _interrupt(row: LedgerRow, prompt: int, completion: int, cost: Cost | None) -> None:

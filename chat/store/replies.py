@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy import Engine, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from chat.calls import EndedCall
 from chat.domain import Failure, Message, Status, Usage
 from chat.errors import NothingToAnswer
 from chat.store.attachments import files_of
-from chat.store.branches import idle, owned_message
+from chat.store.branches import idle, leave, owned_message
 from chat.store.conversations import IS_RUNNING
 from chat.store.engine import reading, writing
-from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call
+from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call, resume_call
 from chat.store.messages import NewAnswer
 from chat.store.schema import ConversationRow, MessageRow, as_message, now
 
@@ -41,7 +41,7 @@ class Outcome:
 
 _SAVE = (
     update(MessageRow)
-    .where(MessageRow.id == bindparam("of"), MessageRow.worker == bindparam("by"))
+    .where(MessageRow.id == bindparam("of"), MessageRow.worker == bindparam("by"), IS_RUNNING)
     .values(
         text=bindparam("written"), reasoning=bindparam("thought"), heartbeat_at=bindparam("moment")
     )
@@ -66,20 +66,31 @@ class ReplyStore:
     def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> bool:
         """The text so far and a sign of life; whether the reply shall go on.
 
-        Not when somebody asks for its end, or it is this worker's no more: another process took
-        the worker for dead, or it was deleted for good.
+        Not when somebody asks for its end, or it is this worker's no more: it was taken for dead
+        and somebody has gone on since, or the reply was deleted for good.
         """
         with writing(self._engine) as session:
             values = {"of": answer_id, "by": worker, "written": text, "thought": reasoning}
             asked = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
-        return asked is not None and asked[0] is None
+            if asked is None:  # it rarely is
+                row = _own_row(session, answer_id, worker, text)
+                if row is None:
+                    return False
+                row.status = Status.STREAMING.value
+                resume_call(session, answer_id, worker)
+                session.flush()
+                asked = session.execute(_SAVE, {**values, "moment": now()}).one()
+        return asked[0] is None
 
     def ask_to_stop(self, answer_id: str) -> None:
-        """Ask whichever process writes a reply to end it; it reads that when it saves."""
+        """Ask whichever process writes a reply to end it; it reads that when it saves.
+
+        One that was taken for dead a moment ago may come back: it is asked, too.
+        """
         with writing(self._engine) as session:
             session.execute(
                 update(MessageRow)
-                .where(MessageRow.id == answer_id, MessageRow.status == Status.STREAMING.value)
+                .where(MessageRow.id == answer_id, MessageRow.worker.is_not(None))
                 .values(stop_asked_at=now())
             )
 
@@ -94,7 +105,7 @@ class ReplyStore:
         A retry that failed or came back empty gives the old leaf back.
         """
         with writing(self._engine) as session:
-            row = _own_row(session, answer_id, worker)
+            row = _own_row(session, answer_id, worker, outcome.text)
             if outcome.call is not None:  # also of a reply that was deleted meanwhile
                 end_call(session, outcome.call)
             if row is None:
@@ -144,7 +155,8 @@ class ReplyStore:
     ) -> int:
         """Mark as interrupted what `is_abandoned(id, worker, heartbeat_at)` says nobody writes.
 
-        Returns how many. The text saved so far stays; the ledger is told what it `cost`.
+        Returns how many. The text saved so far stays; the ledger is told what it `cost`. A sign of
+        life that comes meanwhile wins. `worker` stays, too: if it comes back, it is known again.
         """
         with reading(self._engine) as session:
             running = session.execute(_STREAMING).all()
@@ -155,13 +167,13 @@ class ReplyStore:
             if cost is not None:  # the first price takes a while to find: not inside a transaction
                 cost(model or "", 0, 0)
             with writing(self._engine) as session:
-                row = _own_row(session, id_, worker)
+                session.execute(_LOCK, {"answer_id": id_})
+                row = session.get(MessageRow, id_, with_for_update=True)  # `save` waits for it
                 if row is None or row.status != Status.STREAMING.value:
                     continue
-                if not is_abandoned(id_, worker, row.heartbeat_at):  # it began again meanwhile
+                if (row.worker, row.heartbeat_at) != (worker, heartbeat_at):
                     continue
-                row.status = Status.INTERRUPTED.value
-                row.worker = row.heartbeat_at = row.stop_asked_at = None
+                row.status, row.heartbeat_at = Status.INTERRUPTED.value, None
                 _give_back(session, row)
                 interrupt_call(session, row, cost)
                 count += 1
@@ -187,8 +199,37 @@ def _give_back(session: Session, row: MessageRow) -> None:
     )
 
 
-def _own_row(session: Session, answer_id: str, worker: str | None) -> MessageRow | None:
-    """The reply's row if `worker` still writes it, its conversation locked first, as elsewhere."""
+def _own_row(session: Session, answer_id: str, worker: str, text: str) -> MessageRow | None:
+    """The reply's row if `worker` writes it, its conversation locked first, as elsewhere.
+
+    A worker that was taken for dead gets it back if it was left alone, and its `text` begins with
+    what is stored. If not, that is decided for good.
+    """
     session.execute(_LOCK, {"answer_id": answer_id})
     row = session.get(MessageRow, answer_id)
-    return row if row is not None and row.worker == worker else None
+    if row is None or row.worker != worker:
+        return None
+    if row.status == Status.STREAMING.value:
+        return row
+    conversation = session.get_one(ConversationRow, row.conversation_id)
+    if not _is_left_alone(session, row, conversation) or not text.startswith(row.text):
+        row.worker = None
+        return None
+    if row.replaces_id is not None and conversation.leaf_id == row.replaces_id:
+        leave(session, conversation, row)
+        conversation.leaf_id = row.id
+    return row
+
+
+def _is_left_alone(session: Session, row: MessageRow, conversation: ConversationRow) -> bool:
+    """Whether nobody has stopped or deleted an interrupted reply, or has asked for another since.
+
+    Who has only looked at other versions has not.
+    """
+    if row.stop_asked_at or row.deleted_at or conversation.deleted_at:
+        return False
+    went_on = IS_RUNNING
+    if conversation.leaf_id not in (row.id, row.replaces_id):
+        went_on = IS_RUNNING | (MessageRow.id > row.id)
+    others = exists().where(MessageRow.conversation_id == conversation.id, went_on)
+    return not session.scalar(select(others))
