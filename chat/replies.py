@@ -21,6 +21,7 @@ from typing import Any
 from chat.domain import Status
 from chat.errors import EmptyReply, OnlyThinking, ParleyError, ReplyRunning, ServiceClosed
 from chat.generation import Crowd, Generation
+from chat.loops import cancel_the_rest, turn, wait_for_the_rest
 from chat.providers.base import Delta
 
 log = logging.getLogger("chat.replies")
@@ -30,6 +31,7 @@ SAVE_EVERY = 1.0  # seconds
 TRY_AGAIN_AFTER = (0.1, 0.5, 2.0, *[5.0] * 720)
 CLOSE_WITHIN = 1.5  # seconds a provider gets to close its connection after a stop
 STORED_WITHIN = 5.0  # seconds that all ends together get to be stored before the process ends
+ENDED_WITHIN = 5.0  # seconds that what else runs on the loop gets to be cancelled
 
 Save = Callable[[Generation], None]
 
@@ -114,25 +116,32 @@ class Replies:
         """Run a coroutine on the loop of the replies."""
         return asyncio.run_coroutine_threadsafe(work, self._running_loop())
 
-    def interrupt(self) -> None:
-        """Interrupt every reply; each is stored with its text so far when this returns.
-
-        Unless the database is away: then what was saved before is what stays.
-        """
-        running = self.running()
-        for generation in running:
+    def tell_all(self) -> None:
+        """Interrupt every reply; `wait_for_all` waits until each is stored with its text so far."""
+        for generation in self.running():
             self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
         if self._stored_by is None:  # what could not be stored by then is not waited for again
             self._stored_by = self._clock() + STORED_WITHIN
-        for generation in running:
-            generation.wait(max(0.0, self._stored_by - self._clock()))
+
+    def wait_for_all(self) -> None:
+        """Unless the database is away: then what was saved before is what stays."""
+        for generation in self.running():
+            generation.wait(self._left())
+
+    def interrupt(self) -> None:
+        self.tell_all()
+        self.wait_for_all()
+
+    def _left(self) -> float:
+        """Seconds that ends still get to be stored, once all are told."""
+        return max(0.0, (self._stored_by or 0.0) - self._clock())
 
     def settle(self, seconds: float) -> None:
         """Give what else runs on the loop, such as a look for models, that long to end.
 
         A connection that is cancelled while it is being made is left open by asyncio.
         """
-        self.submit(_wait_for_the_rest(seconds)).result(timeout=seconds + 5)
+        self.submit(wait_for_the_rest(seconds)).result(timeout=seconds + 5)
 
     def close(self) -> None:
         """End the loop, interrupting what still runs. Nothing can be begun afterwards."""
@@ -141,12 +150,18 @@ class Replies:
             self._is_closed = True
             loop, thread = self._loop, self._thread
         if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(timeout=5)
+            try:
+                asyncio.run_coroutine_threadsafe(cancel_the_rest(), loop).result(ENDED_WITHIN)
+            except TimeoutError:
+                log.warning("something on the loop of the replies did not end in time")
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(timeout=5)
+            thread.join(ENDED_WITHIN)
             if not loop.is_running():
                 loop.close()
-        self._writers.shutdown(wait=True)
+        # A writer may wait for the database longer than anybody does for it.
+        ending = threading.Thread(target=self._writers.shutdown, daemon=True)
+        ending.start()
+        ending.join(self._left())
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -160,7 +175,7 @@ class Replies:
                     ThreadPoolExecutor(64, thread_name_prefix="parley-lookup")
                 )
                 self._thread = threading.Thread(
-                    target=_turn, args=(self._loop,), name="parley-replies", daemon=True
+                    target=turn, args=(self._loop,), name="parley-replies", daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -278,28 +293,3 @@ def _named(generation: Generation) -> dict[str, str]:
 def _is_known(error: Exception) -> bool:
     """Whether its cause is logged already where it was met."""
     return isinstance(error, ParleyError)
-
-
-def _turn(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it is stopped.
-
-    What asyncio lets through, such as `SystemExit`, ends one task; it must not end everybody's.
-    """
-    while True:
-        try:
-            return loop.run_forever()
-        except BaseException:
-            log.critical("the loop of the replies was thrown out, and goes on", exc_info=True)
-
-
-async def _wait_for_the_rest(seconds: float) -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    if rest:
-        await asyncio.wait(rest, timeout=seconds)
-
-
-async def _cancel_the_rest() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)

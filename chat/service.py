@@ -6,13 +6,12 @@ errors of `chat.errors`, each with the sentence to show. Pages and notebooks hol
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 from chat.backups import KEPT, Backup
 from chat.billing import Billing
 from chat.calls import NewCall
+from chat.chores import Chores
 from chat.dispatch import Dispatch
 from chat.domain import (
     File,
@@ -62,6 +62,7 @@ log = logging.getLogger("chat.service")
 IDLE_TEMPORARY = timedelta(days=1)
 PURGE_EVERY = 600.0  # seconds
 LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
+PROVIDERS_WITHIN, CHORES_WITHIN = 5.0, 10.0  # seconds at the end, after all replies are stored
 
 
 class ChatService(Oversight, Entering):
@@ -82,11 +83,10 @@ class ChatService(Oversight, Entering):
         self._temporary: ChatService | None = None
         self._beside: ChatService | None = None  # whose calls are in the same ledger
         self._purge_at = 0.0
-        self._chores: list[threading.Thread] = []
+        self._chores = Chores()
         self._imports = ImportJobs()
         if not dispatch.is_apart:
             dispatch.metrics.watch_imports(self._imports.running)
-        self._closing = threading.Event()
         self._lock = threading.Lock()
 
     # --- temporary conversations ---------------------------------------------------------------
@@ -473,16 +473,11 @@ class ChatService(Oversight, Entering):
 
     def begin_chore(self, work: Callable[[], object]) -> None:
         """Do something in the background that nobody waits for, except `close`."""
-        here = contextvars.copy_context()  # its log lines belong to the request that began it
-        chore = threading.Thread(target=here.run, args=(work,), name="parley-chore", daemon=True)
-        with self._lock:
-            self._chores = [each for each in self._chores if each.is_alive()]
-            self._chores.append(chore)
-            chore.start()
+        self._chores.begin(work)
 
     def wait_for_close(self, seconds: float) -> bool:
         """For chores that come round again: whether the service is about to close."""
-        return self._closing.wait(seconds)
+        return self._chores.wait_for_close(seconds)
 
     def readiness(self) -> str:
         """One word for why nobody can be served just now; empty when all is well."""
@@ -494,29 +489,35 @@ class ChatService(Oversight, Entering):
 
     def close(self) -> None:
         """Interrupt what runs, store it, close connections."""
-        self._closing.set()
+        self._chores.tell()
         self._imports.cancel_all()
         with self._lock:
             self._open_temporary, temporary = None, self._temporary
             self._beside = None
-        if temporary is not None:
-            temporary._beside = None
-            temporary.close()
+        replies = [self._replies, *([temporary._replies] if temporary else [])]
+        for each in replies:  # nobody is waited for before all are told
+            each.tell_all()
+        for each in replies:
+            each.wait_for_all()
+        with ExitStack() as last:  # the last one first; one that fails keeps no other open
+            last.callback(self._store.close)
+            last.callback(self._worker.retire)
+            last.callback(self._backups.close)
+            last.callback(self._chores.end, CHORES_WITHIN)
+            last.callback(self._replies.close)
+            last.callback(self._close_providers)
+            if temporary is not None:
+                temporary._beside = None
+                last.callback(temporary.close)
+
+    def _close_providers(self) -> None:
         try:
-            self._replies.interrupt()
             self._replies.settle(0.3)
-            self._replies.submit(self._catalogue.close()).result(timeout=5)
+            self._replies.submit(self._catalogue.close()).result(PROVIDERS_WITHIN)
             if self._transcriber is not None:
-                self._replies.submit(self._transcriber.close()).result(timeout=5)
+                self._replies.submit(self._transcriber.close()).result(PROVIDERS_WITHIN)
         except TimeoutError:
             log.warning("a provider did not close in time")
-        finally:
-            self._replies.close()
-            for chore in self._chores:  # they hold connections
-                chore.join(timeout=10)
-            self._backups.close()
-            self._worker.retire()
-            self._store.close()
 
     def _reserved(
         self, owner: str, *args: Any, **kwargs: Any

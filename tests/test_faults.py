@@ -6,6 +6,8 @@ disk that is full. docs/faults.md is the table of them.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import sqlite3
 import threading
@@ -24,6 +26,7 @@ from chat.domain import Status
 from chat.errors import StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
 from chat.worker import DEAD_AFTER, Worker
+from chat.worker import _here as workers_here
 from pages.parts import state
 from tests.conftest import ScriptedProvider
 from tests.databases import address, bundled_server
@@ -134,6 +137,91 @@ def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
         assert time.monotonic() - began < 3
     file.with_name("elsewhere.db").rename(file)
     assert stored(open_file(), running.id)[0] is Status.INTERRUPTED
+
+
+def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_locked(
+    file: Path, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.replies.STORED_WITHIN", 0.2)
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}?timeout=600"}, providers=[provider])
+    provider.hold(1)
+    service.send(ME, None, Submission("Hello"))
+    assert provider.held.wait(10)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive(), "it waits for the lock"
+    other.execute("ROLLBACK")
+    other.close()
+    service._replies._writers.shutdown()
+
+
+class EndingTogether(ScriptedProvider):
+    """Its replies end only once all of them were told to; a temporary one, and another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running, self.told = threading.Semaphore(0), threading.Barrier(2)
+        self.is_together = False
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta]:
+        try:
+            yield Delta(text="one ")
+            self.running.release()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, self.told.wait, 60)
+            self.is_together = True
+
+
+def test_at_the_end_replies_of_temporary_and_other_conversations_are_told_at_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.replies.CLOSE_WITHIN", 60.0)
+    provider = EndingTogether()
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    service.temporary.send(ME, None, Submission("Hello"))
+    running = service.send(ME, None, Submission("Hello"))
+    for _ in range(2):
+        assert provider.running.acquire(timeout=10)
+    service.close()
+    assert provider.is_together
+    assert kept_in(file, running.id) == ("interrupted", "one ")
+
+
+class Stubborn(ScriptedProvider):
+    """It does not close, however often it is told to."""
+
+    async def close(self) -> None:
+        while not self._go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().run_in_executor(None, self._go.wait, 0.05)
+
+
+def test_what_does_not_end_keeps_nothing_else_from_being_stored_and_closed(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("chat.replies.ENDED_WITHIN", 0.2)
+    monkeypatch.setattr("chat.service.PROVIDERS_WITHIN", 0.2)
+    provider = Stubborn()
+    provider.hold(1)
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    assert service.temporary.conversations(ME) == []
+    running = service.send(ME, None, Submission("Hello"))
+    assert provider.held.wait(10)
+    service.close()
+    provider.let_go()
+    assert caplog.text.count("a provider did not close in time") == 2
+    assert kept_in(file, running.id) == ("interrupted", "Hello ")
+    assert service._worker.name not in workers_here
+
+
+def kept_in(file: Path, answer_id: str) -> object:
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        query = "SELECT status, text FROM messages WHERE id = ?"
+        return database.execute(query, (answer_id,)).fetchone()
 
 
 def test_a_database_that_is_locked_can_still_be_read(
