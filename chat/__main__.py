@@ -1,7 +1,8 @@
 """The commands of whoever runs Parley: `python -m chat backup`, `restore`, `doctor` and `check`.
 
-They read the same configuration as the app, from the folder they are called in. They end with 0
-when all is well, with 1 when something was found, and with 2 when they could not do their work.
+They read the same configuration as the app, from the folder they are called in, and first say
+which database that means. They end with 0 when all is well, with 1 when something was found, and
+with 2 when they could not do their work.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from chat import keeping
 from chat.bootstrap import problems_of
 from chat.errors import ParleyError
-from chat.settings import Settings, gather, read_settings
+from chat.settings import Settings, gather, read_settings, understand
 from chat.sizes import human_size
 
 SHOWN = 10  # ids in a line
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         config = gather()
+        sys.stderr.write(f"Database: {keeping.database(understand(config)[0])}\n")
         if given.command == "check":
             return _check(problems_of(config))
         settings = read_settings(config)

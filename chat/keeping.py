@@ -18,6 +18,11 @@ from chat.store.ledger import Cost
 from chat.worker import Worker
 
 
+def database(settings: Settings) -> str:
+    """Which one it is, without its password."""
+    return maintenance.name_of(settings.database_url)
+
+
 def back_up(settings: Settings, file: Path) -> int:
     """Write a copy of the database to a new file; its size in bytes. Raises `BackupFailed`."""
     with maintenance.opened(settings.database_url) as database:

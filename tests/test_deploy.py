@@ -14,6 +14,7 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 from chat import keeps_history, read_settings
+from chat.__main__ import _parser
 from chat.settings import _READERS
 from chat.tokens import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
 from pages.parts import state
@@ -21,6 +22,7 @@ from pages.parts import state
 ROOT = Path(__file__).parent.parent
 APP = str(ROOT / "app.py")
 NAMES = {name for name, *_ in _READERS.values()}
+ALL = {"backup", "restore", "doctor"}
 PROCESS = re.compile(r"PYTHON|HOME$|PATH$|PIP_")
 
 
@@ -157,6 +159,63 @@ def test_the_unit_can_write_nothing_but_its_state() -> None:
     databases = [value for name, value in unit() if "DATABASE_URL" in value and name]
     assert databases == [f"DATABASE_URL=sqlite:////var/lib/{said['StateDirectory']}/parley.db"]
     assert "--server.address=127.0.0.1" in said["ExecStart"]
+
+
+def commands(page: str) -> list[list[str]]:
+    """The words of each command that a page shows, continued lines joined."""
+    text = (ROOT / "docs" / "deploy" / page).read_text("utf-8").replace("\\\n", "")
+    lines = re.findall(r"^    (.+)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("page", "named"), [("docker.md", ALL), ("systemd.md", ALL), ("community-cloud.md", {"doctor"})]
+)
+def test_the_commands_that_are_shown_exist(page: str, named: set[str]) -> None:
+    lines = [" ".join(words) for words in commands(page)]
+    called = [re.search(r"(?:-m chat|^parley) ([a-z].*)", line) for line in lines]
+    understood = [_parser().parse_args(found[1].split()) for found in called if found]
+    assert {each.command for each in understood} == named
+
+
+def test_the_commands_in_containers_name_what_is_there(compose: Any) -> None:
+    user = told(final_stage(), "USER").split(":")[0]
+    shown = commands("docker.md")
+    assert any(
+        words[0] == "install" and user in words and words[-1] == "backups" for words in shown
+    )
+    services = set(compose["services"])
+    apps = {name for name in services if name.startswith("parley-")}
+    composed = [words[2:] for words in shown if words[:2] == ["docker", "compose"]]
+    for words in composed:
+        if words[0] in {"stop", "start"}:
+            assert set(words[1:]) == apps, "all of them, or they would write into what is replaced"
+        if words[0] in {"run", "exec"}:
+            assert words[words.index("python") - 1] in apps
+    volumes = [words[words.index("-v") + 1] for words in shown if words[:2] == ["docker", "run"]]
+    assert set(volumes) == {f"parley:{told(final_stage(), 'VOLUME')}"}
+    mounted = [words for words in shown if "backup" in words or "restore" in words]
+    assert len(mounted) == 4 and all("$PWD/backups:/backups" in words for words in mounted)
+    assert all(words[-1].startswith("/backups/") for words in mounted)
+
+
+def test_the_commands_run_as_the_unit_does() -> None:
+    (run,) = [words for words in commands("systemd.md") if "systemd-run" in words]
+    properties = [word.removeprefix("--property=") for word in run if word.startswith("--prop")]
+    said = {(name, value) for name, _, value in (each.partition("=") for each in properties)}
+    the_units = {
+        (name, each)
+        for name, value in unit()
+        for each in (value.split() if name == "Environment" else [value])
+    }
+    # The unit's user is called as the unit is.
+    assert said - the_units == {("User", "parley")}
+    assert (ROOT / "deploy" / "parley.service").is_file()
+    needed = {"DynamicUser", "StateDirectory", "WorkingDirectory", "EnvironmentFile", "UMask"}
+    assert needed <= {name for name, _ in said}
+    assert [value for name, value in said if "DATABASE_URL" in value and name == "Environment"]
+    python = dict(unit())["ExecStart"].split()[0].replace("streamlit", "python")
+    assert run[run.index("-m") - 1] == python
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -275,6 +275,52 @@ def test_the_command_tells_ids_and_no_words(
     assert main(["doctor"]) == 0
 
 
+def test_every_command_says_which_database_it_means(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///data/parley.db")
+    for command in ("doctor", "backup copy.db", "restore copy.db", "check"):
+        main(command.split())
+        told = capsys.readouterr()
+        assert told.err.splitlines()[0] == f"Database: {tmp_path / 'data' / 'parley.db'}", command
+        assert "Database" not in told.out
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("parley:5ecret@[::1]:1/chat", "postgresql://[::1]:1/chat"),
+        ("parley:5ecret@127.0.0.1:1/chat?sslmode=require", "postgresql://127.0.0.1:1/chat"),
+        ("parley@/chat?password=5ecret&host=/nowhere", "postgresql:///chat?host=%2Fnowhere"),
+        ("parley:5e@cret@127.0.0.1:1/chat", "postgresql"),  # an @ that should have been %40
+        ("parley:5e@cr/et@127.0.0.1:1/chat", "postgresql"),
+    ],
+)
+def test_the_password_of_a_database_is_never_said(
+    address: str, named: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+psycopg://{address}")
+    for command in ("doctor", "backup copy.db", "check"):
+        assert main(command.split()) > 0
+        told = capsys.readouterr()
+        assert told.err.splitlines()[0] == f"Database: {named}", command
+        assert "5ecret" not in told.err + told.out
+
+
+def test_an_address_that_is_none_is_said_to_be_wrong_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "parley:5ecret")
+    assert [main(["doctor"]), main(["check"])] == [2, 1]
+    told = capsys.readouterr()
+    assert "DATABASE_URL" in told.err and "DATABASE_URL" in told.out
+    assert "5ecret" not in told.err + told.out
+
+
 def test_every_problem_of_the_configuration_is_told_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import SettingsError, StoreFailed
@@ -63,6 +63,20 @@ def opened(database_url: str) -> Iterator[Database]:
         yield Database(engine)
     finally:
         engine.dispose()
+
+
+def name_of(database_url: str) -> str:
+    """Which database that is, to be told: nobody's name or password, wherever they stand."""
+    try:
+        if (place := place_of(database_url)) is not None:
+            return str(place.absolute())
+        url = make_url(database_url)
+    except SQLAlchemyError:
+        return "DATABASE_URL cannot be read"
+    kind = url.get_backend_name()
+    query = {name: value for name, value in url.query.items() if name == "host"}
+    named = str(URL.create(kind, None, None, url.host, url.port, url.database, query))
+    return kind if "@" in named or "%40" in named else named  # the rest of a password with an @
 
 
 def restore(
