@@ -89,8 +89,8 @@ class Person:
             names, weights = list(ACTIONS), list(ACTIONS.values())
             action = self._random.choices(names, weights)[0]
             try:
-                await getattr(self, f"_{action}")()
-                self.did[action] += 1
+                done = await getattr(self, f"_{action}")()
+                self.did[done or action] += 1  # there may be nothing to edit, and so on
             except Exception as error:
                 self.problems.append(f"{action}: {type(error).__name__} {error}"[:120])
                 await self._again()
@@ -114,16 +114,17 @@ class Person:
         await self._shown(name)
         await self._tab.finished(PATIENCE)
 
-    async def _stop(self) -> None:
+    async def _stop(self) -> str | None:
         name, text = self._question(500, 1500)
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
         await self._shown(name)
         if "stop" not in self._tab.widgets and not await self._tab.see(b"-stop", or_end=True):
-            return
+            return "ask"  # it was over before
         await asyncio.sleep(self._random.uniform(0, 0.7))
         await self._tab.press("stop")
         await self._tab.finished(PATIENCE)
+        return None
 
     async def _refresh(self) -> None:
         """Load the page again in the middle of a reply."""
@@ -145,24 +146,28 @@ class Person:
         self._tab = KeyTab(self._url, self._tab._query, self._tab.cookies)
         await self._tab.open()
 
-    async def _edit(self) -> None:
+    async def _edit(self) -> str | None:
         key = self._tab.newest("edit")
         if key is None:
-            return await self._ask()
+            await self._ask()
+            return "ask"
         id_ = key.removeprefix("edit_")
         await self._tab.press(key)
         await self._tab.finished(PATIENCE)
         name, text = self._question()
         await self._tab.press(f"edit_send_{id_}", **{f"edit_text_{id_}": text})
         await self._shown(name)
-        return await self._tab.finished(PATIENCE)
+        await self._tab.finished(PATIENCE)
+        return None
 
-    async def _retry(self) -> None:
+    async def _retry(self) -> str | None:
         key = self._tab.newest("retry")
         if key is None:
-            return await self._ask()
+            await self._ask()
+            return "ask"
         await self._tab.press(key)
-        return await self._tab.finished(PATIENCE)
+        await self._tab.finished(PATIENCE)
+        return None
 
     async def _new(self) -> None:
         await self._tab.press("new_chat")

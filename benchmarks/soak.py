@@ -4,21 +4,21 @@
 
 Tabs without browsers ask, stop, edit, retry and load the page again at random, against the local
 provider. The first third warms up; memory of the last third may be at most 5 % above that of the
-second. Ends with 1 when something is wrong.
+second. Half-way and in the end the doctor looks at the database. Ends with 1 when something is
+wrong, or when too little was done to tell.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +26,76 @@ from statistics import median
 
 from benchmarks.apps.parley import Parley
 from benchmarks.apps.server import ROOT
-from benchmarks.person import Person
+from benchmarks.person import ACTIONS, Person
 from benchmarks.processes import resident_mb
 from benchmarks.provider_process import ProviderProcess
 
 LOOK_EVERY = 2.0  # seconds
 FLAT = 1.05
+PROBLEMS = 0.01  # of all that was tried
+A_MINUTE = 2  # things that each person does at least, on a slow machine
+SHARE = 0.25  # of what chance gives each kind of thing, at least
 OVER = {"complete", "stopped", "interrupted", "failed"}
+ORDERLY = (0, -signal.SIGTERM)  # the web server sends itself the signal again once all is done
+LOOKS = ("while it ran", "in the end")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a verdict is made of. `doctor` holds what it found at each look, nothing if clean."""
+
+    session_minutes: float
+    did: Mapping[str, int]
+    problems: int
+    memory_mb: Sequence[float]
+    was_watched: bool
+    lost: Sequence[str]
+    doctor: Mapping[str, str]
+    ended_early: bool
+    exit_code: int | None
+    tracebacks: int
+
+
+def verdict(seen: Seen) -> list[str]:
+    """What is wrong, none if all is well. Pure."""
+    wrong = []
+    done, chances = sum(seen.did.values()), sum(ACTIONS.values())
+    if done < A_MINUTE * seen.session_minutes:
+        wrong.append(f"{done} things were done, which is too little to tell anything")
+    for kind, weight in ACTIONS.items():
+        least = max(1, int(SHARE * done * weight / chances))
+        if seen.did.get(kind, 0) < least:
+            wrong.append(f"{kind}: {seen.did.get(kind, 0)} times, which should be {least} at least")
+    if seen.problems > PROBLEMS * (done + seen.problems):
+        wrong.append(f"{seen.problems} things did not go as meant, of {done + seen.problems}")
+    if not (seen.was_watched and seen.memory_mb and all(seen.memory_mb)):
+        wrong.append("memory was not watched to the end")
+    else:
+        middle, last = thirds(seen.memory_mb)
+        if last > middle * FLAT:
+            wrong.append(f"memory grows: from {middle:.0f} to {last:.0f} MB")
+    if seen.lost:
+        wrong.append(f"{len(seen.lost)} messages were lost: {list(seen.lost[:5])}")
+    for look in LOOKS:
+        if look not in seen.doctor:
+            wrong.append(f"doctor did not look {look}")
+        elif seen.doctor[look]:
+            wrong.append(f"doctor, {look}: {seen.doctor[look]}")
+    if seen.ended_early:
+        wrong.append("Parley ended before it was told to")
+    if seen.exit_code is None:
+        wrong.append("Parley did not end when it was told to")
+    elif seen.exit_code not in ORDERLY:
+        wrong.append(f"Parley ended with {seen.exit_code}")
+    if seen.tracebacks:
+        wrong.append(f"{seen.tracebacks} tracebacks in the log")
+    return wrong
+
+
+def thirds(memory_mb: Sequence[float]) -> tuple[float, float]:
+    """Median memory of the second and the last third, in MB."""
+    third = max(1, len(memory_mb) // 3)
+    return median(memory_mb[third : 2 * third] or memory_mb), median(memory_mb[-third:])
 
 
 @dataclass
@@ -40,16 +103,21 @@ class Soak:
     sessions: int
     seconds: float
     memory_mb: list[float] = field(default_factory=list)
+    was_watched: bool = False
     did: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    doctor: dict[str, str] = field(default_factory=dict)
 
     async def run(self, app: Parley, seed: int) -> None:
         until = asyncio.get_running_loop().time() + self.seconds
         people = [Person(app.url, seed + number) for number in range(self.sessions)]
         watching = asyncio.create_task(self._watch(app.pid))
+        looking = asyncio.create_task(self._look(app.folder / "parley.db"))
         await asyncio.gather(*(person.live(until) for person in people))
+        self.was_watched = not watching.done()
         watching.cancel()
+        await looking
         for person in people:
             self.did += person.did
             self.sent += person.sent
@@ -60,10 +128,9 @@ class Soak:
             self.memory_mb.append(resident_mb(pid))
             await asyncio.sleep(LOOK_EVERY)
 
-    def thirds(self) -> tuple[float, float]:
-        """Median memory of the second and the last third, in MB."""
-        third = max(1, len(self.memory_mb) // 3)
-        return median(self.memory_mb[third : 2 * third]), median(self.memory_mb[2 * third :])
+    async def _look(self, database: Path) -> None:
+        await asyncio.sleep(self.seconds / 2)
+        self.doctor[LOOKS[0]] = await asyncio.to_thread(doctor, database)
 
 
 def lost(database: Path, sent: Sequence[str]) -> list[str]:
@@ -88,9 +155,7 @@ def endings(database: Path) -> dict[str, int]:
 
 
 def doctor(database: Path) -> str:
-    """What `python -m chat doctor` says, if there is one: empty when all is well."""
-    if importlib.util.find_spec("chat.__main__") is None:
-        return "not there"
+    """What `python -m chat doctor` finds: empty when all is well."""
     done = subprocess.run(
         [sys.executable, "-m", "chat", "doctor"],
         cwd=ROOT,
@@ -98,7 +163,16 @@ def doctor(database: Path) -> str:
         capture_output=True,
         text=True,
     )
-    return "" if done.returncode == 0 else (done.stdout + done.stderr).strip()[-500:]
+    return "" if done.returncode == 0 else (done.stdout + done.stderr).strip()[-500:] or "failed"
+
+
+def end(process: subprocess.Popen[bytes]) -> int | None:
+    """Tell it to end; what it ended with, None if it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(20)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def main() -> int:
@@ -112,25 +186,36 @@ def main() -> int:
         assert isinstance(app, Parley)
         asyncio.run(soak.run(app, chosen.seed))
         assert app.process is not None
-        app.process.send_signal(signal.SIGTERM)
-        app.process.wait(20)
+        ended_early = app.process.poll() is not None
+        exit_code = end(app.process)
         database = app.folder / "parley.db"
-        missing, said = lost(database, soak.sent), doctor(database)
-        ended = endings(database)
-        failed = app.log().count("Traceback")
-    middle, last = soak.thirds()
-    is_flat = last <= middle * FLAT
-    grows = "flat" if is_flat else "GROWS"
+        soak.doctor[LOOKS[1]] = doctor(database)
+        missing, ended = lost(database, soak.sent), endings(database)
+        tracebacks = app.log().count("Traceback")
+    seen = Seen(
+        session_minutes=chosen.sessions * chosen.minutes,
+        did=soak.did,
+        problems=len(soak.problems),
+        memory_mb=soak.memory_mb,
+        was_watched=soak.was_watched,
+        lost=missing,
+        doctor=soak.doctor,
+        ended_early=ended_early,
+        exit_code=exit_code,
+        tracebacks=tracebacks,
+    )
     print(f"{chosen.sessions} sessions, {chosen.minutes:g} minutes: {dict(soak.did)}")
-    print(f"memory: middle third {middle:.0f} MB, last {last:.0f} MB: {grows}")
-    print(f"messages shown: {len(soak.sent)}, lost: {len(missing)} {missing[:5]}")
-    print(f"answers: {ended}")
-    print(f"doctor: {said or 'clean'}; tracebacks in the log: {failed}")
+    if soak.memory_mb:
+        middle, last = thirds(soak.memory_mb)
+        print(f"memory: middle third {middle:.0f} MB, last {last:.0f} MB")
+    print(f"messages shown: {len(soak.sent)}, lost: {len(missing)}; answers: {ended}")
+    print(f"doctor: { {look: found or 'clean' for look, found in soak.doctor.items()} }")
+    print(f"exit code: {exit_code}; tracebacks in the log: {tracebacks}")
     common = Counter(soak.problems).most_common(5)
     print(f"things that did not go as meant: {len(soak.problems)} {common}")
-    is_well = is_flat and not missing and said in {"", "not there"} and not failed
-    print("well" if is_well else "NOT WELL")
-    return 0 if is_well else 1
+    wrong = verdict(seen)
+    print("well" if not wrong else "NOT WELL\n" + "\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

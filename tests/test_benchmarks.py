@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import report, soak, tables, words
 from benchmarks.clock import now_ms
+from benchmarks.person import ACTIONS
 from benchmarks.provider import question, script_in
 from benchmarks.provider_process import ProviderProcess
 
@@ -136,5 +137,59 @@ def test_the_soak_notices_a_message_that_is_lost_or_was_left_running(tmp_path: P
             connection.execute(insert, (*answered, status, text))
     connection.close()
     assert soak.lost(database, ["a", "b", "c", "d"]) == ["b", "c", "d"]
-    crowd = soak.Soak(1, 1.0, memory_mb=[1, 1, 1, 100, 100, 100, 104, 104, 106])
-    assert crowd.thirds() == (100, 104)
+    assert soak.thirds([1, 1, 1, 100, 100, 100, 104, 104, 106]) == (100, 104)
+
+
+def seen(**changes: object) -> soak.Seen:
+    """Two people for ten minutes, who did enough, with nothing wrong but the changes."""
+    well: dict[str, object] = {
+        "session_minutes": 20.0,
+        "did": {kind: 10 * weight for kind, weight in ACTIONS.items()},
+        "problems": 2,
+        "memory_mb": [100.0] * 300,
+        "was_watched": True,
+        "lost": [],
+        "doctor": {"while it ran": "", "in the end": ""},
+        "ended_early": False,
+        "exit_code": -15,
+        "tracebacks": 0,
+    }
+    return soak.Seen(**{**well, **changes})  # type: ignore[arg-type]
+
+
+def test_a_soak_without_a_fault_is_well() -> None:
+    assert soak.verdict(seen()) == soak.verdict(seen(exit_code=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"did": {}}, "0 things were done"),
+        ({"did": dict.fromkeys(ACTIONS, 1)}, "7 things were done"),
+        ({"did": {kind: 100 for kind in ACTIONS if kind != "stop"}}, "stop: 0 times"),
+        ({"did": {**dict.fromkeys(ACTIONS, 200), "edit": 3}}, "edit: 3 times"),
+        ({"problems": 3}, "3 things did not go as meant"),
+        ({"was_watched": False}, "memory was not watched to the end"),
+        ({"memory_mb": []}, "memory was not watched to the end"),
+        ({"memory_mb": [100.0] * 299 + [0.0]}, "memory was not watched to the end"),
+        ({"memory_mb": [100.0] * 200 + [106.0] * 100}, "memory grows"),
+        ({"lost": ["k1"]}, "1 messages were lost"),
+        ({"doctor": {"while it ran": "tree: 1 …", "in the end": ""}}, "doctor, while it ran"),
+        ({"doctor": {"while it ran": "", "in the end": "tree: 1 …"}}, "doctor, in the end"),
+        ({"doctor": {"in the end": ""}}, "doctor did not look while it ran"),
+        ({"ended_early": True, "exit_code": 0}, "Parley ended before"),
+        ({"exit_code": 1}, "Parley ended with 1"),
+        ({"exit_code": -9}, "Parley ended with -9"),
+        ({"exit_code": None}, "Parley did not end"),
+        ({"tracebacks": 1}, "1 tracebacks"),
+    ],
+)
+def test_whatever_is_wrong_makes_a_soak_fail(changes: dict[str, object], reason: str) -> None:
+    reasons = soak.verdict(seen(**changes))
+    assert len(reasons) >= 1 and any(each.startswith(reason) for each in reasons), reasons
+
+
+def test_a_short_soak_needs_every_kind_at_least_once() -> None:
+    did = dict.fromkeys(ACTIONS, 1)
+    assert soak.verdict(seen(session_minutes=1, did=did, problems=0)) == []
+    assert soak.verdict(seen(session_minutes=1, did={**did, "leave": 0}, problems=0)) != []
