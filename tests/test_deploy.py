@@ -141,6 +141,15 @@ def test_the_proxy_knows_the_processes_and_keeps_visitors_with_them(compose: Any
     assert (ROOT / mounted).is_file()
 
 
+def test_the_proxy_asks_what_the_manual_says_it_should() -> None:
+    proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+    (asked,) = re.findall(r"^\s+option httpchk GET (\S+)$", proxy, re.MULTILINE)
+    assert asked == "/healthz", "a database that is away would take all processes away at once"
+    for page in ("operating.md", "scaling.md"):
+        text = (ROOT / "docs" / "manual" / page).read_text("utf-8")
+        assert f"proxy asks `{asked}`, not `/readyz`" in text, page
+
+
 def test_a_stop_leaves_time_to_store_what_runs(compose: Any) -> None:
     from pages.parts.ending import LEAVE_AFTER, STORED_WITHIN
 
