@@ -18,10 +18,23 @@ COOKIE = "parley_process"  # "one" or "two"
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
+def haproxy() -> str:
+    """Where it is installed; without it the test fails."""
+    found = shutil.which("haproxy", path=_PATH)
+    if found is None:
+        pytest.fail(
+            "This test needs HAProxy, which is not installed. Install it (for example: apt-get "
+            'install haproxy), or leave the browser tests out with -m "not browser".',
+            pytrace=False,
+        )
+    return found
+
+
 class Proxy:
     """`with Proxy(folder, first_port, second_port) as proxy:` — `proxy.url`."""
 
-    def __init__(self, folder: Path, *ports: int) -> None:
+    def __init__(self, folder: Path, *ports: int, config: Path = CONFIG) -> None:
+        self._config = config
         self._port = free_port()
         self.url = f"http://localhost:{self._port}"
         self._log = folder / "haproxy.log"
@@ -34,16 +47,9 @@ class Proxy:
         return self._log.read_text("utf-8", "replace")
 
     def __enter__(self) -> Proxy:
-        found = shutil.which("haproxy", path=_PATH)
-        if found is None:
-            pytest.fail(
-                "This test needs HAProxy, which is not installed. Install it (for example: apt-get "
-                'install haproxy), or leave the browser tests out with -m "not browser".',
-                pytrace=False,
-            )
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [found, "-db", "-f", str(CONFIG)],
+                [haproxy(), "-db", "-f", str(self._config)],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -168,6 +169,23 @@ def test_the_unit_can_write_nothing_but_its_state() -> None:
     databases = [value for name, value in unit() if "DATABASE_URL" in value and name]
     assert databases == [f"DATABASE_URL=sqlite:////var/lib/{said['StateDirectory']}/parley.db"]
     assert "--server.address=127.0.0.1" in said["ExecStart"]
+
+
+def test_a_proxy_takes_files_as_large_as_the_server_does() -> None:
+    page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    largest = config["server"]["maxUploadSize"]
+    assert re.findall(r"client_max_body_size (\d+)m;", page) == [str(largest)]
+    assert f"`server.maxUploadSize`, {largest} MB" in page
+
+
+def test_the_lines_of_the_proxy_that_the_pages_name_are_there() -> None:
+    page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
+    proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+    for line in ("bind :8443 ssl crt", "http-request redirect scheme https", "del-header"):
+        assert f"`{line}" in page and line in proxy, line
+    (certificate,) = re.findall(r"ssl crt (\S+)$", proxy, re.MULTILINE)
+    assert f":{certificate}:ro" in page and '"443:8443"' in page
 
 
 def commands(page: str) -> list[list[str]]:
