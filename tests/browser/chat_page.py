@@ -118,11 +118,16 @@ class Chat:
 
     @property
     def question_id(self) -> str:
-        return self.ids("edit")[-1]
+        return self._last_id("edit")
 
     @property
     def answer_id(self) -> str:
-        return self.ids("retry")[-1]
+        return self._last_id("retry")
+
+    def _last_id(self, kind: str) -> str:
+        """A message's row comes after its words."""
+        expect(self.page.locator(f'[class*="st-key-{kind}_"]').first).to_be_attached()
+        return self.ids(kind)[-1]
 
     # --- doing ---------------------------------------------------------------------------------
 
