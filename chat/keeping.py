@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chat.prices import Prices, read_prices
@@ -16,6 +16,8 @@ from chat.store import maintenance
 from chat.store.doctor import Finding, Signs
 from chat.store.ledger import Cost
 from chat.worker import Worker
+
+SILENT = timedelta(minutes=1)  # a call that gave a sign since is being made
 
 
 def database(settings: Settings) -> str:
@@ -65,7 +67,13 @@ def signs_of(worker: Worker, cost: Cost, pause: Callable[[float], object] = time
             return True
         return None if first.setdefault(answer_id, beat) == beat else False
 
-    return Signs(is_abandoned, lambda name, *_: worker.is_gone(name) or None, cost, pause)
+    def is_lost(name: str, _: str | None, __: str, beat: datetime | None) -> bool | None:
+        if worker.is_gone(name):
+            return True
+        is_silent = beat is None or datetime.now(UTC) - beat > SILENT
+        return None if is_silent else False
+
+    return Signs(is_abandoned, is_lost, cost, pause)
 
 
 def _prices(settings: Settings) -> Prices:

@@ -435,7 +435,7 @@ class ChatService(Oversight, Entering):
         if worker != self._worker.name:
             if beat is None:  # a recording gives no sign of life
                 return self._worker.is_gone(worker) or None
-            return not self._worker.is_alive(worker, call_id, beat) or None
+            return not self._worker.is_alive(worker, call_id, beat)
         return None if answer_id is None else self._replies.get(answer_id) is None
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
-from chat.calls import EndedCall
+from chat.calls import EndedCall, Kind, NewCall
 from chat.domain import File
 from chat.errors import (
     ConnectionLost,
@@ -24,9 +24,12 @@ from chat.errors import (
     Refused,
     StoreFailed,
 )
+from chat.keeping import signs_of
 from chat.providers.base import Delta
+from chat.store import Store
 from chat.switches import KEPT, Switches
 from chat.usage import median_and_slow
+from chat.worker import Worker
 from tests.conftest import ScriptedProvider
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.speech_server import HELLO_WORLD
@@ -243,16 +246,40 @@ def test_what_a_living_process_has_begun_is_left_to_it(
     first = open_service()
     first.temporary.send(ME, None, Submission("Hi"))
     assert provider.held.wait(10)
+    clock.now += timedelta(days=365)  # however a clock may jump
+    first.interrupt_abandoned()
     # As another process that lives sees it.
     monkeypatch.setattr("chat.worker._here", set())
     monkeypatch.setattr("chat.worker.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill))
     second = open_service()
-    clock.now += timedelta(minutes=59)
     second.interrupt_abandoned()
     assert rows(database_url)[0]["status"] == "streaming"
-    clock.now += timedelta(minutes=2)
-    second.interrupt_abandoned()
+
+
+def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it_took(
+    store: Store, database_url: str
+) -> None:
+    call = NewCall(ME, "scripted/one", Kind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
+    store.ledger.add(call)
+    assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
     assert rows(database_url)[0]["status"] == "interrupted"
+    store.ledger.beat(call.id)
+    (row,) = rows(database_url)
+    assert (row["status"], row["cost_nanos"]) == ("streaming", None)
+    assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
+    store.ledger.end(EndedCall(call.id, Status.COMPLETE, 7, 3, True, 11))
+    store.ledger.end(EndedCall(call.id, Status.STOPPED, 0, 0, True, 0))  # only the first counts
+    (row,) = rows(database_url)
+    assert (row["status"], row["cost_nanos"]) == ("complete", 11)
+
+
+def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
+    worker, elsewhere, now = Worker(), "elsewhere:1:abc", datetime.now(UTC)
+    worker.retire()
+    signs = signs_of(worker, lambda *_: 0)
+    assert signs.is_lost(elsewhere, "a", "b", now) is False
+    assert signs.is_lost(elsewhere, "a", "b", now - timedelta(hours=1)) is None
+    assert signs.is_lost(elsewhere, None, "b", None) is None
 
 
 @on_sqlite

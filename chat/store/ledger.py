@@ -24,13 +24,12 @@ Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion token
 IsLost = Callable[[str, str | None, str, datetime | None], bool | None]
 LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
 
-
+# What was given up is ended by whoever makes the call after all, or goes on.
+_MAY_END = LedgerRow.status.in_([Status.STREAMING.value, Status.INTERRUPTED.value])
+_RUNS_ON = {"status": Status.STREAMING.value, "completion_tokens": None, "cost_nanos": None}
 _END = (
     update(LedgerRow)
-    .where(
-        LedgerRow.id == bindparam("of"),
-        LedgerRow.status.in_([Status.STREAMING.value, Status.INTERRUPTED.value]),
-    )
+    .where(LedgerRow.id == bindparam("of"), _MAY_END)
     .values(
         status=bindparam("ended_as"),
         prompt_tokens=bindparam("prompt"),
@@ -126,12 +125,12 @@ class LedgerStore:
             session.execute(_NOTE, {"of": call_id, "prompt": prompt_tokens})
 
     def beat(self, call_id: str) -> None:
-        """A sign of life of a reply that is stored elsewhere."""
+        """A sign of life of a reply that is stored elsewhere; it was not lost if it seemed so."""
         with writing(self._engine) as session:
             session.execute(
                 update(LedgerRow)
-                .where(LedgerRow.id == call_id, LedgerRow.status == Status.STREAMING.value)
-                .values(heartbeat_at=now())
+                .where(LedgerRow.id == call_id, _MAY_END)
+                .values(heartbeat_at=now(), **_RUNS_ON)
             )
 
     def end_abandoned(self, is_lost: IsLost, cost: Cost) -> int:
@@ -206,7 +205,7 @@ def resume_call(session: Session, answer_id: str, worker: str) -> None:
             LedgerRow.id == latest.scalar_subquery(),
             LedgerRow.status == Status.INTERRUPTED.value,
         )
-        .values(status=Status.STREAMING.value, completion_tokens=None, cost_nanos=None)
+        .values(_RUNS_ON)
         .execution_options(synchronize_session=False)
     )
 

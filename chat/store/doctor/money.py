@@ -30,11 +30,12 @@ def kinds(engine: Engine, signs: Signs) -> tuple[Kind, ...]:
             )
             .exists()
         )
-        columns = (LedgerRow.id, LedgerRow.worker, LedgerRow.answer_id, LedgerRow.created_at)
-        query = select(*columns).where(LedgerRow.status == Status.STREAMING.value, ~stands)
+        columns = (LedgerRow.worker, LedgerRow.answer_id, LedgerRow.id, LedgerRow.heartbeat_at)
+        query = select(*columns, LedgerRow.created_at)
+        query = query.where(LedgerRow.status == Status.STREAMING.value, ~stands)
         too_old, found = now() - LONGEST_CALL, []
-        for id_, worker, answer_id, begun in session.execute(query):
-            known = signs.is_lost(worker, answer_id, id_, None)
+        for worker, answer_id, id_, beat, begun in session.execute(query):
+            known = signs.is_lost(worker, answer_id, id_, beat)
             if known or (known is None and begun < too_old):
                 found.append(id_)
         return found
