@@ -7,20 +7,20 @@ only; it knows no database: how one is written is handed in.
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, ParleyError
+from chat.scratch import Folder, remove_leftovers
 from chat.sizes import human_size
 
 log = logging.getLogger("chat.backups")
 
 MOST = 200_000_000  # bytes: a download is held in memory
 KEPT = timedelta(hours=1)
+PREFIX = "parley-backup-"
 
 
 class Backup:
@@ -57,6 +57,11 @@ class Backup:
             self._is_over.set()
 
 
+def remove_old() -> None:
+    """What killed processes left behind: whole databases."""
+    remove_leftovers(PREFIX)
+
+
 class Backups:
     """`write` writes one to a new file and tells its size, `measure` tells it beforehand."""
 
@@ -71,7 +76,7 @@ class Backups:
         self._write, self._measure, self._most, self._clock = write, measure, most, clock
         self._lock = threading.Lock()
         self._last: Backup | None = None
-        self._folder: Path | None = None
+        self._folder: Folder | None = None
 
     def begin(self) -> tuple[Backup, Callable[[], None]]:
         """A new one and the work to be done for it. Raises `BackupRunning`, `BackupTooLarge`."""
@@ -98,7 +103,7 @@ class Backups:
             if self._folder is None or self._last is None or self._last.is_running:
                 raise NotFound
             try:
-                return (self._folder / "backup.db").read_bytes()
+                return (self._folder.path / "backup.db").read_bytes()
             except OSError:
                 raise NotFound from None
 
@@ -108,10 +113,10 @@ class Backups:
 
     def _make(self) -> int:
         with self._lock:
-            folder = self._folder = Path(tempfile.mkdtemp(prefix="parley-backup-"))
-        size = self._write(folder / "backup.db")
+            folder = self._folder = Folder(PREFIX)
+        size = self._write(folder.path / "backup.db")
         if size > self._most:
-            shutil.rmtree(folder, ignore_errors=True)
+            (folder.path / "backup.db").unlink(missing_ok=True)
         self._check_size(size)
         return size
 
@@ -121,5 +126,5 @@ class Backups:
 
     def _drop(self) -> None:
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.drop()
         self._folder = self._last = None

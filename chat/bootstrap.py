@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from chat.backups import remove_old
 from chat.billing import Billing
 from chat.dispatch import Dispatch
 from chat.errors import ParleyError, SettingsError
@@ -94,6 +95,7 @@ def _open(
     service.begin_chore(_purging(service))
     if shared is None:
         service.begin_chore(_watching(service))
+        service.begin_chore(remove_old)
     if billing.rules.limits_money and shared is None:
         service.begin_chore(prices.load)  # nobody shall wait for it
     return service

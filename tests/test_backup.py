@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -294,3 +296,40 @@ def test_a_backup_for_download_is_bounded_one_at_a_time_and_goes_after_an_hour()
     work()
     assert isinstance(backup.problem, BackupTooLarge) and not written[1].exists()
     grown.close()
+
+
+def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    script = """if True:
+        from chat.backups import Backups
+        backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
+        backup, work = backups.begin()
+        work()
+        print(backup.size, flush=True)
+        input()
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"6\n"
+        (theirs,) = folder.iterdir()
+        mine = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
+        mine.begin()[1]()
+        (tmp_path / "linked").mkdir()
+        (tmp_path / "linked" / "lock").touch()
+        (folder / "parley-backup-linked").symlink_to(tmp_path / "linked")
+        (folder / "parley-backup-whose").mkdir()
+        copy = shutil.copy(migrated_file, tmp_path / "parley.db")
+        there = set(folder.iterdir())
+        open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
+        assert set(folder.iterdir()) == there
+        other.kill()
+    open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
+    assert set(folder.iterdir()) == there - {theirs}
+    assert (tmp_path / "linked" / "lock").exists()
+    assert mine.content() == b"backup"
+    mine.close()
