@@ -17,7 +17,7 @@ from chat.store.doctor import Finding, Signs
 from chat.store.ledger import Cost
 from chat.worker import Worker
 
-SILENT = timedelta(minutes=1)  # a call that gave a sign since is being made
+SILENT = timedelta(minutes=10)  # a call that gave a sign since is being made; clocks may differ
 
 
 def database(settings: Settings) -> str:
