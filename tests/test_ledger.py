@@ -31,6 +31,7 @@ from chat.switches import KEPT, Switches
 from chat.usage import median_and_slow
 from chat.worker import Worker
 from tests.conftest import ScriptedProvider
+from tests.dying import taken_for_dead
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.speech_server import HELLO_WORLD
 from tests.test_limits import Clock, Open, clock, on_sqlite, open_service, say, server
@@ -163,15 +164,14 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
     pause = threading.Event()
     while not first._store.messages.get(ME, answer.id).text:  # it is saved every second
         pause.wait(0.02)
-    for service in (first, first.temporary):
-        service._worker.retire()  # as if it had been killed
-    second = open_service(MODEL_PRICES="*=1/10")
-    stored, temporary = rows(database_url)
-    for row in (stored, temporary):
-        assert row["status"] == Status.INTERRUPTED.value and not row["is_reported"]
-        assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
-    assert stored["completion_tokens"] >= 4
-    assert second.usage(ME).total.running == 0
+    with taken_for_dead(first):
+        second = open_service(MODEL_PRICES="*=1/10")
+        stored, temporary = rows(database_url)
+        for row in (stored, temporary):
+            assert row["status"] == Status.INTERRUPTED.value and not row["is_reported"]
+            assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
+        assert stored["completion_tokens"] >= 4
+        assert second.usage(ME).total.running == 0
 
 
 @pytest.mark.parametrize("thoughts", ["", "Let me see."])

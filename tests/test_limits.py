@@ -31,6 +31,7 @@ from chat.limits import when
 from chat.pace import Pace
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider
+from tests.dying import taken_for_dead
 from tests.llm_server import LLMServer, Script
 from tests.speech_server import HELLO_WORLD
 
@@ -167,8 +168,8 @@ def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: Script
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
     assert isinstance(refusal(second), TooManyReplies)
-    first._worker.retire()  # as if it had been killed
-    second.send(ME, None, Submission("Hi"))
+    with taken_for_dead(first):
+        second.send(ME, None, Submission("Hi"))
 
 
 @on_sqlite
@@ -181,8 +182,8 @@ def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
     assert isinstance(refusal(second.temporary), TooManyReplies)
-    first._worker.retire()  # as if it had been killed
-    second.temporary.send(ME, None, Submission("Hi"))
+    with taken_for_dead(first):
+        second.temporary.send(ME, None, Submission("Hi"))
 
 
 def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(

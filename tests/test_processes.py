@@ -9,14 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select, text
 
 from chat import ChatService, NotFound, Person, Status, Submission
 from chat.calls import Kind, NewCall
@@ -28,6 +26,7 @@ from chat.store.ledger_schema import LedgerRow
 from chat.store.messages import NewAnswer, NewQuestion
 from chat.store.schema import MessageRow
 from tests.conftest import ScriptedProvider
+from tests.dying import taken_for_dead
 from tests.test_limits import on_sqlite
 
 ME, ADMIN = "visitor:me", Person("account:admin", is_admin=True)
@@ -182,22 +181,6 @@ def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back
     assert "".join(piece.text for piece in following) == "three"
 
 
-@contextmanager
-def away(service: ChatService) -> Iterator[None]:
-    """The database fails for one process, which is taken for dead; the others go on."""
-    service._worker.retire()
-    engine = service._store.engine
-
-    def fail(*_: object) -> None:
-        raise OperationalError(None, None, RuntimeError("the network is gone"))
-
-    event.listen(engine, "begin", fail)
-    try:
-        yield
-    finally:
-        event.remove(engine, "begin", fail)
-
-
 def call_of(service: ChatService, answer: Message) -> Any:
     with service._store.engine.connect() as connection:
         columns = (LedgerRow.status, LedgerRow.completion_tokens, LedgerRow.is_reported)
@@ -212,7 +195,7 @@ def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole
     answer = begin(first, provider)
     generation = first._replies.get(answer.id)
     assert generation is not None
-    with away(first):
+    with taken_for_dead(first):
         assert second.interrupt_abandoned() == 1
         assert last(second, answer).status is Status.INTERRUPTED
         provider.let_go()
@@ -229,7 +212,7 @@ def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    with away(first):
+    with taken_for_dead(first):
         assert second.interrupt_abandoned() == 1
     until(lambda: last(first, answer).is_live)
     assert call_of(first, answer)[:2] == ("streaming", None)
@@ -276,7 +259,7 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     provider.say("four")
-    with away(first):
+    with taken_for_dead(first):
         assert second.interrupt_abandoned() == 1
         act(second, answer)
         until(lambda: not second._replies.running())
@@ -296,7 +279,7 @@ def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     monkeypatch.setattr("chat.library.STOPS_WITHIN", 0.0)
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    with away(first):
+    with taken_for_dead(first):
         second.stop(ME, answer.conversation_id)
         assert second.interrupt_abandoned() == 1
         provider.let_go()

@@ -69,18 +69,19 @@ class ReplyStore:
         Not when somebody asks for its end, or it is this worker's no more: it was taken for dead
         and somebody has gone on since, or the reply was deleted for good.
         """
+        values = {"of": answer_id, "by": worker, "written": text, "thought": reasoning}
         with writing(self._engine) as session:
-            values = {"of": answer_id, "by": worker, "written": text, "thought": reasoning}
             asked = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
-            if asked is None:  # it rarely is
-                row = _own_row(session, answer_id, worker, text)
-                if row is None:
-                    return False
-                row.status = Status.STREAMING.value
-                resume_call(session, answer_id, worker)
-                session.flush()
-                asked = session.execute(_SAVE, {**values, "moment": now()}).one()
-        return asked[0] is None
+        if asked is not None:
+            return asked[0] is None
+        with writing(self._engine) as session:  # anew: the conversation is locked before the reply
+            row = _own_row(session, answer_id, worker, text)
+            if row is None:
+                return False
+            row.status = Status.STREAMING.value
+            resume_call(session, answer_id, worker)
+            session.flush()
+            return session.execute(_SAVE, {**values, "moment": now()}).one()[0] is None
 
     def ask_to_stop(self, answer_id: str) -> None:
         """Ask whichever process writes a reply to end it; it reads that when it saves.
@@ -157,6 +158,7 @@ class ReplyStore:
 
         Returns how many. The text saved so far stays; the ledger is told what it `cost`. A sign of
         life that comes meanwhile wins. `worker` stays, too: if it comes back, it is known again.
+        `heartbeat_at` then holds when somebody last asked: whether it stays so tells if it may.
         """
         with reading(self._engine) as session:
             running = session.execute(_STREAMING).all()
@@ -173,7 +175,8 @@ class ReplyStore:
                     continue
                 if (row.worker, row.heartbeat_at) != (worker, heartbeat_at):
                     continue
-                row.status, row.heartbeat_at = Status.INTERRUPTED.value, None
+                conversation = session.get_one(ConversationRow, row.conversation_id)
+                row.status, row.heartbeat_at = Status.INTERRUPTED.value, conversation.updated_at
                 _give_back(session, row)
                 interrupt_call(session, row, cost)
                 count += 1
@@ -213,9 +216,9 @@ def _own_row(session: Session, answer_id: str, worker: str, text: str) -> Messag
         return row
     conversation = session.get_one(ConversationRow, row.conversation_id)
     if not _is_left_alone(session, row, conversation) or not text.startswith(row.text):
-        row.worker = None
+        row.worker = row.heartbeat_at = None
         return None
-    if row.replaces_id is not None and conversation.leaf_id == row.replaces_id:
+    if not row.text and conversation.leaf_id == row.replaces_id:  # the leaf was given back
         leave(session, conversation, row)
         conversation.leaf_id = row.id
     return row
@@ -224,12 +227,11 @@ def _own_row(session: Session, answer_id: str, worker: str, text: str) -> Messag
 def _is_left_alone(session: Session, row: MessageRow, conversation: ConversationRow) -> bool:
     """Whether nobody has stopped or deleted an interrupted reply, or has asked for another since.
 
-    Who has only looked at other versions has not.
+    Who has only looked at other versions has not. No two clocks are compared.
     """
     if row.stop_asked_at or row.deleted_at or conversation.deleted_at:
         return False
-    went_on = IS_RUNNING
-    if conversation.leaf_id not in (row.id, row.replaces_id):
-        went_on = IS_RUNNING | (MessageRow.id > row.id)
-    others = exists().where(MessageRow.conversation_id == conversation.id, went_on)
+    if row.heartbeat_at != conversation.updated_at:
+        return False
+    others = exists().where(MessageRow.conversation_id == conversation.id, IS_RUNNING)
     return not session.scalar(select(others))

@@ -153,7 +153,8 @@ class MessageRow(Base):
     """`resume_leaf_id`: where this version's own branch stood when another one was shown.
 
     `worker` and `heartbeat_at` name the process that writes a running reply; `stop_asked_at` asks
-    it to end that. An interrupted reply with a `worker` is one whose process was taken for dead.
+    it to end that. An interrupted reply with a `worker` is one whose process was taken for dead;
+    `heartbeat_at` then holds the `updated_at` that its conversation had.
     """
 
     __tablename__ = "messages"
