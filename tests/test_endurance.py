@@ -200,7 +200,7 @@ def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
                 llm.next(Script(tokens=20, gate=gate, gate_at=10))
                 tab = await stack.enter_async_context(Tab(app.url))
                 await ask(tab, "Count")
-                await sees(tab, "lazy7")
+                await sees(tab, "while9")
             with holding_a_connection(app):
                 assert await asyncio.to_thread(app.terminate) < 10
 
@@ -223,7 +223,7 @@ def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database
             llm.next(Script(tokens=20, gate=gate, gate_at=10))
             async with Tab(app.url) as tab:
                 await ask(tab, "Count")
-                await sees(tab, "lazy7")
+                await sees(tab, "while9")
                 assert await asyncio.to_thread(app.terminate) < 10
 
         asyncio.run(go())

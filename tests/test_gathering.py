@@ -23,6 +23,12 @@ from tests.llm_server import LLMServer, Script, text_of
 from tests.tls_server import TlsServer
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there already counts, however long a busy machine takes to read it."""
+    monkeypatch.setattr("chat.providers.gathering._AT_MOST", 30.0)
+
+
 class Sent(AsyncNetworkStream):
     """What a provider has sent already, one packet for each read; then it says nothing more."""
 

@@ -27,6 +27,7 @@ def drawing(begun: threading.Event) -> Callable[[], None]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "LONGEST", 30)
+    monkeypatch.setattr(turns, "PATIENCE", 30)
 
 
 @pytest.mark.usefixtures("patient")
@@ -71,6 +72,7 @@ def test_a_turn_that_was_passed_on_is_not_given_back_twice(monkeypatch: pytest.M
 
     with turns.taken():
         monkeypatch.setattr(turns, "LONGEST", 30)
+        monkeypatch.setattr(turns, "PATIENCE", 30)
         second = in_another_page(draw_slowly)
         assert ready.wait(10), "the first one had its time"
         turns.over()
@@ -80,3 +82,14 @@ def test_a_turn_that_was_passed_on_is_not_given_back_twice(monkeypatch: pytest.M
         assert begun.wait(10)
     second.join()
     third.join()
+
+
+def test_of_many_pages_that_hang_none_waits_for_all_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST", 30)
+    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+    begun = threading.Event()
+    with turns.taken():
+        in_another_page(drawing(begun)).join()
+        assert begun.is_set()

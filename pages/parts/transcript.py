@@ -42,7 +42,9 @@ def draw(view: View) -> live.Running | None:
         slots = [st.container() for _ in view.messages]
         places.just("slots", len(slots))
     if view.live is None:
-        with st.container():
+        failed = view.failed_retry.id if view.failed_retry else None
+        what = (view.conversation.id, view.mark_at_end, view.running_id, failed)
+        with places.only("below", what):
             outcome.draw_below(view)
     else:
         st.empty()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST = 0.5  # seconds, for a page that waits for the database must not hold up the others
+PATIENCE = 2.0  # seconds, then a page is drawn beside the others: several wait for the database
 
 
 class _Turn:
@@ -23,8 +24,12 @@ class _Turn:
         self._until = 0.0
 
     def take(self) -> object:
+        end = time.monotonic() + PATIENCE
         with self._changed:
-            while self._holder is not None and (left := self._until - time.monotonic()) > 0:
+            while self._holder is not None:
+                left = min(self._until, end) - time.monotonic()
+                if left <= 0:
+                    break
                 self._changed.wait(left)
             self._holder, self._until = object(), time.monotonic() + LONGEST
             return self._holder
