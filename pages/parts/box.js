@@ -38,6 +38,7 @@ function watch() {
     attributeFilter: ["aria-invalid"],
   })
   document.addEventListener("paste", onPaste, true)
+  document.documentElement.dataset.parleyBox = "ready"
 }
 
 function onPaste(event) {

@@ -11,14 +11,17 @@ export default function ({ data, parentElement }) {
   if (done.has(parentElement)) return
   done.add(parentElement)
   const find = () => document.querySelector(`.st-key-${data.key} :is(input, textarea)`)
-  let tries = 0
+  let left = 20
+  let isThere = false
   const focus = () => {
     const box = find()
-    if (box) {
+    if (box && !isThere) {
       box.focus({ preventScroll: true })
-      box.scrollIntoView({ block: "nearest" })
+      isThere = document.activeElement === box
     }
-    if (document.activeElement !== box && ++tries < 20) setTimeout(focus, 50)
+    // Again and again, for Streamlit may still scroll to the end of the page.
+    if (box && document.activeElement === box) box.scrollIntoView({ block: "nearest" })
+    if (--left) setTimeout(focus, 50)
   }
   focus()
 }

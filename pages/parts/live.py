@@ -66,7 +66,7 @@ class Running:
         self._reply = _Reply(state.service().follow(state.owner(), answer.id))
         known = [markdown.safe(block) for block in self._reply.known()]
         self._thinking, self._text = st.empty(), st.container()
-        self._reply.say_below(st.empty())  # where the actions come when the reply is over
+        self._reply.say_below(places.nothing(place))  # where the actions come when it is over
         if not known:
             self._thinking.markdown(":gray[:shimmer[Thinking…]]")
         with self._text:

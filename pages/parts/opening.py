@@ -17,5 +17,4 @@ def open_message(conversation_id: str, message_id: str | None) -> None:
 
 def open_conversation(conversation_id: str) -> None:
     notices.dismiss()
-    state.set_temporary(is_temporary=False)
-    state.show_conversation(conversation_id)
+    state.show_conversation(conversation_id, is_temporary=False)

@@ -31,7 +31,7 @@ def is_open() -> bool:
 
 def toggle() -> None:
     st.session_state["is_searching"] = not is_open()
-    st.session_state.pop(KEY, None)
+    st.session_state[KEY] = ""  # said to the browser, too, which may have kept the box
 
 
 def draw() -> None:

@@ -58,6 +58,7 @@ def _draw_navigation() -> None:
         shortcut="Ctrl+Shift+O",
         width="stretch",
         on_click=_new,
+        kwargs={"is_temporary": False},
     )
     with st.container(horizontal=True, gap="small"):
         st.button(
@@ -65,7 +66,8 @@ def _draw_navigation() -> None:
             key="new_temporary",
             icon=":material/timer:",
             type="tertiary",
-            on_click=_new_temporary,
+            on_click=_new,
+            kwargs={"is_temporary": True},
         )
         st.button(
             "Search",
@@ -81,15 +83,9 @@ def _draw_navigation() -> None:
             st.markdown(_SHORTCUTS)
 
 
-def _new_temporary() -> None:
-    _new()
-    state.set_temporary(is_temporary=True)
-
-
-def _new() -> None:
+def _new(*, is_temporary: bool) -> None:
     notices.dismiss()
-    state.set_temporary(is_temporary=False)
-    state.show_conversation(None)
+    state.show_conversation(None, is_temporary=is_temporary)
 
 
 def _draw_settings(view: View | None) -> None:

@@ -36,11 +36,13 @@ from chat import (
     open_chat,
     visitor,
 )
+from pages.parts import places
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 12  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
+_IN_ADDRESS = ("c", "temporary")  # what is in view
 
 _opened: list[ChatService] = []
 _opening = threading.Lock()
@@ -74,13 +76,6 @@ def is_temporary() -> bool:
     if get_script_run_ctx(suppress_warning=True) is None:
         return False
     return "temporary" in st.query_params
-
-
-def set_temporary(*, is_temporary: bool) -> None:
-    if is_temporary:
-        st.query_params["temporary"] = "1"
-    else:
-        st.query_params.pop("temporary", None)
 
 
 def owner() -> str:
@@ -187,22 +182,28 @@ def conversation_id() -> str | None:
     return st.query_params.get("c")
 
 
-def show_conversation(conversation: str | None) -> None:
-    """Put a conversation in view, None for a new one."""
+def show_conversation(conversation: str | None, *, is_temporary: bool | None = None) -> None:
+    """Put a conversation in view, None for a new one; of the same kind if nothing is said.
+
+    In one step: the browser's way back leads through every address there was.
+    """
     if conversation != st.query_params.get("c"):
         st.session_state.pop("editing", None)
         st.session_state.pop("window", None)
-    if conversation is None:
-        st.query_params.pop("c", None)
-    else:
-        st.query_params["c"] = conversation
+    address = st.query_params.to_dict()
+    wanted = {name: value for name, value in address.items() if name not in _IN_ADDRESS}
+    if is_temporary or (is_temporary is None and "temporary" in address):
+        wanted["temporary"] = "1"
+    if conversation is not None:
+        wanted["c"] = conversation
+    if wanted != address:
+        st.query_params.from_dict(wanted)
 
 
 def note_seen() -> None:
     """Remember what is in view, for the way back from other screens."""
-    names = ("c", "temporary")
     st.session_state["last_seen"] = {
-        name: st.query_params[name] for name in names if name in st.query_params
+        name: st.query_params[name] for name in _IN_ADDRESS if name in st.query_params
     }
 
 
@@ -300,26 +301,34 @@ def scroll_to(answer_id: str) -> None:
 
 
 def begin_run() -> None:
-    """Only what the run right before this one has drawn, to its end, is still there."""
-    st.session_state["before"] = st.session_state.pop("in_view", None)
+    """Only what the run right before this one has drawn, to its end, is still there.
+
+    What follows at once, in the same thread, throws away what was not sent to the browser yet.
+    """
+    before = st.session_state.pop("in_view", None)
+    if before is not None and before[-1] is threading.current_thread():
+        before = None
+    st.session_state["before"] = before
+    places.begin_run(is_whole=before is not None)
     st.session_state.pop("awaited", None)  # whoever waits for words says so again
 
 
 def kept() -> tuple[Hashable, ...]:
     """How each message looks that is there from the last run."""
-    _, looks = st.session_state.get("before") or (None, ())
+    _, looks, _ = st.session_state.get("before") or (None, (), None)
     return tuple(looks)
 
 
 def is_kept(conversation_id: str) -> bool:
     """Whether the last run has drawn this conversation, to its end."""
-    shown, _ = st.session_state.get("before") or (None, ())
+    shown, _, _ = st.session_state.get("before") or (None, (), None)
     return bool(shown == (conversation_id, is_temporary()))
 
 
 def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
     """The chat was drawn, to its end, with this conversation and these messages."""
-    st.session_state["in_view"] = ((conversation_id, is_temporary()), looks)
+    shown = (conversation_id, is_temporary())
+    st.session_state["in_view"] = (shown, looks, threading.current_thread())
 
 
 def beat() -> None:

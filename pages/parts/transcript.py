@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 import streamlit as st
 
 from chat import Message, ParleyError, Role, SharedMessage, View
-from pages.parts import actions, attachments, live, notices, outcome, places, state, welcome
+from pages.parts import actions, attachments, live, notices, outcome, places, scroll, state, welcome
 from pages.text import blocks, markdown
 
 _REMEMBERED = 20_000  # characters: longer texts are cut anew each time
@@ -34,17 +34,18 @@ def draw(view: View) -> live.Running | None:
                 key="show_earlier",
                 type="tertiary",
                 icon=":material/expand_less:",
-                on_click=state.widen_window,
+                on_click=_show_earlier,
+                args=(view.messages[0].id if view.messages else None,),
             )
         else:
             st.empty()
         places.at_least("slots", len(view.messages))
         slots = [st.container() for _ in view.messages]
-        places.just("slots", len(slots))
+        places.empty_below("slots", len(slots))
     if view.live is None:
         failed = view.failed_retry.id if view.failed_retry else None
         what = (view.conversation.id, view.mark_at_end, view.running_id, failed)
-        with places.only("below", what):
+        with st.container(), places.only("below", what):
             outcome.draw_below(view)
     else:
         st.empty()
@@ -58,6 +59,12 @@ def draw(view: View) -> live.Running | None:
             _draw_mark(view, message, place=f"mark {number}")
             running = _draw_message(view, message, place=f"slot {number}")
     return running
+
+
+def _show_earlier(first_in_view: str | None) -> None:
+    state.widen_window()
+    if first_in_view is not None:
+        scroll.wish_message(first_in_view)
 
 
 def keep(view: View | None) -> None:
@@ -86,7 +93,7 @@ def draw_empty() -> None:
         places.at_least("mark 0", 1)  # a message has its mark where the welcome stands
         with st.container():
             welcome.draw()
-        places.just("slots", 1)
+        places.empty_below("slots", 1)
     st.empty()
 
 
@@ -98,7 +105,7 @@ def draw_shared(message: SharedMessage) -> None:
         for piece in blocks.split(message.text):
             st.markdown(markdown.safe(piece))
         if message.model:
-            st.caption(markdown.line(message.model))
+            st.caption(markdown.line(state.stored().model_label(message.model)))
 
 
 def _draw_mark(view: View, message: Message, place: str) -> None:
@@ -132,8 +139,6 @@ def _draw_message(view: View, message: Message, place: str) -> live.Running | No
             actions.draw_editor(message)
             st.empty()
         elif message.is_live:
-            places.forget(place)
-            places.forget(f"{place} first")
             try:
                 return live.Running(message, place)
             except ParleyError as error:  # the box below stays
@@ -157,7 +162,7 @@ def _draw_first(message: Message, place: str) -> None:
         return
     places.at_least(place, 1)
     if message.attachments:
-        with places.only(place, message.id):
+        with st.container(), places.only(place, message.id):
             attachments.draw(message)
     else:
         seconds = (message.reasoning_ms or 0) / 1000

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from chat import FILE_CODES, File, FileKind, FilePrice, FileTooLong, NotUploaded, human_size
-from pages.parts import box, notices, state, turns
+from pages.parts import box, notices, places, state, turns
 from pages.text import markdown
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
@@ -49,7 +49,12 @@ def _draw(send: Send, *, is_busy: bool) -> None:
             st.empty()
             return
         many: Any = 150 if len(prices) > _SHOWN else "content"  # pixels
-        with st.empty().container(height=many, border=False, gap="xsmall"):
+        what = (many, len(kept), *(price.name for price in prices))
+        with (
+            st.container(),
+            places.only("tray", what),
+            st.container(height=many, border=False, gap="xsmall"),
+        ):
             for number, price in enumerate(prices):
                 file = files[number] if number < len(files) else None
                 _draw_file(number, price, file, is_kept=number < len(kept))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from chat import File, ParleyError
-from pages.parts import box, microphone, notices, state
+from pages.parts import box, microphone, notices, places, state
 from pages.text import markdown
 
 
@@ -77,10 +77,7 @@ def draw_progress(*, is_busy: bool) -> None:
         else:
             st.empty()
         failed = [each for each in _all() if each.words is None]
-        if not failed:
-            st.empty()
-            return
-        with st.empty().container(gap="xsmall"):
+        with places.only("recordings", tuple(each.id for each in failed)):
             for recording in failed:
                 _draw_failed(recording)
 

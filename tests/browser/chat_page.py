@@ -209,9 +209,10 @@ class Chat:
     def choose_model(self, model: str) -> None:
         """Type a model's id into the list of models."""
         box = self.key("model").locator("input")
-        box.fill(model)
-        box.press("Enter")
-        self.wait_settled()
+        if model not in box.input_value():
+            with self.a_run():  # a file that is pasted as one begins would be lost
+                box.fill(model)
+                box.press("Enter")
         expect(box).to_have_value(re.compile(re.escape(model)))
 
     def show_all_settings(self) -> None:
@@ -276,6 +277,7 @@ class Chat:
 
     def _wait_loaded(self) -> None:
         expect(self.composer).to_be_visible(timeout=30_000)
+        expect(self.page.locator("html[data-parley-box]")).to_be_attached()
         # Settled, or following a reply.
         settled = self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
         expect(settled.or_(self.key("stop")).first).to_be_visible()

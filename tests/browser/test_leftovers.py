@@ -76,6 +76,28 @@ def test_hits_leave_with_the_search(chat: Chat, server: LLMServer, gate: Gate) -
     chat.wait_running()
 
 
+def test_the_list_leaves_with_a_search_and_the_search_with_the_list(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    for number in range(6):
+        chat.ask(f"Question {number}")
+        chat.press("new_chat")
+    server.next(Script(tokens=30, gate=gate(), gate_at=10))
+    chat.send("Count")
+    chat.wait_word(9)
+    listed = chat.page.locator('[class*="st-key-open_"]').filter(visible=True)
+    nothing = chat.key("conversations").get_by_text("Nothing found.")
+    for _ in range(3):
+        expect(listed).to_have_count(7)
+        expect(nothing).to_have_count(0)
+        chat.press("search")
+        chat.key("search_text").locator("input").fill("zzzz")
+        expect(nothing).to_be_visible()
+        expect(listed).to_have_count(0)
+        chat.press("search")
+    chat.wait_running()
+
+
 def test_an_edit_asked_for_while_a_reply_runs_is_refused_at_once(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:

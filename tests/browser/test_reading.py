@@ -1,0 +1,72 @@
+"""What somebody reads or writes is where they look, and the way back leads there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat_page import Chat
+from tests.llm_server import LLMServer, Script
+
+pytestmark = pytest.mark.browser
+
+
+def test_back_leads_to_a_temporary_conversation(chat: Chat, server: LLMServer) -> None:
+    chat.ask("Kept")
+    kept = chat.conversation_id
+    chat.press("new_temporary")
+    expect(chat.key("welcome")).to_be_visible()
+    chat.ask("Not kept")
+    chat.press(f"open_{kept}")
+    expect(chat.questions).to_contain_text("Kept")
+    chat.page.go_back()
+    expect(chat.questions).to_contain_text("Not kept")
+    expect(chat.key("notice")).to_have_count(0)
+
+
+def test_the_box_of_an_edit_is_in_view(chat: Chat, server: LLMServer) -> None:
+    for number in range(2):
+        server.next(Script(tokens=120))
+        chat.ask(f"Question {number}")
+    first = chat.ids("edit")[0]
+    chat.button(f"edit_{first}").scroll_into_view_if_needed()
+    chat.press(f"edit_{first}")
+    box = chat.key(f"edit_text_{first}").locator("textarea")
+    expect(box).to_be_focused()
+    expect(box).to_be_in_viewport(ratio=1)
+
+
+def test_earlier_messages_come_above_the_one_that_was_read(
+    chat: Chat, server: LLMServer, visit: Callable[..., Chat]
+) -> None:
+    for number in range(12):
+        server.next(Script(tokens=100))
+        chat.send(f"Question {number}")
+        expect(chat.questions.last).to_contain_text(f"Question {number}")
+        chat.wait_word(99)
+        chat.wait_done()
+    chat.reload()
+    first = chat.ids("actions")[0]
+    chat.press("show_earlier")
+    expect(chat.questions.first).to_contain_text("Question 0")
+    assert chat.ids("actions")[0] != first
+    expect(chat.messages.filter(has=chat.key(f"actions_{first}"))).to_be_in_viewport()
+
+
+def test_a_search_begins_empty_also_while_a_reply_runs(
+    chat: Chat, server: LLMServer, gate: Callable[..., object]
+) -> None:
+    server.next(Script(tokens=30, gate=gate(), gate_at=10))  # type: ignore[arg-type]
+    chat.send("Count")
+    chat.wait_word(9)
+    box = chat.key("search_text").locator("input").filter(visible=True)
+    chat.press("search")
+    box.fill("zzzz")
+    expect(chat.key("conversations").get_by_text("Nothing found.")).to_be_visible()
+    chat.press("search")
+    expect(box).to_have_count(0)
+    chat.press("search")
+    expect(box).to_have_value("")
+    chat.wait_running()
