@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.llm_server import word
 
@@ -49,15 +48,13 @@ _WATCH = """(() => {
   const all = {subtree: true, childList: true, characterData: true}
   new MutationObserver(look).observe(document, all)
 })()"""
-_COUNT_RUNS = """() => {
-  const name = "data-test-script-state"
+_AWAIT_RUN = """() => {
   const app = document.querySelector('[data-testid="stApp"]')
   window.parleyRuns = 0
   new MutationObserver((changes, observer) => {
-    if (app.getAttribute(name) !== "notRunning") return
     window.parleyRuns += 1
     observer.disconnect()
-  }).observe(app, {attributeFilter: [name]})
+  }).observe(app, {attributeFilter: ["data-test-script-state"]})
 }"""
 _UNTIL = """([seconds]) => new Promise((done, fail) => {
   const end = Date.now() + 1000 * seconds
@@ -209,10 +206,8 @@ class Chat:
     def choose_model(self, model: str) -> None:
         """Type a model's id into the list of models."""
         box = self.key("model").locator("input")
-        if model not in box.input_value():
-            with self.a_run():  # a file that is pasted as one begins would be lost
-                box.fill(model)
-                box.press("Enter")
+        if model not in box.input_value():  # a file that is pasted as a run begins would be lost
+            self.change(lambda: (box.fill(model), box.press("Enter")))
         expect(box).to_have_value(re.compile(re.escape(model)))
 
     def show_all_settings(self) -> None:
@@ -232,13 +227,20 @@ class Chat:
             "data-test-script-state", "notRunning"
         )
 
-    @contextmanager
-    def a_run(self) -> Iterator[None]:
-        """What is done here is drawn before anything else is done, however late it is begun."""
-        self.page.evaluate(_COUNT_RUNS)
-        yield
-        wait_until(self.page, "() => window.parleyRuns > 0")
-        self.wait_settled()
+    def change(self, act: Callable[[], object]) -> None:
+        """Do what makes the page run, and wait for it, however late it begins.
+
+        Once more if it did not: a control that is being drawn anew forgets what was typed.
+        """
+        for _ in range(5):
+            self.page.evaluate(_AWAIT_RUN)
+            act()
+            try:
+                wait_until(self.page, "() => window.parleyRuns > 0", seconds=5)
+            except Error:
+                continue
+            return self.wait_settled()
+        raise AssertionError("the page was not run")
 
     def wait_done(self, timeout: float = 30_000) -> None:
         """No reply runs, and every answer has its row of actions."""

@@ -75,17 +75,12 @@ def test_settings_belong_to_a_conversation_and_are_sent(chat: Chat, server: LLMS
     chat.choose_model("a-typed-model")
     slider = chat.key("temperature").get_by_role("slider")
     for _ in range(3):
-        with chat.a_run():
-            slider.press("ArrowLeft")
+        chat.change(lambda: slider.press("ArrowLeft"))
     chat.show_all_settings()
     prompt = chat.key("system_prompt").locator("textarea")
-    with chat.a_run():
-        prompt.fill("Answer like a pirate.")
-        prompt.blur()
+    chat.change(lambda: (prompt.fill("Answer like a pirate."), prompt.blur()))
     length = chat.key("reply_length").locator("input")
-    with chat.a_run():
-        length.fill("123")
-        length.press("Enter")
+    chat.change(lambda: (length.fill("123"), length.press("Enter")))
     chat.ask("Second")
     body = server.requests[-1].body
     assert body["model"] == "a-typed-model"
