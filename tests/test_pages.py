@@ -341,9 +341,13 @@ def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
     assert blanked == []
 
 
+@pytest.mark.parametrize(("is_in_haste", "times"), [(False, 1), (True, 2)])
 def test_what_stands_there_is_not_drawn_again_while_a_reply_is_followed(
-    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch, is_in_haste: bool, times: int
 ) -> None:
+    """Unless the browser may not have it, because this run follows the one before at once."""
+    if is_in_haste:
+        hurry(monkeypatch)
     held, drawn = threading.Event(), list[str]()
     server.next(Script(text="Blue."), Script(text="Red.", gate=held))
     send(page, "Which colour?")
@@ -359,7 +363,13 @@ def test_what_stands_there_is_not_drawn_again_while_a_reply_is_followed(
     send(page, "And now?")
     assert texts(page) == ["Which colour?", "Blue.", "And now?", "Red."]
     # Once when the reply is over; the new question also while it is followed.
-    assert (drawn.count("Blue."), drawn.count("And now?")) == (1, 2)
+    assert (drawn.count("Blue."), drawn.count("And now?")) == (times, 2)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run follows the one before at once, in its thread."""
+    thread = threading.current_thread()
+    monkeypatch.setattr("pages.parts.state.current_thread", lambda: thread)
 
 
 def test_what_changed_above_a_running_reply_is_drawn_again(
@@ -433,3 +443,31 @@ def test_the_context_is_not_cleared_below_a_running_reply(page: AppTest, server:
     held.set()
     assert "".join(piece.text for piece in state.service().follow(owner, answer.id))
     state.service().clear(owner, answer.conversation_id)
+
+
+def test_words_that_come_back_are_given_until_the_browser_has_them(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        hurry(patched)
+        send(page, "word " * 600)
+        for _ in range(2):
+            box = page.chat_input[0].proto
+            assert (box.set_value, box.value.strip()) == (True, ("word " * 600).strip())
+            page.run()
+    page.run()
+    page.run()
+    assert not page.chat_input[0].proto.set_value
+
+
+def test_settings_of_another_conversation_are_given_until_the_browser_has_them(
+    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    send(page, "First")
+    page.slider(key="temperature").set_value(0.3).run()
+    page.button(key="new_chat").click().run()
+    for _ in range(2):
+        slider = page.slider(key="temperature").proto
+        assert (slider.set_value, list(slider.value)) == (True, [1.0])
+        page.run()

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
-from pages.parts import box, live, notices, state, tray, voice
+from pages.parts import box, giving, live, notices, state, tray, voice
 
 KEY = "composer"
 
@@ -31,9 +31,10 @@ def draw(view: View | None) -> None:
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
         )
     settings = state.service().settings
-    # A run can end at any of these: what is given to the box is kept until the box was drawn.
-    if (draft := st.session_state.get("draft")) is not None:
-        st.session_state[KEY] = draft
+    if "draft" in st.session_state:
+        giving.note(KEY, st.session_state["draft"])
+        st.session_state.pop("draft", None)
+    giving.again(KEY)
     # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
     st.chat_input(
         "Ask anything",
@@ -43,8 +44,6 @@ def draw(view: View | None) -> None:
         accept_audio=not state.service().voice_problem,
         max_upload_size=max(1, round(max(settings.max_file_mb, settings.max_recording_mb))),
     )
-    if draft is not None:
-        st.session_state.pop("draft", None)
     with beside:  # after the box: the first recorder of a process takes a while to import
         voice.draw_microphone()
         with st.container(key="limits"):

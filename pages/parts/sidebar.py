@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import CannotSee, ProviderError, ReplySettings, Role, View
-from pages.parts import account, actions, listing, manage, notices, own_key, search, state
+from pages.parts import account, actions, giving, listing, manage, notices, own_key, search, state
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -97,10 +97,10 @@ def _draw_settings(view: View | None) -> None:
     if chosen and chosen not in models:
         models.insert(0, chosen)
     most = service.settings.max_reply_tokens
-    _show("model", chosen)
-    _show("temperature", _temperature(settings))
-    _show("system_prompt", settings.system_prompt)
-    _show("reply_length", min(settings.max_reply_tokens or most, most))
+    giving.show("model", chosen)
+    giving.show("temperature", _temperature(settings))
+    giving.show("system_prompt", settings.system_prompt)
+    giving.show("reply_length", min(settings.max_reply_tokens or most, most))
     st.selectbox(
         "Model",
         models,
@@ -139,12 +139,6 @@ def _draw_settings(view: View | None) -> None:
         )
     own_key.draw()
     _await_models()
-
-
-def _show(key: str, stored: object) -> None:
-    # Only when it differs: assigning would undo a change that is just on its way here.
-    if key not in st.session_state or st.session_state[key] != stored:
-        st.session_state[key] = stored
 
 
 def _chosen_model(settings: ReplySettings) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import current_thread
 from typing import Any
 
 import streamlit as st
@@ -36,7 +37,7 @@ from chat import (
     open_chat,
     visitor,
 )
-from pages.parts import places
+from pages.parts import giving, places
 
 VISITOR_COOKIE = "parley_visitor"
 WINDOW = 12  # messages drawn at first, and up to 7 more
@@ -288,6 +289,7 @@ def take_up() -> Message | None:
         if found.get("files"):
             keep_files([])
         st.session_state.pop("draft", None)
+        giving.drop("composer")
         show_conversation(answer.conversation_id)
         scroll_to(answer.id)
         found.clear()
@@ -306,10 +308,11 @@ def begin_run() -> None:
     What follows at once, in the same thread, throws away what was not sent to the browser yet.
     """
     before = st.session_state.pop("in_view", None)
-    if before is not None and before[-1] is threading.current_thread():
+    if before is not None and before[-1] is current_thread():
         before = None
     st.session_state["before"] = before
     places.begin_run(is_whole=before is not None)
+    giving.begin_run(is_whole=before is not None)
     st.session_state.pop("awaited", None)  # whoever waits for words says so again
 
 
@@ -328,7 +331,7 @@ def is_kept(conversation_id: str) -> bool:
 def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
     """The chat was drawn, to its end, with this conversation and these messages."""
     shown = (conversation_id, is_temporary())
-    st.session_state["in_view"] = (shown, looks, threading.current_thread())
+    st.session_state["in_view"] = (shown, looks, current_thread())
 
 
 def beat() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.llm_server import word
 
@@ -48,14 +50,6 @@ _WATCH = """(() => {
   const all = {subtree: true, childList: true, characterData: true}
   new MutationObserver(look).observe(document, all)
 })()"""
-_AWAIT_RUN = """() => {
-  const app = document.querySelector('[data-testid="stApp"]')
-  window.parleyRuns = 0
-  new MutationObserver((changes, observer) => {
-    window.parleyRuns += 1
-    observer.disconnect()
-  }).observe(app, {attributeFilter: ["data-test-script-state"]})
-}"""
 _UNTIL = """([seconds]) => new Promise((done, fail) => {
   const end = Date.now() + 1000 * seconds
   const isTrue = CONDITION
@@ -77,6 +71,13 @@ def wait_until(page: Page, condition: str, seconds: float = 30) -> None:
     )
 
 
+def _is_end_of_run(frame: str | bytes) -> bool:
+    message = ForwardMsg()
+    message.ParseFromString(frame if isinstance(frame, bytes) else frame.encode())
+    is_told = message.WhichOneof("type") == "script_finished"
+    return is_told and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+
+
 def numbered(tokens: int) -> list[str]:
     """The words of the server's deterministic reply."""
     return [word(place).strip() for place in range(tokens)]
@@ -91,10 +92,14 @@ def tokens_in(text: str) -> int:
 class Chat:
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
+        page.on("websocket", self._note_socket)
         self.composer = self.key("composer").locator("textarea")
         self.messages = page.get_by_test_id("stChatMessage")
         self.questions = self._from("user")
         self.answers = self._from("assistant")
+
+    def _note_socket(self, socket: WebSocket) -> None:
+        self._socket = socket
 
     # --- finding -------------------------------------------------------------------------------
 
@@ -206,9 +211,21 @@ class Chat:
     def choose_model(self, model: str) -> None:
         """Type a model's id into the list of models."""
         box = self.key("model").locator("input")
-        if model not in box.input_value():  # a file that is pasted as a run begins would be lost
-            self.change(lambda: (box.fill(model), box.press("Enter")))
+        if model not in box.input_value():
+            with self._a_run():  # a file that is pasted as one begins would be lost
+                box.fill(model)
+                box.press("Enter")
         expect(box).to_have_value(re.compile(re.escape(model)))
+
+    def fill(self, box: Locator, text: str) -> None:
+        """Change the text of a setting."""
+        with self._a_run():
+            box.fill(text)
+            box.press("Control+Enter")
+
+    def step(self, slider: Locator, key: str) -> None:
+        with self._a_run():
+            slider.press(key)
 
     def show_all_settings(self) -> None:
         """Unfold what lies in an expander of the sidebar."""
@@ -227,20 +244,15 @@ class Chat:
             "data-test-script-state", "notRunning"
         )
 
-    def change(self, act: Callable[[], object]) -> None:
-        """Do what makes the page run, and wait for it, however late it begins.
+    @contextmanager
+    def _a_run(self) -> Iterator[None]:
+        """What is done here is drawn before anything else is done, however late it is begun.
 
-        Once more if it did not: a control that is being drawn anew forgets what was typed.
+        The page itself may show nothing of a short run; the end of each is told to it.
         """
-        for _ in range(5):
-            self.page.evaluate(_AWAIT_RUN)
-            act()
-            try:
-                wait_until(self.page, "() => window.parleyRuns > 0", seconds=5)
-            except Error:
-                continue
-            return self.wait_settled()
-        raise AssertionError("the page was not run")
+        with self._socket.expect_event("framereceived", _is_end_of_run):
+            yield
+        self.wait_settled()
 
     def wait_done(self, timeout: float = 30_000) -> None:
         """No reply runs, and every answer has its row of actions."""

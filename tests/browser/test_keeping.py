@@ -75,12 +75,12 @@ def test_settings_belong_to_a_conversation_and_are_sent(chat: Chat, server: LLMS
     chat.choose_model("a-typed-model")
     slider = chat.key("temperature").get_by_role("slider")
     for _ in range(3):
-        chat.change(lambda: slider.press("ArrowLeft"))
+        chat.step(slider, "ArrowLeft")
     chat.show_all_settings()
     prompt = chat.key("system_prompt").locator("textarea")
-    chat.change(lambda: (prompt.fill("Answer like a pirate."), prompt.blur()))
+    chat.fill(prompt, "Answer like a pirate.")
     length = chat.key("reply_length").locator("input")
-    chat.change(lambda: (length.fill("123"), length.press("Enter")))
+    chat.fill(length, "123")
     chat.ask("Second")
     body = server.requests[-1].body
     assert body["model"] == "a-typed-model"
