@@ -18,13 +18,21 @@ export default function ({ data, parentElement }) {
   if (!data.to || done.get(parentElement) === data.to) return
   done.set(parentElement, data.to)
   const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
-  let left = data.message ? 30 : 10
+  const app = document.querySelector('[data-testid="stApp"]')
+  let left = data.message ? 200 : 10
+  let still = 10 // looks after everything was drawn
+  const theirs = new AbortController() // whoever scrolls now is let go
+  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"])
+    addEventListener(kind, () => (left = 0), { signal: theirs.signal, passive: true })
   const toPlace = () => {
+    if (left <= 0 || !still) return theirs.abort()
     if (data.message) {
       const actions = document.querySelector(`.st-key-actions_${data.message}`)
       actions?.closest('[data-testid="stChatMessage"]').scrollIntoView({ block: "start" })
     } else page?.scrollTo({ top: page.scrollHeight })
-    if (--left) setTimeout(toPlace, 50) // what is wanted is still being drawn
+    left -= 1
+    if (app.dataset.testScriptState === "notRunning") still -= 1
+    setTimeout(toPlace, 50) // what is wanted is still being drawn
   }
   toPlace()
 }
