@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -70,3 +71,46 @@ def test_a_search_begins_empty_also_while_a_reply_runs(
     chat.press("search")
     expect(box).to_have_value("")
     chat.wait_running()
+
+
+def test_words_that_came_back_are_not_given_again_over_what_was_typed_since(
+    chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
+) -> None:
+    held = gate()
+    server.next(Script(tokens=10, gate=held, gate_at=4))
+    chat.send("One")
+    chat.wait_word(3)
+    chat.send("Two")
+    expect(chat.key("notice")).to_be_visible()
+    expect(chat.composer).to_have_value("Two")
+    chat.composer.fill("Two, better said")
+    held.set()
+    chat.wait_word(9)
+    chat.wait_done()
+    expect(chat.key(f"retry_{chat.answer_id}")).to_be_visible()
+    expect(chat.composer).to_have_value("Two, better said")
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_visible()
+    expect(chat.composer).to_have_value("Two, better said")
+
+
+def test_a_system_prompt_that_is_being_typed_outlasts_the_end_of_a_reply(
+    chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
+) -> None:
+    held = gate()
+    server.next(Script(tokens=10, gate=held, gate_at=4))
+    chat.send("One")
+    running = chat.page.locator('[class*="st-key-open_"]').first
+    chat.wait_word(3)
+    chat.press("new_chat")
+    running.locator("button").click()
+    chat.wait_word(3)
+    chat.show_all_settings()
+    prompt = chat.key("system_prompt").locator("textarea")
+    prompt.press_sequentially("Answer like a pir")
+    held.set()
+    chat.wait_word(9)
+    chat.wait_done()
+    expect(prompt).to_have_value("Answer like a pir")
+    prompt.press_sequentially("ate")
+    expect(prompt).to_have_value("Answer like a pirate")
