@@ -16,6 +16,7 @@ from benchmarks.words import new_name
 
 ACTIONS = {"ask": 10, "stop": 3, "refresh": 3, "edit": 3, "retry": 3, "leave": 2, "new": 2}
 PATIENCE = 60.0  # seconds for one thing
+REFUSED = "refused"  # what is done instead when the words come back in the box
 _KEY = re.compile(r"-([a-z_]+(?:_[0-9a-f]{30})?)$")
 
 
@@ -60,19 +61,26 @@ class KeyTab(Tab):
         await self._socket.send(message.SerializeToString())
 
     async def see(self, word: bytes, *, or_end: bool = False) -> bool:
-        """Read until something holds `word`, or the script is over; whether it was seen."""
+        """Read until something holds `word`, or the script is over; whether it was seen.
+
+        Not seen either is what comes back in the box: it was refused, and nothing is lost.
+        """
         async with asyncio.timeout(PATIENCE):
             while True:
                 data = await self._receive()
                 is_over = self._take(data)
                 if word in data:
-                    return True
+                    element = ForwardMsg.FromString(data).delta.new_element
+                    return element.WhichOneof("type") not in {"chat_input", "text_area"}
                 if is_over and or_end:
                     return False
 
 
 class Person:
-    """`sent` are the names of questions that the app has shown: it holds them for good."""
+    """`sent` are the names of questions that the app has shown: it holds them for good.
+
+    One that is sent while the reply to the one before is written comes back, and is not among them.
+    """
 
     def __init__(self, url: str, seed: int) -> None:
         self._url, self._random = url, random.Random(seed)
@@ -103,22 +111,28 @@ class Person:
         tokens, pace = self._random.randint(least, most), self._random.randint(80, 400)
         return name, question(name, tokens, pace)
 
-    async def _shown(self, name: str) -> None:
-        await self._tab.see(name.encode())
-        self.sent.append(name)
+    async def _is_shown(self, name: str) -> bool:
+        """Whether it is part of the conversation now."""
+        is_shown = await self._tab.see(name.encode())
+        if is_shown:
+            self.sent.append(name)
+        return is_shown
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> str | None:
         name, text = self._question()
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
-        await self._shown(name)
+        is_shown = await self._is_shown(name)
         await self._tab.finished(PATIENCE)
+        return None if is_shown else REFUSED
 
     async def _stop(self) -> str | None:
         name, text = self._question(500, 1500)
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
-        await self._shown(name)
+        if not await self._is_shown(name):
+            await self._tab.finished(PATIENCE)
+            return REFUSED
         if "stop" not in self._tab.widgets and not await self._tab.see(b"-stop", or_end=True):
             return "ask"  # it was over before
         await asyncio.sleep(self._random.uniform(0, 0.7))
@@ -126,13 +140,14 @@ class Person:
         await self._tab.finished(PATIENCE)
         return None
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> str | None:
         """Load the page again in the middle of a reply."""
         name, text = self._question()
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
-        await self._shown(name)
+        is_shown = await self._is_shown(name)
         await self._again()
+        return None if is_shown else REFUSED
 
     async def _leave(self) -> None:
         """Send, and be gone before anything is shown: nothing was promised."""
@@ -149,22 +164,20 @@ class Person:
     async def _edit(self) -> str | None:
         key = self._tab.newest("edit")
         if key is None:
-            await self._ask()
-            return "ask"
+            return await self._ask() or "ask"
         id_ = key.removeprefix("edit_")
         await self._tab.press(key)
         await self._tab.finished(PATIENCE)
         name, text = self._question()
         await self._tab.press(f"edit_send_{id_}", **{f"edit_text_{id_}": text})
-        await self._shown(name)
+        is_shown = await self._is_shown(name)
         await self._tab.finished(PATIENCE)
-        return None
+        return None if is_shown else REFUSED
 
     async def _retry(self) -> str | None:
         key = self._tab.newest("retry")
         if key is None:
-            await self._ask()
-            return "ask"
+            return await self._ask() or "ask"
         await self._tab.press(key)
         await self._tab.finished(PATIENCE)
         return None
