@@ -147,6 +147,15 @@ def lost(database: Path, sent: Sequence[str]) -> list[str]:
     return [name for name in sent if not held.get(name)]
 
 
+def fates(database: Path, names: Sequence[str]) -> list[str]:
+    """What the database holds of these questions: to tell how one was lost."""
+    query = "SELECT q.id, a.id, a.status, length(a.text) FROM messages q LEFT JOIN messages a "
+    query += "ON a.parent_id = q.id WHERE q.role = 'user' AND q.text LIKE ?"
+    with closing(sqlite3.connect(database)) as connection:
+        held = {name: connection.execute(query, [f"% {name}]%"]).fetchall() for name in names}
+    return [f"{name}: {rows or 'not there'}" for name, rows in held.items()]
+
+
 def endings(database: Path) -> dict[str, int]:
     """How the answers ended."""
     with closing(sqlite3.connect(database)) as connection:
@@ -191,6 +200,7 @@ def main() -> int:
         database = app.folder / "parley.db"
         soak.doctor[LOOKS[1]] = doctor(database)
         missing, ended = lost(database, soak.sent), endings(database)
+        told = fates(database, missing)
         tracebacks = app.log().count("Traceback")
     seen = Seen(
         session_minutes=chosen.sessions * chosen.minutes,
@@ -209,6 +219,7 @@ def main() -> int:
         middle, last = thirds(soak.memory_mb)
         print(f"memory: middle third {middle:.0f} MB, last {last:.0f} MB")
     print(f"messages shown: {len(soak.sent)}, lost: {len(missing)}; answers: {ended}")
+    print(*told, sep="\n", end="\n" if told else "")
     print(f"doctor: { {look: found or 'clean' for look, found in soak.doctor.items()} }")
     print(f"exit code: {exit_code}; tracebacks in the log: {tracebacks}")
     common = Counter(soak.problems).most_common(5)

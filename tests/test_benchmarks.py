@@ -137,6 +137,7 @@ def test_the_soak_notices_a_message_that_is_lost_or_was_left_running(tmp_path: P
             connection.execute(insert, (*answered, status, text))
     connection.close()
     assert soak.lost(database, ["a", "b", "c", "d"]) == ["b", "c", "d"]
+    assert soak.fates(database, ["d"]) == ["d: not there"]
     assert soak.thirds([1, 1, 1, 100, 100, 100, 104, 104, 106]) == (100, 104)
 
 
