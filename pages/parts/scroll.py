@@ -20,7 +20,7 @@ export default function ({ data, parentElement }) {
   const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
   const app = document.querySelector('[data-testid="stApp"]')
   let left = data.message ? 200 : 10
-  let still = 10 // looks after everything was drawn
+  let still = 60 // looks after the script has ended; a slow browser draws later
   const theirs = new AbortController() // whoever scrolls now is let go
   for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"])
     addEventListener(kind, () => (left = 0), { signal: theirs.signal, passive: true })
