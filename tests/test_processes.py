@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from chat import ChatService, NotFound, Person, Status, Submission
+from chat import ChatService, NotFound, Person, Status, Submission, library
 from chat.calls import Kind, NewCall
 from chat.domain import Message
 from chat.errors import LockedOut, TooManyReplies, WrongCode
@@ -276,7 +276,7 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
 def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.library.STOPS_WITHIN", 0.0)
+    monkeypatch.setattr(library, "STOPS_WITHIN", 0.0)
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     with taken_for_dead(first):

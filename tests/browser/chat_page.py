@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, WebSocket, expect
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from tests.browser.frames import is_end_of_run
 from tests.llm_server import word
 
 _WORD = re.compile(r"[a-z]+\d+")
@@ -69,13 +69,6 @@ def wait_until(page: Page, condition: str, seconds: float = 30) -> None:
         _UNTIL.replace('true: CONDITION"', f'true: {quoted}"').replace("CONDITION", condition),
         [seconds],
     )
-
-
-def _is_end_of_run(frame: str | bytes) -> bool:
-    message = ForwardMsg()
-    message.ParseFromString(frame if isinstance(frame, bytes) else frame.encode())
-    is_told = message.WhichOneof("type") == "script_finished"
-    return is_told and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 def numbered(tokens: int) -> list[str]:
@@ -250,7 +243,7 @@ class Chat:
 
         The page itself may show nothing of a short run; the end of each is told to it.
         """
-        with self._socket.expect_event("framereceived", _is_end_of_run):
+        with self._socket.expect_event("framereceived", is_end_of_run):
             yield
         self.wait_settled()
 
