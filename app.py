@@ -4,8 +4,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
+    from pages.parts.identity import may_upload
     from pages.parts.process import lifespan, on_script_error
-    from pages.parts.state import may_upload, stored
+    from pages.parts.state import stored
     from server.edge import middleware, routes
 
     app = st.App(

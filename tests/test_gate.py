@@ -17,7 +17,7 @@ from chat import Submission, account, visitor
 from chat.entering import GUESSES
 from chat.errors import NotAllowed, SignInOver, WrongCode
 from chat.settings import Settings
-from pages.parts import state
+from pages.parts import identity, state
 
 APP = str(Path(__file__).parent.parent / "app.py")
 CODE = "open sesame"
@@ -150,13 +150,13 @@ def test_a_secrets_file_that_loses_its_sign_in_opens_no_door() -> None:
 
 def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = "c" * 43
-    assert state.may_upload("")
+    assert identity.may_upload("")
     state.stored().close()
     st.cache_resource.clear()
     monkeypatch.setenv("ACCESS_CODE", CODE)
-    assert not state.may_upload("") and not state.may_upload(cookie)
+    assert not identity.may_upload("") and not identity.may_upload(cookie)
     state.stored().enter(visitor(cookie).owner, CODE)
-    assert state.may_upload(cookie) and not state.may_upload("d" * 43)
+    assert identity.may_upload(cookie) and not identity.may_upload("d" * 43)
 
 
 @pytest.mark.parametrize("is_admin", [False, True])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import gate, notices, state
+from pages.parts import gate, identity, notices, state
 from pages.text import markdown
 
 
 def draw() -> None:
-    if not state.has_sign_in():
+    if not identity.has_sign_in():
         st.empty()
         return
     with st.container(key="account"):
-        if notices.quietly(state.can_take_along):
+        if notices.quietly(identity.can_take_along):
             _draw_offer()
         with st.container(horizontal=True, vertical_alignment="center"):
-            person = state.person()
+            person = identity.person()
             name = markdown.line(person.email) or "Signed in"
             st.caption(f"{name} · admin" if person.is_admin else name, width="stretch")
             gate.draw_sign_out()
@@ -27,14 +27,14 @@ def _draw_offer() -> None:
     with st.container(horizontal=True):
         st.button("Take them along", key="take_along", on_click=_take_along)
         st.button(
-            "Leave them", key="leave_behind", type="tertiary", on_click=state.stop_taking_along
+            "Leave them", key="leave_behind", type="tertiary", on_click=identity.stop_taking_along
         )
 
 
 def _take_along() -> None:
-    cookie = state.visitor_cookie()
-    count = notices.attempt(state.stored().take_along, state.owner(), cookie)
+    cookie = identity.visitor_cookie()
+    count = notices.attempt(state.stored().take_along, identity.owner(), cookie)
     if count is not None:
-        state.stop_taking_along()
+        identity.stop_taking_along()
         moved = "1 conversation is" if count == 1 else f"{count:,} conversations are"
         notices.say(f"{moved} now in your account.")

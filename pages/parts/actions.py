@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from chat import Message, ReplyRunning, Role, Status, View
-from pages.parts import clipboard, focus, notices, scroll, state
+from pages.parts import clipboard, focus, identity, notices, scroll, state
 from pages.text import markdown
 
 
@@ -136,7 +136,7 @@ def _is_running() -> bool:
 
 def _now() -> View:
     """The conversation in view as it is now, and its last message or two."""
-    return state.service().open(state.owner(), state.conversation_id() or "", 1)
+    return state.service().open(identity.owner(), state.conversation_id() or "", 1)
 
 
 def _send_edit(message_id: str, files: list[str]) -> None:
@@ -144,7 +144,7 @@ def _send_edit(message_id: str, files: list[str]) -> None:
     keep = [file for file in files if st.session_state[f"edit_file_{file}"]]
     own = state.own_key()
     if answer := notices.attempt(
-        state.service().edit, state.owner(), message_id, text, keep, own=own
+        state.service().edit, identity.owner(), message_id, text, keep, own=own
     ):
         state.edit(None)
         scroll.wish(answer.id)
@@ -159,25 +159,25 @@ def retry_last() -> None:
 
 def retry(message_id: str) -> None:
     own = state.own_key()
-    if answer := notices.attempt(state.service().retry, state.owner(), message_id, own=own):
+    if answer := notices.attempt(state.service().retry, identity.owner(), message_id, own=own):
         scroll.wish(answer.id)
 
 
 def _continue(message_id: str) -> None:
     own = state.own_key()
-    notices.attempt(state.service().continue_, state.owner(), message_id, own=own)
+    notices.attempt(state.service().continue_, identity.owner(), message_id, own=own)
 
 
 def _show_version(message_id: str) -> None:
-    notices.attempt(state.service().show_version, state.owner(), message_id)
+    notices.attempt(state.service().show_version, identity.owner(), message_id)
 
 
 def _restore(message_id: str) -> None:
-    notices.attempt(state.service().undelete_message, state.owner(), message_id)
+    notices.attempt(state.service().undelete_message, identity.owner(), message_id)
 
 
 def _delete(message_id: str) -> None:
-    if notices.succeeds(state.service().delete_message, state.owner(), message_id):
+    if notices.succeeds(state.service().delete_message, identity.owner(), message_id):
         notices.offer_undo("Message deleted.", "undelete_message", message_id)
 
 

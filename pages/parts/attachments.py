@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from chat import Attachment, FileKind, Message, human_size
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 from pages.text import markdown
 
 _SHEETS = 10  # shown at most
@@ -26,7 +26,7 @@ def draw(message: Message) -> None:
 
 
 def _draw_picture(file: Attachment) -> None:
-    data = notices.quietly(state.service().file, state.owner(), file.id)
+    data = notices.quietly(state.service().file, identity.owner(), file.id)
     if data is None:
         st.caption(f":material/broken_image: {markdown.line(file.name)} cannot be shown")
         return
@@ -38,7 +38,7 @@ def _draw_document(file: Attachment) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             markdown.line(file.name),
-            data=partial(state.service().file, state.owner(), file.id),
+            data=partial(state.service().file, identity.owner(), file.id),
             file_name=file.name,
             mime="application/octet-stream",  # handed back as it came, opened by nobody
             key=f"file_{file.id}",
@@ -51,7 +51,7 @@ def _draw_document(file: Attachment) -> None:
 
 
 def _draw_table(file: Attachment) -> None:
-    preview = notices.quietly(state.service().preview, state.owner(), file.id)
+    preview = notices.quietly(state.service().preview, identity.owner(), file.id)
     sheets = json.loads(preview)["sheets"] if preview else []
     if len(sheets) == 1:
         _draw_sheet(sheets[0], file)

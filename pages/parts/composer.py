@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
-from pages.parts import box, giving, live, notices, state, tray, voice
+from pages.parts import box, giving, identity, live, notices, state, tray, voice
 
 KEY = "composer"
 
@@ -118,7 +118,7 @@ def _sent(submission: Submission) -> bool:
     sent = state.sent()
     answer = notices.attempt(
         state.service().send,
-        state.owner(),
+        identity.owner(),
         state.conversation_id(),
         submission,
         state.draft_settings(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Conversation, Form
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 
 _FORMS = {
     Form.MARKDOWN: ("Markdown", "to read"),
@@ -49,5 +49,5 @@ def draw(conversation: Conversation) -> None:
 
 def _prepare(conversation_id: str) -> None:
     form = st.session_state["export_form"]
-    made = notices.attempt(state.service().export, state.owner(), conversation_id, form)
+    made = notices.attempt(state.service().export, identity.owner(), conversation_id, form)
     st.session_state["export_made"] = {(conversation_id, form): made} if made else {}

@@ -9,7 +9,7 @@ from decimal import Decimal
 import streamlit as st
 
 from chat import UsageLine, UsageReport
-from pages.parts import state
+from pages.parts import identity, state
 from pages.text import markdown
 from pages.text.sheets import csv_of
 
@@ -112,7 +112,7 @@ def csv_file(report: UsageReport) -> bytes:
 
 def owner_name(owner: str) -> str:
     """Somebody, told apart from others and no more."""
-    if owner == state.owner():
+    if owner == identity.owner():
         return "you"
     kind, _, rest = owner.partition(":")
     return f"{kind} {hashlib.sha256(rest.encode()).hexdigest()[:8]}"

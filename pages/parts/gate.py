@@ -1,6 +1,6 @@
 """What stands before every screen but a shared one: sign-in, and the access code.
 
-Until somebody is let in `state.owner()` is nobody's, so that no click can do anything either.
+Until somebody is let in `identity.owner()` is nobody's, so that no click can do anything either.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import streamlit as st
 
 from chat import NotAllowed, SignInOver
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 
 
 def is_open() -> bool:
     """Whether whoever looks at this tab is let in."""
-    return bool(state.person().owner)
+    return bool(identity.person().owner)
 
 
 def draw(wish: str = "to go on") -> None:
@@ -23,7 +23,7 @@ def draw(wish: str = "to go on") -> None:
     with st.container(key="gate"):
         st.header("Parley", anchor=False)
         try:
-            owner = state.claimed().owner
+            owner = identity.claimed().owner
         except NotAllowed as error:
             st.text(error.sentence)
             draw_sign_out()
@@ -43,7 +43,7 @@ def draw_sign_out() -> None:
 
 
 def _draw_sign_in() -> None:
-    auth = state.sign_in_settings().get("auth", {})
+    auth = identity.sign_in_settings().get("auth", {})
     if not auth:
         st.text("Sign-in is not set up right now. Whoever runs Parley has to look at its secrets.")
     if "client_id" in auth:
@@ -70,5 +70,5 @@ def _ask_for_code(wish: str) -> None:
 
 def _enter() -> None:
     code, st.session_state["access_code"] = st.session_state["access_code"], ""
-    owner = state.claimed().owner
-    notices.attempt(state.stored().enter, owner, code, state.client_address())
+    owner = identity.claimed().owner
+    notices.attempt(state.stored().enter, owner, code, identity.client_address())

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from chat import keeps_history
-from pages.parts import state
+from pages.parts import identity, state
 
 _SENTENCE = (
     "Conversations are stored on a disk here that may be emptied whenever this app restarts. "
@@ -23,7 +23,7 @@ def draw() -> None:
     if st.session_state.get("knows_disk") or _is_kept():
         st.empty()
         return
-    is_admin = state.person().is_admin
+    is_admin = identity.person().is_admin
     with st.container(key="disk_notice", border=True, gap="xsmall"):
         more = _FOR_ADMINS if is_admin else ""
         st.markdown(f":material/cloud_off: {_SENTENCE}{more}")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from chat import Conversation, ParleyError, View
-from pages.parts import notices, opening, places, search, state
+from pages.parts import identity, notices, opening, places, search, state
 from pages.text import markdown
 
 
@@ -27,7 +27,7 @@ def draw(view: View | None) -> None:
 
 def _rows(view: View | None) -> list[Callable[[], object]]:
     """What stands in the list, an element each."""
-    service, owner, count = state.stored(), state.owner(), state.listed()
+    service, owner, count = state.stored(), identity.owner(), state.listed()
     try:
         pinned = service.pinned(owner)
         found = service.conversations(owner, count + 1)

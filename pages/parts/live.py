@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from chat import Message, NotStoredYet, Piece
-from pages.parts import notices, places, state
+from pages.parts import identity, notices, places, state
 from pages.text import blocks, markdown
 
 WATCH_EVERY = 1.0  # seconds
@@ -33,7 +33,7 @@ def draw_stop(conversation_id: str) -> None:
 
 
 def _stop(conversation_id: str) -> None:
-    notices.attempt(state.service().stop, state.owner(), conversation_id)
+    notices.attempt(state.service().stop, identity.owner(), conversation_id)
 
 
 @st.fragment(run_every=WATCH_EVERY)
@@ -49,7 +49,7 @@ def _watch() -> None:
 
 def wait(answer_id: str) -> None:
     """Wait for the end of a reply that is not in view."""
-    for _ in state.service().follow(state.owner(), answer_id):
+    for _ in state.service().follow(identity.owner(), answer_id):
         state.beat()
 
 
@@ -63,7 +63,7 @@ class Running:
     def __init__(self, answer: Message, place: str) -> None:
         self._place = place
         places.at_least(f"{place} first", 1)
-        self._reply = _Reply(state.service().follow(state.owner(), answer.id))
+        self._reply = _Reply(state.service().follow(identity.owner(), answer.id))
         known = [markdown.safe(block) for block in self._reply.known()]
         self._thinking, self._text = st.empty(), st.container()
         self._reply.say_below(places.nothing(place))  # where the actions come when it is over

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Conversation
-from pages.parts import exporting, notices, sharing, state
+from pages.parts import exporting, identity, notices, sharing, state
 
 
 def draw(conversation: Conversation) -> None:
@@ -33,10 +33,10 @@ def draw(conversation: Conversation) -> None:
 def _rename(conversation_id: str, key: str) -> None:
     title = str(st.session_state[key]).strip()
     if title:
-        notices.attempt(state.service().rename, state.owner(), conversation_id, title)
+        notices.attempt(state.service().rename, identity.owner(), conversation_id, title)
 
 
 def _pin(conversation_id: str, is_pinned: bool) -> None:
     notices.attempt(
-        lambda: state.service().pin(state.owner(), conversation_id, is_pinned=is_pinned)
+        lambda: state.service().pin(identity.owner(), conversation_id, is_pinned=is_pinned)
     )

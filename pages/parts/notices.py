@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import state, tracing
+from pages.parts import identity, state, tracing
 from pages.text import markdown
 
 
@@ -83,7 +83,7 @@ def dismiss() -> None:
 
 def _undo(name: str, id_: str) -> None:
     notice = st.session_state.get("notice")
-    if not succeeds(getattr(state.service(), name), state.owner(), id_):
+    if not succeeds(getattr(state.service(), name), identity.owner(), id_):
         sentence = st.session_state["notice"]["text"]
         st.session_state["notice"] = {**(notice or {}), "text": sentence}  # it can be tried again
     elif name == "undelete":
@@ -91,7 +91,7 @@ def _undo(name: str, id_: str) -> None:
 
 
 def _purge(conversation_id: str) -> None:
-    if succeeds(state.service().purge, state.owner(), conversation_id):
+    if succeeds(state.service().purge, identity.owner(), conversation_id):
         say("Deleted for good, with all its messages and files.")
 
 

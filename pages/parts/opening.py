@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pages.parts import notices, scroll, state
+from pages.parts import identity, notices, scroll, state
 
 
 def open_message(conversation_id: str, message_id: str | None) -> None:
     """Open a conversation at a message, on the version that holds it."""
     open_conversation(conversation_id)
     if message_id is not None:
-        place = notices.attempt(state.stored().show_message, state.owner(), message_id)
+        place = notices.attempt(state.stored().show_message, identity.owner(), message_id)
         if place is not None:
             state.widen_window_to(place)
             scroll.wish_message(message_id)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from chat import Failure, Message, Role, Status, View
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 from pages.text import markdown
 
 _NOTES = {
@@ -73,7 +73,7 @@ def draw_clear_mark(conversation_id: str, mark: str) -> None:
 
 
 def _unclear(conversation_id: str, mark: str) -> None:
-    notices.attempt(state.service().unclear, state.owner(), conversation_id, mark)
+    notices.attempt(state.service().unclear, identity.owner(), conversation_id, mark)
 
 
 def draw_below(view: View) -> None:

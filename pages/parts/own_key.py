@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import OTHER, ParleyError
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 from pages.text import markdown
 
 KEY, PROVIDER, ADDRESS = "own_key", "own_provider", "own_base_url"
@@ -89,7 +89,7 @@ def _chosen() -> str:
     """The model of what is in view."""
     settings = state.draft_settings()
     if conversation := state.conversation_id():
-        found = notices.quietly(state.service().settings_of, state.owner(), conversation)
+        found = notices.quietly(state.service().settings_of, identity.owner(), conversation)
         settings = found or settings
     return settings.model or ""
 
@@ -98,4 +98,4 @@ def _choose(ref: str | None) -> None:
     if (conversation := state.conversation_id()) is None:
         state.change_draft_settings(model=ref)
     else:
-        notices.attempt(state.service().change_settings, state.owner(), conversation, model=ref)
+        notices.attempt(state.service().change_settings, identity.owner(), conversation, model=ref)

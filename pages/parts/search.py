@@ -12,7 +12,7 @@ from functools import partial
 import streamlit as st
 
 from chat import Hit, ParleyError
-from pages.parts import focus, notices, opening, places, state
+from pages.parts import focus, identity, notices, opening, places, state
 from pages.text import markdown
 
 KEY = "search_text"
@@ -44,7 +44,7 @@ def draw() -> None:
 
 def _rows(text: str) -> list[Callable[[], object]]:
     try:
-        found = state.stored().search(state.owner(), text)
+        found = state.stored().search(identity.owner(), text)
     except ParleyError as error:
         return [partial(notices.caption, error)]
     if text and not found:
@@ -56,7 +56,7 @@ def draw_page() -> None:
     """On a page of its own; a hit leads to the chat."""
     text = _draw_box(PAGE_KEY)
     most = AT_ONCE * int(st.session_state.get("history_pages", 1))
-    found = state.stored().search(state.owner(), text, limit=most + 1)
+    found = state.stored().search(identity.owner(), text, limit=most + 1)
     if not text:
         st.caption(_PREFIXES)
     elif not found:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import streamlit as st
 
 from chat import Conversation
-from pages.parts import notices, state
+from pages.parts import identity, notices, state
 
 _TIMES = {"Forever": None, "For a day": 1, "For a week": 7, "For a month": 30}
 
@@ -31,7 +31,7 @@ def draw(conversation: Conversation) -> None:
     if link:
         st.code(link, language=None, wrap_lines=True)
         st.caption("It is shown only once: copy it now.")
-    for share in notices.quietly(state.service().shares, state.owner(), conversation.id) or []:
+    for share in notices.quietly(state.service().shares, identity.owner(), conversation.id) or []:
         with st.container(horizontal=True, vertical_alignment="center"):
             until = f", until {share.expires_at:%d %b %Y}" if share.expires_at else ""
             st.caption(f"A link made {share.created_at:%d %b %Y, %H:%M} UTC{until}")
@@ -49,7 +49,7 @@ def _share(conversation_id: str) -> None:
     days = _TIMES[st.session_state["share_for"]]
     made = notices.attempt(
         state.service().share,
-        state.owner(),
+        identity.owner(),
         conversation_id,
         timedelta(days=days) if days else None,
     )
@@ -65,6 +65,6 @@ def _address(secret: str) -> str:
 
 
 def _revoke(conversation_id: str, share_id: str) -> None:
-    if notices.succeeds(state.service().revoke, state.owner(), share_id):
+    if notices.succeeds(state.service().revoke, identity.owner(), share_id):
         st.session_state.pop("share_link", None)
         notices.say("The link shows nothing any more.")

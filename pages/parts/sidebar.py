@@ -5,7 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import CannotSee, ProviderError, ReplySettings, Role, View
-from pages.parts import account, actions, giving, listing, manage, notices, own_key, search, state
+from pages.parts import (
+    account,
+    actions,
+    giving,
+    identity,
+    listing,
+    manage,
+    notices,
+    own_key,
+    search,
+    state,
+)
 
 _SHORTCUTS = """
 | Keys | What they do |
@@ -167,7 +178,7 @@ def _change(key: str, field: str) -> None:
         state.change_draft_settings(**{field: value})
     else:
         notices.attempt(
-            state.service().change_settings, state.owner(), conversation, **{field: value}
+            state.service().change_settings, identity.owner(), conversation, **{field: value}
         )
 
 
@@ -215,12 +226,12 @@ def _draw_actions(view: View | None) -> None:
 
 
 def _clear() -> None:
-    notices.attempt(state.service().clear, state.owner(), state.conversation_id())
+    notices.attempt(state.service().clear, identity.owner(), state.conversation_id())
 
 
 def _delete() -> None:
     conversation = state.conversation_id()
-    if conversation and notices.succeeds(state.service().delete, state.owner(), conversation):
+    if conversation and notices.succeeds(state.service().delete, identity.owner(), conversation):
         state.show_conversation(None)
         notices.offer_undo("Conversation deleted.", "undelete", conversation, can_purge=True)
 

@@ -1,17 +1,14 @@
-"""What this tab is doing now, who it belongs to, and the one service behind all tabs.
+"""What this tab is doing now, and the one service behind all tabs.
 
-The conversation in view is in the URL; what is worth keeping is in the database. Only this file
-touches `st.session_state` by names of its own.
+The conversation in view is in the URL; what is worth keeping is in the database.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import current_thread
 from typing import Any
 
@@ -20,26 +17,16 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import (
     ChatService,
-    Connection,
     File,
     Message,
     Model,
-    NotAllowed,
     OwnKey,
-    ParleyError,
-    Person,
     ReplySettings,
-    SignInOver,
-    account,
     gather,
-    is_local_admin,
-    is_visitor_cookie,
     open_chat,
-    visitor,
 )
 from pages.parts import giving, places
 
-VISITOR_COOKIE = "parley_visitor"
 WINDOW = 12  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
@@ -77,106 +64,6 @@ def is_temporary() -> bool:
     if get_script_run_ctx(suppress_warning=True) is None:
         return False
     return "temporary" in st.query_params
-
-
-def owner() -> str:
-    """Who owns what is made in this tab; empty, which owns nothing, until they are let in."""
-    return person().owner
-
-
-def person() -> Person:
-    """Who this tab belongs to: an account, or this browser. Nobody until they are let in."""
-    try:
-        found = claimed()
-    except (NotAllowed, SignInOver):
-        return Person("")
-    if found.owner and st.session_state.get("entered") != found.owner:
-        if not stored().has_entered(found.owner):
-            return Person("")
-        st.session_state["entered"] = found.owner  # until this tab is closed
-    return found
-
-
-def may_upload(cookie: str) -> bool:
-    """Whether the visitor with this cookie is let in; with sign-in, only a page can tell."""
-    try:
-        if has_sign_in() or not stored().settings.access_code:
-            return True
-        return bool(cookie) and stored().has_entered(visitor(cookie).owner)
-    except ParleyError:  # the page says what is wrong
-        return False
-
-
-def claimed() -> Person:
-    """Who this is, the access code aside; nobody before they sign in.
-
-    Raises `NotAllowed` and `SignInOver`.
-    """
-    settings = stored().settings
-    if has_sign_in():
-        claims = st.user.to_dict()
-        if claims.get("is_logged_in") is not True:
-            return Person("")
-        return account(claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1)
-    found = visitor(visitor_cookie() or _tab_only())
-    has_desktop = not st.get_option("server.headless")
-    is_admin = is_local_admin(_connection(), settings, has_desktop=has_desktop)
-    return replace(found, is_admin=is_admin)
-
-
-def has_sign_in() -> bool:
-    """Whether people sign in here: as it was at the start, or is said since.
-
-    A secrets file that is being edited, or was broken, opens no door.
-    """
-    return "auth" in (stored().settings.values or {}) or "auth" in sign_in_settings()
-
-
-def sign_in_settings() -> Mapping[str, Any]:
-    """The secrets, read where Streamlit's own sign-in reads them; empty when they cannot be."""
-    return st.secrets.to_dict() if st.secrets.load_if_toml_exists() else {}
-
-
-def _providers() -> int:
-    """How many OpenID providers people can choose from."""
-    auth = sign_in_settings().get("auth", {})
-    named = [each for each in auth.values() if isinstance(each, Mapping) and "client_id" in each]
-    return len(named) + ("client_id" in auth)
-
-
-def visitor_cookie() -> str:
-    """The cookie of this browser; empty when it has none of ours."""
-    cookie = st.context.cookies.get(VISITOR_COOKIE)
-    return str(cookie) if is_visitor_cookie(cookie) else ""
-
-
-def client_address() -> str:
-    return _connection().client(stored().settings.trusted_proxies)
-
-
-def can_take_along() -> bool:
-    """Whether this browser had conversations before its person signed in. Looked up once."""
-    if "can_take_along" not in st.session_state:
-        cookie, found = visitor_cookie(), False
-        if cookie:
-            before = visitor(cookie).owner
-            found = bool(stored().conversations(before, 1) or stored().pinned(before))
-        st.session_state["can_take_along"] = found
-    return bool(st.session_state["can_take_along"])
-
-
-def stop_taking_along() -> None:
-    st.session_state["can_take_along"] = False
-
-
-def _tab_only() -> str:
-    """In place of a cookie: no cookies, no memory beyond this tab."""
-    return str(st.session_state.setdefault("visitor", secrets.token_urlsafe(32)))
-
-
-def _connection() -> Connection:
-    headers = st.context.headers
-    return Connection(st.context.ip_address, {name: headers.get_all(name) for name in headers})
 
 
 def conversation_id() -> str | None:

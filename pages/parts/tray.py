@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from chat import FILE_CODES, File, FileKind, FilePrice, FileTooLong, NotUploaded, human_size
-from pages.parts import box, notices, places, state, turns
+from pages.parts import box, identity, notices, places, state, turns
 from pages.text import markdown
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
@@ -75,7 +75,7 @@ def _prices(files: list[File]) -> tuple[FilePrice, ...]:
     if not files:
         return ()
     turns.over()  # large files take a while to read
-    service, owner = state.service(), state.owner()
+    service, owner = state.service(), identity.owner()
     found = notices.quietly(
         service.price, owner, state.conversation_id(), files, state.draft_settings()
     )
@@ -142,7 +142,7 @@ def _is_guide() -> bool:
     view_settings = state.draft_settings()
     conversation = state.conversation_id()
     if conversation is not None:
-        found = notices.quietly(state.service().settings_of, state.owner(), conversation)
+        found = notices.quietly(state.service().settings_of, identity.owner(), conversation)
         view_settings = found or view_settings
     model = notices.quietly(state.service().model, view_settings.model)
     return model is not None and model.provider == "guide"

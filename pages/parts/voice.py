@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from chat import File, ParleyError
-from pages.parts import box, microphone, notices, places, state
+from pages.parts import box, identity, microphone, notices, places, state
 from pages.text import markdown
 
 
@@ -121,7 +121,7 @@ def _begin(recording_id: str) -> None:
     for recording in _all():
         if recording.id == recording_id:
             recording.words = notices.attempt(
-                state.service().transcribe, state.owner(), recording.file
+                state.service().transcribe, identity.owner(), recording.file
             )
 
 

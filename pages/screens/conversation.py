@@ -7,6 +7,7 @@ from pages.parts import (
     announcer,
     clipboard,
     composer,
+    identity,
     live,
     notices,
     scroll,
@@ -17,7 +18,7 @@ from pages.parts import (
 )
 
 state.take_up()
-service, owner = state.service(), state.owner()
+service, owner = state.service(), identity.owner()
 view = None
 if wanted := state.conversation_id():
     try:

@@ -5,10 +5,10 @@ import tempfile
 import streamlit as st
 
 from chat import Fate, ImportReport
-from pages.parts import back, notices, search, state, turns
+from pages.parts import back, identity, notices, search, state, turns
 from pages.text import markdown
 
-service, owner = state.stored(), state.owner()
+service, owner = state.stored(), identity.owner()
 _ICONS = {
     Fate.ADDED: ":material/add:",
     Fate.MERGED: ":material/merge:",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from chat import NotFound, ParleyError
-from pages.parts import gate, notices, state, transcript
+from pages.parts import gate, identity, notices, state, transcript
 from pages.text import markdown
 
 service = state.stored()
@@ -12,7 +12,7 @@ secret = st.query_params.get("s", "")
 
 def go_on() -> None:
     """Continue in a copy of the reader's own."""
-    made = notices.attempt(service.continue_shared, state.owner(), secret)
+    made = notices.attempt(service.continue_shared, identity.owner(), secret)
     if made is not None:
         st.session_state["go_to"] = made
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import back, figures, notices, overseeing, state
+from pages.parts import back, figures, identity, notices, overseeing, state
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
@@ -22,7 +22,7 @@ days = (
     or 30
 )
 try:
-    report = state.stored().usage(state.owner(), days)
+    report = state.stored().usage(identity.owner(), days)
 except ParleyError as error:
     st.error(error.sentence)
     st.stop()
@@ -38,5 +38,5 @@ if report.lines:
     )
 else:
     st.caption("Nothing was asked in this time.")
-if (person := state.person()).is_admin:
+if (person := identity.person()).is_admin:
     overseeing.draw(person, days)
