@@ -178,7 +178,7 @@ def _into_server(
                 if has_rows:
                     kept = file.with_name(f"{url.database}.{stamp}.db")
                     back_up_rows(write, kept)
-                _empty(write)
+                _empty(write)  # nothing of what is replaced may fail the migrations
                 upgrade(write, newest_revision())
                 source = make_engine(f"sqlite:///{part}")
                 try:
@@ -241,7 +241,7 @@ def _names(connection: Connection) -> str:
 
 
 def refill(source: Connection, target: Connection) -> None:
-    """All rows of one database in place of those of the other."""
+    """All rows of one database in place of those of the other, or of a migration's own."""
     _empty(target)
     copy_rows(source, target)
 
