@@ -13,12 +13,12 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, BinaryIO
 
+from chat.abandoned import Abandoned
 from chat.backups import KEPT, Backup
 from chat.billing import Billing
-from chat.calls import NewCall
 from chat.chores import Chores
 from chat.dispatch import Dispatch
 from chat.domain import (
@@ -27,20 +27,17 @@ from chat.domain import (
     Message,
     Person,
     ReplySettings,
-    Status,
     Submission,
 )
 from chat.entering import Entering
 from chat.errors import (
-    ModelOff,
     NotFound,
     NothingToAnswer,
-    NoTranscription,
     ProviderError,
     ReplyRunning,
     ServiceClosed,
-    StoreFailed,
 )
+from chat.following import follow_stored
 from chat.generation import Generation, Piece
 from chat.identity import must_be_somebody
 from chat.jobs import ImportJob, ImportJobs
@@ -48,9 +45,9 @@ from chat.oversight import Oversight
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
 from chat.providers.own import OwnKey
-from chat.providers.transcription import Transcriber, check_recording
-from chat.recordings import compact
+from chat.providers.transcription import Transcriber
 from chat.settings import Settings
+from chat.speech import Speech
 from chat.store import Store
 from chat.store.messages import NewAnswer
 from chat.tree import begun, title_from
@@ -61,7 +58,6 @@ log = logging.getLogger("chat.service")
 
 IDLE_TEMPORARY = timedelta(days=1)
 PURGE_EVERY = 600.0  # seconds
-LOOK_AGAIN = 0.3  # seconds between looks at a reply that another process writes
 PROVIDERS_WITHIN, CHORES_WITHIN = 5.0, 10.0  # seconds at the end, after all replies are stored
 
 
@@ -78,7 +74,9 @@ class ChatService(Oversight, Entering):
     ) -> None:
         speech_ref = transcriber.ref if transcriber else ""
         super().__init__(settings, store, dispatch, billing, speech_ref)
-        self._catalogue, self._transcriber, self._worker = catalogue, transcriber, worker
+        self._catalogue, self._worker = catalogue, worker
+        self._speech = Speech(settings, dispatch, billing, worker.name, transcriber)
+        self._abandoned = Abandoned(store, dispatch.replies, worker, billing)
         self._open_temporary: Callable[[], ChatService] | None = None
         self._temporary: ChatService | None = None
         self._beside: ChatService | None = None  # whose calls are in the same ledger
@@ -292,7 +290,7 @@ class ChatService(Oversight, Entering):
         if generation is not None:
             yield from generation.follow()
         else:
-            yield from self._follow_stored(owner, answer)
+            yield from follow_stored(answer, lambda: self._store.messages.get(owner, answer_id))
 
     # --- files -------------------------------------------------------------------------------
 
@@ -332,7 +330,7 @@ class ChatService(Oversight, Entering):
     @property
     def voice_problem(self) -> str:
         """Why no speech can be turned into text; empty when it can."""
-        return "" if self._transcriber else NoTranscription.sentence
+        return self._speech.problem
 
     def transcribe(self, owner: str, recording: File) -> Future[str]:
         """The words of a recording, some time later.
@@ -340,40 +338,7 @@ class ChatService(Oversight, Entering):
         Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
         """
         must_be_somebody(owner)
-        if self._transcriber is None:
-            raise NoTranscription
-        audio = recording.data
-        if len(audio) > self.settings.max_recording_mb * 1_000_000:
-            audio = compact(audio)  # a few minutes are too much for most, as browsers record them
-        kind = check_recording(audio, self.settings)
-        ref = self._transcriber.ref
-        if self._billing.switches.is_off(ref):
-            raise ModelOff(ref)
-        call = self._billing.transcription(owner, ref, self._worker.name)
-        self._billing.ledger.add(call)
-        work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
-        begun = time.monotonic()
-        try:
-            words: Future[str] = self._replies.submit(work)
-        except ServiceClosed:
-            self._billing.ledger.drop(call.id)
-            raise
-        # Also when it is cancelled before it has begun.
-        words.add_done_callback(
-            lambda done: self._replies.write_soon(lambda: self._end_words(call, done, begun))
-        )
-        return words
-
-    def _end_words(self, call: NewCall, done: Future[str], begun: float) -> None:
-        """Tell the ledger what became of a recording."""
-        status, tokens, code = Status.STOPPED, 0, None
-        if not done.cancelled():
-            error = done.exception()
-            status = Status.FAILED if error else Status.COMPLETE
-            code = getattr(error, "code", None)
-            tokens = 0 if error else self._dispatch.count(done.result()).tokens
-        took = round((time.monotonic() - begun) * 1000)
-        self._billing.ledger.end(self._billing.transcribed(call, status, tokens, took, code))
+        return self._speech.transcribe(owner, recording)
 
     # --- versions, context, settings ---------------------------------------------------------
 
@@ -416,27 +381,7 @@ class ChatService(Oversight, Entering):
         Those of the temporary service too, or of the one that it belongs to: limits count both.
         """
         beside = self._beside
-        return self._interrupt_own() + (beside._interrupt_own() if beside else 0)
-
-    def _interrupt_own(self) -> int:
-        count = self._store.replies.interrupt_abandoned(
-            lambda answer_id, worker, beat: (
-                self._replies.get(answer_id) is None
-                and not self._worker.is_alive(worker, answer_id, beat)
-            ),
-            self._billing.prices.cost,
-        )
-        return count + self._billing.ledger.end_abandoned(self._is_lost, self._billing.prices.cost)
-
-    def _is_lost(
-        self, worker: str, answer_id: str | None, call_id: str, beat: datetime | None
-    ) -> bool | None:
-        """Whether a call will never be ended by its worker; None: nobody can tell."""
-        if worker != self._worker.name:
-            if beat is None:  # a recording gives no sign of life
-                return self._worker.is_gone(worker) or None
-            return not self._worker.is_alive(worker, call_id, beat)
-        return None if answer_id is None else self._replies.get(answer_id) is None
+        return self._abandoned.end() + (beside._abandoned.end() if beside else 0)
 
     def begin_import(self, owner: str, file: BinaryIO, name: str) -> ImportJob:
         """`import_` in the background: the job tells how far it is.
@@ -514,8 +459,7 @@ class ChatService(Oversight, Entering):
         try:
             self._replies.settle(0.3)
             self._replies.submit(self._catalogue.close()).result(PROVIDERS_WITHIN)
-            if self._transcriber is not None:
-                self._replies.submit(self._transcriber.close()).result(PROVIDERS_WITHIN)
+            self._replies.submit(self._speech.close()).result(PROVIDERS_WITHIN)
         except TimeoutError:
             log.warning("a provider did not close in time")
 
@@ -532,19 +476,3 @@ class ChatService(Oversight, Entering):
             if not question.is_deleted:
                 return question
         raise NothingToAnswer
-
-    def _follow_stored(self, owner: str, answer: Message) -> Iterator[Piece]:
-        """Follow a reply that another process writes, through the database."""
-        seen, seen_reasoning, pause = 0, 0, threading.Event()
-        while True:
-            yield Piece(answer.text[seen:], answer.reasoning[seen_reasoning:])
-            seen, seen_reasoning = len(answer.text), len(answer.reasoning)
-            if not answer.is_live:
-                return
-            pause.wait(LOOK_AGAIN)
-            try:
-                answer = self._store.messages.get(owner, answer.id)
-            except NotFound:  # deleted meanwhile: there is nothing more to come
-                return
-            except StoreFailed:  # the database may come back, and the reply may still be written
-                continue

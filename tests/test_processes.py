@@ -39,7 +39,7 @@ Make = Callable[..., ChatService]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replies are saved more often, so that nobody waits for it."""
     monkeypatch.setattr("chat.replies.SAVE_EVERY", 0.05)
-    monkeypatch.setattr("chat.service.LOOK_AGAIN", 0.02)
+    monkeypatch.setattr("chat.following.LOOK_AGAIN", 0.02)
     monkeypatch.setattr("chat.switches.KEPT", 0.0)
 
 
