@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
-from chat import ChatService
 from server.figures import Figures
 from server.hangups import HangUps
 from server.headers import SecurityHeaders
 from server.privacy import SharedPrivately
+from server.prompt import Prompt
 from server.readiness import Readiness
 from server.requests import RequestIds
 from server.uploads import Uploads
 from server.visitor import VisitorCookie
+
+if TYPE_CHECKING:
+    from chat import ChatService
 
 _ICON = Path(__file__).with_name("icon.png")
 
@@ -36,6 +40,7 @@ async def icon(_request: Request) -> FileResponse:
 ROUTES = [Route("/healthz", healthz), Route("/favicon.png", icon)]
 # The first stands around the others.
 MIDDLEWARE = [
+    Middleware(Prompt),
     Middleware(HangUps),
     Middleware(RequestIds),
     Middleware(SecurityHeaders),

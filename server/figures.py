@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from streamlit import runtime
 
-from chat import ChatService, ParleyError
+from chat import ParleyError
+
+if TYPE_CHECKING:
+    from chat import ChatService
 
 _OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _TABS = "active_sessions"  # as Streamlit calls them

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from chat import ChatService, ParleyError, SettingsError
+from chat import ParleyError, SettingsError
+
+if TYPE_CHECKING:
+    from chat import ChatService
 
 PATIENCE = 2.0  # seconds
 
