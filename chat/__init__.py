@@ -6,8 +6,12 @@
 >>> print("".join(piece.text for piece in service.follow("me", answer.id)))
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from chat.backups import Backup
-from chat.bootstrap import open_chat
 from chat.context import Fit
 from chat.disk import keeps_history
 from chat.domain import (
@@ -54,13 +58,25 @@ from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
 from chat.providers.own import OTHER, OwnKey
 from chat.request_ids import begin_request, request_id
-from chat.service import ChatService
 from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
-from chat.store import Hit
 from chat.usage import UsageLine, UsageReport
-from chat.view import View
+
+if TYPE_CHECKING:
+    from chat.bootstrap import open_chat
+    from chat.service import ChatService
+    from chat.store import Hit
+    from chat.view import View
+
+# The database is a third of a start: a server that has only errors and words to import answers
+# before it is there.
+_LATER = {
+    "open_chat": "chat.bootstrap",
+    "ChatService": "chat.service",
+    "Hit": "chat.store",
+    "View": "chat.view",
+}
 
 __all__ = [
     "FILE_CODES",
@@ -129,3 +145,9 @@ __all__ = [
     "request_id",
     "visitor",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

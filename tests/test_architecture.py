@@ -133,3 +133,14 @@ print(seen, threading.active_count())
 """
     assert run_python(code, tmp_path) == "[] 1"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_server_answers_before_the_database_is_imported(tmp_path: Path) -> None:
+    entry = "import pages.parts.identity, pages.parts.process, server.edge, sys"
+    assert run_python(f"{entry}; print('sqlalchemy' in sys.modules)", tmp_path) == "False"
+
+
+def test_every_public_name_of_chat_is_there(tmp_path: Path) -> None:
+    assert run_python("from chat import *; print(open_chat.__module__)", tmp_path) == (
+        "chat.bootstrap"
+    )

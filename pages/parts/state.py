@@ -10,22 +10,23 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import replace
 from threading import current_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import (
-    ChatService,
     File,
     Message,
     Model,
     OwnKey,
     ReplySettings,
     gather,
-    open_chat,
 )
 from pages.parts import giving, places
+
+if TYPE_CHECKING:
+    from chat import ChatService
 
 WINDOW = 12  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
@@ -39,6 +40,8 @@ _opening = threading.Lock()
 @st.cache_resource(show_spinner=False)
 def stored() -> ChatService:
     """The chat service of this process. Raises `SettingsError` until the settings are right."""
+    from chat import open_chat
+
     found = None
     if st.secrets.load_if_toml_exists():
         found = st.secrets.to_dict()
