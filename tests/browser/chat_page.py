@@ -18,6 +18,9 @@ _LAST_ANSWER = """() => {
   const answers = document.querySelectorAll('[aria-label="Chat message from assistant"]')
   return answers.length ? answers[answers.length - 1].innerText : ""
 }"""
+_ROWS_ARE_THERE = """() =>
+  document.querySelectorAll('[class*="st-key-retry_"]').length ===
+  document.querySelectorAll('[aria-label="Chat message from assistant"]').length"""
 _KEYS = """(pattern) => [...document.querySelectorAll('[class*="st-key-"]')].flatMap((each) =>
   [...each.classList].map((name) => name.match(pattern)?.[1]).filter(Boolean))"""
 _PASTE = """([files, text]) => {
@@ -250,7 +253,7 @@ class Chat:
     def wait_done(self, timeout: float = 30_000) -> None:
         """No reply runs, and every answer has its row of actions."""
         expect(self.key("stop")).to_have_count(0, timeout=timeout)
-        expect(self.page.locator('[class*="st-key-retry_"]')).to_have_count(self.answers.count())
+        wait_until(self.page, _ROWS_ARE_THERE)
         self.wait_settled()
 
     def wait_word(self, place: int, timeout: float = 10_000) -> None:
