@@ -125,7 +125,7 @@ class Library:
         """A copy of a shared conversation as one's own; returns its id."""
         snapshot = self.shared(secret)
         said = [
-            (each.role, each.text, each.model or None, self._dispatch.count(each.text))
+            (each.role, each.text, each.model or None, each.is_cut, self._dispatch.count(each.text))
             for each in snapshot.messages
         ]
         return self._store.messages.copy(owner, snapshot.title, said)

@@ -23,6 +23,7 @@ class SharedMessage:
     model: str  # "" for a question
     at: datetime
     files: tuple[str, ...]  # "report.pdf · 3 pages"
+    is_cut: bool = False  # there would have been more
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def snapshot_of(messages: Iterable[Message]) -> dict[str, Any]:
                 "role": message.role.value,
                 "text": message.text,
                 "model": message.model or "",
+                "is_cut": message.is_cut or message.is_live,
                 "at": message.created_at.isoformat(),
                 "files": [
                     " · ".join(filter(None, (file.name, file.details)))
@@ -74,6 +76,7 @@ def read_snapshot(title: str, created_at: datetime, value: dict[str, Any]) -> Sn
                 model=each["model"],
                 at=datetime.fromisoformat(each["at"]),
                 files=tuple(each["files"]),
+                is_cut=each.get("is_cut", False),  # the first snapshots do not tell
             )
             for each in value["messages"]
         ),

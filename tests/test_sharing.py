@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from chat import ChatService, File, ReplySettings, Role, Submission
 from chat.domain import Usage
 from chat.errors import NotFound
 from chat.providers.base import Delta
+from chat.sharing import read_snapshot
 from server.privacy import SharedPrivately
 from tests.conftest import ScriptedProvider
 
@@ -125,6 +126,28 @@ def test_a_reader_goes_on_in_a_copy_of_their_own(
     assert len(service.open(ME, conversation).messages) == 2
     with pytest.raises(NotFound):
         service.open(ME, copy)
+
+
+def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta("Once upon "), Delta(finish_reason="length")])
+    answer = service.send(ME, None, Submission("A story!"))
+    list(service.follow(ME, answer.id))
+    _, secret = service.share(ME, answer.conversation_id)
+    assert [each.is_cut for each in service.shared(secret).messages] == [False, True]
+    copy = service.continue_shared(OTHER, secret)
+    provider.say([Delta("a time."), Delta(finish_reason="stop")])
+    cut = service.open(OTHER, copy).messages[-1]
+    list(service.follow(OTHER, service.continue_(OTHER, cut.id).id))
+    assert service.open(OTHER, copy).messages[-1].text == "Once upon a time."
+
+
+def test_a_snapshot_of_before_shows_what_it_did() -> None:
+    said = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
+    old = {"version": 1, "messages": [said]}
+    (message,) = read_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
+    assert (message.text, message.is_cut) == ("Hello", False)
 
 
 @pytest.fixture

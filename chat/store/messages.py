@@ -121,9 +121,9 @@ class MessageStore(MessageReader):
             return as_message(row)
 
     def copy(
-        self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, Count]]
+        self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, bool, Count]]
     ) -> str:
-        """A new conversation of these messages, oldest first: (role, text, model, tokens)."""
+        """A new conversation of messages, oldest first: (role, text, model, is cut, tokens)."""
         moment = now()
         with writing(self._engine) as session:
             conversation = ConversationRow(
@@ -136,7 +136,7 @@ class MessageStore(MessageReader):
             )
             session.add(conversation)
             session.flush()
-            for depth, (role, text, model, count) in enumerate(said):
+            for depth, (role, text, model, is_cut, count) in enumerate(said):
                 row = MessageRow(
                     id=new_id(),
                     conversation_id=conversation.id,
@@ -144,7 +144,7 @@ class MessageStore(MessageReader):
                     depth=depth,
                     role=role.value,
                     text=text,
-                    status=Status.COMPLETE.value,
+                    status=(Status.STOPPED if is_cut else Status.COMPLETE).value,
                     tokens=count.tokens,
                     is_exact=count.is_exact,
                     reasoning="",

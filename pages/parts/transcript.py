@@ -104,6 +104,8 @@ def draw_shared(message: SharedMessage) -> None:
             st.caption(f":material/attach_file: {markdown.line(file)}")
         for piece in blocks.split(message.text):
             st.markdown(markdown.safe(piece))
+        if message.is_cut:
+            st.caption(":material/content_cut: This reply was cut short")
         if message.model:
             st.caption(markdown.line(state.stored().model_label(message.model)))
 
