@@ -17,8 +17,8 @@ from chat.domain import Role
 from chat.providers.base import Delta, Request, Turn
 from chat.providers.openai_api import OpenAIProvider
 from chat.settings import Endpoint, Settings
+from tests.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT
 from tests.llm_server import (
-    FAULTS,
     LLMServer,
     Script,
     comments_between_tokens,
@@ -75,30 +75,7 @@ def within(seconds: float, started: datetime) -> bool:
     return datetime.now(UTC) - started < timedelta(seconds=seconds)
 
 
-REFUSALS = {
-    "401": errors.WrongKey,
-    "402": errors.NoCredit,
-    "403": errors.NoPermission,
-    "404": errors.UnknownModel,
-    "404-html": errors.Malformed,
-    "413": errors.ContextTooLong,
-    "429": errors.RateLimited,
-    "quota": errors.NoCredit,
-    "500": errors.ProviderDown,
-    "503": errors.ProviderDown,
-    "bad-request": errors.BadRequest,
-    "context": errors.ContextTooLong,
-    "context-llama": errors.ContextTooLong,
-    "parameter": errors.RefusedParameter,
-    "filter": errors.ContentFiltered,
-    "html": errors.Malformed,
-    "hang-up": errors.ConnectionLost,
-    "stall-first": errors.FirstTokenTimeout,
-    "empty": errors.EmptyReply,
-}
-
-
-@pytest.mark.parametrize(("name", "kind"), REFUSALS.items())
+@pytest.mark.parametrize(("name", "kind"), BEFORE_ANY_TEXT.items())
 def test_each_failure_before_any_text_has_its_own_error(
     server: LLMServer, name: str, kind: type[errors.ProviderError]
 ) -> None:
@@ -111,28 +88,13 @@ def test_each_failure_before_any_text_has_its_own_error(
     assert error.__context__ is None
 
 
-BREAKS = {
-    "break": (errors.CutOff, 5),
-    "unfinished": (errors.Unfinished, 5),
-    "stall": (errors.Stalled, 5),
-    "malformed": (errors.Malformed, 5),
-    "error-event": (errors.ProviderDown, 5),
-    "filtered": (errors.ContentFiltered, 5),
-}
-
-
-@pytest.mark.parametrize(("name", "expected"), BREAKS.items())
+@pytest.mark.parametrize(("name", "kind"), AFTER_FIVE_TOKENS.items())
 def test_text_before_a_failure_is_kept(
-    server: LLMServer, name: str, expected: tuple[type[errors.ProviderError], int]
+    server: LLMServer, name: str, kind: type[errors.ProviderError]
 ) -> None:
     deltas, error = reply(server.base_url, f"fault:{name}", idle_timeout=0.2)
-    assert type(error) is expected[0]
-    assert text(deltas) == text_of(expected[1])
-
-
-def test_every_fault_of_the_server_is_tested_somewhere() -> None:
-    good = {"length", "json", "refuses-temperature", "refuses-max_tokens", "refuses-stream_options"}
-    assert set(FAULTS) == {*REFUSALS, *BREAKS, *good}
+    assert type(error) is kind
+    assert text(deltas) == text_of(5)
 
 
 def test_a_rate_limit_says_when_to_come_back_and_does_not_wait_for_it(server: LLMServer) -> None:

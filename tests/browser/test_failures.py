@@ -12,41 +12,12 @@ from chat import errors
 from tests.app_server import AppServer
 from tests.browser.chat_page import Chat, numbered
 from tests.browser.conftest import KEY, LIMIT, configured
+from tests.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT, Kinds
 from tests.llm_server import FAULTS, LLMServer, Script
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 PATIENCE = 4  # seconds: a busy machine is no stalled provider
-
-BEFORE_ANY_TEXT: dict[str, type[errors.ProviderError]] = {
-    "401": errors.WrongKey,
-    "402": errors.NoCredit,
-    "403": errors.NoPermission,
-    "404": errors.UnknownModel,
-    "404-html": errors.Malformed,
-    "413": errors.ContextTooLong,
-    "429": errors.RateLimited,
-    "quota": errors.NoCredit,
-    "500": errors.ProviderDown,
-    "503": errors.ProviderDown,
-    "bad-request": errors.BadRequest,
-    "context": errors.ContextTooLong,
-    "context-llama": errors.ContextTooLong,
-    "parameter": errors.RefusedParameter,
-    "filter": errors.ContentFiltered,
-    "html": errors.Malformed,
-    "hang-up": errors.ConnectionLost,
-    "stall-first": errors.FirstTokenTimeout,
-    "empty": errors.EmptyReply,
-}
-AFTER_FIVE_TOKENS: dict[str, type[errors.ProviderError]] = {
-    "break": errors.CutOff,
-    "unfinished": errors.Unfinished,
-    "stall": errors.Stalled,
-    "malformed": errors.Malformed,
-    "error-event": errors.ProviderDown,
-    "filtered": errors.ContentFiltered,
-}
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +41,9 @@ def expect_no_secrets(chat: Chat, app: AppServer) -> None:
         assert secret not in app.log()
 
 
-def test_each_failure_has_its_sentence_and_the_next_message_is_answered(
-    visit: Callable[..., Chat], server: LLMServer, impatient_app: AppServer
-) -> None:
-    chat = visit(app=impatient_app)
-    for name, kind in BEFORE_ANY_TEXT.items():
+def failures(chat: Chat, server: LLMServer, app: AppServer, kinds: Kinds) -> Iterator[str]:
+    """Each fault in a conversation of its own, once its sentence stands there."""
+    for name, kind in kinds.items():
         if chat.conversation_id:
             chat.press("new_chat")
             expect(chat.key("welcome")).to_be_visible()
@@ -82,9 +51,17 @@ def test_each_failure_has_its_sentence_and_the_next_message_is_answered(
         chat.send(f"Try {name}")
         expect(chat.page.get_by_text(sentence(kind)), name).to_be_visible()
         chat.wait_done()
+        yield name
+        expect_no_secrets(chat, app)
+
+
+def test_each_failure_has_its_sentence_and_the_next_message_is_answered(
+    visit: Callable[..., Chat], server: LLMServer, impatient_app: AppServer
+) -> None:
+    chat = visit(app=impatient_app)
+    for name in failures(chat, server, impatient_app, BEFORE_ANY_TEXT):
         assert chat.shown_words() == [], name
         expect(chat.button(f"retry_{chat.answer_id}")).to_be_enabled()
-        expect_no_secrets(chat, impatient_app)
     chat.ask("And a good one")
     expect(chat.answers.last).to_contain_text("And a good one")
     expect(chat.questions).to_have_count(2)
@@ -94,27 +71,14 @@ def test_what_came_before_a_failure_is_kept_and_can_be_continued(
     visit: Callable[..., Chat], server: LLMServer, impatient_app: AppServer
 ) -> None:
     chat = visit(app=impatient_app)
-    for name, kind in AFTER_FIVE_TOKENS.items():
-        if chat.conversation_id:
-            chat.press("new_chat")
-            expect(chat.key("welcome")).to_be_visible()
-        server.next(FAULTS[name])
-        chat.send(f"Try {name}")
-        expect(chat.page.get_by_text(sentence(kind)), name).to_be_visible()
-        chat.wait_done()
+    for name in failures(chat, server, impatient_app, AFTER_FIVE_TOKENS):
         assert chat.shown_words() == numbered(5), name
         expect(chat.button(f"continue_{chat.answer_id}")).to_be_enabled()
-        expect_no_secrets(chat, impatient_app)
     chat.reload()
-    expect(chat.page.get_by_text(sentence(kind))).to_be_visible()
+    expect(chat.page.get_by_text(sentence(AFTER_FIVE_TOKENS[name]))).to_be_visible()
     assert chat.shown_words() == numbered(5)
     chat.ask("And a good one")
     expect(chat.answers.last).to_contain_text("And a good one")
-
-
-def test_every_fault_is_shown_somewhere() -> None:
-    good = {"length", "json", "refuses-temperature", "refuses-max_tokens", "refuses-stream_options"}
-    assert set(FAULTS) == {*BEFORE_ANY_TEXT, *AFTER_FIVE_TOKENS, *good}
 
 
 def test_a_rate_limit_counts_down(chat: Chat, server: LLMServer) -> None:
