@@ -5,6 +5,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
     from pages.parts.identity import may_upload
+    from pages.parts.media import may_fetch
     from pages.parts.process import lifespan, on_script_error
     from pages.parts.state import stored
     from server.edge import middleware, routes
@@ -12,7 +13,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=routes(stored),
-        middleware=middleware(may_upload),
+        middleware=middleware(may_upload, may_fetch),
         lifespan=lifespan,
         on_script_error=on_script_error,
     )

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from server.figures import Figures
 from server.hangups import HangUps
 from server.headers import SecurityHeaders
+from server.media import PrivateMedia
 from server.privacy import SharedPrivately
 from server.prompt import Prompt
 from server.readiness import Readiness
@@ -58,6 +59,12 @@ def routes(service: Callable[[], ChatService]) -> list[Route]:
     ]
 
 
-def middleware(may_upload: Callable[[str], bool]) -> list[Middleware]:
-    """All of it; only the pages know which visitors may upload."""
-    return [*MIDDLEWARE, Middleware(Uploads, may_upload=may_upload)]
+def middleware(
+    may_upload: Callable[[str], bool], may_fetch: Callable[[str, str], bool]
+) -> list[Middleware]:
+    """All of it; only the pages know which visitors may upload, and whose a file is."""
+    return [
+        *MIDDLEWARE,
+        Middleware(PrivateMedia, may_fetch=may_fetch),
+        Middleware(Uploads, may_upload=may_upload),
+    ]

@@ -9,6 +9,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -39,6 +42,15 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
         yield app
 
 
+def status(url: str) -> int:
+    """What somebody without a cookie gets."""
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
 def picture(size: tuple[int, int] = (640, 480)) -> bytes:
     data = io.BytesIO()
     Image.new("RGB", size, "teal").save(data, "PNG")
@@ -66,6 +78,18 @@ def test_a_pasted_picture_reaches_a_model_that_sees_as_an_image_part(
     chat.reload()
     expect(shown).to_be_visible()
     expect(chat.chip("image.png")).to_have_count(0)
+
+
+def test_the_address_of_a_picture_opens_it_for_nobody_else(
+    chat: Chat, visit: Callable[..., Chat], app: AppServer
+) -> None:
+    chat.paste_file("image.png", picture(), "image/png")
+    chat.price("image.png")
+    chat.ask("What colour is it?")
+    shown = chat.questions.locator("img[alt='image.png']")
+    url = urljoin(app.url, str(shown.get_attribute("src")))
+    assert chat.page.request.get(url).headers["content-type"].startswith("image/")
+    assert visit().page.request.get(url).status == status(url) == 404
 
 
 def test_a_model_that_cannot_see_is_not_asked_and_nothing_is_lost(
