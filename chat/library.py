@@ -28,6 +28,10 @@ class Library:
 
     # --- looking -----------------------------------------------------------------------------
 
+    def conversation(self, owner: str, conversation_id: str) -> Conversation:
+        """One of the owner's conversations, without its messages."""
+        return self._store.conversations.get(owner, conversation_id)
+
     def conversations(self, owner: str, limit: int = 50) -> list[Conversation]:
         """The owner's conversations without the pinned ones, the latest first."""
         return self._store.conversations.latest(owner, limit)

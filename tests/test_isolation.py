@@ -55,6 +55,7 @@ class Row:
 
 TOUCHES = [
     Row("open", "conversation", lambda s, o, i: s.open(o, i)),
+    Row("conversation", "conversation", lambda s, o, i: s.conversation(o, i)),
     Row("settings_of", "conversation", lambda s, o, i: s.settings_of(o, i)),
     *(
         Row("export", "conversation", lambda s, o, i, form=form: s.export(o, i, form))  # type: ignore[misc]

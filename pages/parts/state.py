@@ -28,7 +28,7 @@ from pages.parts import giving, places
 if TYPE_CHECKING:
     from chat import ChatService
 
-WINDOW = 12  # messages drawn at first, and up to 7 more
+WINDOW = 20  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
 _IN_ADDRESS = ("c", "temporary")  # what is in view

@@ -15,6 +15,7 @@ from pages.parts import (
     state,
     transcript,
     turns,
+    watch,
 )
 
 state.take_up()
@@ -55,4 +56,5 @@ if view is not None and view.running_id:
     else:
         running.follow()
     st.rerun()
+watch.draw(view)
 transcript.keep(view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ _ROWS_ARE_THERE = """() =>
   document.querySelectorAll('[aria-label="Chat message from assistant"]').length"""
 _KEYS = """(pattern) => [...document.querySelectorAll('[class*="st-key-"]')].flatMap((each) =>
   [...each.classList].map((name) => name.match(pattern)?.[1]).filter(Boolean))"""
+_ID = "^st-key-{}_([0-9a-f]{{30}})$"
 _PASTE = """([files, text]) => {
   const pasted = new DataTransfer()
   for (const [name, type, bytes] of files) {
@@ -107,7 +109,7 @@ class Chat:
 
     def ids(self, kind: str) -> list[str]:
         """The ids in the keys `<kind>_<id>`, in the order of the page."""
-        found: list[str] = self.page.evaluate(_KEYS, f"^st-key-{kind}_([0-9a-f]{{30}})$")
+        found: list[str] = self.page.evaluate(_KEYS, _ID.format(kind))
         return found
 
     @property
@@ -188,9 +190,10 @@ class Chat:
 
     def ask(self, text: str) -> str:
         """Send, and wait for the whole reply; returns the answer's id."""
-        count = self.answers.count()
+        before = self.ids("retry")  # of another conversation, perhaps, that is still to vanish
         self.send(text)
-        expect(self.answers).to_have_count(count + 1)
+        found = f"({_KEYS})('{_ID.format('retry')}')"
+        wait_until(self.page, f"() => {found}.some((id) => !{json.dumps(before)}.includes(id))")
         self.wait_done()
         return self.answer_id
 

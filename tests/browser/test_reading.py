@@ -42,7 +42,7 @@ def test_the_box_of_an_edit_is_in_view(chat: Chat, server: LLMServer) -> None:
 def test_earlier_messages_come_above_the_one_that_was_read(
     chat: Chat, server: LLMServer, visit: Callable[..., Chat]
 ) -> None:
-    for number in range(12):
+    for number in range(18):
         server.next(Script(tokens=100))
         chat.send(f"Question {number}")
         expect(chat.questions.last).to_contain_text(f"Question {number}")

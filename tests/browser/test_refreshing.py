@@ -129,3 +129,33 @@ def test_clicking_around_does_not_harm_a_running_reply(
     chat.wait_done()
     assert chat.shown_words() == numbered(40)
     assert server.requests[-1].finished.is_set()
+
+
+def test_an_idle_tab_shows_what_is_asked_in_another_and_can_stop_it(
+    chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
+) -> None:
+    chat.ask("The first question")
+    other = visit(chat.conversation_id, beside=chat)
+    other.wait_done()
+    server.next(Script(tokens=20, gate=gate(), gate_at=7))
+    chat.send("The second question")
+    expect(other.questions.last).to_contain_text("The second question")
+    other.wait_word(6)
+    other.stop()
+    chat.page.bring_to_front()
+    chat.wait_done()
+    expect(chat.answers.last).to_contain_text("Stopped")
+
+
+def test_the_mark_of_a_running_reply_goes_by_itself(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    held = gate()
+    server.next(Script(tokens=20, gate=held, gate_at=7))
+    chat.send("Count")
+    chat.wait_word(6)
+    chat.press("new_chat")
+    row = chat.key("conversations").get_by_role("button")
+    expect(row).to_contain_text("pending")
+    held.set()
+    expect(row).to_contain_text("chat_bubble")
