@@ -17,12 +17,12 @@ from chat.portable import fields, streaming
 from chat.portable.archive import DAMAGES, Archive, open_archive
 from chat.portable.chatgpt import from_chatgpt, is_chatgpt
 from chat.portable.jsonl import from_jsonl, is_jsonl
+from chat.portable.lines import CHUNK, has_conversations, is_sound, pieces
 from chat.portable.schema import from_json, is_own
-from chat.portable.streaming import Bounds, Broken, TooLarge
+from chat.portable.streaming import Bounds, Broken, Null, TooLarge
 from chat.portable.whole import Unreadable, Whole
 from chat.tree import title_from
 
-CHUNK = 65_536  # bytes
 MOST_CONVERSATIONS = 100_000
 # A conversation of our own on its own brings its files along, in one text each.
 ALONE = Bounds(size=256 * 2**20)
@@ -33,6 +33,7 @@ _NO_EXPORT = (
 )
 _DAMAGED = "It is damaged here, and cannot be read any further."
 _TOO_LARGE = "It is too large or too finely divided to be imported."
+_KINDS = {Null: "empty (null)", list: "a list", str: "a text", bool: "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ class _Meter:
 
     def __init__(self, on_progress: Callable[[int, int], None]) -> None:
         self._on_progress = on_progress
-        self.total = self._done = 0
+        self.total = self._done = self._most = 0
 
     def add(self, size: int) -> None:
         self._done = min(self._done + size, self.total)
-        self._on_progress(self._done, self.total)
+        self._most = max(self._most, self._done)
+        self._on_progress(self._most, self.total)
+
+    def begin_again(self) -> None:
+        """Reading begins again at the start; what is told does not go back."""
+        self._done = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +134,13 @@ def _read(source: _Source) -> Iterator[Item]:
         yield Refused(source.name, "The file is empty.")
     elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         yield from _from_archive(open_archive(cast(BinaryIO, file)), source)
-    elif start == b"[":
-        yield from _from_list(source)
     elif start == b"{":
-        yield from _from_objects(source)
+        yield from _from_object(source)
+    elif not (start == b"[" and is_sound(head)) and _has_lines(source):
+        yield from _from_lines(source)
+    elif start == b"[":
+        file.seek(0)
+        yield from _from_list(source)
     else:
         yield Refused(source.name, _NO_EXPORT)
 
@@ -173,21 +182,44 @@ def _from_list(source: _Source) -> Iterator[Item]:
             yield Refused(source.name, "It holds no conversations.")
 
 
-def _from_objects(source: _Source) -> Iterator[Item]:
+def _from_object(source: _Source) -> Iterator[Item]:
     """One conversation, however it is laid out, or one on each line."""
-    quiet = replace(source, meter=_Meter(lambda done, total: None))
-    lines = quiet.lines(ALONE.size)
-    first = next(lines)
-    second = next((line for line in lines if line.strip()), b"")
+    found = []
+    try:
+        for value in streaming.values(source.chunks(), ALONE, is_list=False):
+            found += [] if value is None else [value]
+            yield None
+    except Broken as error:
+        if _has_lines(source):
+            yield from _from_lines(source)
+            return
+        yield from (_convert(value, source) for value in found)
+        yield Refused(source.name, str(error))
+    else:
+        yield from (_convert(value, source) for value in found)
+
+
+def _from_lines(source: _Source) -> Iterator[Item]:
     source.file.seek(0)
-    if not (first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{")):
-        yield from _one(replace(source, bounds=ALONE), source.chunks())
-        return
-    for number, line in enumerate(source.lines(source.bounds.size), start=1):
-        if line.strip():
-            name = f"{source.name}, line {number:,}"
-            pieces = (line[at : at + CHUNK] for at in range(0, len(line), CHUNK))
-            yield from _one(replace(source, name=name), pieces)
+    source.meter.begin_again()
+    longest, number, is_begun = source.bounds.size, 0, False
+    for line in source.lines(longest):
+        is_rest, is_begun = is_begun, not line.endswith(b"\n")
+        if is_rest:
+            yield None
+            continue
+        number += 1
+        name = f"{source.name}, line {number:,}"
+        if is_begun and len(line) == longest + CHUNK:
+            yield Refused(name, _TOO_LARGE)
+        elif line.strip():
+            yield from _one(replace(source, name=name), pieces(line))
+
+
+def _has_lines(source: _Source) -> bool:
+    source.file.seek(0)
+    quiet = replace(source, meter=_Meter(lambda done, total: None))
+    return has_conversations(quiet.lines(source.bounds.size), source.bounds)
 
 
 def _one(source: _Source, chunks: Iterable[bytes]) -> Iterator[Item]:
@@ -202,6 +234,9 @@ def _convert(value: Any, source: _Source) -> Item:
     """The conversation that a value is, in whichever form."""
     if isinstance(value, TooLarge):
         return Refused(_title(value.beginning, source), _TOO_LARGE)
+    if not isinstance(value, dict):
+        kind = _KINDS.get(type(value), "a number")
+        return Refused(source.name, f"It is {kind}, no conversation.")
     try:
         if is_own(value):
             return from_json(value, source.now)

@@ -20,6 +20,10 @@ class Broken(Exception):
     """The document cannot be read any further; its text is the sentence that says why."""
 
 
+class CutOff(Broken):
+    """The document is sound as far as it goes, and ends too early."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     size: int = 64 * 2**20  # bytes of one value, to within a chunk
@@ -32,6 +36,11 @@ class TooLarge:
     """What stands for a value that was passed over; `beginning` holds what was read of it."""
 
     beginning: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """What stands for a value that is null."""
 
 
 class _Builder:
@@ -92,7 +101,7 @@ def values(chunks: Iterable[bytes], bounds: Bounds, *, is_list: bool) -> Iterato
     """The document itself, or with `is_list` each value of the list that it is.
 
     Yields None after each chunk that ended no value, so that whoever reads can look up; a value
-    that is null comes as `TooLarge(None)`. Raises `Broken`.
+    that is null comes as `Null`. Raises `Broken`.
     """
     events = ijson.sendable_list()
     parser = ijson.basic_parse_coro(events, use_float=True)
@@ -102,7 +111,7 @@ def values(chunks: Iterable[bytes], bounds: Bounds, *, is_list: bool) -> Iterato
             parser.send(chunk) if chunk else parser.close()
         except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
             yield from _finished(events, builder, is_open)
-            raise Broken(_words(error)) from None
+            raise _broken(error) from None
         silence = 0 if events else silence + len(chunk)
         builder.size += len(chunk)
         if silence > LONGEST_SILENCE:
@@ -124,7 +133,7 @@ def _finished(events: list[tuple[str, Any]], builder: _Builder, is_open: bool) -
             return
         done = builder.take(event, value)
         if done is not ...:
-            yield TooLarge(None) if done is None else done
+            yield Null() if done is None else done
 
 
 def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -138,7 +147,7 @@ def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _words(error: Exception) -> str:
+def _broken(error: Exception) -> Broken:
     if "premature" in str(error) or "ncomplete" in str(error):
-        return "It ends in the middle, as if only a part of it had been saved."
-    return "It is damaged: from some place on it is no JSON any more."
+        return CutOff("It ends in the middle, as if only a part of it had been saved.")
+    return Broken("It is damaged: from some place on it is no JSON any more.")
