@@ -257,7 +257,10 @@ def test_jsonl_has_a_conversation_on_each_line(portable: PortableStore) -> None:
     assert first.conversation.settings.system_prompt == "Be brief."
     texts = [node.message.text for node in first.nodes]
     assert texts == ["Hi\n\n[Image, not included]", "Hello."]
-    assert report.items[0].notes == ("2 messages of tools, or without any text, were left out.",)
+    assert report.items[0].notes == (
+        "1 message of tools was left out.",
+        "1 message without any text was left out.",
+    )
 
 
 def test_a_single_line_is_jsonl_too() -> None:
@@ -430,7 +433,7 @@ def test_circles_missing_parents_and_doubles_are_put_right(portable: PortableSto
     messages += [{**messages[0]}, {"id": "h", "role": "robot", "text": "x"}, 7, None, {"id": 5}]
     report = take(portable, dumped(own(messages=messages)))
     assert fates(report) == ["added"]
-    assert len(report.items[0].notes) == 4
+    assert len(report.items[0].notes) == 5
     whole = portable.whole(ME, report.items[0].conversation_id or "")
     assert sorted(node.message.text for node in whole.nodes) == sorted(links)
     assert fates(take(portable, dumped(own(messages=messages)))) == ["unchanged"]

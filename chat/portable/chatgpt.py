@@ -14,7 +14,8 @@ from typing import Any
 
 from chat.domain import Conversation, Message, ReplySettings, Role, Status
 from chat.portable import fields
-from chat.portable.chatgpt_parts import Left, Said, read_node
+from chat.portable.chatgpt_parts import Left, Said, Unknown, read_node
+from chat.portable.roles import unknown
 from chat.portable.trees import children_of, grow
 from chat.portable.whole import Node, Unreadable, Whole, key
 from chat.tree import UNTITLED, title_from
@@ -95,14 +96,14 @@ def from_chatgpt(value: Mapping[str, Any], now: datetime) -> Whole:
     order = _as_listed(tree.order, tree.parents, nodes)
     drafts: dict[str, _Draft] = {}
     places: dict[str, _Place] = {}
-    left: Counter[Left] = Counter()
+    left: Counter[Left | Unknown] = Counter()
     children = Counter(tree.parents.values())
     for id_ in order:
         parent = tree.parents[id_]
         above = places[parent] if parent is not None else _Place(None, False)
         is_straight = above.is_straight and children[parent] == 1
         said = read_node(nodes[id_].get("message"))
-        if isinstance(said, Left):
+        if not isinstance(said, Said):
             left[said] += 1
             places[id_] = _Place(above.draft, is_straight)
             continue
@@ -119,9 +120,12 @@ def from_chatgpt(value: Mapping[str, Any], now: datetime) -> Whole:
             )
         draft.add(said)
         places[id_] = _Place(draft, True)
+    notes = _notes(left)
     if not drafts:
-        raise Unreadable("It holds no messages that a person would have seen.")
+        raise Unreadable(" ".join(("It holds no messages that a person would have seen.", *notes)))
     made = tuple(draft.to_node() for draft in drafts.values())
+    if any(_NOT_INCLUDED in node.message.text for node in made):
+        notes.append("Files, images or recordings are not in the export; they are mentioned.")
     shown = places.get(fields.text(value.get("current_node")))
     newest = max(made, key=lambda node: (node.message.created_at, node.message.depth))
     identity = fields.text(value.get("conversation_id")) or fields.text(value.get("id"))
@@ -139,7 +143,7 @@ def from_chatgpt(value: Mapping[str, Any], now: datetime) -> Whole:
         ),
         nodes=made,
         origin=key(SOURCE, identity),
-        notes=(*tree.notes, *_notes(left, made)),
+        notes=(*tree.notes, *notes),
     )
 
 
@@ -173,8 +177,7 @@ def _title(value: Any, nodes: tuple[Node, ...]) -> str:
     return title_from(next(asked, ""))
 
 
-def _notes(left: Counter[Left], nodes: tuple[Node, ...]) -> list[str]:
+def _notes(left: Counter[Left | Unknown]) -> list[str]:
     notes = [words.format(count=left[why]) for why, words in _LEFT.items() if left[why]]
-    if any(_NOT_INCLUDED in node.message.text for node in nodes):
-        notes.append("Files, images or recordings are not in the export; they are mentioned.")
-    return notes
+    roles = {why.role: count for why, count in left.items() if isinstance(why, Unknown)}
+    return [*notes, *unknown(roles)]

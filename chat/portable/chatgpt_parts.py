@@ -14,6 +14,7 @@ from typing import Any
 from chat.domain import Role, Status
 from chat.files.names import clean_name
 from chat.portable import fields
+from chat.portable.roles import LONGEST_ROLE
 
 # Where the page shows a source or a widget: private characters around words for the program.
 _MARKED = re.compile("\ue200[^\ue200\ue201]*\ue201")
@@ -40,6 +41,13 @@ class Left(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing of a node is kept because nobody knows its role."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a node adds to the question or the answer it belongs to."""
 
@@ -53,7 +61,7 @@ class Said:
     is_aside: bool = False  # it begins no answer by itself: thoughts, what a program printed
 
 
-def read_node(message: Any) -> Said | Left:
+def read_node(message: Any) -> Said | Left | Unknown:
     value = fields.mapping(message)
     author = fields.mapping(value.get("author"))
     metadata = fields.mapping(value.get("metadata"))
@@ -74,7 +82,9 @@ def read_node(message: Any) -> Said | Left:
         return _answer(value, kind, content, metadata) if has_weight else Left.HIDDEN
     if role == "tool":
         return _printed(kind, content)
-    return Left.SYSTEM if _text(kind, content) else Left.EMPTY
+    if role == "system":
+        return Left.SYSTEM if _text(kind, content) else Left.EMPTY
+    return Unknown(role[:LONGEST_ROLE].strip())
 
 
 def _answer(

@@ -6,6 +6,7 @@ There are no ids in it, so it is known by a hash of what it says.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,11 +15,13 @@ import orjson
 
 from chat.domain import Conversation, Message, ReplySettings, Role, Status
 from chat.portable import fields
+from chat.portable.roles import left_out, role_of, unknown
 from chat.portable.whole import Node, Unreadable, Whole
 from chat.tree import title_from
 
 SOURCE = "jsonl"
 _INSTRUCTIONS = {"system", "developer"}
+_TOOLS = {"tool", "function"}
 _PARTS = {
     "image_url": "[Image, not included]",
     "input_image": "[Image, not included]",
@@ -35,23 +38,28 @@ def from_jsonl(value: Mapping[str, Any], now: datetime) -> Whole:
     """The conversation. Raises `Unreadable`."""
     said: list[tuple[Role, str]] = []
     prompts: list[str] = []
-    left = 0
-    for raw in map(fields.mapping, value["messages"]):
-        role, text = fields.text(raw.get("role")), _text(raw.get("content"))
-        if role in _INSTRUCTIONS and text:
+    left: Counter[str] = Counter()
+    roles: Counter[str] = Counter()
+    for raw in value["messages"]:
+        role, text = role_of(raw), _text(fields.mapping(raw).get("content"))
+        if not isinstance(raw, dict):
+            left["that cannot be read"] += 1
+        elif role in _TOOLS:
+            left["of tools"] += 1
+        elif role not in (*_INSTRUCTIONS, Role.USER, Role.ASSISTANT):
+            roles[role] += 1
+        elif not text:
+            left["without any text"] += 1
+        elif role in _INSTRUCTIONS:
             prompts.append(text)
-        elif role in (Role.USER, Role.ASSISTANT) and text:
-            said.append((Role(role), text))
         else:
-            left += 1
+            said.append((Role(role), text))
+    notes = [*(left_out(count, what) for what, count in left.items()), *unknown(roles)]
     if not said:
-        raise Unreadable("It holds no question and no answer.")
+        raise Unreadable(" ".join(("It holds no question and no answer.", *notes)))
     prompt = "\n\n".join(prompts)
     digest = hashlib.sha256(orjson.dumps([prompt, *said])).hexdigest()
     nodes = tuple(_nodes(said, digest, now))
-    notes = []
-    if left:
-        notes.append(f"{left:,} messages of tools, or without any text, were left out.")
     return Whole(
         conversation=Conversation(
             id=digest,

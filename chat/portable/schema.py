@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -20,12 +21,14 @@ from typing import Any
 from chat.domain import Attachment, Conversation, ReplySettings, Role
 from chat.portable import fields
 from chat.portable.message_json import message_from_json, message_to_json
-from chat.portable.trees import Tree, grow
+from chat.portable.roles import role_of, unknown
+from chat.portable.trees import Tree, grow, without
 from chat.portable.whole import Mark, Node, Unreadable, Whole
 from chat.tree import TITLE_LENGTH, UNTITLED, title_from
 
 FORMAT, VERSION = "parley.conversation", 1
 LARGEST_SETTING = 10_000_000  # tokens of a reply
+_ROLES = {role.value for role in Role}
 _SETTINGS = {"model", "temperature", "system_prompt", "max_reply_tokens"}
 
 
@@ -86,15 +89,14 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Whole:
     notes: list[str] = []
     nodes, tree = _nodes(raw_messages, started, now, notes)
     if not nodes:
-        raise Unreadable("None of its messages can be read.")
-    ids = {node.message.id for node in nodes}
-    leaf_id = fields.text(value.get("leaf_id"))
+        raise Unreadable(" ".join(("None of its messages can be read.", *notes)))
+    leaf_id = tree.standing(fields.text(value.get("leaf_id")))
     conversation = Conversation(
         id=fields.text(value.get("id"), 100),
         owner="",
         title=_title(value.get("title"), nodes),
         settings=_settings(value.get("settings"), notes),
-        leaf_id=leaf_id if leaf_id in ids else max(nodes, key=_age).message.id,
+        leaf_id=leaf_id or max(nodes, key=_age).message.id,
         cleared_ids=(),
         created_at=started,
         updated_at=fields.moment(value.get("updated_at"), now) or started,
@@ -103,7 +105,7 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Whole:
     return Whole(
         conversation=conversation,
         nodes=nodes,
-        marks=_marks(value.get("clear_marks"), ids, started, now),
+        marks=_marks(value.get("clear_marks"), tree, started, now),
         origin=fields.some_text(value.get("origin"), 200),
         pinned_at=fields.moment(value.get("pinned_at"), now),
         notes=(*tree.notes, *notes),
@@ -115,20 +117,30 @@ def _nodes(
     raw_messages: list[Any], started: datetime, now: datetime, notes: list[str]
 ) -> tuple[tuple[Node, ...], Tree]:
     found: dict[str, Node] = {}
+    left: dict[str, str | None] = {}  # what is left out, with its parent
+    roles: Counter[str] = Counter()
     unreadable = doubled = 0
     for raw in raw_messages:
         node = message_from_json(raw, started, now)
         if node is None:
-            unreadable += 1
+            role, value = role_of(raw), fields.mapping(raw)
+            if role and role not in _ROLES:
+                roles[role] += 1
+            else:
+                unreadable += 1
+            left.setdefault(fields.text(value.get("id")), fields.some_text(value.get("parent_id")))
         elif node.message.id in found:
             doubled += 1
         else:
             found[node.message.id] = node
+    notes.extend(unknown(roles))
     if unreadable:
         notes.append(f"{unreadable:,} messages cannot be read and were left out.")
     if doubled:
         notes.append(f"{doubled:,} messages had the id of another one and were left out.")
-    tree = grow({id_: node.message.parent_id for id_, node in found.items()})
+    parents = {id_: node.message.parent_id for id_, node in found.items()}
+    left = {id_: parent for id_, parent in left.items() if id_ and id_ not in found}
+    tree = without(grow({**parents, **left}), left)
     return tuple(_planted(found[id_], tree) for id_ in tree.order), tree
 
 
@@ -143,7 +155,7 @@ def _planted(node: Node, tree: Tree) -> Node:
             depth=tree.depths[message.id],
             replaces_id=message.replaces_id if message.replaces_id in known else None,
         ),
-        resume_leaf_id=node.resume_leaf_id if node.resume_leaf_id in known else None,
+        resume_leaf_id=tree.standing(node.resume_leaf_id),
     )
 
 
@@ -168,11 +180,11 @@ def _settings(value: Any, notes: list[str]) -> ReplySettings:
     return chosen
 
 
-def _marks(value: Any, ids: set[str], started: datetime, now: datetime) -> tuple[Mark, ...]:
+def _marks(value: Any, tree: Tree, started: datetime, now: datetime) -> tuple[Mark, ...]:
     found: dict[str, Mark] = {}
     for raw in map(fields.mapping, fields.sequence(value)):
-        id_ = fields.text(raw.get("message_id"))
-        if id_ in ids:
+        id_ = tree.standing(fields.text(raw.get("message_id")))
+        if id_ is not None:
             created_at = fields.moment(raw.get("created_at"), now) or started
             found.setdefault(id_, Mark(id_, created_at))
     return tuple(found.values())

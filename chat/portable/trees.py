@@ -6,19 +6,28 @@ of its own at the top.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """`order`: ids, parents first, otherwise as they came. `parents`: None for the first ones."""
+    """`order`: ids, parents first, otherwise as they came. `parents`: None for the first ones.
+
+    `instead`: for each id that was taken out, the nearest above it that stayed.
+    """
 
     order: tuple[str, ...]
     parents: dict[str, str | None]
     depths: dict[str, int]
     missing: int  # parents that are not there
     circles: int
+    instead: Mapping[str, str | None] = field(default_factory=dict)
+
+    def standing(self, id_: str | None) -> str | None:
+        """The id itself, or what is there instead of it."""
+        found = self.instead.get(id_, id_) if id_ is not None else None
+        return found if found in self.parents else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -50,6 +59,20 @@ def grow(wanted: Mapping[str, str | None]) -> Tree:
         order.append(id_)
         todo.extend(reversed(children.get(id_, [])))
     return Tree(tuple(order), parents, depths, missing, circles)
+
+
+def without(tree: Tree, left: Container[str]) -> Tree:
+    """The tree without some ids: what hung below one hangs below the nearest that stays."""
+    above: dict[str, str | None] = {}
+    for id_ in tree.order:
+        parent = tree.parents[id_]
+        above[id_] = above[parent] if parent is not None and parent in left else parent
+    return replace(
+        grow({id_: above[id_] for id_ in tree.parents if id_ not in left}),
+        missing=tree.missing,
+        circles=tree.circles,
+        instead={id_: parent for id_, parent in above.items() if id_ in left},
+    )
 
 
 def children_of(parents: Mapping[str, str | None]) -> dict[str | None, list[str]]:
