@@ -304,6 +304,7 @@ def test_what_went_on_here_stays_in_view(store: Store, portable: PortableStore) 
                 "parent_id": None,
                 "role": "assistant",
                 "text": "An",
+                "status": "stopped",
                 "origin": "chatgpt:a1",
             },
         ],
@@ -362,6 +363,42 @@ def test_an_older_copy_of_an_answer_that_went_on_adds_nothing(portable: Portable
     take(portable, dumped(own()))
     older = own()
     older["messages"][1] |= {"text": "", "status": "streaming"}
+    assert fates(take(portable, dumped(older))) == ["unchanged"]
+
+
+@pytest.mark.parametrize("text", ["Yes", "Yes, and no", "Yes, and no. Or", "No", ""])
+def test_an_answer_that_says_something_else_in_the_file_becomes_a_version(
+    store: Store, portable: PortableStore, text: str
+) -> None:
+    value = own()
+    value["messages"][1] |= {"text": "Yes, and no.", "status": "complete", "finish_reason": "stop"}
+    take(portable, dumped(value))
+    value["messages"][1]["text"] = text
+    assert fates(take(portable, dumped(value))) == ["merged"]
+    assert fates(take(portable, dumped(value))) == ["unchanged"]
+    answer = shown(portable)[-1]
+    assert answer.text == "Yes, and no."
+    versions = store.messages.versions([answer])[answer.id]
+    assert store.messages.get(ME, versions.next_id or "").text == text
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"status": "stopped"},
+        {"status": "interrupted"},
+        {"status": "failed"},
+        {"status": "complete", "finish_reason": "length"},
+    ],
+    ids=str,
+)
+def test_an_answer_that_was_cut_short_and_continued_here_is_no_other(
+    portable: PortableStore, end: dict[str, str]
+) -> None:
+    value, older = own(), own()
+    value["messages"][1] |= {"text": "Yes, and no.", "status": "complete", "finish_reason": "stop"}
+    older["messages"][1] |= {"text": "Yes, and", **end}
+    take(portable, dumped(value))
     assert fates(take(portable, dumped(older))) == ["unchanged"]
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.domain import Role
+from chat.domain import Role, Status
 from chat.portable.whole import OWN, Node, Whole, key
 
 
@@ -76,11 +76,14 @@ def _find(by_name: dict[str, Known], node: Node, tag: str) -> Known | None:
 
 def _is_same(stored: Known, node: Node) -> bool:
     """Whether it says the same, or is what the stored answer was before it went on."""
-    if stored.role is not node.message.role:
+    message = node.message
+    if stored.role is not message.role:
         return False
-    if stored.role is Role.USER:
-        return stored.text == node.message.text
-    return stored.text.startswith(node.message.text)
+    if stored.text == message.text:
+        return True
+    # Only an answer that was not at its end can have gone on since the copy was made.
+    is_open = message.status is not Status.COMPLETE or message.finish_reason == "length"
+    return message.role is Role.ASSISTANT and is_open and stored.text.startswith(message.text)
 
 
 def _tag(above: str, node: Node) -> str:
