@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chat import errors, settings
+from chat.bootstrap import PURGE_EVERY
 from chat.domain import Role
 from chat.errors import ProviderError
 from chat.providers import speech_faults
@@ -458,6 +459,18 @@ def test_every_section_has_a_question_and_an_answer() -> None:
             assert section.text and section.asked, section.title
     headings = [section.title for topic in MANUAL.topics() for section in topic.sections]
     assert len(headings) == len(set(headings))
+
+
+def test_no_section_lists_its_questions_twice() -> None:
+    for page in MANUAL_FOLDER.glob("*.md"):
+        for section in page.read_text("utf-8").split("\n## "):
+            assert section.count("<!-- asked:") <= 1, section.splitlines()[0]
+
+
+def test_the_manual_says_how_often_what_was_deleted_long_ago_is_removed() -> None:
+    assert PURGE_EVERY == 3600
+    for title in ("How do I delete a conversation for good?", "How long is what I delete kept?"):
+        assert "once an hour" in TITLES[title].text
 
 
 def test_fences_in_the_manual_are_closed() -> None:
