@@ -1,27 +1,19 @@
-"""What somebody typed into the search box, and how what was found is ranked and cut. Pure.
-
-Words are compared as the indexes compare them: without case and accents. Of Chinese, Japanese
-and Korean any part of a text is found, however short.
-"""
+"""What somebody typed into the search box, and how what was found is ranked and cut. Pure."""
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-CJK = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+from chat.words import composed, fold, is_cjk, pattern_of, tokens
 
 MAX_INPUT = 1000  # characters of what was typed
 MAX_TERMS = 12
-MAX_TOKENS = 24  # words of one phrase
 SNIPPET = 160  # characters
 
-_TOKEN = re.compile(rf"(?:(?=\w)[{CJK}])+|[^\W_{CJK}]+")
-_IS_CJK = re.compile(rf"[{CJK}]")
 _PIECE = re.compile(
     r'(?P<name>[a-z]+):(?P<value>"[^"]*"?|[^\s"]*)|"(?P<phrase>[^"]*)"?|[^\s"]+', re.I
 )
@@ -58,36 +50,6 @@ class Query:
     def fits_titles(self) -> bool:
         """Whether a title may match: no model answered it, and it carries no file."""
         return not self.models and not self.has_file
-
-
-class _Folded(dict[int, str]):
-    """One character for one character, so that places in the text stay what they are."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        base = unicodedata.normalize("NFD", character)[0]
-        lowered = (base if base.isascii() else character).lower()
-        if len(lowered) == 1:
-            character = lowered
-        self[code] = character
-        return character
-
-
-_folded = _Folded({ord("ς"): "σ"})
-
-
-def fold(text: str) -> str:
-    """`text` without case, and without accents on Latin letters; of the same length."""
-    return text.lower() if text.isascii() else text.translate(_folded)
-
-
-def is_cjk(token: str) -> bool:
-    return _IS_CJK.match(token) is not None
-
-
-def tokens(text: str) -> tuple[str, ...]:
-    found = _TOKEN.findall(fold(unicodedata.normalize("NFC", text)))
-    return tuple(found[:MAX_TOKENS])
 
 
 def parse(typed: str) -> Query:
@@ -141,17 +103,20 @@ class Matcher:
     """Finds the terms of a query in a text, as the index would, and says how well they fit."""
 
     def __init__(self, query: Query) -> None:
-        self._patterns = [re.compile(_pattern(term)) for term in query.terms]
-        whole = Term(tuple(t for term in query.terms for t in term.tokens))
-        self._in_order = re.compile(_pattern(whole)) if len(query.terms) > 1 else None
+        self._patterns = [
+            re.compile(pattern_of(term.tokens, term.is_prefix)) for term in query.terms
+        ]
+        whole = [token for term in query.terms for token in term.tokens]
+        is_one = len(query.terms) < 2
+        self._in_order = None if is_one else re.compile(pattern_of(whole, is_prefix=False))
 
     def holds(self, text: str) -> bool:
         """Whether every term is in the text."""
-        folded = fold(text)
+        folded = fold(composed(text))
         return all(pattern.search(folded) for pattern in self._patterns)
 
     def spans(self, text: str, most: int = 200) -> list[tuple[int, int, int]]:
-        """Where terms are: start, end, which term; the first `most` of each, in order."""
+        """Where terms are in a composed text: start, end, which term; the first `most` of each."""
         folded = fold(text)
         found = [
             (match.start(), match.end(), number)
@@ -162,7 +127,7 @@ class Matcher:
 
     def score(self, text: str, age_days: float) -> float:
         """How well a text fits: how often the terms occur, side by side, and how fresh it is."""
-        folded = fold(text)
+        folded = fold(composed(text))
         score = 0.0
         for pattern in self._patterns:
             count = sum(1 for _ in zip(pattern.finditer(folded), range(16), strict=False))
@@ -174,7 +139,7 @@ class Matcher:
 
     def snippet(self, text: str) -> tuple[tuple[str, bool], ...]:
         """About 160 characters around the best place on one line; whether each piece matches."""
-        text = unicodedata.normalize("NFC", text)
+        text = composed(text)
         spans = self.spans(text)
         start = _best_start(text, spans)
         end = min(len(text), start + SNIPPET)
@@ -186,20 +151,6 @@ class Matcher:
         if end < len(text):
             pieces.append(("…", False))
         return _joined(pieces)
-
-
-def _pattern(term: Term) -> str:
-    """Words between anything that is no word; a CJK character ends a word beside it."""
-    parts: list[str] = []
-    for place, token in enumerate(term.tokens):
-        if place:
-            is_close = is_cjk(token) or is_cjk(term.tokens[place - 1])
-            parts.append(r"[\W_]*" if is_close else r"[\W_]+")
-        parts.append(r"[\W_]*".join(token) if is_cjk(token) else re.escape(token))
-        if not place and not is_cjk(token):  # looked at last, so that the search is for the word
-            parts.append(rf"(?<![^\W_{CJK}]{parts[0]})")
-    is_open = term.is_prefix or is_cjk(term.tokens[-1])
-    return "".join(parts) + ("" if is_open else rf"(?![^\W_{CJK}])")
 
 
 def _best_start(text: str, spans: Sequence[tuple[int, int, int]]) -> int:

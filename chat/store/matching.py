@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from chat.searching import Query, Term, is_cjk
+from chat.searching import Query, Term
+from chat.words import ends_word, has_marks, is_cjk, rewritten
 
 MARK = "\ue000"
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -42,9 +43,21 @@ def sqlite_match(query: Query, marks: Marks) -> str:
     return " AND ".join([*groups, *(_sqlite_term(term) for term in query.terms)])
 
 
-def postgresql_words(query: Query) -> str:
-    """The words for `to_tsquery`."""
-    return " & ".join(_postgresql_term(term) for term in query.terms)
+def postgresql_words(query: Query, plain: Mapping[str, str]) -> str:
+    """The words for `to_tsquery`; `plain` says what the index makes of those with marks."""
+    terms = (_postgresql_term(term, plain) for term in query.terms)
+    return " & ".join(term for term in terms if term)
+
+
+def is_doubtful(term: Term) -> bool:
+    """Whether an index may find it where it is not: see `chat.words`."""
+    return any(has_marks(token) for token in term.tokens)
+
+
+def with_marks(query: Query) -> list[str]:
+    """The words that an index may know otherwise than they were typed."""
+    every = (token for term in query.terms for token in term.tokens)
+    return [token for token in dict.fromkeys(every) if has_marks(token)]
 
 
 def postgresql_marks(marks: Marks) -> str:
@@ -82,19 +95,24 @@ def _next_month(day: datetime) -> datetime:
 
 
 def _sqlite_term(term: Term) -> str:
-    words = (" ".join(token) if is_cjk(token) else token for token in term.tokens)
-    return f'"{" ".join(words)}"' + ("*" if term.is_prefix else "")
+    words = " ".join(" ".join(token) if is_cjk(token) else token for token in term.tokens)
+    ways = [
+        f'"{way}"' + ("*" if term.is_prefix and not ends_word(way) else "")
+        for way in dict.fromkeys((words, rewritten(words)))
+    ]
+    return ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
 
 
-def _postgresql_term(term: Term) -> str:
+def _postgresql_term(term: Term, plain: Mapping[str, str]) -> str:
     """Neighbours of CJK characters are not held to their order: the pairs nearly say it all."""
     has_cjk = any(is_cjk(token) for token in term.tokens)
     parts: list[str] = []
     for token in term.tokens:
-        parts += (f"'{pair}'" for pair in _pairs(token)) if is_cjk(token) else [f"'{token[:64]}'"]
-    if term.is_prefix:
+        words = _pairs(token) if is_cjk(token) else plain.get(token, token).split()
+        parts += (f"'{word[:64]}'" for word in words)
+    if parts and term.is_prefix:
         parts[-1] += ":*"
-    return "(" + (" & " if has_cjk else " <-> ").join(parts) + ")"
+    return f"({(' & ' if has_cjk else ' <-> ').join(parts)})" if parts else ""
 
 
 def _pairs(run: str) -> Iterable[str]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, text
 
 from chat.domain import Role
 from chat.searching import Matcher, Query
+from chat.store.certainty import LOOKED_AT, certain, plain, whole
 from chat.store.engine import reading
 from chat.store.matching import Marks, postgresql_marks, postgresql_words, sqlite_match
 from chat.store.schema import Moment, now
 
 CANDIDATES = 300  # of the newest that match so many are ranked
-LOOKED_AT = 8000  # characters of each candidate that are ranked by
 TITLES = 50
 NEAR = 1500  # rows that are looked at one by one
 PER_CONVERSATION = 3  # the others come after everything else
@@ -61,11 +62,12 @@ class SearchStore:
             connection = session.connection()
             if not self._is_sqlite:
                 connection.execute(text(PLAN_EACH))
-            titles = self._titles(connection, owner, query, max(TITLES, offset + limit))
-            found = self._messages(connection, owner, query, most)
+            look = partial(certain, connection, owner, query)
+            titles = look(self._titles, max(TITLES, offset + limit))
+            found = look(self._messages, most)
             found = _ranked(found, matcher) if query.terms else found
             page = [*titles, *found][offset : offset + limit]
-            return [_hit(row, matcher, self._whole(connection, row, matcher)) for row in page]
+            return [_hit(row, matcher, whole(connection, row, matcher)) for row in page]
 
     def _titles(
         self, connection: Connection, owner: str, query: Query, limit: int
@@ -83,7 +85,7 @@ class SearchStore:
             where.append("c.pinned_at IS NOT NULL")
         source = "conversations c"
         if query.terms:
-            match = self._match(query, Marks.of_titles(owner), values)
+            match = self._match(connection, query, Marks.of_titles(owner), values)
             if _is_short(query) and not self._is_sqlite:
                 titles = f"{source} JOIN search_rows r ON r.conversation_id = c.id"
                 source = (
@@ -123,7 +125,9 @@ class SearchStore:
         if pinned and not self._is_sqlite:
             where.append("r.conversation_id IN :pinned")
             values["pinned"], pinned = pinned, []
-        match = self._match(query, Marks.of_messages(owner, query, models, pinned), values)
+        match = self._match(
+            connection, query, Marks.of_messages(owner, query, models, pinned), values
+        )
         if self._is_sqlite:
             where.append(match)
             order = "search_words.rowid"
@@ -222,7 +226,9 @@ class SearchStore:
             return "search_words CROSS JOIN search_rows r ON r.id = search_words.rowid"
         return "search_rows r"
 
-    def _match(self, query: Query, marks: Marks, values: dict[str, Any]) -> str:
+    def _match(
+        self, connection: Connection, query: Query, marks: Marks, values: dict[str, Any]
+    ) -> str:
         """The condition on the index; what it is asked with goes into `values`."""
         if self._is_sqlite:
             values["match"] = sqlite_match(query, marks)
@@ -230,16 +236,8 @@ class SearchStore:
         values["marks"] = postgresql_marks(marks)
         if not query.terms:
             return "r.words @@ CAST(:marks AS tsquery)"
-        values["match"] = postgresql_words(query)
+        values["match"] = postgresql_words(query, plain(connection, query))
         return "r.words @@ (CAST(:marks AS tsquery) && to_tsquery('simple', :match))"
-
-    def _whole(self, connection: Connection, row: Row[Any], matcher: Matcher) -> str:
-        """The text of a hit as far as it is needed for the snippet."""
-        beginning: str = row.beginning
-        if row.message_id is None or len(beginning) < LOOKED_AT or matcher.holds(beginning):
-            return beginning
-        statement = text("SELECT substr(text, 1, 200000) FROM messages WHERE id = :id")
-        return str(connection.execute(statement, {"id": row.message_id}).scalar_one())
 
 
 def _rows(connection: Connection, statement: str, values: dict[str, Any]) -> Sequence[Row[Any]]:
