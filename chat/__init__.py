@@ -58,6 +58,7 @@ from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
 from chat.providers.own import OTHER, OwnKey
 from chat.request_ids import begin_request, request_id
+from chat.searching import is_searchable
 from chat.settings import Settings, gather, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
@@ -137,6 +138,7 @@ __all__ = [
     "human_size",
     "is_audio",
     "is_local_admin",
+    "is_searchable",
     "is_visitor_cookie",
     "keeps_history",
     "log_formatter",

@@ -88,6 +88,11 @@ def parse(typed: str) -> Query:
     return Query(tuple(dict.fromkeys(terms)), tuple(models), after, before, is_pinned, has_file)
 
 
+def is_searchable(typed: str) -> bool:
+    """Whether something can be looked for: a word, a number or a condition."""
+    return not parse(typed).is_empty
+
+
 def _date(value: str) -> datetime | None:
     found = _DATE.fullmatch(value)
     if found is None:

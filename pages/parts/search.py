@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from chat import Hit, ParleyError
+from chat import Hit, ParleyError, is_searchable
 from pages.parts import focus, identity, notices, opening, places, state
 from pages.text import markdown
 
@@ -20,8 +20,8 @@ PAGE_KEY = "history_search"
 AT_ONCE = 20  # hits on the History page before more are asked for
 
 _PREFIXES = (
-    'Several words must all occur; "words in quotes" stand together. Narrow it down with '
-    "model:gpt, after:2026-01, before:2026-03-15, is:pinned or has:file."
+    'Words and numbers are searched. Several must all occur; "words in quotes" stand together. '
+    "Narrow it down with model:gpt, after:2026-01, before:2026-03-15, is:pinned or has:file."
 )
 
 
@@ -47,8 +47,8 @@ def _rows(text: str) -> list[Callable[[], object]]:
         found = state.stored().search(identity.owner(), text)
     except ParleyError as error:
         return [partial(notices.caption, error)]
-    if text and not found:
-        return [partial(st.caption, "Nothing found.")]
+    if text.strip() and not found:
+        return [partial(st.caption, _nothing(text))]
     return [row for hit in found for row in _hit_rows(hit)]
 
 
@@ -57,10 +57,10 @@ def draw_page() -> None:
     text = _draw_box(PAGE_KEY)
     most = AT_ONCE * int(st.session_state.get("history_pages", 1))
     found = state.stored().search(identity.owner(), text, limit=most + 1)
-    if not text:
+    if not text.strip():
         st.caption(_PREFIXES)
     elif not found:
-        st.caption("Nothing found. Fewer words, or the beginning of one, find more.")
+        st.caption(_nothing(text, "Fewer words, or the beginning of one, find more."))
     with st.container(key="found", gap="xsmall"):
         for hit in found[:most]:
             if any(row() for row in _hit_rows(hit)):
@@ -69,6 +69,12 @@ def draw_page() -> None:
                 )
     if len(found) > most:
         st.button("Show more", key="found_more", icon=":material/expand_more:", on_click=_more)
+
+
+def _nothing(text: str, advice: str = "") -> str:
+    if not is_searchable(text):
+        return "Only words and numbers are searched. Type one, or the beginning of one."
+    return f"Nothing found. {advice}".rstrip()
 
 
 def _draw_box(key: str) -> str:
