@@ -106,19 +106,33 @@ def test_a_letter_is_found_however_it_is_written(store: Store, form: str) -> Non
     assert marked(hit) == [unicodedata.normalize("NFC", "পড়")]
 
 
-def test_what_has_other_marks_does_not_hide_an_older_message(store: Store) -> None:
-    sent = say(store, "शनि")
-    for _ in range(3):
-        say(store, "शान", conversation=sent.conversation_id)
+PARTS = "天气 xx 气很 yy 很冷"  # each pair of 天气很冷, and not the whole
+
+
+def test_parts_of_what_was_typed_are_not_the_whole(store: Store) -> None:
+    say(store, f"{PARTS} 用 iphone 大学 東京", title=PARTS)
+    for word in ("天气很冷", '"天气很冷"', "天气很", "iphone用", "東京。大学", "用大学"):
+        assert find(store, word) == [], word
+    say(store, "今天天气很冷啊", title="天气很冷")
+    assert [marked(hit) for hit in find(store, "天气很冷")] == [["天气很冷"]] * 2
+    assert len(find(store, "天气 很冷")) == 4
+
+
+@pytest.mark.parametrize(("wanted", "others"), [("शनि", "शान"), ("天气很冷", PARTS)])
+def test_what_only_looks_alike_does_not_hide_an_older_message(
+    store: Store, wanted: str, others: str
+) -> None:
+    sent = say(store, wanted)
     change(
         store,
         "INSERT INTO messages (id, conversation_id, depth, role, text, status, created_at, tokens,"
-        " is_exact, reasoning) SELECT 'x' || n, conversation_id, 0, 'user', 'शान', status,"
+        " is_exact, reasoning) SELECT 'x' || n, conversation_id, 0, role, :others, status,"
         " created_at, 1, true, '' FROM messages, (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL"
         " SELECT n + 1 FROM numbers WHERE n < 400) SELECT n FROM numbers) n WHERE id = :id",
+        others=others,
         id=sent.parent_id,
     )
-    assert [hit.message_id for hit in find(store, "शनि")] == [sent.parent_id]
+    assert [hit.message_id for hit in find(store, wanted)] == [sent.parent_id]
 
 
 def test_a_word_with_marks_is_found_far_into_a_long_message(store: Store) -> None:

@@ -12,20 +12,21 @@ from chat.store.matching import is_doubtful, with_marks
 
 LOOKED_AT = 8000  # characters of each candidate that are ranked by
 INDEXED = 200_000  # characters of a text; see migration 0004
-MORE = (1, 4, 16)  # times as many candidates as are wanted, while too few of them hold
+MORE = (1, 4, 16)  # times as many candidates as are ranked, while too few of them hold
 
 Find = Callable[[Connection, str, Query, int], Sequence[Row[Any]]]
 
 
 def certain(
-    connection: Connection, owner: str, query: Query, find: Find, most: int
+    connection: Connection, owner: str, query: Query, enough: int, find: Find, most: int
 ) -> Sequence[Row[Any]]:
-    """The first `most` of what `find` finds whose text holds what was asked for.
+    """Of what `find` finds what holds what was asked for: `enough` if there is, `most` at most.
 
     Of words whose letters are everywhere in another order only the newest are looked at, so that
     a search has an end.
     """
-    doubtful = tuple(term for term in query.terms if is_doubtful(term))
+    is_sqlite = connection.dialect.name == "sqlite"
+    doubtful = tuple(term for term in query.terms if is_doubtful(term, is_sqlite))
     if not doubtful:
         return find(connection, owner, query, most)
     matcher = Matcher(Query(doubtful))
@@ -33,7 +34,7 @@ def certain(
     for more in MORE:
         rows = find(connection, owner, query, most * more)
         found = [row for row in rows if _holds(connection, row, matcher)]
-        if len(found) >= most or len(rows) < most * more:
+        if len(found) >= min(enough, most) or len(rows) < most * more:
             break
     return found[:most]
 

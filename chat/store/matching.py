@@ -49,9 +49,12 @@ def postgresql_words(query: Query, plain: Mapping[str, str]) -> str:
     return " & ".join(term for term in terms if term)
 
 
-def is_doubtful(term: Term) -> bool:
-    """Whether an index may find it where it is not: see `chat.words`."""
-    return any(has_marks(token) for token in term.tokens)
+def is_doubtful(term: Term, is_sqlite: bool) -> bool:
+    """Whether an index may find it where it is not: see `chat.words` and `_postgresql_term`."""
+    is_in_pairs = any(
+        is_cjk(token) and (len(token) > 2 or len(term.tokens) > 1) for token in term.tokens
+    )
+    return (is_in_pairs and not is_sqlite) or any(has_marks(token) for token in term.tokens)
 
 
 def with_marks(query: Query) -> list[str]:
@@ -104,13 +107,17 @@ def _sqlite_term(term: Term) -> str:
 
 
 def _postgresql_term(term: Term, plain: Mapping[str, str]) -> str:
-    """Neighbours of CJK characters are not held to their order: the pairs nearly say it all."""
+    """Neighbours of CJK characters are not held to their order: the pairs nearly say it all.
+
+    Positions end at 16,383 in this index, and a phrase would be checked in every row of its words.
+    """
     has_cjk = any(is_cjk(token) for token in term.tokens)
     parts: list[str] = []
     for token in term.tokens:
         words = _pairs(token) if is_cjk(token) else plain.get(token, token).split()
         parts += (f"'{word[:64]}'" for word in words)
-    if parts and term.is_prefix:
+    is_ended = plain.get(term.tokens[-1], "").endswith(" ")  # by a mark that ends words
+    if parts and term.is_prefix and not is_ended:
         parts[-1] += ":*"
     return f"({(' & ' if has_cjk else ' <-> ').join(parts)})" if parts else ""
 

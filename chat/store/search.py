@@ -62,7 +62,8 @@ class SearchStore:
             connection = session.connection()
             if not self._is_sqlite:
                 connection.execute(text(PLAN_EACH))
-            look = partial(certain, connection, owner, query)
+            enough = max(CANDIDATES // 4, offset + limit)
+            look = partial(certain, connection, owner, query, enough)
             titles = look(self._titles, max(TITLES, offset + limit))
             found = look(self._messages, most)
             found = _ranked(found, matcher) if query.terms else found
