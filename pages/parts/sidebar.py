@@ -32,6 +32,12 @@ On a Mac, use Cmd instead of Ctrl.
 """
 
 
+class _Listed(str):
+    """The ref of a model in the list. What somebody types is a plain text, the same ref too."""
+
+    __slots__ = ()
+
+
 def draw(view: View | None) -> None:
     """While a reply is followed only the list is drawn anew; the rest is there from the last run.
 
@@ -103,10 +109,14 @@ def _draw_settings(view: View | None) -> None:
     """Every control shows what is stored, and stores what is chosen, for the next reply."""
     service = state.service()
     settings = view.conversation.settings if view else state.draft_settings()
-    models = [*own_key.models(), *(model.ref for model in service.models())]
+    refs = [*own_key.models(), *(model.ref for model in service.models())]
+    models = [_Listed(ref) for ref in refs]
     chosen = _chosen_model(settings)
     if chosen and chosen not in models:
         models.insert(0, chosen)
+    if type(st.session_state.get("model")) is str:
+        # The box still shows it as it was typed, and would take of a longer one only the rest.
+        giving.note("model", chosen)
     most = service.settings.max_reply_tokens
     giving.show("model", chosen)
     giving.show("temperature", _temperature(settings))
@@ -152,11 +162,11 @@ def _draw_settings(view: View | None) -> None:
     _await_models()
 
 
-def _chosen_model(settings: ReplySettings) -> str | None:
+def _chosen_model(settings: ReplySettings) -> _Listed | None:
     try:
-        return state.service().model(settings.model).ref
+        return _Listed(state.service().model(settings.model).ref)
     except ProviderError:
-        return settings.model
+        return _Listed(settings.model) if settings.model else None
 
 
 def _temperature(settings: ReplySettings) -> float:

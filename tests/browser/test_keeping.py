@@ -114,6 +114,19 @@ def test_settings_chosen_before_the_first_message_count(chat: Chat, server: LLMS
     expect(chat.key("model").locator("input")).to_have_value("tokens:7 · OpenAI")
 
 
+def test_a_typed_model_is_taken_whole_after_one_that_it_begins_with(
+    chat: Chat, server: LLMServer
+) -> None:
+    box = chat.key("model").locator("input")
+    expect(box).to_have_value("echo · OpenAI")
+    for model in ("echo", "echo-two", "echo-two-more"):  # the first is chosen already
+        box.fill(f"openai/{model}")
+        box.press("Enter")
+        expect(box).to_have_value(f"{model} · OpenAI")
+        chat.ask("Hello")
+        assert server.requests[-1].body["model"] == model
+
+
 def test_another_visitor_sees_nothing_of_it(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
