@@ -1,6 +1,7 @@
-"""Brings the end into view after a send, or a message that was looked for.
+"""Brings into view what was asked for: the end after a send, or a message that was looked for.
 
-Otherwise the reader's place is kept.
+Otherwise the reader's place is kept. On a narrow screen the sidebar lies over the page; it goes
+when something was opened from it, and Streamlit has no call for that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,32 @@ from pages.parts import state
 
 _JS = """
 const done = new WeakMap()
+const SIDEBAR = '[data-testid="stSidebar"]'
+const OPENS = // something else than what is in view
+  "a, :is(.st-key-new_chat, .st-key-new_temporary, .st-key-delete_conversation," +
+  ' [class*="st-key-open_"], [class*="st-key-found_"]) button'
+
+function leave({ target }) {
+  const isNarrow = innerWidth <= 768 // as Streamlit sees it
+  if (isNarrow && target.closest?.(SIDEBAR) && target.closest(OPENS)) setTimeout(uncover)
+}
+
+function uncover() {
+  document.querySelector(`${SIDEBAR} [data-testid="stSidebarCollapseButton"] button`)?.click()
+  let left = 20
+  const focus = () => {
+    // What was pressed is out of view; in the composer it would bring up a phone's keyboard.
+    const back = document.querySelector('[data-testid="stExpandSidebarButton"]')
+    if (back) back.focus({ preventScroll: true })
+    else if (left--) setTimeout(focus, 50)
+  }
+  focus()
+}
+
+if (!window.parleyLeaves) {
+  window.parleyLeaves = true
+  document.addEventListener("click", leave, true)
+}
 
 export default function ({ data, parentElement }) {
   if (!data.to || done.get(parentElement) === data.to) return
