@@ -1,0 +1,79 @@
+"""A reply may end, and give back what it held, while somebody else's call is being counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from chat.calls import EndedCall, Kind, NewCall
+from chat.domain import Status
+from chat.errors import LimitReached, TokensSpent
+from chat.limits import Limits, Rules
+from chat.store import Store
+
+ME = "visitor:me"
+# SQLite reads both from one snapshot.
+on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
+@pytest.fixture
+def another(database_url: str) -> Iterator[Store]:
+    """The store of another process."""
+    another = Store(database_url)
+    yield another
+    another.close()
+
+
+def call(rules: Rules) -> NewCall:
+    call = NewCall(ME, "some/model", Kind.REPLY, "here:1:a", rules=rules)
+    return replace(call, reserved_tokens=600, reserved_nanos=600)
+
+
+def end(store: Store, call: NewCall, tokens: int) -> None:
+    store.ledger.end(EndedCall(call.id, Status.COMPLETE, tokens, 0, True, tokens))
+
+
+def after_counting(store: Store, act: Callable[[], object]) -> None:
+    """Do something, once, between the sum of what was used and the look for when there is room."""
+    acts = [act]
+
+    def look(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "sum(ledger.limit_tokens) AS tokens" in statement and acts:
+            acts.pop()()
+
+    event.listen(store.engine, "after_cursor_execute", look)
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(Limits(tokens_per_day=1_000), Limits()),
+        Rules(Limits(), Limits(tokens_per_day=1_000)),
+        Rules(Limits(nanos_per_day=1_000), Limits()),
+    ],
+    ids=["tokens", "tokens of all", "dollars"],
+)
+def test_what_a_reply_gives_back_meanwhile_may_be_taken(
+    store: Store, another: Store, rules: Rules
+) -> None:
+    first = call(rules)
+    store.ledger.add(first)
+    after_counting(store, lambda: end(another, first, 10))
+    store.ledger.add(call(rules))
+    with pytest.raises(LimitReached):
+        store.ledger.add(call(rules))
+
+
+@on_postgres
+def test_what_does_not_fit_all_the_same_is_refused(store: Store, another: Store) -> None:
+    rules = Rules(Limits(tokens_per_day=1_000), Limits())
+    first = call(rules)
+    store.ledger.add(first)
+    after_counting(store, lambda: end(another, first, 500))
+    with pytest.raises(TokensSpent):
+        store.ledger.add(call(rules))
