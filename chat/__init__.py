@@ -53,6 +53,7 @@ from chat.generation import Piece
 from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
 from chat.jobs import ImportJob
 from chat.logs import log_formatter
+from chat.openid import sign_in_problems, sign_in_providers
 from chat.portable.exporting import Export, Form
 from chat.portable.report import Fate, ImportReport, ItemReport
 from chat.providers.base import Model
@@ -145,6 +146,8 @@ __all__ = [
     "open_chat",
     "read_settings",
     "request_id",
+    "sign_in_problems",
+    "sign_in_providers",
     "visitor",
 ]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chat.errors import SettingsError
+from chat.openid import sign_in_problems
 
 DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
 
@@ -201,7 +202,10 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         problems.append(f"LOG_FORMAT should be text or json, not {form!r}")
     if len(found.get("metrics_token", "x" * 16)) < 16:
         problems.append("METRICS_TOKEN should be random, with at least 16 characters")
-    problems += _weak_secrets(found.get("access_code"), values.get("auth"))
+    if len(found.get("access_code", "x" * 6)) < 6:  # it could be guessed; it is not repeated
+        problems.append("ACCESS_CODE should have at least 6 characters")
+    if (auth := values.get("auth")) is not None:
+        problems += sign_in_problems(auth)
     ancestors = str(found.get("frame_ancestors", "")).split()
     if ancestors != ["'none'"] and not all(_ANCESTOR.fullmatch(each) for each in ancestors):
         example = "'self' https://*.example.com"
@@ -214,18 +218,6 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
             "and everybody would be let in"
         )
     return Settings(**{**found, "log_level": level, "log_format": form}, values=values), problems
-
-
-def _weak_secrets(access_code: str | None, auth: object) -> list[str]:
-    """What could be guessed, which would let anybody in. The values are not repeated."""
-    problems = []
-    if access_code is not None and len(access_code) < 6:
-        problems.append("ACCESS_CODE should have at least 6 characters")
-    if auth is not None and not isinstance(auth, Mapping):
-        problems.append("auth should be a table, [auth], in the secrets file and nowhere else")
-    elif auth is not None and len(str(auth.get("cookie_secret", ""))) < 32:
-        problems.append("cookie_secret in [auth] should be random, with at least 32 characters")
-    return problems
 
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

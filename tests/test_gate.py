@@ -18,10 +18,11 @@ from chat.entering import GUESSES
 from chat.errors import NotAllowed, SignInOver, WrongCode
 from chat.settings import Settings
 from pages.parts import identity, state
+from tests.test_openid import SHARED, SIGN_IN
 
 APP = str(Path(__file__).parent.parent / "app.py")
 CODE = "open sesame"
-AUTH = {"auth": {"cookie_secret": "x" * 32, "client_id": "parley"}}
+AUTH = {"auth": SIGN_IN}
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +147,26 @@ def test_a_secrets_file_that_loses_its_sign_in_opens_no_door() -> None:
     stranger = open_page("eve").run()  # without secrets, as when the file is being edited
     assert not stranger.exception and keys(stranger) == set()
     assert "Sign-in is not set up right now." in said(stranger)
+    for auth in ({}, {"cookie_secret": "x" * 32}, {**SIGN_IN, "redirect_uri": ""}):
+        stranger = open_page("eve", is_logged_in=False)
+        stranger.secrets = {"auth": auth}
+        assert keys(stranger.run()) == set()
+        assert "Sign-in is not set up right now." in said(stranger)
+
+
+def test_each_provider_has_a_button() -> None:
+    page = open_page(is_logged_in=False)
+    google = {name: value for name, value in SIGN_IN.items() if name not in SHARED}
+    page.secrets = {"auth": {**SIGN_IN, "google": google, "client_kwargs": {"client_id": "x"}}}
+    assert keys(page.run()) == {"sign_in", "sign_in_google"}
+
+
+def test_a_sign_in_that_cannot_work_is_told_at_the_start_and_opens_no_door() -> None:
+    page = open_page(is_logged_in=False)
+    page.secrets = {"auth": {"cookie_secret": "x" * 32, "client_id": "parley"}}
+    assert keys(page.run()) == set()
+    assert "redirect_uri in [auth]" in said(page)
+    assert "[auth] lacks client_secret and server_metadata_url" in said(page)
 
 
 def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:

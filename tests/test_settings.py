@@ -8,6 +8,7 @@ import pytest
 
 from chat.errors import SettingsError
 from chat.settings import Settings, gather, read_settings
+from tests.test_openid import SIGN_IN
 
 
 def test_nothing_needs_to_be_configured() -> None:
@@ -145,6 +146,5 @@ def test_a_broken_secrets_file_is_a_problem_that_names_it(folder: Path) -> None:
 def test_a_list_of_people_needs_a_sign_in_and_may_be_a_list() -> None:
     with pytest.raises(SettingsError, match="ALLOWED_EMAILS needs"):
         read_settings({"ALLOWED_EMAILS": "ann@x.org"})
-    auth = {"auth": {"client_id": "parley", "cookie_secret": "x" * 32}}
-    listed = read_settings({"ALLOWED_EMAILS": ["ann@x.org", " y.org "], **auth})
+    listed = read_settings({"ALLOWED_EMAILS": ["ann@x.org", " y.org "], "auth": SIGN_IN})
     assert listed.allowed_emails == "ann@x.org,y.org"

@@ -5,11 +5,9 @@ Until somebody is let in `identity.owner()` is nobody's, so that no click can do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
-from chat import NotAllowed, SignInOver
+from chat import NotAllowed, SignInOver, sign_in_problems, sign_in_providers
 from pages.parts import identity, notices, state
 
 
@@ -44,18 +42,17 @@ def draw_sign_out() -> None:
 
 def _draw_sign_in() -> None:
     auth = identity.sign_in_settings().get("auth", {})
-    if not auth:
+    if sign_in_problems(auth):  # since the start: the secrets are being edited, say
         st.text("Sign-in is not set up right now. Whoever runs Parley has to look at its secrets.")
-    if "client_id" in auth:
-        st.button("Sign in", key="sign_in", type="primary", on_click=st.login)
-    for name, provider in auth.items():
-        if isinstance(provider, Mapping) and "client_id" in provider:
-            st.button(
-                f"Sign in with {name.capitalize()}",
-                key=f"sign_in_{name}",
-                on_click=st.login,
-                args=(name,),
-            )
+        return
+    for name in sign_in_providers(auth):
+        st.button(
+            f"Sign in with {name.capitalize()}" if name else "Sign in",
+            key=f"sign_in_{name}" if name else "sign_in",
+            type="secondary" if name else "primary",
+            on_click=st.login,
+            args=(name or None,),
+        )
 
 
 def _ask_for_code(wish: str) -> None:

@@ -1,0 +1,78 @@
+"""A sign-in that cannot work is told at the start, with all that is missing, and lets nobody in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chat.openid import sign_in_problems, sign_in_providers
+from chat.settings import understand
+
+GOOGLE: dict[str, Any] = {
+    "client_id": "parley",
+    "client_secret": "hush-hush",
+    "server_metadata_url": "https://accounts.google.com/.well-known/openid-configuration",
+}
+SHARED: dict[str, Any] = {
+    "redirect_uri": "https://your.host/oauth2callback",
+    "cookie_secret": "x" * 32,
+}
+SIGN_IN = {**SHARED, **GOOGLE}
+CALLBACK = "redirect_uri in [auth] should be the address of Parley with /oauth2callback at its end"
+COOKIE = "cookie_secret in [auth] should be random, with at least 32 characters"
+NOBODY = "[auth] names no provider: it lacks client_id, client_secret and server_metadata_url"
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {**SHARED, **GOOGLE},
+        {**SHARED, **GOOGLE, "client_kwargs": {"prompt": "login"}, "expose_tokens": "id"},
+        {**SHARED, "google": GOOGLE},
+        {**SHARED, **GOOGLE, "okta": GOOGLE},
+        {**SHARED, **GOOGLE, "redirect_uri": "http://localhost:{port}/oauth2callback"},
+    ],
+)
+def test_what_sign_in_needs_is_enough(auth: dict[str, Any]) -> None:
+    assert sign_in_problems(auth) == []
+    assert understand({"auth": auth})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "problems"),
+    [
+        ({}, [CALLBACK, COOKIE, NOBODY]),
+        ({"cookie_secret": "x" * 32}, [CALLBACK, NOBODY]),
+        (
+            {"cookie_secret": "x" * 32, "client_id": "parley"},
+            [CALLBACK, "[auth] lacks client_secret and server_metadata_url"],
+        ),
+        ({**SHARED, "client_kwargs": {"prompt": "login"}}, [NOBODY]),
+        ({**SHARED, **GOOGLE, "client_secret": " "}, ["[auth] lacks client_secret"]),
+        ({**SHARED, **GOOGLE, "redirect_uri": "your.host/oauth2callback"}, [CALLBACK]),
+        ({**SHARED, **GOOGLE, "redirect_uri": "https://your.host/"}, [CALLBACK]),
+        (
+            {**SHARED, **GOOGLE, "okta": {}, "my_own": {**GOOGLE, "server_metadata_url": "id.org"}},
+            [
+                "[auth.okta] lacks client_id, client_secret and server_metadata_url",
+                "server_metadata_url in [auth.my_own] should begin with https://",
+                "[auth.my_own] should have a name without _: sign-in takes none with it",
+            ],
+        ),
+        ("from the environment", ["auth should be a table, [auth], in the secrets file and "
+                                  "nowhere else"]),
+    ],
+)  # fmt: skip
+def test_all_that_sign_in_lacks_is_told_at_once_and_no_value(
+    auth: object, problems: list[str]
+) -> None:
+    assert sign_in_problems(auth) == problems
+    told = understand({"auth": auth, "MAX_FILES": "none"})[1]
+    assert told[1:] == problems
+    assert not any(secret in " ".join(told) for secret in ("hush-hush", "parley,"))
+
+
+def test_what_is_no_provider_is_offered_to_nobody() -> None:
+    assert list(sign_in_providers({**SHARED, "client_kwargs": {}, "google": GOOGLE})) == ["google"]
+    assert list(sign_in_providers({**SHARED, **GOOGLE})) == [""]
