@@ -37,7 +37,13 @@ def draw(wish: str = "to go on") -> None:
 
 
 def draw_sign_out() -> None:
-    st.button("Sign out", key="sign_out", icon=":material/logout:", on_click=st.logout)
+    st.button(
+        "Sign out",
+        key="sign_out",
+        icon=":material/logout:",
+        on_click=notices.attempt,
+        args=(st.logout,),
+    )
 
 
 def _draw_sign_in() -> None:
@@ -50,8 +56,8 @@ def _draw_sign_in() -> None:
             f"Sign in with {name.capitalize()}" if name else "Sign in",
             key=f"sign_in_{name}" if name else "sign_in",
             type="secondary" if name else "primary",
-            on_click=st.login,
-            args=(name or None,),
+            on_click=notices.attempt,
+            args=(st.login, name or None),
         )
 
 

@@ -22,7 +22,7 @@ from chat import (
     read_settings,
     request_id,
 )
-from pages.parts import clicks, ending, media, state
+from pages.parts import clicks, ending, media, state, tracing
 
 log = logging.getLogger("pages")
 
@@ -91,11 +91,12 @@ def _import_recorder() -> None:
 
 def on_script_error(error: Exception) -> bool:
     """The traceback goes to the log, a sentence to the person."""
-    log.error("a page failed", exc_info=error)
-    sentence = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
-    if type(error) is ParleyError or not isinstance(error, ParleyError):
-        sentence += f" If you report this, name it: {request_id()}"
-    st.error(sentence, icon=":material/error:")
+    with tracing.telling():
+        log.error("a page failed", exc_info=error)
+        sentence = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
+        if type(error) is ParleyError or not isinstance(error, ParleyError):
+            sentence += f" If you report this, name it: {request_id()}"
+        st.error(sentence, icon=":material/error:")
     return True
 
 

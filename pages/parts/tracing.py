@@ -22,7 +22,21 @@ def begin_action() -> None:
 
 @contextmanager
 def run() -> Iterator[None]:
-    """Around the drawing of a page. Its id stays known, for whoever tells of an error in it."""
+    """Around the drawing of a page. If it fails the action goes on, until that was told."""
+    begin_action()
+    has_failed = False
+    try:
+        yield
+    except Exception:
+        has_failed = True
+        raise
+    finally:
+        _is_under_way.set(has_failed)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Around what is told of a failure; that of a click which began no action has its own id."""
     begin_action()
     try:
         yield

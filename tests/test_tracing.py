@@ -1,0 +1,76 @@
+"""Whatever fails on a page has an id, the same in the log and in what the person reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from chat import log_formatter
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    lines, logger = io.StringIO(), logging.getLogger("pages")
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(log_formatter("json"))
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def _page() -> None:
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    from chat import ParleyError
+    from pages.parts import notices, tracing
+    from pages.parts.process import on_script_error
+
+    def fail(within: bool = False) -> None:
+        context = get_script_run_ctx()
+        assert context is not None
+        context.on_script_error = on_script_error
+        if within:
+            notices.attempt(fail)
+        raise RuntimeError("no")
+
+    def refuse_and_fail() -> None:
+        def refuse() -> None:
+            raise ParleyError
+
+        notices.attempt(refuse)
+        fail()
+
+    def fail_later() -> None:
+        st.session_state["fails"] = True
+
+    st.button("Fail", key="fail", on_click=fail)
+    st.button("Attempt", key="attempt", on_click=fail, args=(True,))
+    st.button("Refuse", key="refuse", on_click=refuse_and_fail)
+    st.button("Draw", key="draw", on_click=fail_later)
+    with tracing.run():
+        if st.session_state.pop("fails", False):
+            fail()
+
+
+def named(page: AppTest, told: io.StringIO) -> str:
+    """The id that both name."""
+    (error,) = page.error
+    found = re.search(r"name it: (\w+)$", str(error.value))
+    assert found, error.value
+    assert json.loads(told.getvalue().splitlines()[-1])["request_id"] == found[1]
+    return found[1]
+
+
+def test_what_a_click_or_a_page_fails_with_has_an_id_of_its_own(told: io.StringIO) -> None:
+    page, ids = AppTest.from_function(_page), set()
+    clicks = ("fail", "fail", "attempt", "refuse", "draw", "fail")
+    for key in clicks:
+        ids.add(named(page.run().button(key=key).click().run(), told))
+    assert len(ids) == len(clicks)
