@@ -18,6 +18,7 @@ from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
 from chat.store.backup import back_up, size_of
 from chat.store.conversations import ConversationStore
+from chat.store.damage import cannot_open
 from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
@@ -44,9 +45,7 @@ class Store:
             migrate(self.engine)
         except (SQLAlchemyError, OSError, ImportError) as error:
             log.error("the database cannot be opened: %s", cause(error))
-            raise SettingsError(
-                [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
-            ) from None
+            raise SettingsError([cannot_open(error)]) from None
         self.conversations = ConversationStore(self.engine)
         self.ledger = LedgerStore(self.engine, clock)
         self.usage = UsageStore(self.engine)

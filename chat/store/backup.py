@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import BackupFailed
 from chat.store.copying import copy_rows
+from chat.store.damage import damage_told
 from chat.store.engine import cause, checkpoint, current_revision, make_engine, migrate
 
 
@@ -82,7 +83,8 @@ def copy_sqlite(engine: Engine, part: Path) -> None:
     with engine.connect() as connection:
         # Not inside a transaction; what it reads is one moment all the same.
         raw = connection.connection.driver_connection
-        raw.execute("VACUUM INTO ?", (str(part),))  # type: ignore[union-attr]
+        with damage_told():
+            raw.execute("VACUUM INTO ?", (str(part),))  # type: ignore[union-attr]
 
 
 def settle(part: Path) -> None:
@@ -125,4 +127,5 @@ def one_file(engine: Engine) -> None:
     """Put a SQLite database that nobody else uses into its one file, without a log beside it."""
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
-        raw.execute("PRAGMA journal_mode=DELETE")  # type: ignore[union-attr]
+        with damage_told():
+            raw.execute("PRAGMA journal_mode=DELETE")  # type: ignore[union-attr]

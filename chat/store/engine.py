@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
+from chat.store.damage import damage_told, tell_damage
 
 log = logging.getLogger("chat.store")
 
@@ -62,6 +63,7 @@ def make_engine(database_url: str) -> Engine:
         connect_args={"timeout": _patience(url), "check_same_thread": False},
         **({} if _is_file(url) else alone),
     )
+    tell_damage(engine)
     event.listen(engine, "connect", _prepare_sqlite)
     if _is_file(url) and not str(url.database).startswith("file:"):
         _stay_with_file(engine, Path(str(url.database)))
@@ -128,10 +130,11 @@ def _prepare_postgres(connection: Any, _record: object) -> None:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event decides how to begin
-    _write_ahead(connection)
-    # secure_delete: what was deleted for good is overwritten, not just forgotten.
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    with damage_told():
+        _write_ahead(connection)
+        # secure_delete: what was deleted for good is overwritten, not just forgotten.
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
 
 def _write_ahead(connection: Any) -> None:
@@ -171,13 +174,6 @@ def cause(error: Exception) -> str:
     return f"{type(told).__name__}: {(str(told).splitlines() or [''])[0][:200]}"
 
 
-def is_damage(error: Exception) -> bool:
-    """Whether SQLite found a file or an index damaged: not locked, nor full, nor gone."""
-    told = getattr(error, "orig", None) or error
-    code = getattr(told, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF == sqlite3.SQLITE_CORRUPT
-
-
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A short transaction that writes; all of it is stored, or nothing. Raises `StoreFailed`."""
@@ -205,7 +201,8 @@ def checkpoint(engine: Engine) -> None:
         # It would keep writers out for as long as it waits for whoever reads, such as a backup.
         raw.execute("PRAGMA busy_timeout=100")
         try:
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with damage_told():
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             raw.execute(f"PRAGMA busy_timeout={round(_patience(engine.url) * 1000)}")
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chat.errors import SettingsError, StoreFailed
 from chat.store import backup, doctor
 from chat.store import restore as restoring
+from chat.store.damage import cannot_open
 from chat.store.doctor import Finding, Signs
 from chat.store.engine import cause, current_revision, make_engine, newest_revision, place_of
 from chat.store.ledger import LedgerStore
@@ -56,9 +57,7 @@ def opened(database_url: str) -> Iterator[Database]:
             raise SettingsError(["there is no database at DATABASE_URL"])
         engine = make_engine(database_url)
     except (SQLAlchemyError, OSError, ImportError) as error:
-        raise SettingsError(
-            [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
-        ) from None
+        raise SettingsError([cannot_open(error)]) from None
     try:
         yield Database(engine)
     finally:
@@ -102,4 +101,4 @@ def problems_of(database_url: str) -> list[str]:
     except SettingsError as error:
         return list(error.problems)
     except (SQLAlchemyError, OSError) as error:
-        return [f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"]
+        return [cannot_open(error)]

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chat.errors import RestoreRefused, StoreFailed
 from chat.store.backup import back_up_rows, beside, one_file, settle, sync_folder
 from chat.store.copying import copy_rows, is_empty
+from chat.store.damage import tell_damage
 from chat.store.engine import cause, make_engine, migrate, newest_revision, upgrade
 
 Finish = Callable[[Engine], object]
@@ -135,6 +136,7 @@ def _settled(place: Path) -> bool:
     One that is damaged is left as it is: that may be why there is a restore.
     """
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": 1})
+    tell_damage(engine)
     try:
         with engine.connect() as connection:
             has_rows = not is_empty(connection)

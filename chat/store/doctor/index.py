@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from chat.store.damage import is_damage
 from chat.store.doctor.kinds import Kind
-from chat.store.engine import is_damage
 
 _INDEXED = "m.status <> 'streaming' AND m.text <> ''"
 _HAS_FILE = "EXISTS (SELECT 1 FROM attachments a WHERE a.message_id = m.id)"
