@@ -20,9 +20,14 @@ def is_damage(error: Exception) -> bool:
     return _code(error) == sqlite3.SQLITE_CORRUPT
 
 
+def is_unusable(error: Exception) -> bool:
+    """Whether nothing but another file helps."""
+    return is_damage(error) or _code(error) == sqlite3.SQLITE_NOTADB
+
+
 def cannot_open(error: Exception) -> str:
     """What is told of a database that cannot be opened."""
-    if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if is_unusable(error):
         return (
             "the database at DATABASE_URL is damaged, or no database at all: restore a backup, or "
             "name another file"

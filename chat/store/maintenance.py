@@ -8,40 +8,29 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from chat.errors import SettingsError, StoreFailed
 from chat.store import backup, doctor
 from chat.store import restore as restoring
-from chat.store.damage import cannot_open
+from chat.store.damage import cannot_open, is_unusable
 from chat.store.doctor import Finding, Signs
-from chat.store.engine import cause, current_revision, make_engine, newest_revision, place_of
+from chat.store.engine import cause, make_engine, newest_revision, place_of
 from chat.store.ledger import LedgerStore
+from chat.store.looking import look
 from chat.store.replies import ReplyStore
 
 
 class Database:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, revision: str | None) -> None:
+        self._engine, self._revision = engine, revision
 
     def back_up(self, file: Path) -> int:
         return backup.back_up(self._engine, file)
 
-    def problems(self) -> list[str]:
-        with self._engine.connect() as connection:
-            revision = current_revision(connection)
-        if revision is not None and revision > newest_revision():
-            return ["the database at DATABASE_URL was made by a newer version of Parley"]
-        return []
-
     def examine(self, signs: Signs, *, repairs: bool) -> Iterator[Finding]:
         """Raises `SettingsError` for a database of another version, and `StoreFailed`."""
-        try:
-            with self._engine.connect() as connection:
-                revision = current_revision(connection)
-        except SQLAlchemyError as error:
-            raise StoreFailed(details=cause(error)) from None
-        if revision != newest_revision():
+        if self._revision != newest_revision():
             raise SettingsError(
                 ["the database is of another version: start this version of Parley once"]
             )
@@ -50,16 +39,23 @@ class Database:
 
 @contextmanager
 def opened(database_url: str) -> Iterator[Database]:
-    """Raises `SettingsError` when there is no such database."""
+    """Raises `SettingsError` when there is no such database, and `StoreFailed`."""
     try:
         place = place_of(database_url)
         if place is not None and not place.exists():
             raise SettingsError(["there is no database at DATABASE_URL"])
+        found = look(database_url)
         engine = make_engine(database_url)
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except (ArgumentError, OSError, ImportError) as error:  # an address that cannot be right
         raise SettingsError([cannot_open(error)]) from None
+    except SQLAlchemyError as error:
+        if is_unusable(error):
+            raise SettingsError([cannot_open(error)]) from None
+        raise StoreFailed(details=cause(error)) from None
+    if not found.is_ours:
+        raise SettingsError(["what lies at DATABASE_URL is not a database of Parley"])
     try:
-        yield Database(engine)
+        yield Database(engine, found.revision)
     finally:
         engine.dispose()
 
@@ -96,8 +92,7 @@ def problems_of(database_url: str) -> list[str]:
     try:
         if (place := place_of(database_url)) is not None and not place.exists():
             return []
-        with opened(database_url) as database:
-            return database.problems()
+        return look(database_url).problems()
     except SettingsError as error:
         return list(error.problems)
     except (SQLAlchemyError, OSError) as error:
