@@ -17,7 +17,7 @@ from chat.prices import Prices, read_prices
 from chat.providers.base import Provider
 from chat.service import ChatService
 from chat.settings import DEFAULT_DATABASE_URL, gather, read_settings, understand
-from chat.store import Store, maintenance
+from chat.store import Store, looking
 from chat.switches import Switches
 from chat.tokens import Counter
 from chat.worker import Worker
@@ -120,7 +120,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with a configuration, and whether its database answers."""
     problems = _problems(config, with_catalogue=True)
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
-    return problems + maintenance.problems_of(url)
+    return problems + looking.problems_of(url)
 
 
 def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:

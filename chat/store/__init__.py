@@ -21,6 +21,7 @@ from chat.store.conversations import ConversationStore
 from chat.store.damage import cannot_open
 from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
 from chat.store.ledger import LedgerStore
+from chat.store.looking import in_the_way
 from chat.store.messages import MessageStore
 from chat.store.portable import PortableStore
 from chat.store.replies import Outcome, ReplyStore
@@ -42,6 +43,9 @@ class Store:
         """Raises `SettingsError` when there is no such database, or not one of this version."""
         try:
             self.engine = make_engine(database_url)
+            if problems := in_the_way(self.engine, database_url):
+                self.engine.dispose()
+                raise SettingsError(problems)
             migrate(self.engine)
         except (SQLAlchemyError, OSError, ImportError) as error:
             log.error("the database cannot be opened: %s", cause(error))

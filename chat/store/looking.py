@@ -6,15 +6,16 @@ It may be no database of Parley: the address may be wrong, and what is there som
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-from chat.store.damage import tell_damage
+from chat.store.damage import cannot_open, tell_damage
 from chat.store.engine import current_revision, make_engine, newest_revision, place_of
 from chat.store.schema import Base
 
@@ -41,37 +42,67 @@ class Found:
 
 def look(database_url: str) -> Found:
     """Raises what the database and its driver do."""
-    with _engine(database_url) as engine, engine.connect() as connection:
-        return found_in(connection)
+    is_file = make_url(database_url).get_backend_name() == "sqlite"
+    place = place_of(database_url)
+    if is_file and (place is None or not place.exists()):
+        return Found(None, ())
+    if place is not None and not place.is_file():
+        raise FileNotFoundError(place)  # SQLite would take an empty device for a new database
+    is_broken_off = Path(f"{place}-journal").exists()  # that has to be taken back before
+    engine = make_engine(database_url) if place is None or is_broken_off else _reader(place)
+    try:
+        with engine.connect() as connection:
+            return _found_in(connection)
+    finally:
+        engine.dispose()
 
 
-def found_in(connection: Connection) -> Found:
+def problems_of(database_url: str) -> list[str]:
+    """What stands between Parley and its database; one that is not there yet will be made."""
+    try:
+        place = place_of(database_url)
+        if place is not None and not str(place).startswith("file:") and not place.exists():
+            _try_to_write(place.absolute().parent)
+        return look(database_url).problems()
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        return [cannot_open(error)]
+
+
+def _try_to_write(folder: Path) -> None:
+    while not folder.exists():
+        folder = folder.parent
+    with TemporaryDirectory(dir=folder):
+        pass
+
+
+def in_the_way(engine: Engine, database_url: str) -> list[str]:
+    """What a start has to leave alone, as far as a look can tell: it is followed by a true one.
+
+    Another process may be making a new file just now; what it has made so far is no damage.
+    """
+    if engine.dialect.name == "sqlite":
+        with suppress(SQLAlchemyError, OSError):
+            return look(database_url).problems()
+        return []
+    with engine.connect() as connection:
+        return _found_in(connection).problems()
+
+
+def _found_in(connection: Connection) -> Found:
+    # In this order: another process may make all of them at once between the two.
+    tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
     if (revision := current_revision(connection)) is not None:
         return Found(revision, ())
-    tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
     if connection.dialect.name == "sqlite":  # a file is nobody's or ours; _: of tools, for copies
         return Found(None, tuple(sorted(name for name in tables if not name.startswith("_"))))
     return Found(None, tuple(sorted(tables & set(Base.metadata.tables))))
 
 
-@contextmanager
-def _engine(database_url: str) -> Iterator[Engine]:
-    place = place_of(database_url)
-    is_file = place is not None and not str(place).startswith("file:")
-    engine = _reader(place) if place is not None and is_file else make_engine(database_url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
 def _reader(place: Path) -> Engine:
-    if place.exists() and not place.is_file():
-        raise IsADirectoryError(place)  # or a device: SQLite would take an empty one for new
-    # Without a log nobody writes; else SQLite would put one beside the file to read it.
-    alone = not any(Path(f"{place}{end}").exists() for end in ("-wal", "-journal"))
-    options = "&immutable=1" if alone else ""
-    path = quote(str(place.absolute()))
-    engine = create_engine(f"sqlite:///file:{path}?mode=ro{options}&uri=true", hide_parameters=True)
+    how = {"mode": "ro", "uri": "true"}
+    if not Path(f"{place}-wal").exists():
+        how["immutable"] = "1"  # nobody writes; told so, SQLite puts no log beside it to read it
+    url = URL.create("sqlite", database=f"file:{quote(str(place.absolute()))}", query=how)
+    engine = create_engine(url, hide_parameters=True)
     tell_damage(engine)
     return engine

@@ -85,15 +85,3 @@ def restore(
         ledger.end_abandoned(signs.is_lost, signs.cost)
 
     return restoring.restore(file, database_url, at, replaces=replaces, finish=interrupt)
-
-
-def problems_of(database_url: str) -> list[str]:
-    """What stands between Parley and its database; one that is not there yet will be made."""
-    try:
-        if (place := place_of(database_url)) is not None and not place.exists():
-            return []
-        return look(database_url).problems()
-    except SettingsError as error:
-        return list(error.problems)
-    except (SQLAlchemyError, OSError) as error:
-        return [cannot_open(error)]
