@@ -60,9 +60,10 @@ from chat.providers.base import Model
 from chat.providers.own import OTHER, OwnKey
 from chat.request_ids import begin_request, request_id
 from chat.searching import is_searchable
-from chat.settings import Settings, gather, read_settings
+from chat.settings import Settings, read_settings
 from chat.sharing import Share, SharedMessage, Snapshot
 from chat.sizes import human_size
+from chat.sources import gather
 from chat.usage import UsageLine, UsageReport
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from pathlib import Path
 from chat import keeping
 from chat.bootstrap import problems_of
 from chat.errors import ParleyError
-from chat.settings import Settings, gather, read_settings, understand
+from chat.settings import Settings, read_settings, understand
 from chat.sizes import human_size
+from chat.sources import gather
 
 SHOWN = 10  # ids in a line
 
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         config = gather()
-        sys.stderr.write(f"Database: {keeping.database(understand(config)[0])}\n")
+        if not config.unread:  # which may name another one
+            sys.stderr.write(f"Database: {keeping.database(understand(config)[0])}\n")
         if given.command == "check":
             return _check(problems_of(config))
         settings = read_settings(config)

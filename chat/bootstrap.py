@@ -16,7 +16,8 @@ from chat.metrics import Metrics
 from chat.prices import Prices, read_prices
 from chat.providers.base import Provider
 from chat.service import ChatService
-from chat.settings import DEFAULT_DATABASE_URL, gather, read_settings, understand
+from chat.settings import DEFAULT_DATABASE_URL, read_settings, understand
+from chat.sources import gather, unread
 from chat.store import Store, looking
 from chat.switches import Switches
 from chat.tokens import Counter
@@ -119,6 +120,8 @@ def _watching(service: ChatService) -> Callable[[], object]:
 def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with a configuration, and whether its database answers."""
     problems = _problems(config, with_catalogue=True)
+    if unread(config):  # it may name another database
+        return problems
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
     return problems + looking.problems_of(url)
 

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chat.errors import SettingsError
 from chat.openid import sign_in_problems
+from chat.sources import unread
 
 DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
 
@@ -178,7 +176,7 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
 def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """What can be understood of a configuration, and what is wrong with the rest."""
-    problems: list[str] = []
+    problems = list(unread(values))
     found: dict[str, Any] = {}
     for field, (name, kind, least, most) in _READERS.items():
         raw = values.get(name)
@@ -212,7 +210,7 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         problems.append(
             f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
         )
-    if found.get("allowed_emails") and not values.get("auth"):
+    if found.get("allowed_emails") and not values.get("auth") and not unread(values):
         problems.append(
             "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
             "and everybody would be let in"
@@ -239,23 +237,3 @@ def _parse(raw: Any, kind: type) -> Any:
     if kind is float and not math.isfinite(value):
         raise ValueError(raw)
     return value
-
-
-def gather(secrets: Mapping[str, Any] | None = None, folder: Path | None = None) -> dict[str, Any]:
-    """Everything configured: the environment wins over `.env`, `.env` over the secrets file.
-
-    `secrets` stands for an already read secrets file (a host may keep it elsewhere); without it
-    `.streamlit/secrets.toml` below `folder` (default: the current folder) is read.
-    """
-    from dotenv import dotenv_values
-
-    folder = folder or Path.cwd()
-    if secrets is None:
-        file = folder / ".streamlit" / "secrets.toml"
-        try:
-            secrets = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError([f".streamlit/secrets.toml cannot be read: {error}"]) from None
-    env_file = {name: value for name, value in dotenv_values(folder / ".env").items() if value}
-    environment = {name: value for name, value in os.environ.items() if value.strip()}
-    return {**secrets, **env_file, **environment}

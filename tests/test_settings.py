@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from chat.__main__ import main
 from chat.errors import SettingsError
-from chat.settings import Settings, gather, read_settings
+from chat.settings import Settings, read_settings, understand
+from chat.sources import gather
 from tests.test_openid import SIGN_IN
 
 
@@ -137,10 +139,51 @@ def test_a_folder_without_any_file_is_fine(tmp_path: Path) -> None:
     assert "PATH" in gather(folder=tmp_path)
 
 
-def test_a_broken_secrets_file_is_a_problem_that_names_it(folder: Path) -> None:
-    (folder / ".streamlit" / "secrets.toml").write_text("this is not toml")
-    with pytest.raises(SettingsError, match=r"secrets\.toml"):
-        gather(folder=folder)
+UMLAUT = "# gr\u00fc\u00dfe\n"
+UNREADABLE = {
+    "no TOML": (b"this is not toml", "cannot be read: Expected"),
+    "Latin-1": (f'A = "x"\n{UMLAUT}'.encode("latin-1"), "is not UTF-8 (line 2)"),
+    "UTF-16": ('A = "x"\n'.encode("utf-16"), "is not UTF-8 (line 1)"),
+    "a mark": (b'\xef\xbb\xbfA = "x"\n', "begins with a byte order mark"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_a_broken_secrets_file_is_one_problem_of_all(folder: Path, kind: str) -> None:
+    content, told = UNREADABLE[kind]
+    (folder / ".streamlit" / "secrets.toml").write_bytes(content)
+    (folder / ".env").write_text("MAX_FILES=many\nALLOWED_EMAILS=x.org\n")
+    problems = understand(gather(folder=folder))[1]
+    assert problems[0].startswith(".streamlit/secrets.toml") and told in problems[0]
+    assert problems[1:] == ["MAX_FILES should be a whole number, not 'many'"]
+    with pytest.raises(SettingsError, match=r"secrets\.toml.*MAX_FILES"):
+        read_settings(gather(folder=folder))
+
+
+def test_a_broken_dotenv_is_one_problem_of_all(folder: Path) -> None:
+    (folder / ".env").write_bytes(f"{UMLAUT}MAX_FILES=3\n".encode("latin-1"))
+    values = gather({"MAX_RETRIES": "many"}, folder)
+    assert understand(values)[1] == [
+        ".env is not UTF-8 (line 1): save it as UTF-8",
+        "MAX_RETRIES should be a whole number, not 'many'",
+    ]
+
+
+def test_a_dotenv_may_begin_with_a_mark(folder: Path) -> None:
+    (folder / ".env").write_bytes("PARLEY_TEST_A=gr\u00fc\u00dfe\n".encode("utf-8-sig"))
+    assert gather(folder=folder)["PARLEY_TEST_A"] == "gr\u00fc\u00dfe"
+
+
+def test_the_commands_name_no_database_that_may_be_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (folder / ".env").write_bytes(f"{UMLAUT}DATABASE_URL=sqlite:///mine.db\n".encode("latin-1"))
+    assert [main(["check"]), main(["doctor"]), main(["backup", "copy.db"])] == [1, 2, 2]
+    told = capsys.readouterr()
+    assert ".env is not UTF-8" in told.out and "Database:" not in told.err
+    assert not (folder / "data").exists()
 
 
 def test_a_list_of_people_needs_a_sign_in_and_may_be_a_list() -> None:

@@ -17,12 +17,11 @@ from chat import (
     ParleyError,
     Settings,
     SettingsError,
-    gather,
     log_formatter,
     read_settings,
     request_id,
 )
-from pages.parts import clicks, ending, media, state, tracing
+from pages.parts import clicks, ending, media, secrets_file, state, tracing
 
 log = logging.getLogger("pages")
 
@@ -124,8 +123,7 @@ def _format_others(formatter: logging.Formatter) -> None:
 
 
 def _settings() -> Settings:
-    secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
     try:
-        return read_settings(gather(secrets))
+        return read_settings(secrets_file.config())
     except SettingsError:  # the page says so once it is opened
         return Settings()

@@ -21,9 +21,8 @@ from chat import (
     Model,
     OwnKey,
     ReplySettings,
-    gather,
 )
-from pages.parts import giving, places
+from pages.parts import giving, places, secrets_file
 
 if TYPE_CHECKING:
     from chat import ChatService
@@ -42,11 +41,8 @@ def stored() -> ChatService:
     """The chat service of this process. Raises `SettingsError` until the settings are right."""
     from chat import open_chat
 
-    found = None
-    if st.secrets.load_if_toml_exists():
-        found = st.secrets.to_dict()
     with _opening:
-        service = open_chat(gather(found))
+        service = open_chat(secrets_file.config())
         _opened.append(service)
     return service
 
