@@ -51,6 +51,16 @@ def redact(text: str, secrets: tuple[str, ...] = (), most: int = 2000) -> str:
     return _RUN.sub(_redact_if_random, text)[:most]
 
 
+def holds(text: str, secrets: tuple[str, ...]) -> bool:
+    """Whether a name, say, has one of them in it that looks like a key."""
+    return _holds_in_disguise(text, tuple(_like_keys(secrets)))
+
+
+def _like_keys(secrets: tuple[str, ...]) -> list[str]:
+    """Those that are no words, which would be found in any text."""
+    return [each for each in secrets if len(each) >= 16 and re.search(r"\d", each)]
+
+
 def _holds_in_disguise(text: str, secrets: tuple[str, ...]) -> bool:
     """Whether a secret is there after all: escaped, in other case, or broken into pieces."""
     wanted = [_squeezed(each) for each in secrets if len(each) >= _HIDDEN]
@@ -99,7 +109,7 @@ class Hiding:
     """
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        self._secrets = [each for each in secrets if len(each) >= 16 and re.search(r"\d", each)]
+        self._secrets = _like_keys(secrets)
         self._held = ""
 
     def feed(self, text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chat.providers.base import Model
 from chat.providers.known_models import is_for_chat, well_known
+from chat.redaction import holds
 
 _WINDOWS = ("context_length", "context_window", "max_model_len", "max_context_length")
 _CHAT_KINDS = {"chat", "language", "code", "llm", "vlm", "model", "base", "text"}
@@ -29,17 +30,21 @@ def read_models(value: Any) -> list[dict[str, Any]] | None:
 
 
 def as_models(
-    provider: str, configured: tuple[str, ...], told: list[dict[str, Any]]
+    provider: str,
+    configured: tuple[str, ...],
+    told: list[dict[str, Any]],
+    secrets: tuple[str, ...] = (),
 ) -> list[Model]:
     """What can be chosen, best first: what was configured, the well-known, then the rest.
 
-    A configured model stays even when the list does not name it: it was asked for by name.
+    A configured model stays even when the list does not name it: it was asked for by name. What
+    holds one of the `secrets` is left out: names are shown to everybody.
     """
     known = well_known(provider)
     listed = {
         entry["id"]: (_window(entry), _sees(entry))
         for entry in _newest_first(told)
-        if _can_chat(entry)
+        if _can_chat(entry) and not holds(entry["id"], secrets)
     }
     favourites = [*configured, *(each for each in known if each in listed)]
     ids = dict.fromkeys([*favourites, *listed])

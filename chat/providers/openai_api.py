@@ -121,7 +121,8 @@ class OpenAIProvider:
             return
         self.last_error, self.is_live = None, True
         if told or self.is_local:
-            self._models = tuple(as_models(self.name, self._endpoint.models, told))
+            secrets = self._connection.secrets
+            self._models = tuple(as_models(self.name, self._endpoint.models, told, secrets))
 
     async def close(self) -> None:
         await self._connection.close()
