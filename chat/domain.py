@@ -168,7 +168,7 @@ class Message:
     @property
     def is_cut(self) -> bool:
         """Whether there is more to come if the person asks for it."""
-        if self.role is not Role.ASSISTANT or not self.text:
+        if self.role is not Role.ASSISTANT or not self.text.strip():
             return False
         unfinished = {Status.STOPPED, Status.INTERRUPTED, Status.FAILED}
         return self.status in unfinished or self.finish_reason == "length"

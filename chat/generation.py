@@ -77,6 +77,7 @@ class Generation:
         self.own_first_token_ms: int | None = None
         self.own_total_ms: int | None = None
         self._texts: list[str] = []
+        self._blanks: list[str] = []  # white space that becomes text with the first word
         self._reasonings: list[str] = []
         self._before: Message | None = None
         self._began = 0.0
@@ -150,9 +151,12 @@ class Generation:
                 self._reasonings.append("\n\n")
             self._thinking_since = self._thinking_since or now
             self._reasonings.append(storable(delta.reasoning))
-        if delta.text:
+        if delta.text and not self._texts and delta.text.isspace():
+            self._blanks.append(delta.text)
+        elif delta.text:
             self._end_thinking(now)
-            self._texts.append(storable(delta.text))
+            self._texts.append("".join(self._blanks) + storable(delta.text))
+            self._blanks.clear()
         if delta.finish_reason:
             self.finish_reason = storable(delta.finish_reason)[:40]
         self.usage = delta.usage or self.usage

@@ -229,7 +229,7 @@ class Replies:
             return generation.stop_as or Status.STOPPED
         error = task.exception()
         if error is None and not generation.text:
-            kind = OnlyThinking if generation.reasoning else EmptyReply
+            kind = OnlyThinking if generation.reasoning.strip() else EmptyReply
             error = kind(generation.provider_label)
         if error is None:
             return Status.COMPLETE

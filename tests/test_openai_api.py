@@ -255,6 +255,8 @@ BAD_ENDS = {
     "another document": (b'{"status": "ok"}', errors.Malformed),
     "a number": (TEXT + b"data: 7\n\n", errors.Malformed),
     "empty": (DONE, errors.EmptyReply),
+    "only white space": (event({"content": " \n \n "}) + DONE, errors.EmptyReply),
+    "only blank thinking": (event({"content": "<think>\n</think>\n"}) + DONE, errors.EmptyReply),
     "only done": (b"data: [DONE]\n\n", errors.EmptyReply),
     "filter": (TEXT + event({}, "content_filter"), errors.ContentFiltered),
     "error in a document": (b'{"error": {"message": "slow", "code": 429}}', errors.RateLimited),

@@ -20,7 +20,7 @@ from chat import (
     View,
 )
 from chat.domain import Usage
-from chat.errors import EmptyMessage, NothingToAnswer, ProviderDown
+from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyThinking, ProviderDown
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider
 
@@ -497,6 +497,55 @@ def test_a_retry_of_an_answer_that_came_to_nothing_keeps_what_followed_it_in_rea
     assert texts(view) == ["First", "One."]
     service.show_version(ME, view.versions[view.messages[-1].id].previous_id or "")
     assert texts(service.open(ME, failed.conversation_id)) == ["First", "", "Second", "Two."]
+
+
+BLANK: list[Delta | Exception] = [
+    Delta(text=" \n"),
+    Delta(text=" \n "),
+    Delta(finish_reason="stop"),
+]
+THOUGHT: list[Delta | Exception] = [Delta(reasoning="Hmm."), *BLANK]
+
+
+@pytest.mark.parametrize("reply", [BLANK, THOUGHT], ids=["blank", "thought"])
+def test_a_retry_that_brings_only_white_space_leaves_the_old_answer_in_view(
+    service: ChatService, provider: ScriptedProvider, reply: list[Delta | Exception]
+) -> None:
+    provider.say("A real answer.", reply)
+    answer = ask(service, "Tell me.")
+    finish(service, service.retry(ME, answer.id))
+    view = service.open(ME, answer.conversation_id)
+    assert texts(view) == ["Tell me.", "A real answer."]
+    assert view.failed_retry is not None and view.failed_retry.failure is not None
+    kind = EmptyReply if reply is BLANK else OnlyThinking
+    assert view.failed_retry.failure.code == kind.code
+
+
+def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_answer_in_view(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say("A real answer.", [*BLANK, Delta(text="Late")])
+    answer = ask(service, "Tell me.")
+    provider.hold(at=2)
+    again = service.retry(ME, answer.id)
+    assert provider.held.wait(10)
+    service.stop(ME, answer.conversation_id)
+    assert texts(service.open(ME, answer.conversation_id)) == ["Tell me.", "A real answer."]
+    stopped = service._store.messages.get(ME, again.id)
+    assert stopped.status is Status.STOPPED and not stopped.is_cut
+    with pytest.raises(NothingToAnswer):
+        service.continue_(ME, again.id)
+
+
+def test_white_space_before_the_first_word_stays_part_of_the_answer(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(
+        [Delta(text="  "), Delta(text="  "), Delta(text="code"), Delta(finish_reason="stop")]
+    )
+    answer = service.send(ME, None, Submission("Tell me."))
+    assert finish(service, answer) == "    code"
+    assert texts(service.open(ME, answer.conversation_id))[-1] == "    code"
 
 
 def test_acting_from_a_stale_tab_leaves_every_version_in_reach(

@@ -49,6 +49,7 @@ class ReplyReader:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.has_content = False  # a delta with text or reasoning was given out
+        self._has_words = False  # not only white space
         self.is_done = False  # the stream said that nothing more comes
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
@@ -85,7 +86,7 @@ class ReplyReader:
         reason = self.finish_reason
         if reason is None:
             yield from self.flush()
-            if self.is_done and not self.has_content:
+            if self.is_done and not self._has_words:
                 raise errors.EmptyReply(self._provider)
             raise errors.Unfinished(self._provider)
         if reason.startswith(_FILTERED):
@@ -95,7 +96,7 @@ class ReplyReader:
             yield from self.flush()
             raise errors.ProviderDown(self._provider, details=f"finish_reason {reason}")
         yield from self._held()
-        if not self.has_content:
+        if not self._has_words:
             yield from self.flush()
             raise errors.EmptyReply(self._provider, details=f"finish_reason {reason}")
         yield Delta(finish_reason=reason, usage=self.usage)
@@ -177,9 +178,7 @@ class ReplyReader:
             if text:
                 thought, text = self._thinking.feed(text)
             reasoning, text = self._reasoning.feed(reasoning + thought), self._text.feed(text)
-            if reasoning or text:
-                self.has_content = True
-                yield Delta(text=text, reasoning=reasoning)
+            yield from self._given_out(reasoning, text)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             reason = reason.lower()
@@ -189,8 +188,12 @@ class ReplyReader:
         reasoning, text = self._thinking.finish()
         reasoning = self._reasoning.feed(reasoning) + self._reasoning.finish()
         text = self._text.feed(text) + self._text.finish()
+        yield from self._given_out(reasoning, text)
+
+    def _given_out(self, reasoning: str, text: str) -> Iterator[Delta]:
         if reasoning or text:
             self.has_content = True
+            self._has_words = self._has_words or bool(reasoning.strip() or text.strip())
             yield Delta(text=text, reasoning=reasoning)
 
     def _malformed(self, details: str) -> errors.Malformed:

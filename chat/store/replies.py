@@ -184,7 +184,7 @@ class ReplyStore:
 
 
 def _give_back(session: Session, row: MessageRow) -> None:
-    came_to_nothing = row.status == Status.FAILED.value or not row.text
+    came_to_nothing = row.status == Status.FAILED.value or not row.text.strip()
     if row.replaces_id is None or not came_to_nothing:
         return
     session.execute(
