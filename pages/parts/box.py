@@ -17,6 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from chat import File
 from pages.parts import state
 
+_ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # of a name in multipart/form-data
 _JS = Path(__file__).with_name("box.js").read_text("utf-8")
 
 _box = st.components.v2.component("parley_box", html="<i></i>", js=_JS)
@@ -51,15 +52,39 @@ def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -
     return [file for file in _uploaded() if file.name in names]
 
 
+def named(uploaded: str) -> str:
+    """What a file is called that came as `uploaded`: a form cannot carry every name.
+
+    The browser tells the real one; where it has not yet, what it would have escaped is taken back.
+    """
+    of_form = _without_folders(uploaded)
+    for name in _names():
+        if _without_folders(_in_a_form(name)) == of_form:
+            return name
+    for character, escape in _ESCAPES.items():
+        uploaded = uploaded.replace(escape, character)
+    return uploaded
+
+
+def _in_a_form(name: str) -> str:
+    for character, escape in _ESCAPES.items():
+        name = name.replace(character, escape)
+    return name
+
+
+def _without_folders(name: str) -> str:
+    return name.rpartition("\\")[2]  # what is before it, the server may have dropped
+
+
 def failed() -> list[str]:
     """Names of files in the box that the browser could not upload, such as too large ones."""
     return _names("failed")
 
 
-def _names(wanted: str) -> list[str]:
+def _names(wanted: str = "") -> list[str]:
     known = st.session_state.get("box")
     entries = (entry.partition(":") for entry in (known.files if known is not None else []))
-    return [name for kind, _, name in entries if kind == wanted]
+    return [name for kind, _, name in entries if wanted in ("", kind)]
 
 
 def append(text: str, *, instead_of: str = "") -> None:
@@ -84,4 +109,4 @@ def _uploaded() -> list[File]:
         return []
     by_session = getattr(context.uploaded_file_mgr, "file_storage", {})
     waiting = by_session.get(context.session_id, {})
-    return [File(record.name, record.data) for record in list(waiting.values())]
+    return [File(named(record.name), record.data) for record in list(waiting.values())]

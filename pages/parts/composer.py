@@ -67,7 +67,7 @@ def _submit() -> None:
     if value is None or isinstance(value, str):
         send(value or "")
         return
-    files = [File(each.name, each.getvalue()) for each in value.files]
+    files = [File(box.named(each.name), each.getvalue()) for each in value.files]
     voices = [file for file in files if is_audio(file.name, file.data)]
     if recorded := value.get("audio"):
         voices.append(File("recording.wav", recorded.getvalue()))

@@ -244,6 +244,37 @@ def test_a_hostile_name_is_only_a_name(chat: Chat, server: LLMServer) -> None:
     assert not re.search("\u202e", chat.questions.last.inner_text())
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('quote"s.txt', 'quote"s.txt'),
+        ("new\nline.txt", "new line.txt"),
+        ("100%22.txt", "100%22.txt"),
+        ("C:\\new\\notes.txt", "notes.txt"),
+    ],
+    ids=["quote", "line", "percent", "path"],
+)
+def test_a_name_that_a_form_writes_otherwise_is_priced_and_kept(
+    chat: Chat, server: LLMServer, name: str, shown: str
+) -> None:
+    chat.attach(name, NOTES, is_shown_as=".txt")
+    assert chat.price(shown) > 0
+    chat.ask("Look")
+    files = chat.page.locator('[class*="st-key-files_"]')
+    expect(files.locator('[class*="st-key-file_"] button')).to_contain_text(shown)
+    in_fence = shown.replace('"', "'")
+    assert sent(server).startswith(f'File "{in_fence}"')
+    expect(chat.page.locator('[class*="st-key-file_waiting_"]')).to_have_count(0)
+
+
+def test_a_picture_with_a_quote_in_its_name_is_refused_for_a_blind_model_before_sending(
+    chat: Chat,
+) -> None:
+    chat.choose_model("gpt-3.5-turbo")
+    chat.attach('a "teal" one.png', picture(), "image/png", is_shown_as=".png")
+    expect(chat.waiting('a "teal" one.png')).to_contain_text("cannot see images")
+
+
 def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: LLMServer) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
