@@ -13,11 +13,14 @@ LOOK_AGAIN = 0.3  # seconds between looks
 
 
 def follow_stored(answer: Message, look: Callable[[], Message]) -> Iterator[Piece]:
-    """All of a reply so far, then what comes, until it is there to its end or deleted."""
-    seen, seen_reasoning, pause = 0, 0, threading.Event()
-    while True:
-        yield Piece(answer.text[seen:], answer.reasoning[seen_reasoning:])
-        seen, seen_reasoning = len(answer.text), len(answer.reasoning)
+    """All of a reply so far, then what comes, until it is there to its end or deleted.
+
+    Or until its text begins anew; see `Generation.follow`.
+    """
+    text, seen_reasoning, pause = "", 0, threading.Event()
+    while answer.text.startswith(text):
+        yield Piece(answer.text[len(text) :], answer.reasoning[seen_reasoning:])
+        text, seen_reasoning = answer.text, len(answer.reasoning)
         if not answer.is_live:
             return
         pause.wait(LOOK_AGAIN)

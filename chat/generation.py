@@ -15,6 +15,7 @@ from chat.calls import NewCall
 from chat.domain import Message, Status, Usage, storable
 from chat.errors import ParleyError
 from chat.providers.base import Delta
+from chat.providers.thinking import Unopened
 
 LOOK_EVERY = 0.05  # seconds between two looks of a follower, at least
 LOOKS = 300  # a second, of all followers together: each costs a redraw
@@ -79,6 +80,8 @@ class Generation:
         self._texts: list[str] = []
         self._blanks: list[str] = []  # white space that becomes text with the first word
         self._reasonings: list[str] = []
+        self._unopened = Unopened()
+        self._watched_from = 0  # the first of the texts that it was fed
         self._before: Message | None = None
         self._began = 0.0
         self._thinking_since: float | None = None
@@ -103,6 +106,9 @@ class Generation:
             self._texts.append(answer.text)
         if answer.reasoning:
             self._reasonings.append(answer.reasoning)
+            self._watched_from = len(self._texts)
+        else:  # it may have been cut while the model was thinking
+            self._unopened.feed(answer.text)
         self._before = answer
 
     def own_text(self) -> tuple[str, str]:
@@ -116,13 +122,17 @@ class Generation:
         """All that was written so far, then what comes, about 20 times a second, to the end.
 
         The last words come before the end, which is when they are stored. Yields an empty piece
-        when a look found nothing, so that the follower can be stopped.
+        when a look found nothing, so that the follower can be stopped. Ends early when what was
+        told as text turns out to be thinking: whoever wants the rest follows anew.
         """
+        all_texts, all_reasonings = self._texts, self._reasonings
         seen_texts = seen_reasonings = 0
         with self._crowd as crowd:
             while True:
                 news, is_over = self._news, self._is_over
-                texts, reasonings = self._texts[seen_texts:], self._reasonings[seen_reasonings:]
+                if self._texts is not all_texts:
+                    return
+                texts, reasonings = all_texts[seen_texts:], all_reasonings[seen_reasonings:]
                 seen_texts += len(texts)
                 seen_reasonings += len(reasonings)
                 yield Piece("".join(texts), "".join(reasonings), self.is_unstored)
@@ -147,6 +157,7 @@ class Generation:
         if is_first:
             self.first_token_ms = round((now - self._began) * 1000)
         if delta.reasoning:
+            self._unopened.ignore()
             if self._thinking_since is None and self._reasonings:
                 self._reasonings.append("\n\n")
             self._thinking_since = self._thinking_since or now
@@ -157,17 +168,49 @@ class Generation:
             self._end_thinking(now)
             self._texts.append("".join(self._blanks) + storable(delta.text))
             self._blanks.clear()
+            if self._unopened.feed(self._texts[-1]):
+                self._take_back(now)
         if delta.finish_reason:
             self.finish_reason = storable(delta.finish_reason)[:40]
         self.usage = delta.usage or self.usage
         if is_first or delta.finish_reason:
             self._tell()
 
+    def settle(self, now: float) -> None:
+        """Nothing more comes: what can only be told at the end, is told."""
+        if self._unopened.finish():
+            self._take_back(now)
+
+    def _take_back(self, now: float) -> None:
+        """What was told as text so far was thinking, up to a closing tag without an opening one.
+
+        The lists are replaced, by which followers notice; the texts last, so that nothing is
+        missing in what is saved meanwhile.
+        """
+        assert self._unopened.span is not None
+        ends, begins = self._unopened.span
+        watched = "".join(self._texts[self._watched_from :])
+        thoughts, rest = watched[:ends], watched[begins:].lstrip()
+        before, reasonings = self._before, self._reasonings.copy()
+        if before is not None and before.text and not self._watched_from:
+            reasonings.append(thoughts[: len(before.text)])
+            thoughts = thoughts[len(before.text) :]
+            self._before = replace(before, text="", reasoning=reasonings[0])
+        elif reasonings and thoughts.strip():
+            reasonings.append("\n\n")
+        if thoughts.strip():
+            reasonings.append(thoughts)
+            self.reasoning_ms = round((now - self._began) * 1000) - (self.first_token_ms or 0)
+        self._reasonings = reasonings
+        self._texts = self._texts[: self._watched_from] + ([rest] if rest else [])
+        self._tell()
+
     def _end_thinking(self, now: float) -> None:
         if self._thinking_since is not None and self.reasoning_ms is None:
             self.reasoning_ms = round((now - self._thinking_since) * 1000)
 
     def end(self, status: Status, now: float) -> None:
+        self.settle(now)
         self._end_thinking(now)
         self.total_ms = round((now - self._began) * 1000)
         self.usage = _bounded(self.usage)

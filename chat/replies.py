@@ -209,6 +209,7 @@ class Replies:
         async with aclosing(stream) as deltas:  # type: ignore[type-var]
             async for delta in deltas:
                 generation.add(delta, self._clock())
+        generation.settle(self._clock())
 
     async def _outcome(self, generation: Generation) -> Status:
         task = generation.task

@@ -283,7 +283,8 @@ class ChatService(Oversight, Entering):
     def follow(self, owner: str, answer_id: str) -> Iterator[Piece]:
         """All of a reply so far, then what comes, until its end is stored.
 
-        Yields empty pieces while nothing comes, so that whoever follows can look up.
+        Yields empty pieces while nothing comes, so that whoever follows can look up. Ends early
+        when the text begins anew, because what was told of it was thinking.
         """
         answer = self._store.messages.get(owner, answer_id)
         generation = self._replies.get(answer_id)
