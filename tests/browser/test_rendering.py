@@ -106,3 +106,13 @@ def test_a_reasoning_tag_is_thinking_too(chat: Chat, server: LLMServer) -> None:
     chat.ask("Think")
     expect(chat.answers.locator("summary").first).to_contain_text("Thought for")
     assert chat.copied() == "Shown."
+
+
+def test_thinking_without_its_opening_tag_is_folded_away_at_the_end(
+    chat: Chat, server: LLMServer
+) -> None:
+    server.next(Script(text="inner thoughts\n</think>\n\nVisible text"))
+    chat.ask("Think")
+    expect(chat.answers.locator("summary").first).to_contain_text("Thought for")
+    expect(chat.answers.get_by_text("Visible text")).to_be_visible()
+    expect(chat.answers.get_by_text("inner thoughts")).not_to_be_visible()
