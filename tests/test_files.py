@@ -227,7 +227,7 @@ def test_of_a_long_pdf_the_first_pages_are_read() -> None:
     data = sample.pdf("One.", "Two.", "Three.")
     header, text = sandbox.run("pdf", data, {"characters": 10})
     assert (header["pages_read"], header["pages"], header["is_cut"]) == (2, 3, True)
-    header, text = sandbox.run("pdf", data, {"seconds": 0})
+    header, text = sandbox.run("pdf", data, {"seconds": -1})  # over, however coarse the clock is
     assert (header["pages_read"], header["pages"], text) == (1, 3, b"One.")
 
 

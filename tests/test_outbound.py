@@ -23,6 +23,7 @@ CALLERS = {
     "chat/providers/connection_faults.py",  # knows the errors of sockets
     "chat/providers/patience.py",  # … and of HTTP
     "chat/worker.py",  # the machine's own name
+    "server/prompt.py",  # sets how the server's own sockets send
 }
 NETWORK = {
     *("aiohttp", "anyio", "ftplib", "http", "httpcore2", "httplib", "httpx", "httpx2", "openai"),
