@@ -26,10 +26,11 @@ class PrivateMedia:
         self._app, self._may_fetch = app, may_fetch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _PLACE not in scope["path"]:
+        before, place, name = scope.get("path", "").partition(_PLACE)
+        # What the page itself is made of, such as its fonts, lies in a folder of the same name.
+        if scope["type"] != "http" or not place or before.endswith("/static"):
             await self._app(scope, receive, send)
             return
-        before, _, name = scope["path"].partition(_PLACE)
         cookie = Request(scope).cookies.get(COOKIE, "")
         if not self._may_fetch(name, cookie if is_visitor_cookie(cookie) else ""):
             path = f"{before}{_PLACE}{_NOBODYS}"

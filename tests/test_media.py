@@ -51,7 +51,8 @@ def client() -> Iterator[TestClient]:
         return PlainTextResponse("?" if name == "none" else "words", 404 if name == "none" else 200)
 
     guard = Middleware(PrivateMedia, may_fetch=media.may_fetch)
-    routes = [Route("/media/{name:path}", file), Route("/at/media/{name:path}", file)]
+    places = ("/media", "/at/media", "/static/media")
+    routes = [Route(f"{place}/{{name:path}}", file) for place in places]
     with TestClient(Starlette(routes=routes, middleware=[guard])) as client:
         yield client
 
@@ -65,12 +66,18 @@ def get(client: TestClient, url: str, cookie: str) -> Response:
 def test_a_file_is_only_its_visitors(tab: Tab, client: TestClient, how: str) -> None:
     url = getattr(tab, how)(b"words")
     missing = get(client, "/media/0123.png", ANN)
-    for place in ("", "/at"):
-        hers = get(client, place + url, ANN)
+    for base in ("", "/at"):
+        hers = get(client, base + url, ANN)
         assert (hers.status_code, hers.headers["cache-control"]) == (200, "private, no-store")
         for cookie in (BOB, "", "wrong"):
-            answer = get(client, place + url, cookie)
+            answer = get(client, base + url, cookie)
             assert (answer.status_code, answer.headers) == (404, missing.headers)
+
+
+def test_what_belongs_to_the_page_itself_is_for_everybody(client: TestClient) -> None:
+    for cookie in (ANN, ""):
+        answer = get(client, "/static/media/icons.woff2", cookie)
+        assert answer.status_code == 200 and "cache-control" not in answer.headers
 
 
 def test_two_visitors_may_have_the_same_file(tab: Tab, client: TestClient) -> None:
