@@ -167,7 +167,8 @@ class Person:
             return await self._ask() or "ask"
         id_ = key.removeprefix("edit_")
         await self._tab.press(key)
-        await self._tab.finished(PATIENCE)
+        while f"edit_text_{id_}" not in self._tab.widgets:  # the page may draw itself before
+            await self._tab.finished(PATIENCE)
         name, text = self._question()
         await self._tab.press(f"edit_send_{id_}", **{f"edit_text_{id_}": text})
         is_shown = await self._is_shown(name)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 
 from tests.browser.chat_page import Chat
 from tests.llm_server import LLMServer, Script
@@ -116,3 +116,19 @@ def test_thinking_without_its_opening_tag_is_folded_away_at_the_end(
     expect(chat.answers.locator("summary").first).to_contain_text("Thought for")
     expect(chat.answers.get_by_text("Visible text")).to_be_visible()
     expect(chat.answers.get_by_text("inner thoughts")).not_to_be_visible()
+
+
+def test_a_page_gets_every_file_it_asks_for(chat: Chat, server: LLMServer) -> None:
+    refused: list[str] = []
+
+    def note(answer: Response) -> None:
+        if answer.status >= 400:
+            refused.append(answer.url)
+
+    chat.page.on("response", note)
+    chat.ask("Hello")
+    chat.reload()
+    chat.page.wait_for_load_state("networkidle")
+    assert refused == []
+    has_icons = "document.fonts.check(\"16px 'Material Symbols Rounded'\")"
+    assert chat.page.evaluate(has_icons)
