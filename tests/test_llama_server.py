@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -142,6 +143,28 @@ def test_closing_ends_the_server(gguf_file: Path) -> None:
                 await client.get(address)
 
     run(test())
+
+
+def test_a_server_that_does_not_end_keeps_nobody(
+    gguf_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, has_begun = threading.Event(), threading.Event()
+
+    class Stuck:
+        def __del__(self) -> None:
+            has_begun.set()
+            may_end.wait(60)
+
+    monkeypatch.setattr("chat.providers.local_model.ENDS_WITHIN", 0.05)
+
+    async def test() -> None:
+        local = LocalModelProvider(str(gguf_file), SETTINGS)
+        local._server = Stuck()
+        await local.close()
+        assert has_begun.wait(10)
+
+    run(test())
+    may_end.set()
 
 
 def test_a_missing_file_is_a_problem_of_the_configuration(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import importlib.util
 import os
 import secrets
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -23,6 +24,7 @@ from chat.providers.openai_api import OpenAIProvider
 from chat.settings import Endpoint, Settings
 
 _AT_ONCE = 4  # answers written at the same time; more wait for their turn
+ENDS_WITHIN = 4.0  # seconds that a server gets to end
 _ROOM_BESIDES = 1024  # tokens for the system prompt and the chat template
 
 
@@ -83,10 +85,13 @@ class LocalModelProvider:
         if inner is not None:
             await inner.close()
         if server is not None:
-            # Its end waits for llama.cpp's threads, so the last reference goes in a thread.
+            # Its end waits for llama.cpp's threads, now and then for ever: so the last reference
+            # goes in a thread that nobody has to wait for.
             holder = [server]
             del server
-            await asyncio.to_thread(holder.clear)
+            end = threading.Thread(target=holder.clear, name="parley-llama-end", daemon=True)
+            end.start()
+            await asyncio.to_thread(end.join, ENDS_WITHIN)
 
     async def _loaded(self) -> OpenAIProvider:
         """The server's provider. Who stops waiting does not stop the loading for the others."""
