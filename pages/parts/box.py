@@ -76,6 +76,11 @@ def _without_folders(name: str) -> str:
     return name.rpartition("\\")[2]  # what is before it, the server may have dropped
 
 
+def names() -> list[str]:
+    """Of all files in the box, also those that are still on their way."""
+    return _names()
+
+
 def failed() -> list[str]:
     """Names of files in the box that the browser could not upload, such as too large ones."""
     return _names("failed")

@@ -34,6 +34,8 @@ def draw(send: Send, *, is_busy: bool) -> None:
 
 @st.fragment
 def _draw_alone(send: Send) -> None:
+    if st.session_state.pop("notice_is_gone", False):
+        st.rerun()  # all of the page, not only the fragment
     _draw(send, is_busy=False)
 
 
@@ -41,6 +43,7 @@ def _draw(send: Send, *, is_busy: bool) -> None:
     kept, waiting = state.kept_files(), box.draw(send, _changed)
     files = [*kept, *waiting]
     prices = (*_prices(files), *_not_uploaded())
+    st.session_state["tray_names"] = _names()
     # The same places in every run: what is no longer there is gone at once, not at the run's end.
     with st.container(key="tray", gap="xsmall"):
         if not prices:
@@ -66,9 +69,17 @@ def _draw(send: Send, *, is_busy: bool) -> None:
 
 
 def _changed() -> None:
-    """What was said of the files may be true no longer."""
-    if notices.code() in FILE_CODES:
+    """What was said of the files may be true no longer, unless they only left the box to be kept.
+
+    The box tells of that a moment after the message with them was refused.
+    """
+    if notices.code() in FILE_CODES and _names() != st.session_state.get("tray_names"):
         notices.dismiss()
+        st.session_state["notice_is_gone"] = True
+
+
+def _names() -> set[str]:
+    return {*(file.name for file in state.kept_files()), *box.names()}
 
 
 def _prices(files: list[File]) -> tuple[FilePrice, ...]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from tests.browser.frames import is_end_of_run
+from tests.browser.frames import is_end_of_run, tells_of_no_files
 from tests.llm_server import word
 
 _WORD = re.compile(r"[a-z]+\d+")
@@ -250,6 +250,13 @@ class Chat:
         The page itself may show nothing of a short run; the end of each is told to it.
         """
         with self._socket.expect_event("framereceived", is_end_of_run):
+            yield
+        self.wait_settled()
+
+    @contextmanager
+    def box_tells_of_no_files(self) -> Iterator[None]:
+        """The box tells what it holds a moment after it changed, on its own."""
+        with self._socket.expect_event("framesent", tells_of_no_files):
             yield
         self.wait_settled()
 

@@ -293,6 +293,20 @@ def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: L
     assert server.requests == []
 
 
+def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> None:
+    chat.choose_model("gpt-3.5-turbo")
+    chat.paste_file("image.png", picture(), "image/png")
+    chat.price_or_problem("image.png")
+    with chat.box_tells_of_no_files():
+        chat.send("What colour is it?")
+        expect(chat.key("notice")).to_contain_text("cannot see images")
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_visible()
+    expect(chat.key("notice")).to_contain_text("cannot see images")
+    chat.press("remove_file_0")
+    expect(chat.key("notice")).to_have_count(0)
+
+
 def test_a_retry_that_a_blind_model_refuses_says_so(chat: Chat, server: LLMServer) -> None:
     chat.paste_file("image.png", picture(), "image/png")
     chat.price("image.png")
