@@ -11,21 +11,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from chat import Conversation, ParleyError, View
-from pages.parts import identity, notices, opening, places, search, state
+from pages.parts import current, identity, notices, opening, places, search, state
 from pages.text import markdown
 
 
 def draw(view: View | None) -> None:
+    shown = view.conversation if view is not None and not state.is_temporary() else None
     with st.container(key="conversations", gap=None):
         is_searching = search.is_open()
         with places.only("conversations", is_searching, gap=None):
             if is_searching:
                 search.draw()
             else:
-                places.fill("listed", _rows(view))
+                places.fill("listed", _rows(shown))
+        current.draw(shown)
 
 
-def _rows(view: View | None) -> list[Callable[[], object]]:
+def _rows(shown: Conversation | None) -> list[Callable[[], object]]:
     """What stands in the list, an element each."""
     service, owner, count = state.stored(), identity.owner(), state.listed()
     try:
@@ -34,7 +36,6 @@ def _rows(view: View | None) -> list[Callable[[], object]]:
     except ParleyError as error:  # the box and what was typed into it stay
         return [partial(notices.caption, error)]
     has_more, found = len(found) > count, found[:count]
-    shown = view.conversation if view is not None and not state.is_temporary() else None
     if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):
         found.append(shown)
     if not (pinned or found):

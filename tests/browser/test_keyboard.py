@@ -72,3 +72,21 @@ def test_a_screen_reader_hears_the_end_and_not_every_token(
     assert not chat.answers.last.evaluate(inside_live_region)
     held.set()
     expect(region).to_have_text("The reply is complete.")
+
+
+def test_a_screen_reader_is_told_which_conversation_is_in_view(
+    chat: Chat, server: LLMServer
+) -> None:
+    chat.ask("One")
+    first = chat.key(f"open_{chat.conversation_id}").get_by_role("button")
+    expect(first).to_have_attribute("aria-current", "page")
+    chat.press("new_chat")
+    marked = chat.key("conversations").locator("[aria-current]")
+    expect(marked).to_have_count(0)
+    chat.ask("Two")
+    second = chat.key(f"open_{chat.conversation_id}").get_by_role("button")
+    expect(second).to_have_attribute("aria-current", "page")
+    expect(marked).to_have_count(1)
+    first.click()
+    expect(first).to_have_attribute("aria-current", "page")
+    expect(marked).to_have_count(1)
