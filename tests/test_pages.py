@@ -261,6 +261,18 @@ def test_a_file_is_sent_and_a_bad_one_comes_back_with_the_words(
     assert len(server.requests) == 2
 
 
+def test_words_are_kept_back_though_the_box_has_forgotten_what_was_not_uploaded(
+    page: AppTest, server: LLMServer
+) -> None:
+    page.session_state["box_failed"] = ["large.txt"]  # as it was drawn last
+    send(page, "Sum it up")
+    assert "“large.txt” was not uploaded" in said(page)
+    assert page.chat_input(key="composer").proto.value == "Sum it up"
+    assert server.requests == []
+    send(page, "Then without it.")
+    assert len(server.requests) == 1
+
+
 def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
     send(page, "Hello")
     address = conversation(page)

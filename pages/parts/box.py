@@ -48,6 +48,7 @@ def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -
     )
     if st.session_state.pop("box_was_taken", False):
         st.rerun()  # all of the page, not only the fragment
+    st.session_state["box_failed"] = failed()
     names = _names("ready")
     return [file for file in _uploaded() if file.name in names]
 
@@ -76,14 +77,18 @@ def _without_folders(name: str) -> str:
     return name.rpartition("\\")[2]  # what is before it, the server may have dropped
 
 
-def names() -> list[str]:
-    """Of all files in the box, also those that are still on their way."""
-    return _names()
-
-
 def failed() -> list[str]:
     """Names of files in the box that the browser could not upload, such as too large ones."""
     return _names("failed")
+
+
+def failed_when_sent() -> list[str]:
+    """The same of a message that is just sent: the box may have told already that it is empty."""
+    return failed() or list(st.session_state.get("box_failed", []))
+
+
+def is_empty() -> bool:
+    return not _names()
 
 
 def _names(wanted: str = "") -> list[str]:

@@ -64,6 +64,7 @@ def _send_draft(text: str, may_cut: bool) -> None:
 
 def _submit() -> None:
     value: Any = st.session_state[KEY]
+    st.session_state["box_was_sent"] = True
     if value is None or isinstance(value, str):
         send(value or "")
         return
@@ -89,7 +90,7 @@ def _submit() -> None:
 
 def _keeps_back(voices: list[File]) -> ParleyError | None:
     """Why nothing of this can be sent as it is."""
-    if names := box.failed():
+    if names := box.failed_when_sent():
         limit = f"{state.service().settings.max_file_mb:g} MB"
         return NotUploaded(names[0], limit=limit)
     if voices and (sentence := state.service().voice_problem):

@@ -43,7 +43,6 @@ def _draw(send: Send, *, is_busy: bool) -> None:
     kept, waiting = state.kept_files(), box.draw(send, _changed)
     files = [*kept, *waiting]
     prices = (*_prices(files), *_not_uploaded())
-    st.session_state["tray_names"] = _names()
     # The same places in every run: what is no longer there is gone at once, not at the run's end.
     with st.container(key="tray", gap="xsmall"):
         if not prices:
@@ -69,17 +68,18 @@ def _draw(send: Send, *, is_busy: bool) -> None:
 
 
 def _changed() -> None:
-    """What was said of the files may be true no longer, unless they only left the box to be kept.
+    """What was said of the files may be true no longer, unless they left the box to be sent.
 
-    The box tells of that a moment after the message with them was refused.
+    The box tells of that a moment later, when it may be said already why they were not.
     """
-    if notices.code() in FILE_CODES and _names() != st.session_state.get("tray_names"):
+    if not (st.session_state.pop("box_was_sent", False) and box.is_empty()):
+        _unsay()
+
+
+def _unsay() -> None:
+    if notices.code() in FILE_CODES:
         notices.dismiss()
         st.session_state["notice_is_gone"] = True
-
-
-def _names() -> set[str]:
-    return {*(file.name for file in state.kept_files()), *box.names()}
 
 
 def _prices(files: list[File]) -> tuple[FilePrice, ...]:
@@ -191,7 +191,7 @@ def _button(label: str, icon: str, key: str, action: object, value: object) -> N
 def _remove(number: int) -> None:
     files = state.kept_files()
     state.keep_files([*files[:number], *files[number + 1 :]])
-    _changed()
+    _unsay()
 
 
 def _unpaste(file: File) -> None:

@@ -355,7 +355,11 @@ def test_a_file_that_is_too_large_is_said_so_and_the_words_are_not_sent_alone(
 ) -> None:
     chat.attach("large.txt", bytes(26_500_000))
     expect(chat.waiting("large.txt")).to_contain_text("was not uploaded")
-    chat.send("Sum it up")
+    with chat.box_tells_of_no_files():
+        chat.send("Sum it up")
+        expect(chat.key("notice")).to_contain_text("was not uploaded")
+    chat.press("search")
+    expect(chat.key("search_text")).to_be_visible()
     expect(chat.key("notice")).to_contain_text("was not uploaded")
     expect(chat.composer).to_have_value("Sum it up")
     assert server.requests == []
