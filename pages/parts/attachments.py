@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
+from io import BytesIO
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -13,6 +14,9 @@ from pages.parts import identity, notices, state
 from pages.text import markdown
 
 _SHEETS = 10  # shown at most
+_COLUMN = 1460  # pixels; what is wider, Streamlit makes smaller if it is not told otherwise
+_LONGEST_SIDE = 4096  # pixels; more is too much for a phone
+_FORMS = ("PNG", "JPEG")
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
 
@@ -27,11 +31,30 @@ def draw(message: Message) -> None:
 
 def _draw_picture(file: Attachment) -> None:
     data = notices.quietly(state.service().file, identity.owner(), file.id)
-    if data is None:
+    found = _size_and_form(data) if data is not None else None
+    if found is None:
         st.caption(f":material/broken_image: {markdown.line(file.name)} cannot be shown")
         return
-    st.image(data, alt=file.name)
+    width, form = found
+    # As it is: for a width or a form of its own choice Streamlit would decode it, in every run.
+    shown_at: Any = width if width > _COLUMN else "content"
+    st.image(data, alt=file.name, width=shown_at, output_format=form)
     st.caption(_facts(file))
+
+
+def _size_and_form(data: bytes) -> tuple[int, Literal["PNG", "JPEG"]] | None:
+    """The width and the form of a picture that can be left to the browser, by its header alone.
+
+    That of an upload is known to be fine; an import may bring anything.
+    """
+    from PIL import Image
+
+    try:
+        header = Image.open(BytesIO(data), formats=_FORMS)
+    except Exception:  # there is no telling what is raised for bytes that are made to break it
+        return None
+    form: Any = header.format
+    return (header.width, form) if max(header.size) <= _LONGEST_SIDE else None
 
 
 def _draw_document(file: Attachment) -> None:
@@ -108,7 +131,7 @@ def _distinct(names: list[str], count: int) -> list[str]:
 
 def _facts(file: Attachment) -> str:
     about = "" if file.is_exact else "≈ "
-    facts = [human_size(file.size), file.details, f"{about}{file.tokens:,} tokens"]
+    facts = [human_size(file.size), markdown.line(file.details), f"{about}{file.tokens:,} tokens"]
     if file.kind is FileKind.IMAGE:
         facts.insert(0, markdown.line(file.name))
     if file.is_partial:
