@@ -75,9 +75,9 @@ def _is_locked(data: bytes) -> bool:
 
 
 def _write(sheet: CalamineSheet, text: StringIO, preview: Preview, options: dict[str, Any]) -> int:
-    """Writes the rows there is room for; returns how many are left below the first."""
+    """Writes the rows there is room for; returns how many are left, without the first."""
     most = options.get("characters", MOST_CHARACTERS)
-    writer = csv.writer(text, lineterminator="\n")
+    writer, is_first = csv.writer(text, lineterminator="\n"), True
     for number, values in enumerate(sheet.iter_rows()):
         cells = [_cell(value) for value in values]
         if not any(cells):
@@ -89,8 +89,9 @@ def _write(sheet: CalamineSheet, text: StringIO, preview: Preview, options: dict
                 raise Problem("too_complex")
             text.seek(before)
             text.truncate()
-            return sheet.height - max(1, number)
+            return sheet.end[0] + 1 - number - is_first
         preview.add(cells)
+        is_first = False
     return 0
 
 

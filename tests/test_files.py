@@ -240,6 +240,16 @@ def test_of_a_long_workbook_the_first_rows_are_read() -> None:
     assert (header["rows_read"], header["rows"]) == (1, 4)
 
 
+def test_rows_above_a_table_change_no_count() -> None:
+    above: list[list[Any]] = [[]] * 9
+    data = sample.workbook({"A": [*above, ["n"], [1], [2], [3]], "B": [*above, ["m"], [4]]})
+    header, _ = sandbox.run("sheet", data, {})
+    assert (header["rows_read"], header["rows"], header["is_cut"]) == (4, 4, False)
+    header, text = sandbox.run("sheet", data, {"characters": 19})
+    assert text == b"## Sheet: A\n\nn\n1\n2\n\n## Sheet: B\n\n"
+    assert (header["rows_read"], header["rows"], header["is_cut"]) == (2, 4, True)
+
+
 @pytest.mark.parametrize(
     ("kind", "media_type"),
     [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/jpeg"), ("GIF", "image/png")],

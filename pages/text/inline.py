@@ -30,7 +30,9 @@ SPLIT = ":small[]"
 # Line breaks in the result of `Inline`: the text's own, a new one, and one that became a space.
 OWN, NEW, JOINED = "\n", "\r", "\0"
 
-WORD = r"(?=(?:[\w+-]++|\\[_+-]|&#?\w+;)++(?:\\?:|&colon;|&#0*58;|&#x0*3a;))"
+COLON = r"(?:\\?:|&colon;|&#0*58;|&#x0*3a;)"
+# A colon's reference ends a word: taken for a part of it, each would be looked at from each before.
+WORD = rf"(?=(?:[\w+-]++|\\[_+-]|(?!{COLON})&#?\w+;)++{COLON})"
 EDGE = r"\s*_~()`:;|\[\]"  # what may stand beside an arrow; a letter keeps the frontend off
 DASH, EQUALS, LESS, MORE = r"\\?-", r"\\?=", r"(?:\\?<|&lt;)", r"(?:\\?>|&gt;)"
 ARROW = (
@@ -38,7 +40,7 @@ ARROW = (
     rf"{MORE}{EQUALS}|{LESS}{EQUALS}|\\?~{EQUALS})(?![^{EDGE}])"
 )
 TOKEN = re.compile(
-    rf"(?P<arrow>{ARROW})|(?P<colon>\\?:|&colon;|&#0*58;|&#x0*3a;)|(?P<escape>\\[!-/:-@\[-`{{-~])|"
+    rf"(?P<arrow>{ARROW})|(?P<colon>{COLON})|(?P<escape>\\[!-/:-@\[-`{{-~])|"
     r"(?P<code>`+)|(?P<dollar>\$+)|(?P<open>!*\[)|(?P<close>\])|(?P<less><)|"
     r"(?P<url>(?<![A-Za-z0-9])https?://(?=[^\W_]))",
     re.IGNORECASE,
