@@ -136,6 +136,13 @@ GOLDEN = {
     "[a](javascript:alert(1))": r"\[a\](javascript\:alert(1))",
     "<javascript:alert(1)>": r"\<javascript\:alert(1)>",
     "<vscript:x>": r"\<vscript\:x>",
+    "3~5 days, at most 7~9": r"3\~5 days, at most 7\~9",
+    "| 1~2 | 3~4 |\n|---|---|\n| 5~6 | 7~8 |": r"| 1\~2 | 3\~4 |"
+    "\n|---|---|\n"
+    r"| 5\~6 | 7\~8 |",
+    "~~gone~~ `3~5` \\~": "~~gone~~ `3~5` \\~",
+    "http://a.example/~ann www.a.example/~ann": "<http://a.example/~ann> www.a.example/~ann",
+    "[a](https://a.example/~ann~)": "[a](https://a.example/~ann~)",
     "a &colon;streamlit&colon; b": r"a \::small[]streamlit\: b",
     "[a](java&Tab;script&colon;alert(1))": r"\[a\](java&Tab;script\:alert(1))",
     "[a](vscode://x)": r"\[a\](vscode://x)",

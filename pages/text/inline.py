@@ -41,6 +41,7 @@ ARROW = (
 )
 TOKEN = re.compile(
     rf"(?P<arrow>{ARROW})|(?P<colon>{COLON})|(?P<escape>\\[!-/:-@\[-`{{-~])|"
+    r"(?P<tilde>(?<![~/])~(?![~=]))|"
     r"(?P<code>`+)|(?P<dollar>\$+)|(?P<open>!*\[)|(?P<close>\])|(?P<less><)|"
     r"(?P<url>(?<![A-Za-z0-9])https?://(?=[^\W_]))",
     re.IGNORECASE,
@@ -104,6 +105,11 @@ class Inline:
             self.out.append("\\:" if self.text.startswith(":", end) else ":")
         else:
             self.out.append("\\:")
+        return end
+
+    def _tilde(self, token: str, at: int, end: int) -> int:
+        """One alone: "3~5" is a range, and in a second one would strike out what is between."""
+        self.out.append("\\~")
         return end
 
     def _escape(self, token: str, at: int, end: int) -> int:

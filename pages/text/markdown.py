@@ -25,7 +25,8 @@ DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn around what
 BOM = "\ufeff"
 JOINERS = "\u200c\u200d"  # Persian, Indic letters and emoji made of several need them
 NEEDS_CARE = re.compile(
-    r"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&(?:[lg]t|colon);|&#|mermaid", re.IGNORECASE
+    r"[$:]|!\[|\]\(|\\[(\[]|--|->|<-|[<>~]=|&(?:[lg]t|colon);|&#|(?<!~)~(?!~)|mermaid",
+    re.IGNORECASE,
 )
 
 
