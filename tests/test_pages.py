@@ -57,6 +57,7 @@ def open_page() -> Iterator[Open]:
     def open_page(conversation: str | None = None, visitor: str = "ada") -> AppTest:
         page = AppTest.from_file(APP, default_timeout=20)
         page.session_state["visitor"] = visitor
+        page.context = {"timezone": "UTC"}  # as of a browser: told anew with each request
         if conversation is not None:
             page.query_params["c"] = conversation
         return page.run()
@@ -271,6 +272,34 @@ def test_words_are_kept_back_though_the_box_has_forgotten_what_was_not_uploaded(
     assert server.requests == []
     send(page, "Then without it.")
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("button", ["new_chat", "new_temporary"])
+def test_what_is_sent_before_the_browser_has_the_new_address_is_not_put_into_the_old_conversation(
+    page: AppTest, server: LLMServer, button: str
+) -> None:
+    send(page, "Hello")
+    old = conversation(page)
+    page.button(key=button).click().run()
+    page.query_params.pop("temporary", None)
+    page.query_params["c"] = old  # as the browser still has it
+    send(page, "Something else")
+    assert conversation(page) != old
+    assert ("temporary" in page.query_params) == (button == "new_temporary")
+    sent = [each["content"] for each in server.requests[-1].body["messages"]]
+    assert sent == ["Something else"]
+    page.run()
+    page.query_params.clear()
+    page.query_params["c"] = old  # the browser had the new one, so this is meant
+    page.run()
+    assert texts(page)[0] == "Hello"
+
+
+def test_two_messages_sent_at_once_make_one_conversation(page: AppTest, server: LLMServer) -> None:
+    send(page, "First")
+    page.query_params.clear()
+    send(page, "Second")
+    assert texts(page)[::2] == ["First", "Second"]
 
 
 def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:

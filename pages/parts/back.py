@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import state
+from pages.parts import address, state
 
 
 def draw() -> None:
+    address.forget()
     st.page_link(
         "pages/screens/conversation.py",
         label="Back to the chat",

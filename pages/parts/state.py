@@ -22,7 +22,7 @@ from chat import (
     OwnKey,
     ReplySettings,
 )
-from pages.parts import giving, places, secrets_file
+from pages.parts import address, giving, places, secrets_file
 
 if TYPE_CHECKING:
     from chat import ChatService
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 WINDOW = 20  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
-_IN_ADDRESS = ("c", "temporary")  # what is in view
 
 _opened: list[ChatService] = []
 _opening = threading.Lock()
@@ -62,36 +61,30 @@ def is_temporary() -> bool:
     """Whether this tab holds a temporary conversation. In the URL, to survive a refresh."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return False
-    return "temporary" in st.query_params
+    return "temporary" in address.in_view()
 
 
 def conversation_id() -> str | None:
-    return st.query_params.get("c")
+    return address.in_view().get("c")
 
 
 def show_conversation(conversation: str | None, *, is_temporary: bool | None = None) -> None:
-    """Put a conversation in view, None for a new one; of the same kind if nothing is said.
-
-    In one step: the browser's way back leads through every address there was.
-    """
-    if conversation != st.query_params.get("c"):
+    """Put a conversation in view, None for a new one; of the same kind if nothing is said."""
+    here = address.in_view()
+    if conversation != here.get("c"):
         st.session_state.pop("editing", None)
         st.session_state.pop("window", None)
-    address = st.query_params.to_dict()
-    wanted = {name: value for name, value in address.items() if name not in _IN_ADDRESS}
-    if is_temporary or (is_temporary is None and "temporary" in address):
-        wanted["temporary"] = "1"
+    to: dict[str, str] = {}
+    if is_temporary or (is_temporary is None and "temporary" in here):
+        to["temporary"] = "1"
     if conversation is not None:
-        wanted["c"] = conversation
-    if wanted != address:
-        st.query_params.from_dict(wanted)
+        to["c"] = conversation
+    address.go(to)
 
 
 def note_seen() -> None:
     """Remember what is in view, for the way back from other screens."""
-    st.session_state["last_seen"] = {
-        name: st.query_params[name] for name in _IN_ADDRESS if name in st.query_params
-    }
+    st.session_state["last_seen"] = address.in_view()
 
 
 def last_seen() -> dict[str, str]:
@@ -197,6 +190,7 @@ def begin_run() -> None:
     if before is not None and before[-1] is current_thread():
         before = None
     st.session_state["before"] = before
+    address.begin_run()
     places.begin_run(is_whole=before is not None)
     giving.begin_run(is_whole=before is not None)
     st.session_state.pop("awaited", None)  # whoever waits for words says so again
