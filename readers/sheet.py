@@ -89,7 +89,8 @@ def _write(sheet: CalamineSheet, text: StringIO, preview: Preview, options: dict
                 raise Problem("too_complex")
             text.seek(before)
             text.truncate()
-            return sheet.end[0] + 1 - number - is_first
+            last, _ = sheet.end or (number, 0)
+            return last + 1 - number - is_first
         preview.add(cells)
         is_first = False
     return 0
