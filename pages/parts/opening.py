@@ -18,3 +18,4 @@ def open_message(conversation_id: str, message_id: str | None) -> None:
 def open_conversation(conversation_id: str) -> None:
     notices.dismiss()
     state.show_conversation(conversation_id, is_temporary=False)
+    scroll.wish_end()

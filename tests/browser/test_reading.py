@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat_page import Chat
+from tests.browser.chat_page import Chat, wait_until
 from tests.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -114,3 +116,66 @@ def test_a_system_prompt_that_is_being_typed_outlasts_the_end_of_a_reply(
     expect(prompt).to_have_value("Answer like a pir")
     prompt.press_sequentially("ate")
     expect(prompt).to_have_value("Answer like a pirate")
+
+
+_TO_END = """() => {
+  const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
+  return page.scrollHeight - page.clientHeight - page.scrollTop
+}"""
+_STAYS = """(message) => new Promise((resolve) => {
+  let frames = 90
+  const look = () => {
+    const { top, bottom } = message.getBoundingClientRect()
+    if (bottom < 0 || top > innerHeight || !--frames) resolve(!frames)
+    else requestAnimationFrame(look)
+  }
+  look()
+})"""
+
+
+def test_who_scrolls_up_while_a_reply_grows_is_not_pulled_back(
+    chat: Chat, server: LLMServer
+) -> None:
+    server.next(Script(tokens=4000, pace=400))
+    chat.send("Tell me all")
+    chat.wait_word(600)
+    chat.page.mouse.move(700, 300)
+    chat.page.mouse.wheel(0, -300)
+    chat.wait_word(1200)
+    assert chat.page.evaluate(_TO_END) > 300
+    chat.page.mouse.wheel(0, 100_000)  # down again, it follows
+    chat.wait_word(1600)
+    wait_until(chat.page, f"() => ({_TO_END})() < 100")
+    chat.stop()
+    chat.wait_done()
+
+
+@pytest.mark.parametrize("is_in_view", [False, True], ids=["from another", "from its end"])
+def test_a_hit_stays_in_view_in_a_long_conversation(
+    chat: Chat, server: LLMServer, is_in_view: bool
+) -> None:
+    line = json.dumps(
+        {
+            "messages": [
+                {"role": role, "content": f"{role} number {number} {'says a word ' * 60}"}
+                for number in range(60)
+                for role in ("user", "assistant")
+            ]
+        }
+    )
+    chat.page.get_by_role("link", name="History").click()
+    file = {"name": "a.jsonl", "mimeType": "application/json", "buffer": line.encode()}
+    chat.key("import_file").locator("input").set_input_files(file)  # type: ignore[arg-type]
+    chat.press("import")
+    expect(chat.key("import_report")).to_be_visible()
+    chat.page.get_by_role("link", name="Back to the chat").click()
+    if is_in_view:
+        chat.page.locator('[class*="st-key-open_"] button').first.click()
+        expect(chat.answers.last).to_be_in_viewport()
+    chat.press("search")
+    chat.key("search_text").locator("input").fill('"assistant number 3"')
+    chat.page.locator('[class*="st-key-found_"] button').first.click()
+    hit = chat.answers.filter(has_text=re.compile(r"assistant number 3\b"))
+    expect(hit).to_be_in_viewport()
+    chat.wait_settled()
+    assert hit.evaluate(_STAYS)
