@@ -5,15 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Conversation
-from pages.parts import exporting, identity, notices, sharing, state
+from pages.parts import exporting, giving, identity, notices, sharing, state
 
 
 def draw(conversation: Conversation) -> None:
     with st.popover("This conversation", key="manage", icon=":material/more_horiz:"):
         key = f"rename_{conversation.id}"
+        giving.show(key, conversation.title)
         st.text_input(
             "Name",
-            value=conversation.title,
             key=key,
             max_chars=200,
             on_change=_rename,

@@ -76,10 +76,10 @@ def _draw_errors(report: UsageReport) -> None:
 def _draw_banner(person: Person) -> None:
     st.subheader("Banner", anchor=False)
     st.caption("Everyone reads it on top of every screen. Leave it empty to show none.")
+    _show("banner_text", state.stored().banner())
     with st.form("banner_form", border=False):
         st.text_input(
             "Banner",
-            value=state.stored().banner(),
             max_chars=500,
             key="banner_text",
             label_visibility="collapsed",

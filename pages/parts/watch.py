@@ -6,24 +6,24 @@ conversation of the list. A page that follows a reply sees to itself.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Hashable
+from dataclasses import replace
 
 import streamlit as st
 
-from chat import Conversation, View
+from chat import Conversation, NotFound, View
 from pages.parts import identity, notices, state
 
 LOOK_EVERY = 2.0  # seconds; browsers look less often in a tab that nobody sees
 
-Seen = tuple[tuple[str, str, datetime, bool] | None, ...]
+Seen = tuple[Hashable, ...]
 
 
 def draw(view: View | None) -> None:
     """At the end of a page: what it shows is what it looks out from."""
     here = None
     if view is not None:
-        found = view.conversation
-        here = (found.id, found.title, found.updated_at, bool(view.running))
+        here = _signs(replace(view.conversation, is_running=bool(view.running)))
     listed = notices.quietly(_listed)
     if listed is not None:
         st.session_state["look_is_new"] = True
@@ -40,10 +40,12 @@ def _look(seen: Seen) -> None:
 
 
 def _now() -> Seen:
-    found = state.conversation_id()
     here = None
-    if found is not None:
-        here = _signs(state.service().conversation(identity.owner(), found))
+    if (shown := state.conversation_id()) is not None:
+        try:
+            here = _signs(state.service().conversation(identity.owner(), shown))
+        except NotFound:  # deleted elsewhere: the page says so when it is drawn again
+            here = None
     return (here, *_listed())
 
 
@@ -53,11 +55,6 @@ def _listed() -> Seen:
     return tuple(map(_signs, found))
 
 
-def _signs(conversation: Conversation) -> tuple[str, str, datetime, bool]:
+def _signs(conversation: Conversation) -> Hashable:
     """What tells that it changed. Who looks at other versions changes nothing for others."""
-    return (
-        conversation.id,
-        conversation.title,
-        conversation.updated_at,
-        conversation.is_running,
-    )
+    return replace(conversation, leaf_id=None)

@@ -159,3 +159,32 @@ def test_the_mark_of_a_running_reply_goes_by_itself(
     expect(row).to_contain_text("pending")
     held.set()
     expect(row).to_contain_text("chat_bubble")
+
+
+def test_what_is_changed_in_another_tab_is_seen_in_an_idle_one(
+    chat: Chat, visit: Callable[..., Chat], server: LLMServer
+) -> None:
+    chat.ask("Hello")
+    conversation = chat.conversation_id
+    other = visit(conversation, beside=chat)
+    other.wait_done()
+    chat.press("clear")
+    expect(other.page.get_by_text("Context cleared")).to_be_visible()
+    chat.choose_model("another-model")
+    expect(other.key("model").locator("input")).to_have_value("another-model · OpenAI")
+    chat.press("manage")
+    chat.press("pin")
+    expect(other.key("conversations")).to_contain_text("Pinned")
+    name = chat.key(f"rename_{conversation}").locator("input")
+    name.fill("From here")
+    name.press("Enter")
+    expect(other.key(f"open_{conversation}")).to_contain_text("From here")
+    other.press("manage")
+    expect(other.key(f"rename_{conversation}").locator("input")).to_have_value("From here")
+    other.page.keyboard.press("Escape")
+    chat.page.keyboard.press("Escape")
+    other.composer.fill("not sent yet")
+    chat.press("delete_conversation")
+    expect(other.key("notice")).to_contain_text("does not exist")
+    expect(other.key(f"open_{conversation}")).to_have_count(0)
+    expect(other.composer).to_have_value("not sent yet")
