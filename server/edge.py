@@ -15,7 +15,7 @@ from server.figures import Figures
 from server.hangups import HangUps
 from server.headers import SecurityHeaders
 from server.media import PrivateMedia
-from server.privacy import SharedPrivately
+from server.privacy import NoOtherFigures, SharedPrivately
 from server.prompt import Prompt
 from server.readiness import Readiness
 from server.requests import RequestIds
@@ -47,6 +47,7 @@ MIDDLEWARE = [
     Middleware(SecurityHeaders),
     Middleware(VisitorCookie),
     Middleware(SharedPrivately),
+    Middleware(NoOtherFigures),
 ]
 
 

@@ -1,11 +1,15 @@
-"""Shared conversations are for whoever has the link: no search engine, no cache, no referrer."""
+"""What is not for everybody: shared conversations for whoever has the link, figures for nobody.
+
+No search engine, no cache, no referrer. The whole may stand below another path.
+"""
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SHARED = "/shared"
+SHARED, FIGURES = "/shared", "/_stcore/metrics"
 _HEADERS = {
     "x-robots-tag": "noindex, nofollow",
     "cache-control": "no-store",
@@ -18,7 +22,7 @@ class SharedPrivately:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].rstrip("/") != SHARED:
+        if scope["type"] != "http" or not scope["path"].rstrip("/").endswith(SHARED):
             await self._app(scope, receive, send)
             return
 
@@ -30,3 +34,16 @@ class SharedPrivately:
             await send(message)
 
         await self._app(scope, receive, send_privately)
+
+
+class NoOtherFigures:
+    """Streamlit tells its own figures to everybody; ours are behind a token."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith(FIGURES):
+            await PlainTextResponse("Not Found", 404)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

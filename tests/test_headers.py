@@ -53,6 +53,7 @@ PLACES = [
     (f"/static/js/{SCRIPT.name}", 200),
     ("/_stcore/health", 200),
     ("/_stcore/host-config", 200),
+    ("/_stcore/metrics", 404),
     ("/healthz", 200),
     ("/media/nothing.png", 404),
     ("/component/nobody/index.html", 404),
@@ -78,6 +79,18 @@ def test_every_response_carries_the_headers(served: TestClient, place: str, stat
     expected = "no-referrer" if place.startswith("/shared") else "same-origin"
     assert headers["referrer-policy"] == expected
     assert "strict-transport-security" not in headers
+
+
+def test_shared_pages_are_private_below_another_path_too() -> None:
+    for place in ("/shared", "/chat/shared/", "/chat/shared?s=x"):
+        headers = client().get(place).headers
+        assert (headers["x-robots-tag"], headers["cache-control"], headers["referrer-policy"]) == (
+            "noindex, nofollow",
+            "no-store",
+            "no-referrer",
+        )
+    assert "x-robots-tag" not in client().get("/chat").headers
+    assert client().get("/chat/_stcore/metrics").status_code == 404
 
 
 def test_the_policy_names_the_script_of_the_page_that_is_served(served: TestClient) -> None:
