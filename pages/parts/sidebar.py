@@ -44,6 +44,7 @@ def draw(view: View | None) -> None:
     See `transcript`: what is drawn stays until a run ends.
     """
     is_there = bool(view and view.live and state.is_kept(view.conversation.id))
+    has_download = bool(st.session_state.get("export_made"))  # it lasts as long as it is drawn
     with st.sidebar:
         with st.container():
             if not is_there:
@@ -51,7 +52,7 @@ def draw(view: View | None) -> None:
                 _draw_navigation()
         listing.draw(view)
         with st.container():
-            if not is_there:
+            if not is_there or has_download:
                 _draw_conversation(view)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -209,3 +211,25 @@ def test_an_export_of_chatgpt_is_brought_in_and_its_report_outlives_a_refresh(
     chat.key("found").get_by_role("button").click()
     expect(chat.questions).to_contain_text("Why is the sky blue?")
     expect(chat.answers).to_contain_text("Scattering.")
+
+
+def test_an_export_can_be_downloaded_while_a_reply_is_written(
+    chat: Chat,
+    server: LLMServer,
+    gate: Callable[[], threading.Event],
+    visit: Callable[..., Chat],
+) -> None:
+    chat.ask("Hello")
+    chat.press("manage")
+    chat.press("export")
+    expect(chat.key("download_export")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    server.next(Script(tokens=20, gate=gate(), gate_at=7))
+    chat.send("Count")
+    chat.wait_word(6)
+    visit().ask("The end of a run lets Streamlit forget what no page shows any more")
+    chat.page.bring_to_front()
+    chat.press("manage")
+    with chat.page.expect_download() as downloading:
+        chat.press("download_export")
+    assert b"Hello" in Path(downloading.value.path()).read_bytes()
