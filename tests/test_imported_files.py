@@ -10,13 +10,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, File, Form, Submission
-from pages.parts import state
+from pages.parts import attachments, state
 from tests.hostile_files import huge_png
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -124,3 +125,23 @@ def test_what_an_import_says_of_a_file_is_only_text(service: ChatService) -> Non
     (caption,) = [each.value for each in page.caption if "PAY" in each.value]
     assert ":red-background[" not in caption
     assert "](https" not in caption
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_number"),
+    [
+        (["3", "-12.5", ""], True),
+        (["007", "12"], False),
+        (["+4915112345678"], False),
+        (["1234567890123456789", ""], False),
+        (["1.10", "1.9"], False),
+        (["12E5"], False),
+        (["", ""], False),
+    ],
+)
+def test_a_column_is_shown_as_numbers_only_if_they_look_the_same(
+    cells: list[str], is_number: bool
+) -> None:
+    column = attachments._sortable(pandas.Series(cells, dtype=object))
+    assert pandas.api.types.is_numeric_dtype(column) == is_number
+    assert is_number or list(column) == cells

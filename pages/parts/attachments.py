@@ -17,6 +17,7 @@ _SHEETS = 10  # shown at most
 _COLUMN = 1460  # pixels; what is wider, Streamlit makes smaller if it is not told otherwise
 _LONGEST_SIDE = 4096  # pixels; more is too much for a phone
 _FORMS = ("PNG", "JPEG")
+_NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{0,14}[1-9])?"
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
 
@@ -108,14 +109,17 @@ def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
 
 
 def _sortable(column: Any) -> Any:
-    """Numbers as numbers, so that they sort; all else, and codes such as 007, as text."""
+    """Numbers as numbers, so that they sort, if they look the same then; all else as text.
+
+    Not codes such as 007 or +49, nor 1.10 and 12E5, nor more digits than a number keeps.
+    """
     import pandas
 
     texts = column.map(lambda value: "" if value is None else str(value))
-    if texts.str.match(r"0\d").any():
+    filled = texts[texts.ne("")]
+    if filled.empty or not filled.str.fullmatch(_NUMBER).all():
         return texts
-    numbers = pandas.to_numeric(texts, errors="coerce")
-    return numbers if numbers.notna().eq(texts.ne("")).all() and texts.any() else texts
+    return pandas.to_numeric(texts, errors="coerce")
 
 
 def _distinct(names: list[str], count: int) -> list[str]:
