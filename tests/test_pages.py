@@ -15,8 +15,15 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
-from chat import Submission
-from chat.errors import NoCredit, NotFound, NoTranscription, ReplyRunning, TemporaryGone
+from chat import ChatService, Submission
+from chat.errors import (
+    NoCredit,
+    NotFound,
+    NoTranscription,
+    ReplyRunning,
+    StoreFailed,
+    TemporaryGone,
+)
 from pages.parts import state
 from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
@@ -300,6 +307,34 @@ def test_two_messages_sent_at_once_make_one_conversation(page: AppTest, server: 
     page.query_params.clear()
     send(page, "Second")
     assert texts(page)[::2] == ["First", "Second"]
+
+
+def test_a_countdown_that_is_nearly_over_does_not_draw_the_page_again_and_again() -> None:
+    def script() -> None:
+        from datetime import UTC, datetime, timedelta
+
+        import streamlit as st
+
+        from pages.parts import outcome
+
+        st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+        outcome._count_down(datetime.now(UTC) + timedelta(seconds=0.4))
+
+    page = AppTest.from_function(script).run()
+    assert page.session_state["runs"] == 1
+    assert "Retry in 1 s" in page.caption[0].value
+
+
+def test_a_zip_that_cannot_be_made_is_said(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(page, "Hello")
+    page.switch_page("pages/screens/history.py").run()
+
+    def fail(*_: object) -> int:
+        raise StoreFailed
+
+    monkeypatch.setattr(ChatService, "export_all", fail)
+    page.button(key="export_all").click().run()
+    assert StoreFailed.sentence in said(page)
 
 
 def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -47,7 +48,8 @@ def draw_failure(failure: Failure, place: str, lead: str = "") -> None:
 
 @st.fragment(run_every=1.0)
 def _count_down(until: datetime) -> None:
-    seconds = round((until - datetime.now(UTC)).total_seconds())
+    # Never less than is left: the page would be drawn again and again with it.
+    seconds = math.ceil((until - datetime.now(UTC)).total_seconds())
     if seconds <= 0:
         st.rerun()
     st.caption(f":material/schedule: Retry in {seconds} s")

@@ -37,9 +37,10 @@ def pack() -> None:
 
     with tempfile.SpooledTemporaryFile(max_size=32_000_000) as file:
         count = notices.attempt(service.export_all, owner, file, tell)
-        if count is not None:
-            file.seek(0)
-            st.session_state["everything"] = file.read()
+        if count is None:
+            st.rerun()  # the notice has its place above
+        file.seek(0)
+        st.session_state["everything"] = file.read()
     bar.empty()
 
 
