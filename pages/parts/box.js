@@ -1,10 +1,13 @@
 // The composer's text box, from the outside: tells which files it holds, makes a file of a very
-// long paste, and does what the page asks (append text, take a file out).
+// long paste, does what the page asks (append text, take a file out), and keeps a draft over a
+// refresh and a look at another screen, in this tab alone.
 const BOX = ".st-key-composer"
 const done = new Set() // commands, by id: the page repeats the latest
 let page = null // the newest mount
 let told = "[]"
 let isWatching = false
+const DRAFT = "parley-draft"
+let known = null // the text box whose draft is kept
 let pasted = 0 // names are never used twice, also when a file was taken out
 
 const box = () => document.querySelector(`${BOX} textarea`)
@@ -16,7 +19,19 @@ function stateOf(chip) {
   return chip.querySelector('[data-testid="stFileChipIconSpinner"]') ? "uploading" : "ready"
 }
 
+function keep() {
+  const area = box()
+  if (!area) return
+  const kept = sessionStorage.getItem(DRAFT)
+  const isNew = area !== known
+  known = area
+  if (isNew && kept && !area.value) enter(area, kept)
+  else if (area.value) sessionStorage.setItem(DRAFT, area.value)
+  else sessionStorage.removeItem(DRAFT)
+}
+
 function tell() {
+  keep()
   const names = chips().map((chip) => `${stateOf(chip)}:${nameOf(chip)}`)
   const now = JSON.stringify(names)
   if (now === told) return
@@ -38,6 +53,9 @@ function watch() {
     attributeFilter: ["aria-invalid"],
   })
   document.addEventListener("paste", onPaste, true)
+  // The last two may have sent it; what else empties the box, `tell` finds in a quiet moment.
+  for (const kind of ["input", "keydown", "click"])
+    document.addEventListener(kind, () => setTimeout(keep, 50))
   document.documentElement.dataset.parleyBox = "ready"
 }
 
@@ -66,12 +84,16 @@ function attach(text) {
   box().dispatchEvent(new ClipboardEvent("paste", again))
 }
 
-function write(text) {
-  const area = box()
+function enter(area, text) {
   // React listens to the native setter's event, not to the property.
   const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value")
   set.call(area, text)
   area.dispatchEvent(new Event("input", { bubbles: true }))
+}
+
+function write(text) {
+  const area = box()
+  enter(area, text)
   area.focus()
   area.setSelectionRange(text.length, text.length)
 }

@@ -188,3 +188,35 @@ def test_what_is_changed_in_another_tab_is_seen_in_an_idle_one(
     expect(other.key("notice")).to_contain_text("does not exist")
     expect(other.key(f"open_{conversation}")).to_have_count(0)
     expect(other.composer).to_have_value("not sent yet")
+
+
+def test_a_draft_outlasts_a_refresh_and_a_look_at_another_screen(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
+    server.next(Script(tokens=20, gate=gate(), gate_at=7))
+    chat.composer.fill("half a thought")
+    chat.page.get_by_role("link", name="History").click()
+    expect(chat.composer).to_have_count(0)
+    chat.page.get_by_role("link", name="Back to the chat").click()
+    expect(chat.composer).to_have_value("half a thought")
+    chat.reload()
+    expect(chat.composer).to_have_value("half a thought")
+    chat.composer.press("Enter")
+    chat.wait_word(6)
+    chat.reload()
+    chat.wait_word(6)
+    expect(chat.composer).to_have_value("")
+
+
+def test_text_is_read_from_the_side_where_it_begins(chat: Chat, server: LLMServer) -> None:
+    server.next(Script(text="שלום עולם, זה טקסט בעברית.\n\nAnd English."))
+    chat.ask("مرحبا")
+    sides = """(element) => {
+      const range = document.createRange()
+      range.selectNodeContents(element)
+      const text = range.getBoundingClientRect(), block = element.getBoundingClientRect()
+      return text.left - block.left < 2 ? "left" : block.right - text.right < 2 ? "right" : "none"
+    }"""
+    for said, side in (("שלום", "right"), ("And English.", "left")):
+        assert chat.answers.locator("p").filter(has_text=said).evaluate(sides) == side
+    assert chat.questions.locator("p").filter(has_text="مرحبا").evaluate(sides) == "right"
