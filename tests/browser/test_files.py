@@ -19,7 +19,7 @@ from playwright.sync_api import expect
 
 from tests import sample_files
 from tests.app_server import AppServer
-from tests.browser.chat_page import Chat, tokens_in
+from tests.browser.chat_page import Chat, tokens_in, wait_until
 from tests.browser.conftest import configured
 from tests.databases import kept
 from tests.llm_server import LLMServer, Script
@@ -291,6 +291,21 @@ def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: L
     expect(chat.key("notice")).to_contain_text("cannot see images")
     expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
     assert server.requests == []
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (640, 480)], ids=["wide", "small"])
+def test_a_picture_is_small_in_the_chat_and_large_in_full_screen(
+    chat: Chat, server: LLMServer, size: tuple[int, int]
+) -> None:
+    chat.attach("image.png", picture(size), "image/png")
+    chat.price("image.png")
+    chat.ask("Look")
+    image = chat.questions.locator("img")
+    expect(image).to_have_js_property("complete", value=True)
+    assert image.evaluate("(image) => image.clientWidth") == 320
+    image.hover()
+    chat.page.get_by_role("button", name="Fullscreen").click()
+    wait_until(chat.page, "() => document.querySelector('[alt=\"image.png\"]').clientWidth > 600")
 
 
 def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> None:
