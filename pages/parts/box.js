@@ -6,7 +6,6 @@ const done = new Set() // commands, by id: the page repeats the latest
 let page = null // the newest mount
 let told = "[]"
 let isWatching = false
-const DRAFT = "parley-draft"
 let known = null // the text box whose draft is kept
 let pasted = 0 // names are never used twice, also when a file was taken out
 
@@ -22,12 +21,13 @@ function stateOf(chip) {
 function keep() {
   const area = box()
   if (!area) return
-  const kept = sessionStorage.getItem(DRAFT)
+  const draft = `parley-draft-${page.data.whose}`
+  const kept = sessionStorage.getItem(draft)
   const isNew = area !== known
   known = area
   if (isNew && kept && !area.value) enter(area, kept)
-  else if (area.value) sessionStorage.setItem(DRAFT, area.value)
-  else sessionStorage.removeItem(DRAFT)
+  else if (area.value) sessionStorage.setItem(draft, area.value)
+  else sessionStorage.removeItem(draft)
 }
 
 function tell() {

@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import File
-from pages.parts import state
+from pages.parts import identity, state
 
 _ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # of a name in multipart/form-data
 _JS = Path(__file__).with_name("box.js").read_text("utf-8")
@@ -39,6 +40,7 @@ def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -
         key="box",
         data={
             "longPaste": state.service().settings.long_paste_characters,
+            "whose": sha256(identity.owner().encode()).hexdigest()[:16],  # a draft is theirs alone
             "commands": tuple(st.session_state.get("box_commands", ())),  # a list imports pandas
         },
         default={"files": []},

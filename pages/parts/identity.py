@@ -92,9 +92,16 @@ def _providers() -> int:
 
 
 def visitor_cookie() -> str:
-    """The cookie of this browser; empty when it has none of ours."""
+    """The cookie of this browser; empty when it has none of ours.
+
+    Once a browser is gone Streamlit knows its cookies no more, and what it sent last is still done.
+    """
     cookie = st.context.cookies.get(VISITOR_COOKIE)
-    return str(cookie) if is_visitor_cookie(cookie) else ""
+    if not is_visitor_cookie(cookie):
+        return str(st.session_state.get("visitor_cookie", ""))
+    if st.session_state.get("visitor_cookie") != cookie:
+        st.session_state["visitor_cookie"] = cookie
+    return str(cookie)
 
 
 def client_address() -> str:

@@ -254,6 +254,12 @@ class Chat:
         self.wait_settled()
 
     @contextmanager
+    def sends(self) -> Iterator[None]:
+        """Wait until something has left the browser."""
+        with self._socket.expect_event("framesent"):
+            yield
+
+    @contextmanager
     def box_tells_of_no_files(self) -> Iterator[None]:
         """The box tells what it holds a moment after it changed, on its own."""
         with self._socket.expect_event("framesent", tells_of_no_files):

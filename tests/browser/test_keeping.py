@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.app_server import AppServer
 from tests.browser.chat_page import Chat
 from tests.llm_server import LLMServer, Script
 
@@ -142,3 +145,19 @@ def test_another_visitor_sees_nothing_of_it(
     chat.page.bring_to_front()
     chat.reload()
     expect(chat.questions).to_have_count(1)
+
+
+def test_what_a_browser_sent_last_is_kept_for_its_visitor(
+    chat: Chat, app: AppServer, visit: Callable[..., Chat], server: LLMServer
+) -> None:
+    for number in range(5):
+        leaving = visit(beside=chat)
+        os.kill(app.pid, signal.SIGSTOP)  # the words and the end of the connection wait together
+        try:
+            with leaving.sends():
+                leaving.send(f"Last words {number}")
+            leaving.page.close()
+        finally:
+            os.kill(app.pid, signal.SIGCONT)
+        chat.page.bring_to_front()
+        expect(chat.key("conversations")).to_contain_text(f"Last words {number}")
