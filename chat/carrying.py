@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 from chat import library
 from chat.errors import NotFound, ProviderError, Refused
+from chat.files.reading import is_sound_picture
 from chat.identity import must_be_somebody
 from chat.portable import archive
+from chat.portable.contents import with_sound_pictures
 from chat.portable.exporting import Export, Form, export, export_call
 from chat.portable.importing import import_file
 from chat.portable.outside import Call, address_of
@@ -63,6 +65,7 @@ class Carrying(library.Library):
         must_be_somebody(owner)
 
         def merge(whole: Whole) -> ItemReport:
+            whole = with_sound_pictures(whole, is_sound_picture)
             return self._store.portable.merge(owner, whole, self._dispatch.count)
 
         return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)

@@ -16,6 +16,7 @@ from PIL.Image import DecompressionBombError, DecompressionBombWarning, Transpos
 from readers.problems import Problem
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+_DRAWN = {"PNG", "JPEG"}
 _ANIMATED = {"PNG", "WEBP", "GIF"}  # a photo may come with a small one of itself
 _SIDE = 1568  # pixels
 _MOST_PIXELS = 100_000_000
@@ -34,8 +35,9 @@ _UPRIGHT = {
 
 
 def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Header: `width`, `height`, `media_type`, `is_animated`. Content: a PNG or a JPEG.
+    """Header: `width`, `height`, `media_type`, `is_animated`, `is_sound`. Content: a PNG or a JPEG.
 
+    `is_sound`: the file itself is such a PNG or JPEG, whole and no larger than what is made of it.
     Of an animation the first picture is taken. No side is longer than `options["side"]`.
     """
     Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
@@ -45,7 +47,8 @@ def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         source = Image.open(BytesIO(data), formats=_FORMATS)
         is_animated = source.format in _ANIMATED and bool(getattr(source, "is_animated", False))
         turn, profile = _turn(source), source.info.get("icc_profile")
-        picture = _in_srgb(_scaled(source, options.get("side", _SIDE)), profile)
+        side, size = options.get("side", _SIDE), source.size
+        picture = _in_srgb(_scaled(source, side), profile)
     except (DecompressionBombError, DecompressionBombWarning) as error:
         raise Problem("too_complex") from error
     if turn is not None:
@@ -53,7 +56,8 @@ def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     media_type, content = _drawn(picture, is_drawing=source.format in {"PNG", "GIF"})
     width, height = picture.size
     header = {"width": width, "height": height, "media_type": media_type}
-    return header | {"is_animated": is_animated}, content
+    is_sound = source.format in _DRAWN and not is_animated and max(size) <= side
+    return header | {"is_animated": is_animated, "is_sound": is_sound}, content
 
 
 def _scaled(source: Image.Image, side: int) -> Image.Image:

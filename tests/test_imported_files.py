@@ -14,9 +14,11 @@ import pandas
 import pytest
 import streamlit as st
 from PIL import Image
+from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, File, Form, Submission
+from chat.portable.report import ItemReport
 from pages.parts import attachments, state
 from tests.hostile_files import huge_png
 
@@ -45,8 +47,8 @@ def drawing(mode: str, size: tuple[int, int], form: str = "PNG") -> bytes:
     return data.getvalue()
 
 
-def brought_in(service: ChatService, data: bytes = b"", **changes: Any) -> str:
-    """A conversation with one file, imported; its id.
+def brought_in(service: ChatService, data: bytes = b"", **changes: Any) -> ItemReport:
+    """A conversation with one file, imported.
 
     It was exported with a table, of which the export then tells other bytes and something else.
     """
@@ -59,9 +61,7 @@ def brought_in(service: ChatService, data: bytes = b"", **changes: Any) -> str:
         file["sha256"] = hashlib.sha256(data).hexdigest()
         value["contents"][file["sha256"]] = base64.b64encode(data).decode()
     file |= changes
-    report = service.import_(ME, BytesIO(json.dumps(value).encode()), "copy.json")
-    assert report.items[0].notes == ()
-    return str(report.items[0].conversation_id)
+    return service.import_(ME, BytesIO(json.dumps(value).encode()), "copy.json").items[0]
 
 
 def opened(conversation_id: str) -> AppTest:
@@ -85,16 +85,32 @@ def no_pixels(self: Image.Image) -> None:
     "data",
     [
         b"\x89PNG\r\n\x1a\n" + b"x" * 208,
-        drawing("RGB", (8, 8))[:20],
+        drawing("RGB", (8, 8))[:45],
         huge_png(20_000, 20_000),
-        huge_png(5_000, 100),
+        drawing("RGB", (5_000, 100)),
+        drawing("RGB", (8, 8), "GIF"),
     ],
-    ids=["no picture", "its beginning", "a bomb", "very wide"],
+    ids=["no picture", "its beginning", "a bomb", "very wide", "another form"],
 )
-def test_a_picture_that_is_none_or_too_large_is_said_and_the_page_stays(
+def test_a_picture_that_was_never_made_by_an_attachment_is_left_out(
     service: ChatService, data: bytes
 ) -> None:
-    page = opened(brought_in(service, data, name="a.png", kind="image"))
+    report = brought_in(service, data, name="a.png", kind="image")
+    assert report.notes == ("1 files are not in the export, or damaged, and were left out.",)
+    page = opened(str(report.conversation_id))
+    assert page.get("image") == []
+    assert page.chat_input(key="composer")
+
+
+def test_a_picture_that_was_damaged_is_said_and_the_page_stays(
+    service: ChatService, any_database_url: str
+) -> None:
+    report = brought_in(service, drawing("RGB", (8, 8)), name="a.png", kind="image")
+    broken, engine = b"\x89PNG\r\n\x1a\nx", create_engine(any_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE contents SET data = :data"), {"data": broken})
+    engine.dispose()
+    page = opened(str(report.conversation_id))
     assert "a.png cannot be shown" in captions(page).replace("\\", "")
     assert page.chat_input(key="composer")
 
@@ -112,16 +128,17 @@ def test_a_picture_that_is_none_or_too_large_is_said_and_the_page_stays(
 def test_no_picture_is_decoded_to_be_shown(
     service: ChatService, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    conversation_id = brought_in(service, data, name="a.png", kind="image")
+    report = brought_in(service, data, name="a.png", kind="image")
+    assert report.notes == ()
     monkeypatch.setattr(Image.Image, "load", no_pixels)
-    page = opened(conversation_id)
+    page = opened(str(report.conversation_id))
     assert len(page.get("image")) == 1
     assert "cannot be shown" not in captions(page)
 
 
 def test_what_an_import_says_of_a_file_is_only_text(service: ChatService) -> None:
     said = ":red-background[**PAY**] [bank](https://evil.example) ![p](https://evil.example/p)"
-    page = opened(brought_in(service, details=said))
+    page = opened(str(brought_in(service, details=said).conversation_id))
     (caption,) = [each.value for each in page.caption if "PAY" in each.value]
     assert ":red-background[" not in caption
     assert "](https" not in caption

@@ -17,6 +17,7 @@ from chat.domain import Attachment, FileKind
 from chat.errors import FileRefused
 from chat.files.kinds import recognise
 from chat.portable import fields
+from chat.portable.whole import Whole
 from chat.tokens import estimate
 
 _PICTURE_TOKENS = (85, 200_000)
@@ -62,6 +63,21 @@ def check(file: Attachment, content: Callable[[str], bytes | None]) -> SoundFile
     else:
         sound = replace(sound, preview_sha256=None)
     return SoundFile(sound, pieces)
+
+
+def with_sound_pictures(whole: Whole, is_sound: Callable[[bytes], bool]) -> Whole:
+    """The same conversation without the pictures that are none; `is_sound` may take a while."""
+    files = (file for node in whole.nodes for file in node.message.attachments)
+    pictures = {file.sha256 for file in files if file.kind is FileKind.IMAGE}
+
+    def judged(sha256: str) -> bool:
+        data = whole.content(sha256)
+        return data is not None and is_sound(data)
+
+    bad = {sha256 for sha256 in pictures if not judged(sha256)}
+    if not bad:
+        return whole
+    return replace(whole, content=lambda sha256: None if sha256 in bad else whole.content(sha256))
 
 
 def _whole(content: Callable[[str], bytes | None], sha256: str) -> bytes | None:

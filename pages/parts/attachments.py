@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
@@ -14,9 +13,8 @@ from pages.parts import identity, notices, state
 from pages.text import markdown
 
 _SHEETS = 10  # shown at most
-_COLUMN = 1460  # pixels; what is wider, Streamlit makes smaller if it is not told otherwise
-_LONGEST_SIDE = 4096  # pixels; more is too much for a phone
-_FORMS = ("PNG", "JPEG")
+_WIDEST = 1568  # pixels; no picture that is kept is wider, and the page's style decides
+_FORMS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 _NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{0,14}[1-9])?"
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
@@ -32,30 +30,20 @@ def draw(message: Message) -> None:
 
 def _draw_picture(file: Attachment) -> None:
     data = notices.quietly(state.service().file, identity.owner(), file.id)
-    found = _size_and_form(data) if data is not None else None
-    if found is None:
+    if data is None or not _draw_image(data, file):
         st.caption(f":material/broken_image: {markdown.line(file.name)} cannot be shown")
         return
-    width, form = found
-    # As it is: for a width or a form of its own choice Streamlit would decode it, in every run.
-    shown_at: Any = width if width > _COLUMN else "content"
-    st.image(data, alt=file.name, width=shown_at, output_format=form)
     st.caption(_facts(file))
 
 
-def _size_and_form(data: bytes) -> tuple[int, Literal["PNG", "JPEG"]] | None:
-    """The width and the form of a picture that can be left to the browser, by its header alone.
-
-    That of an upload is known to be fine; an import may bring anything.
-    """
-    from PIL import Image
-
+def _draw_image(data: bytes, file: Attachment) -> bool:
+    """As it is: for a width or a form of its own choice Streamlit would decode it, in every run."""
+    form: Any = _FORMS.get(file.media_type)
     try:
-        header = Image.open(BytesIO(data), formats=_FORMS)
-    except Exception:  # there is no telling what is raised for bytes that are made to break it
-        return None
-    form: Any = header.format
-    return (header.width, form) if max(header.size) <= _LONGEST_SIDE else None
+        st.image(data, alt=file.name, width=_WIDEST, output_format=form or "auto")
+    except Exception:  # bytes that a damaged database gives back can break anything
+        return False
+    return True
 
 
 def _draw_document(file: Attachment) -> None:
