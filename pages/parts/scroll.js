@@ -32,9 +32,8 @@ let heldAt = 0 // the last turn upwards, in milliseconds
 const MOVES = 300 // milliseconds until a turn of the wheel has moved the page
 const AT_END = 40 // pixels
 const STILL = 30 // frames without growth
-let following = null
-
 let stood = 0 // where the page was at the last look
+let following = null // the one that goes on
 
 const toEnd = (page) => page.scrollHeight - page.clientHeight - page.scrollTop
 
@@ -79,7 +78,8 @@ function follow(page) {
 }
 
 function readUp(event) {
-  const page = event.target.closest?.(PAGE)
+  const isNowhere = event.target === document.body // a key, and nothing has the focus
+  const page = isNowhere ? document.querySelector(PAGE) : event.target.closest?.(PAGE)
   const isUp =
     event.type === "wheel"
       ? event.deltaY < 0
