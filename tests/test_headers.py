@@ -220,6 +220,7 @@ SAFE = {
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "viewer",
+    "runner.fastReruns": False,  # see test_hurrying
 }
 
 

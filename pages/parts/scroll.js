@@ -3,6 +3,7 @@ const done = new WeakMap()
 const SIDEBAR = '[data-testid="stSidebar"]'
 const PAGE = '[data-testid="stAppScrollToBottomContainer"]'
 const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"])
+const DOWNWARDS = new Set(["ArrowDown", "PageDown", "End"])
 const OPENS = // something else than what is in view
   "a, :is(.st-key-new_chat, .st-key-new_temporary, .st-key-delete_conversation," +
   ' [class*="st-key-open_"], [class*="st-key-found_"]) button'
@@ -33,9 +34,8 @@ const MOVES = 300 // milliseconds until a turn of the wheel has moved the page
 const AT_END = 40 // pixels
 const STILL = 30 // frames without growth
 let stood = 0 // where the page was at the last look
+let tall = 0 // how high it was at the last turn downwards; it may have grown since
 let following = null // the one that goes on
-
-const toEnd = (page) => page.scrollHeight - page.clientHeight - page.scrollTop
 
 function watch(page) {
   if (Object.hasOwn(page, "scrollTop")) return
@@ -47,7 +47,8 @@ function watch(page) {
     },
   })
   const look = () => {
-    const isBack = page.scrollTop > stood && toEnd(page) < AT_END
+    const height = Math.min(page.scrollHeight, tall || page.scrollHeight)
+    const isBack = page.scrollTop > stood && page.scrollTop + page.clientHeight > height - AT_END
     stood = page.scrollTop
     if (isHeld && isBack && performance.now() - heldAt > MOVES) follow(page)
   }
@@ -77,14 +78,19 @@ function follow(page) {
   next()
 }
 
-function readUp(event) {
+function turned({ type, deltaY, key }) {
+  if (type === "wheel") return Math.sign(deltaY)
+  if (type === "touchmove") return 0 // either way
+  return UPWARDS.has(key) ? -1 : DOWNWARDS.has(key) ? 1 : null
+}
+
+function turn(event) {
   const isNowhere = event.target === document.body // a key, and nothing has the focus
   const page = isNowhere ? document.querySelector(PAGE) : event.target.closest?.(PAGE)
-  const isUp =
-    event.type === "wheel"
-      ? event.deltaY < 0
-      : event.type === "touchmove" || UPWARDS.has(event.key)
-  if (!page || !isUp || page.scrollTop <= 0) return
+  const way = turned(event)
+  if (!page || way === null) return
+  if (way >= 0) tall = page.scrollHeight
+  if (way > 0 || page.scrollTop <= 0) return
   const top = Math.max(stood, page.scrollTop) // some browsers scroll before they tell
   const wasHeld = isHeld
   hold()
@@ -96,7 +102,7 @@ if (!window.parleyScrolls) {
   window.parleyScrolls = true
   document.addEventListener("click", leave, true)
   for (const kind of ["wheel", "touchmove", "keydown"])
-    document.addEventListener(kind, readUp, { capture: true, passive: true })
+    document.addEventListener(kind, turn, { capture: true, passive: true })
   document.addEventListener("pointerdown", () => (following = null), true)
 }
 

@@ -181,6 +181,7 @@ def visit(
     contexts: list[BrowserContext] = []
     strangers: list[str] = []
     refused: list[str] = []
+    thrown: list[str] = []
 
     def open_app(
         conversation_id: str | None = None,
@@ -200,6 +201,7 @@ def visit(
         opened.append(page)
         page.on("request", lambda asked: _note_stranger(asked.url, strangers))
         page.on("console", lambda said: _note_refusal(said.text, refused))
+        page.on("pageerror", lambda error: thrown.append(f"{error.message}\n{error.stack}"))
         chat = Chat(page, app.url)
         if is_watched:
             violations = chat.watch()
@@ -209,7 +211,7 @@ def visit(
 
     yield open_app
     if request.node.stash.get(_FAILED, False):
-        _keep_evidence(request.node.name, opened, app)
+        _keep_evidence(request.node.name, opened, app, thrown)
     still_open = [page for page in opened if not page.is_closed()]
     broken = [page.locator(_BROKEN).all_inner_texts() for page in still_open]
     for page in opened:
@@ -257,7 +259,7 @@ def _expect_none(violations: list[str]) -> None:
     assert violations == [], f"{len(violations)} moments, the first: {violations[:3]}"
 
 
-def _keep_evidence(name: str, pages: list[Page], app: AppServer) -> None:
+def _keep_evidence(name: str, pages: list[Page], app: AppServer, thrown: list[str]) -> None:
     folder = RESULTS / "".join(c if c.isalnum() else "-" for c in name)[:80]
     folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages):
@@ -266,3 +268,4 @@ def _keep_evidence(name: str, pages: list[Page], app: AppServer) -> None:
         except PlaywrightError:
             continue
     Path(folder / "app.log").write_text(app.log(), "utf-8")
+    Path(folder / "thrown.txt").write_text("\n\n".join(thrown), "utf-8")

@@ -134,17 +134,20 @@ _STAYS = """(message) => new Promise((resolve) => {
 
 
 def test_who_scrolls_up_while_a_reply_grows_is_not_pulled_back(
-    chat: Chat, server: LLMServer
+    chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
 ) -> None:
-    server.next(Script(tokens=4000, pace=400))
+    held = gate()
+    server.next(Script(tokens=3000, pace=400, gate=held, gate_at=1500))
     chat.send("Tell me all")
     chat.wait_word(600)
     chat.page.mouse.move(700, 300)
     chat.page.mouse.wheel(0, -300)
-    chat.wait_word(1200)
+    chat.wait_word(1499)
     assert chat.page.evaluate(_TO_END) > 300
     chat.page.mouse.wheel(0, 100_000)  # down again, it follows
-    chat.wait_word(1600)
+    wait_until(chat.page, f"() => ({_TO_END})() < 2")
+    held.set()
+    chat.wait_word(2000)
     wait_until(chat.page, f"() => ({_TO_END})() < 100")
     chat.stop()
     chat.wait_done()
