@@ -18,13 +18,13 @@ from pages.text import markdown
 def draw(view: View | None) -> None:
     shown = view.conversation if view is not None and not state.is_temporary() else None
     with st.container(key="conversations", gap=None):
+        current.draw(shown)  # above what has as many places as it needs
         is_searching = search.is_open()
         with places.only("conversations", is_searching, gap=None):
             if is_searching:
                 search.draw()
             else:
                 places.fill("listed", _rows(shown))
-        current.draw(shown)
 
 
 def _rows(shown: Conversation | None) -> list[Callable[[], object]]:
