@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -50,7 +50,7 @@ class Tab:
         self._regular: dict[str, asyncio.Task[None]] = {}
         self._socket: ClientConnection | None = None
 
-    async def __aenter__(self) -> Tab:
+    async def __aenter__(self) -> Self:
         await self.open()
         return self
 
@@ -118,15 +118,16 @@ class Tab:
         assert isinstance(data, bytes)
         return data
 
-    async def _run(self, typed: dict[str, str], fragment: str = "") -> None:
+    async def _run(
+        self, typed: dict[str, str], fragment: str = "", *, is_regular: bool = False
+    ) -> None:
         assert self._socket is not None
         message = BackMsg()
         asked = message.rerun_script
         asked.query_string = self._query
         asked.page_script_hash = self._script
         asked.cached_message_hashes.extend(self._cached)
-        if fragment:
-            asked.fragment_id, asked.is_auto_rerun = fragment, True
+        asked.fragment_id, asked.is_auto_rerun = fragment, is_regular
         for widget, text in typed.items():
             state = asked.widget_states.widgets.add()
             state.id, state.chat_input_value.data = widget, text
@@ -159,7 +160,7 @@ class Tab:
     async def _regularly(self, interval: float, fragment: str) -> None:
         while True:
             await asyncio.sleep(interval)
-            await self._run({}, fragment)
+            await self._run({}, fragment, is_regular=True)
 
     def _calm(self) -> None:
         for task in self._regular.values():

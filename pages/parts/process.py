@@ -21,7 +21,7 @@ from chat import (
     read_settings,
     request_id,
 )
-from pages.parts import clicks, ending, media, secrets_file, state, tracing
+from pages.parts import clicks, delivery, ending, media, secrets_file, state, tracing
 
 log = logging.getLogger("pages")
 
@@ -31,6 +31,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Begin to open the service at start; at the end, stop and store what still runs."""
     _log_to_console()
     clicks.make_whole()
+    delivery.make_whole()
     media.note_owners()
     # Else the first visitor is told "Page not found" when they come in by the address of a screen:
     # until `st.navigation` has run once, Streamlit looks for a script in `pages/`.

@@ -184,7 +184,8 @@ def scroll_to(answer_id: str) -> None:
 def begin_run() -> None:
     """Only what the run right before this one has drawn, to its end, is still there.
 
-    What follows at once, in the same thread, throws away what was not sent to the browser yet.
+    What follows at once, in the same thread, the browser can take in one step with it: then what
+    was given only in between is never seen.
     """
     before = st.session_state.pop("in_view", None)
     if before is not None and before[-1] is current_thread():

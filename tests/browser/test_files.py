@@ -325,7 +325,6 @@ def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> No
 def test_a_retry_that_a_blind_model_refuses_says_so(chat: Chat, server: LLMServer) -> None:
     chat.paste_file("image.png", picture(), "image/png")
     chat.price("image.png")
-    chat.wait_settled()
     chat.ask("What colour is it?")
     chat.choose_model("gpt-3.5-turbo")
     chat.press("retry")
