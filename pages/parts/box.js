@@ -6,7 +6,7 @@ const done = new Set() // commands, by id: the page repeats the latest
 let page = null // the newest mount
 let told = "[]"
 let isWatching = false
-let known = null // the text box whose draft is kept
+let known = null // the box whose draft is kept
 let pasted = 0 // names are never used twice, also when a file was taken out
 
 const box = () => document.querySelector(`${BOX} textarea`)
@@ -23,8 +23,10 @@ function keep() {
   if (!area) return
   const draft = `parley-draft-${page.data.whose}`
   const kept = sessionStorage.getItem(draft)
-  const isNew = area !== known
-  known = area
+  // Not the text's own element: it is a new one, too, after a recording that was just sent.
+  const whole = document.querySelector(BOX)
+  const isNew = whole !== known
+  known = whole
   if (isNew && kept && !area.value) enter(area, kept)
   else if (area.value) sessionStorage.setItem(draft, area.value)
   else sessionStorage.removeItem(draft)
