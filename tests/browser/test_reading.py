@@ -149,7 +149,6 @@ def test_who_scrolls_up_while_a_reply_grows_is_not_pulled_back(
     held.set()
     chat.wait_word(2000)
     wait_until(chat.page, f"() => ({_TO_END})() < 100")
-    chat.stop()
     chat.wait_done()
 
 
