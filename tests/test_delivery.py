@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ Status: TypeAlias = "ForwardMsg.ScriptFinishedStatus.ValueType"
 
 # The second request and the third are heard of at once, and nothing of the runs is sent before.
 HELD = """
+import asyncio
 from streamlit.runtime.app_session import AppSession
 
 handle = AppSession.handle_backmsg
@@ -25,15 +26,20 @@ asked = []
 
 def held(session, message):
     asked.append(message)
-    if len(asked) == 2:
+    if len(asked) == 3:
+        ask(session)
+    elif len(asked) != 2:
+        handle(session, message)
+
+def ask(session):
+    if session._scriptrunner is not None:  # the page is just being opened
+        asyncio.get_running_loop().call_soon(ask, session)
         return
-    if len(asked) == 3:
-        handle(session, asked[1])
-        if {ended}:
-            session._scriptrunner._script_thread.join(60)
-    handle(session, message)
-    if len(asked) == 3:
+    handle(session, asked[1])
+    if {ended}:
         session._scriptrunner._script_thread.join(60)
+    handle(session, asked[2])
+    session._scriptrunner._script_thread.join(60)
 
 AppSession.handle_backmsg = held
 """
@@ -58,10 +64,19 @@ class Page(Tab):
             if "parley_box" in message.delta.new_element.bidi_component.component_name
         )
 
-    async def until(self, status: Status, times: int = 1) -> None:
+    async def until(self, is_done: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
-            while sum(ends(message, status) for message in self.sent) < times:
+            while not is_done():
                 self._take(await self._receive())
+
+    def has_ended(self, status: Status) -> int:
+        """How many runs ended so."""
+        return sum(ends(message, status) for message in self.sent)
+
+    def runs(self) -> list[int]:
+        """How many parts each run drew again, 0 for the whole page."""
+        kinds = [each for each in self.sent if each.WhichOneof("type") == "new_session"]
+        return [len(each.metadata.run.fragment_ids) for each in kinds]
 
 
 def ends(message: ForwardMsg, status: Status) -> bool:
@@ -84,36 +99,24 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_part_of_the_page_that_asks_takes_nothing_of_the_run_before(url: str) -> None:
-    async def ask() -> tuple[ForwardMsg, list[ForwardMsg]]:
+    async def ask() -> tuple[ForwardMsg, Page]:
         async with Page(url) as page:
             page._calm()
             box = page.box()
             page.sent.clear()
             await page._run({})
             await page._run({}, box.delta.fragment_id)
-            await page.until(ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
-            return box, page.sent
+            await page.until(
+                lambda: page.has_ended(ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY) > 0
+            )
+            return box, page
 
-    box, sent = run(ask())
-    runs = [message for message in sent if message.WhichOneof("type") == "new_session"]
-    assert [len(each.metadata.run.fragment_ids) for each in runs] == [0, 1]
-    assert [ends(message, ForwardMsg.FINISHED_SUCCESSFULLY) for message in sent].count(True) == 1
-    places = [list(message.metadata.delta_path) for message in sent]
+    box, page = run(ask())
+    assert page.runs() == [0, 1]
+    assert [ends(message, ForwardMsg.FINISHED_SUCCESSFULLY) for message in page.sent].count(
+        True
+    ) == 1
+    places = [list(message.metadata.delta_path) for message in page.sent]
     place = list(box.metadata.delta_path)
     assert places.count(place) == 2, "drawn by both"
     assert places.count(place[:-1]) == 2, "in a container: what stands there else takes nothing in"
-
-
-@pytest.mark.parametrize("url", [True], ids=["ended"], indirect=True)
-def test_a_part_that_is_not_there_any_more_asks_for_the_whole_page(url: str) -> None:
-    async def ask() -> list[ForwardMsg]:
-        async with Page(url) as page:
-            page._calm()
-            page.sent.clear()
-            await page._run({})
-            await page._run({}, "gone")
-            await page.until(ForwardMsg.FINISHED_SUCCESSFULLY, times=2)
-            return page.sent
-
-    runs = [message for message in run(ask()) if message.WhichOneof("type") == "new_session"]
-    assert [len(each.metadata.run.fragment_ids) for each in runs] == [0, 0]

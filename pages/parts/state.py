@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WINDOW = 20  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
+IN_VIEW = "in_view"  # where a run notes that it drew the page to its end, and what
 
 _opened: list[ChatService] = []
 _opening = threading.Lock()
@@ -184,10 +185,10 @@ def scroll_to(answer_id: str) -> None:
 def begin_run() -> None:
     """Only what the run right before this one has drawn, to its end, is still there.
 
-    What follows at once, in the same thread, the browser can take in one step with it: then what
-    was given only in between is never seen.
+    What follows at once, in the same thread say, the browser can take in one step with it: then
+    what was given only in between is never seen.
     """
-    before = st.session_state.pop("in_view", None)
+    before = st.session_state.pop(IN_VIEW, None)
     if before is not None and before[-1] is current_thread():
         before = None
     st.session_state["before"] = before
@@ -212,7 +213,7 @@ def is_kept(conversation_id: str) -> bool:
 def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
     """The chat was drawn, to its end, with this conversation and these messages."""
     shown = (conversation_id, is_temporary())
-    st.session_state["in_view"] = (shown, looks, current_thread())
+    st.session_state[IN_VIEW] = (shown, looks, current_thread())
 
 
 def beat() -> None:
