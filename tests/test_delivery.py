@@ -113,9 +113,7 @@ def test_a_part_of_the_page_that_asks_takes_nothing_of_the_run_before(url: str) 
 
     box, page = run(ask())
     assert page.runs() == [0, 1]
-    assert [ends(message, ForwardMsg.FINISHED_SUCCESSFULLY) for message in page.sent].count(
-        True
-    ) == 1
+    assert page.has_ended(ForwardMsg.FINISHED_SUCCESSFULLY) == 1
     places = [list(message.metadata.delta_path) for message in page.sent]
     place = list(box.metadata.delta_path)
     assert places.count(place) == 2, "drawn by both"
