@@ -4,14 +4,14 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    from pages.parts import secrets_file
-    from pages.parts.identity import may_upload
-    from pages.parts.media import may_fetch
-    from pages.parts.process import lifespan, on_script_error
-    from pages.parts.state import stored
-    from server.edge import middleware, routes
+    from pages.session.tab_state import stored
+    from pages.session.visitor import may_upload
+    from pages.shell.lifespan import lifespan, on_script_error
+    from pages.streamlit_patches import secrets_errors
+    from pages.streamlit_patches.media_ownership import may_fetch
+    from server.wiring import middleware, routes
 
-    secrets_file.make_bearable()
+    secrets_errors.make_bearable()
     app = st.App(
         __file__,
         routes=routes(stored),
@@ -20,7 +20,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
         on_script_error=on_script_error,
     )
 else:
-    from pages.parts import shell, tracing
+    from pages.session import request_tracing
+    from pages.shell import shell
 
-    with tracing.run():
+    with request_tracing.run():
         shell.run()

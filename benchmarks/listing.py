@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from chat.domain import new_id
+from chat.domain.ids import new_id
 from chat.store import Store
 from chat.store.schema import ConversationRow
 

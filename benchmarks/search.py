@@ -23,12 +23,13 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from chat.domain import Status, new_id
-from chat.searching import parse
+from chat.domain.ids import new_id
+from chat.domain.message import Status
+from chat.domain.search_query import parse
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.engine import make_engine, migrate
-from chat.store.messages import NewAnswer, NewQuestion
-from chat.store.search import SearchStore
+from chat.store.search.search import SearchStore
 
 FIRST, LAST = datetime(2023, 1, 1, tzinfo=UTC), datetime(2026, 6, 30, tzinfo=UTC)
 MODELS = ["openai/large", "openai/small", "local/llama", "local/qwen", "hub/mixed"]

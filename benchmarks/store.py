@@ -26,7 +26,7 @@ from sqlalchemy import Engine, insert, text
 
 from benchmarks.search import BATCH, FIRST, LAST, Words
 from chat import ChatService, Submission, open_chat
-from chat.domain import Role, Status, Usage
+from chat.domain.message import Role, Status, Usage
 from chat.providers.base import Delta, Model, Request
 from chat.store.engine import make_engine, migrate
 from chat.store.schema import ConversationRow, MessageRow

@@ -11,25 +11,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chat.backups import Backup
-from chat.context import Fit
-from chat.disk import keeps_history
-from chat.domain import (
-    Attachment,
-    Conversation,
-    Failure,
-    File,
-    FileKind,
-    FilePrice,
-    Message,
-    Person,
-    ReplySettings,
-    Role,
-    Status,
-    Submission,
-    Usage,
-    Versions,
-)
+from chat.attachments.file_types import is_audio
+from chat.background.backup_jobs import Backup
+from chat.background.import_jobs import ImportJob
+from chat.config.ephemeral_disk import keeps_history
+from chat.config.openid import sign_in_problems, sign_in_providers
+from chat.config.settings import Settings, read_settings
+from chat.config.sources import gather
+from chat.domain.attachment import Attachment, File, FileKind, FilePrice
+from chat.domain.context_window import Fit
+from chat.domain.conversation import Conversation, ReplySettings
+from chat.domain.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
+from chat.domain.message import Failure, Message, Role, Status, Submission, Usage, Versions
+from chat.domain.person import Person
+from chat.domain.search_query import is_searchable
+from chat.domain.sharing import Share, SharedMessage, Snapshot
+from chat.domain.sizes import human_size
+from chat.domain.usage import UsageLine, UsageReport
 from chat.errors import (
     FILE_CODES,
     CannotSee,
@@ -48,29 +46,19 @@ from chat.errors import (
     SignInOver,
     TemporaryGone,
 )
-from chat.files.kinds import is_audio
-from chat.generation import Piece
-from chat.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
-from chat.jobs import ImportJob
-from chat.logs import log_formatter
-from chat.openid import sign_in_problems, sign_in_providers
-from chat.portable.exporting import Export, Form
-from chat.portable.report import Fate, ImportReport, ItemReport
+from chat.formats.export import Export, Form
+from chat.formats.import_report import Fate, ImportReport, ItemReport
+from chat.observability.log_format import log_formatter
+from chat.observability.request_ids import begin_request, request_id
 from chat.providers.base import Model
-from chat.providers.own import OTHER, OwnKey
-from chat.request_ids import begin_request, request_id
-from chat.searching import is_searchable
-from chat.settings import Settings, read_settings
-from chat.sharing import Share, SharedMessage, Snapshot
-from chat.sizes import human_size
-from chat.sources import gather
-from chat.usage import UsageLine, UsageReport
+from chat.providers.user_keys import OTHER, OwnKey
+from chat.replies.buffer import Piece
 
 if TYPE_CHECKING:
     from chat.bootstrap import open_chat
     from chat.service import ChatService
+    from chat.services.conversation_view import View
     from chat.store import Hit
-    from chat.view import View
 
 # The database is a third of a start: a server that has only errors and words to import answers
 # before it is there.
@@ -78,7 +66,7 @@ _LATER = {
     "open_chat": "chat.bootstrap",
     "ChatService": "chat.service",
     "Hit": "chat.store",
-    "View": "chat.view",
+    "View": "chat.services.conversation_view",
 }
 
 __all__ = [

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chat import keeping
 from chat.bootstrap import problems_of
+from chat.config.settings import Settings, read_settings, understand
+from chat.config.sources import gather
+from chat.domain.sizes import human_size
 from chat.errors import ParleyError
-from chat.settings import Settings, read_settings, understand
-from chat.sizes import human_size
-from chat.sources import gather
+from chat.services import database_admin
 
 SHOWN = 10  # ids in a line
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = gather()
         if not config.unread:  # which may name another one
-            sys.stderr.write(f"Database: {keeping.database(understand(config)[0])}\n")
+            sys.stderr.write(f"Database: {database_admin.database(understand(config)[0])}\n")
         if given.command == "check":
             return _check(problems_of(config))
         settings = read_settings(config)
@@ -64,13 +64,13 @@ def _say(line: str) -> None:
 
 
 def _back_up(settings: Settings, file: Path) -> int:
-    size = keeping.back_up(settings, file)
+    size = database_admin.back_up(settings, file)
     _say(f"{file}: {human_size(size)}")
     return 0
 
 
 def _restore(settings: Settings, file: Path, *, replaces: bool) -> int:
-    kept = keeping.restore(settings, file, datetime.now(UTC), replaces=replaces)
+    kept = database_admin.restore(settings, file, datetime.now(UTC), replaces=replaces)
     _say(f"Restored {file}.")
     if kept is not None:
         _say(f"What was there before is kept in {kept}.")
@@ -79,7 +79,7 @@ def _restore(settings: Settings, file: Path, *, replaces: bool) -> int:
 
 def _examine(settings: Settings, *, repairs: bool) -> int:
     is_clean = True
-    for finding in keeping.examine(settings, repairs=repairs):
+    for finding in database_admin.examine(settings, repairs=repairs):
         if not finding.ids:
             _say(f"{finding.name}: ok")
             continue

@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from chat.backups import remove_old
-from chat.billing import Billing
-from chat.dispatch import Dispatch
+from chat.background.backup_jobs import remove_old
+from chat.billing.call_costs import Billing
+from chat.billing.kill_switch import Switches
+from chat.billing.prices import Prices, read_prices
+from chat.config.settings import DEFAULT_DATABASE_URL, read_settings, understand
+from chat.config.sources import gather, unread
 from chat.errors import ParleyError, SettingsError
-from chat.metrics import Metrics
-from chat.prices import Prices, read_prices
+from chat.observability.metrics import Metrics
 from chat.providers.base import Provider
+from chat.providers.tokenizer import Counter
+from chat.replies.dispatcher import Dispatch
+from chat.replies.worker_liveness import Worker
 from chat.service import ChatService
-from chat.settings import DEFAULT_DATABASE_URL, read_settings, understand
-from chat.sources import gather, unread
-from chat.store import Store, looking
-from chat.switches import Switches
-from chat.tokens import Counter
-from chat.worker import Worker
+from chat.store import Store, probe
 
 IN_MEMORY = "sqlite://"
 PURGE_EVERY = 3600.0  # seconds
@@ -60,7 +60,7 @@ def _open(
 ) -> ChatService:
     """With `shared` and `metrics` calls are written and counted as those of another service."""
     from chat.providers.catalogue import Catalogue, build_catalogue
-    from chat.providers.transcription import build_transcriber
+    from chat.providers.transcriber import build_transcriber
 
     if problems := _problems(config, with_catalogue=providers is None):
         raise SettingsError(problems)
@@ -123,13 +123,13 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     if unread(config):  # it may name another database
         return problems
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
-    return problems + looking.problems_of(url)
+    return problems + probe.problems_of(url)
 
 
 def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:
     """What one part finds wrong does not hide what the others do."""
     from chat.providers.endpoints import endpoints, transcription_endpoint
-    from chat.providers.local_model import check_file
+    from chat.providers.local_gguf import check_file
 
     settings, problems = understand(config)
     checks: list[Callable[[], object]] = [

@@ -16,20 +16,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, BinaryIO
 
-from chat.abandoned import Abandoned
-from chat.backups import KEPT, Backup
-from chat.billing import Billing
-from chat.chores import Chores
-from chat.dispatch import Dispatch
-from chat.domain import (
-    File,
-    FilePrice,
-    Message,
-    Person,
-    ReplySettings,
-    Submission,
-)
-from chat.entering import Entering
+from chat.background.backup_jobs import KEPT, Backup
+from chat.background.import_jobs import ImportJob, ImportJobs
+from chat.background.tasks import Chores
+from chat.billing.call_costs import Billing
+from chat.config.settings import Settings
+from chat.domain.attachment import File, FilePrice
+from chat.domain.conversation import ReplySettings, begun
+from chat.domain.identity import must_be_somebody
+from chat.domain.message import Message, Submission
+from chat.domain.person import Person
+from chat.domain.title import title_from
+from chat.domain.writes import NewAnswer
 from chat.errors import (
     NotFound,
     NothingToAnswer,
@@ -37,22 +35,19 @@ from chat.errors import (
     ReplyRunning,
     ServiceClosed,
 )
-from chat.following import follow_stored
-from chat.generation import Generation, Piece
-from chat.identity import must_be_somebody
-from chat.jobs import ImportJob, ImportJobs
-from chat.oversight import Oversight
 from chat.providers.base import Model
 from chat.providers.catalogue import Catalogue
-from chat.providers.own import OwnKey
-from chat.providers.transcription import Transcriber
-from chat.settings import Settings
-from chat.speech import Speech
+from chat.providers.transcriber import Transcriber
+from chat.providers.user_keys import OwnKey
+from chat.replies.buffer import Generation, Piece, follow_stored
+from chat.replies.dispatcher import Dispatch
+from chat.replies.recovery import Abandoned
+from chat.replies.worker_liveness import Worker
+from chat.services.access import Entering
+from chat.services.admin import Oversight
+from chat.services.conversation_view import View, look_at
+from chat.services.speech import Speech
 from chat.store import Store
-from chat.store.messages import NewAnswer
-from chat.tree import begun, title_from
-from chat.view import View, look_at
-from chat.worker import Worker
 
 log = logging.getLogger("chat.service")
 

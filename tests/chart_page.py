@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    from server.edge import MIDDLEWARE, ROUTES
+    from server.wiring import MIDDLEWARE, ROUTES
 
     app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE)
 else:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from chat import ChatService, open_chat
-from chat.domain import Usage
+from chat.domain.message import Usage
 from chat.providers.base import Delta, Model, Request
 from chat.store import Store
 from tests.databases import postgres_database, postgres_server

@@ -13,9 +13,9 @@ from secrets import token_hex, token_urlsafe
 import pytest
 
 from chat import ChatService, File, Submission, visitor
-from chat.entering import ALL_GUESSES, GUESSES, LOCKED, Entering
+from chat.config.settings import Settings
 from chat.errors import LockedOut, NotFound, ParleyError, WrongCode
-from chat.settings import Settings
+from chat.services.access import ALL_GUESSES, GUESSES, LOCKED, Entering
 from chat.store import Store
 from chat.store.schema import Base
 from tests.conftest import ScriptedProvider

@@ -136,7 +136,7 @@ print(seen, threading.active_count())
 
 
 def test_the_server_answers_before_the_database_is_imported(tmp_path: Path) -> None:
-    entry = "import pages.parts.identity, pages.parts.process, server.edge, sys"
+    entry = "import pages.session.visitor, pages.shell.lifespan, server.wiring, sys"
     assert run_python(f"{entry}; print('sqlalchemy' in sys.modules)", tmp_path) == "False"
 
 

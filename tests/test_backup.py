@@ -16,14 +16,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from chat import ChatService, File, Submission, keeping, open_chat
-from chat.backups import Backups
+from chat import ChatService, File, Submission, open_chat
+from chat.background.backup_jobs import Backups
+from chat.config.settings import read_settings
 from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, RestoreRefused
-from chat.settings import read_settings
+from chat.services import database_admin
 from chat.store import Store
-from chat.store.backup import back_up
+from chat.store.backup.backup import back_up
+from chat.store.backup.restore import restore
 from chat.store.engine import make_engine, migrate
-from chat.store.restore import restore
 from tests.conftest import ScriptedProvider
 
 ANN = "visitor:ann"
@@ -78,8 +79,8 @@ def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
         thread.join()
     restored = f"sqlite:///{tmp_path / 'restored.db'}"
     settings = read_settings({"DATABASE_URL": restored})
-    assert keeping.restore(settings, tmp_path / "copy.db", AT, replaces=False) is None
-    assert [each for each in keeping.examine(settings, repairs=False) if each.ids] == []
+    assert database_admin.restore(settings, tmp_path / "copy.db", AT, replaces=False) is None
+    assert [each for each in database_admin.examine(settings, repairs=False) if each.ids] == []
     store = Store(restored)
     with store.engine.connect() as connection:
         found = set(connection.execute(text("SELECT id FROM messages")).scalars())
@@ -306,7 +307,7 @@ def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     script = """if True:
-        from chat.backups import Backups
+        from chat.background.backup_jobs import Backups
         backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
         backup, work = backups.begin()
         work()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.text.blocks import Splitter, split
-from pages.text.outline import Line, Outline
+from pages.markdown.block_splitter import Splitter, split
+from pages.markdown.block_structure import Line, Outline
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))
 SCRAPS = [

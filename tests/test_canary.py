@@ -15,7 +15,7 @@ import pytest
 
 from chat import ChatService, File, Form, OwnKey, ParleyError, ReplySettings, Submission, open_chat
 from chat.providers.endpoints import endpoints
-from chat.providers.openai_api import _certificates
+from chat.providers.openai_compatible.client import _certificates
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.tls_server import TlsServer
 

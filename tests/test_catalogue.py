@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chat import errors
+from chat.config.settings import read_settings
 from chat.providers.base import Delta, Model, Request
 from chat.providers.catalogue import Catalogue, build_catalogue
 from chat.providers.endpoints import CLOUD, endpoints, unconfigured_local_servers
-from chat.settings import read_settings
 from tests.llm_server import LLMServer
 
 

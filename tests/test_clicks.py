@@ -10,9 +10,9 @@ def _page() -> None:
     from streamlit.runtime.scriptrunner import get_script_run_ctx
     from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-    from pages.parts import clicks
+    from pages.streamlit_patches import atomic_callbacks
 
-    clicks.make_whole()
+    atomic_callbacks.make_whole()
 
     def click() -> None:
         context = get_script_run_ctx()

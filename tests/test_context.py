@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.context import LOOK_BACK, Fit, Step, as_turns, budget, fit
-from chat.domain import Message, Role, Status
+from chat.domain.context_window import LOOK_BACK, Fit, Step, budget, fit
+from chat.domain.message import Message, Role, Status
+from chat.domain.token_estimate import PER_MESSAGE, estimate
 from chat.providers.base import Turn
-from chat.tokens import PER_MESSAGE, estimate
+from chat.replies.request_builder import as_turns
 
 USER, ASSISTANT = Role.USER, Role.ASSISTANT
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -14,8 +14,8 @@ from chat import open_chat
 from chat.__main__ import main
 from chat.errors import BackupFailed, SettingsError, StoreFailed
 from chat.store import Store
+from chat.store.backup.restore import restore
 from chat.store.engine import checkpoint
-from chat.store.restore import restore
 
 DAMAGED = "the database at DATABASE_URL is damaged, or no database at all"
 

@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from chat import keeps_history, read_settings
 from chat.__main__ import _parser
-from chat.settings import _READERS
-from chat.tokens import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
-from pages.parts import state
+from chat.config.settings import _READERS
+from chat.providers.tokenizer import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
+from pages.session import tab_state
 
 ROOT = Path(__file__).parent.parent
 APP = str(ROOT / "app.py")
@@ -152,7 +152,7 @@ def test_the_proxy_asks_what_the_manual_says_it_should() -> None:
 
 
 def test_a_stop_leaves_time_to_store_what_runs(compose: Any) -> None:
-    from pages.parts.ending import LEAVE_AFTER, STORED_WITHIN
+    from pages.shell.shutdown import LEAVE_AFTER, STORED_WITHIN
 
     told_to_wait = [
         compose["services"]["parley-1"]["stop_grace_period"],
@@ -284,5 +284,5 @@ def test_people_are_told_once_that_the_disk_is_not_kept(
     assert is_told(page)
     page.button(key="disk_understood").click().run()
     assert not is_told(page) and not is_told(page.run())
-    state.stored().close()
+    tab_state.stored().close()
     st.cache_resource.clear()

@@ -12,14 +12,14 @@ from sqlalchemy import text
 
 from chat import ChatService, File, Submission, open_chat
 from chat.__main__ import main
+from chat.config.settings import read_settings
 from chat.errors import StoreFailed
-from chat.keeping import back_up, signs_of
-from chat.settings import read_settings
+from chat.replies.worker_liveness import Worker
+from chat.services.database_admin import back_up, signs_of
+from chat.store.backup.restore import refill
 from chat.store.doctor import Finding, examine
 from chat.store.engine import make_engine
-from chat.store.restore import refill
 from chat.store.schema import Base
-from chat.worker import Worker
 from tests.conftest import ScriptedProvider
 from tests.databases import postgres_database
 

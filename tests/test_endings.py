@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import RunDescriptor, ScriptRunnerEvent
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 from streamlit.signal_util import Signal
 
-from pages.parts import delivery
+from pages.streamlit_patches import rerun_queue
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ def tab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], AppSession]]:
         "_clear_queue",
     ):
         monkeypatch.setattr(AppSession, name, getattr(AppSession, name))  # put back at the end
-    delivery.make_whole()
+    rerun_queue.make_whole()
 
     sessions = []
 

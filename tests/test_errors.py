@@ -16,7 +16,7 @@ from chat.errors import (
     SettingsError,
     UnknownModel,
 )
-from chat.redaction import redact
+from chat.observability.redaction import redact
 
 HEX = hashlib.sha256(b"parley").hexdigest()
 KEYS = {

@@ -22,12 +22,12 @@ from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, Submission, open_chat
-from chat.domain import Status
+from chat.domain.message import Status
 from chat.errors import StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
-from chat.worker import DEAD_AFTER, Worker
-from chat.worker import _here as workers_here
-from pages.parts import state
+from chat.replies.worker_liveness import DEAD_AFTER, Worker
+from chat.replies.worker_liveness import _here as workers_here
+from pages.session import tab_state
 from tests.conftest import ScriptedProvider
 from tests.databases import address, bundled_server
 
@@ -131,7 +131,7 @@ def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
     assert provider.held.wait(10)
     file.rename(file.with_name("elsewhere.db"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("chat.replies.STORED_WITHIN", 0.2)
+        patched.setattr("chat.replies.runner.STORED_WITHIN", 0.2)
         began = time.monotonic()
         service.close()
         assert time.monotonic() - began < 3
@@ -142,7 +142,7 @@ def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
 def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_locked(
     file: Path, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.replies.STORED_WITHIN", 0.2)
+    monkeypatch.setattr("chat.replies.runner.STORED_WITHIN", 0.2)
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}?timeout=600"}, providers=[provider])
     provider.hold(1)
     service.send(ME, None, Submission("Hello"))
@@ -179,7 +179,7 @@ class EndingTogether(ScriptedProvider):
 def test_at_the_end_replies_of_temporary_and_other_conversations_are_told_at_once(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.replies.CLOSE_WITHIN", 60.0)
+    monkeypatch.setattr("chat.replies.runner.CLOSE_WITHIN", 60.0)
     provider = EndingTogether()
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
     service.temporary.send(ME, None, Submission("Hello"))
@@ -203,7 +203,7 @@ class Stubborn(ScriptedProvider):
 def test_what_does_not_end_keeps_nothing_else_from_being_stored_and_closed(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("chat.replies.ENDED_WITHIN", 0.2)
+    monkeypatch.setattr("chat.replies.runner.ENDED_WITHIN", 0.2)
     monkeypatch.setattr("chat.service.PROVIDERS_WITHIN", 0.2)
     provider = Stubborn()
     provider.hold(1)
@@ -380,7 +380,7 @@ def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
     page = AppTest.from_file(APP, default_timeout=20)
     page.session_state["visitor"] = ME
     yield page.run()
-    state.stored().close()
+    tab_state.stored().close()
     st.cache_resource.clear()
 
 

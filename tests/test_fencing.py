@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.fencing import beginning, fenced
-from chat.tokens import estimate
+from chat.domain.document_fencing import beginning, fenced
+from chat.domain.token_estimate import estimate
 
 texts = st.text(st.sampled_from("`ab \n"), max_size=200)
 

@@ -19,7 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from chat.domain import File, FileKind
+from chat.attachments import sandbox
+from chat.attachments.cache import Recent
+from chat.attachments.file_names import clean_name
+from chat.attachments.file_types import is_audio, recognise
+from chat.attachments.reading import Files, Reading
+from chat.config.settings import Settings
+from chat.domain.attachment import File, FileKind
+from chat.domain.sizes import human_size
 from chat.errors import (
     EncryptedFile,
     FileEmpty,
@@ -30,13 +37,6 @@ from chat.errors import (
     UnknownFileType,
     UnreadableFile,
 )
-from chat.files import sandbox
-from chat.files.kinds import is_audio, recognise
-from chat.files.names import clean_name
-from chat.files.reading import Files, Reading
-from chat.files.recent import Recent
-from chat.settings import Settings
-from chat.sizes import human_size
 from tests import hostile_files as hostile
 from tests import sample_files as sample
 

@@ -14,10 +14,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from chat import Submission, account, visitor
-from chat.entering import GUESSES
+from chat.config.settings import Settings
 from chat.errors import NotAllowed, SignInOver, WrongCode
-from chat.settings import Settings
-from pages.parts import identity, state
+from chat.services.access import GUESSES
+from pages.session import tab_state
+from pages.session import visitor as session_visitor
 from tests.test_openid import SHARED, SIGN_IN
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -32,7 +33,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
     yield
-    state.stored().close()
+    tab_state.stored().close()
     st.cache_resource.clear()
 
 
@@ -85,7 +86,7 @@ def test_the_access_code_stands_before_everything_but_a_shared_link(
     assert "composer" in keys(open_page().run())  # in another tab, and after a refresh
     assert keys(open_page("bob").run()) == {"access_code", "enter"}
 
-    service = state.stored()
+    service = tab_state.stored()
     answer = service.send("visitor:ann", None, Submission("Shared words"))
     list(service.follow("visitor:ann", answer.id))
     secret = service.share("visitor:ann", answer.conversation_id)[1]
@@ -110,7 +111,7 @@ def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:
     page = open_page(**ann()).run()
     assert {"composer", "sign_out"} <= keys(page)
     page.chat_input(key="composer").set_value("Perfect").run()
-    assert [each.title for each in state.stored().conversations(OWNER)] == ["Perfect"]
+    assert [each.title for each in tab_state.stored().conversations(OWNER)] == ["Perfect"]
 
 
 @pytest.mark.parametrize("is_logged_in", ["true", 1, None, False])
@@ -131,7 +132,7 @@ def test_a_sign_in_that_ends_in_an_open_tab_ends_what_its_clicks_can_do() -> Non
     page.user.update(iat=time.time() - LONG_AGO)
     page.button(key="starter_0").click().run()
     assert keys(page) == {"sign_in"}
-    assert state.stored().conversations(OWNER) == []
+    assert tab_state.stored().conversations(OWNER) == []
 
 
 def test_with_sign_in_and_a_code_both_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,13 +172,13 @@ def test_a_sign_in_that_cannot_work_is_told_at_the_start_and_opens_no_door() -> 
 
 def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = "c" * 43
-    assert identity.may_upload("")
-    state.stored().close()
+    assert session_visitor.may_upload("")
+    tab_state.stored().close()
     st.cache_resource.clear()
     monkeypatch.setenv("ACCESS_CODE", CODE)
-    assert not identity.may_upload("") and not identity.may_upload(cookie)
-    state.stored().enter(visitor(cookie).owner, CODE)
-    assert identity.may_upload(cookie) and not identity.may_upload("d" * 43)
+    assert not session_visitor.may_upload("") and not session_visitor.may_upload(cookie)
+    tab_state.stored().enter(visitor(cookie).owner, CODE)
+    assert session_visitor.may_upload(cookie) and not session_visitor.may_upload("d" * 43)
 
 
 @pytest.mark.parametrize("is_admin", [False, True])

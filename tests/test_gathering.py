@@ -13,12 +13,18 @@ import httpx2
 import pytest
 from httpcore2 import AsyncNetworkStream
 
-from chat.domain import Role
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role
 from chat.providers.base import Request, Turn
-from chat.providers.gathering import LONGEST, SHORTEST, Gathering, _Stream, pause
-from chat.providers.guard import Guard
-from chat.providers.openai_api import Connection, OpenAIProvider
-from chat.settings import Endpoint, Settings
+from chat.providers.openai_compatible.client import Connection, OpenAIProvider
+from chat.providers.openai_compatible.read_coalescing import (
+    LONGEST,
+    SHORTEST,
+    Gathering,
+    _Stream,
+    pause,
+)
+from chat.providers.ssrf.transport import Guard
 from tests.llm_server import LLMServer, Script, text_of
 from tests.tls_server import TlsServer
 
@@ -26,7 +32,7 @@ from tests.tls_server import TlsServer
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there already counts, however long a busy machine takes to read it."""
-    monkeypatch.setattr("chat.providers.gathering._AT_MOST", 30.0)
+    monkeypatch.setattr("chat.providers.openai_compatible.read_coalescing._AT_MOST", 30.0)
 
 
 class Sent(AsyncNetworkStream):

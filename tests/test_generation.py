@@ -10,10 +10,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from chat.domain import Status
-from chat.generation import LOOK_EVERY, LOOKS, Crowd, Generation, Piece
+from chat.domain.message import Status
 from chat.providers.base import Delta
-from chat.replies import Replies
+from chat.replies.buffer import LOOK_EVERY, LOOKS, Crowd, Generation, Piece
+from chat.replies.runner import Replies
 
 
 class Patient(Crowd):

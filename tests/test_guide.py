@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from chat import errors, settings
+from chat import errors
 from chat.bootstrap import PURGE_EVERY
-from chat.domain import Role
+from chat.config import settings
+from chat.domain.message import Role
 from chat.errors import ProviderError
-from chat.providers import speech_faults
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.guide import GuideProvider, reply_to
-from chat.providers.manual import MANUAL_FOLDER, Manual
+from chat.providers.guide.manual import MANUAL_FOLDER, Manual
+from chat.providers.guide.provider import GuideProvider, reply_to
+from chat.providers.openai_compatible import speech_errors
 
 MANUAL = Manual()
 TITLES = {section.title: section for topic in MANUAL.topics() for section in topic.sections}
@@ -410,7 +411,7 @@ def test_the_settings_page_tells_the_true_defaults() -> None:
         assert bool(default) == (expected not in (None, "")), name
 
 
-WITH_ERRORS = (errors.__name__, speech_faults.__name__)
+WITH_ERRORS = (errors.__name__, speech_errors.__name__)
 WITHOUT_SENTENCE = (errors.Refused, errors.VoiceRefused)
 
 

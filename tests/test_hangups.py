@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.hangups import HangUps
+from server.disconnects import HangUps
 
 WEBSOCKET = {"type": "websocket", "path": "/_stcore/stream", "headers": []}
 

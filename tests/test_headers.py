@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from streamlit import config, file_util
 
 from chat import SettingsError, read_settings
-from server.edge import MIDDLEWARE, ROUTES
-from server.headers import page_policy, script_hashes
+from server.security_headers import page_policy, script_hashes
+from server.wiring import MIDDLEWARE, ROUTES
 from tests.app_server import ROOT
 
 INDEX = Path(file_util.get_static_dir(), "index.html")

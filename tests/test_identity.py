@@ -15,9 +15,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from chat import Connection, Person, account, is_local_admin, is_visitor_cookie, visitor
+from chat.config.settings import Settings, read_settings
 from chat.errors import NotAllowed, SettingsError, SignInOver
-from chat.settings import Settings, read_settings
-from server.visitor import COOKIE, VisitorCookie
+from server.visitor_cookie import COOKIE, VisitorCookie
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CLAIMS = {"iss": "https://id.example", "sub": "7", "iat": NOW.timestamp(), "email": "ann@x.org"}

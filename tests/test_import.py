@@ -16,19 +16,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.domain import Message, Role, Status
-from chat.portable import reading, streaming
-from chat.portable.importing import import_file
-from chat.portable.markdown import path
-from chat.portable.reading import Refused, read
-from chat.portable.report import Fate, ImportReport
-from chat.portable.schema import to_json
-from chat.portable.streaming import Bounds
-from chat.portable.trees import grow
-from chat.portable.whole import Whole
+from chat.domain.message import Message, Role, Status
+from chat.formats.conversation import Whole
+from chat.formats.import_report import Fate, ImportReport
+from chat.formats.importing import detect, json_stream
+from chat.formats.importing.detect import Refused, read
+from chat.formats.importing.importer import import_file
+from chat.formats.importing.json_stream import Bounds
+from chat.formats.markdown import path
+from chat.formats.message_tree import grow
+from chat.formats.parley.conversation_json import to_json
+from chat.providers.tokenizer import Counter
 from chat.store import Store
-from chat.store.portable import PortableStore
-from chat.tokens import Counter
+from chat.store.transfer import PortableStore
 from tests import chatgpt_samples as samples
 from tests.chatgpt_samples import empty, one_database
 
@@ -610,7 +610,7 @@ def test_too_large_a_conversation_is_passed_over() -> None:
 
 
 def test_an_endless_text_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "LONGEST_SILENCE", 300_000)
+    monkeypatch.setattr(json_stream, "LONGEST_SILENCE", 300_000)
     data = GOOD[:-1] + b', {"title": "' + b"x" * 1_000_000 + b'"}]'
     items = parse(data)
     assert [type(item) for item in items] == [Whole, Refused]
@@ -715,7 +715,7 @@ def test_no_damage_to_a_file_ends_in_an_error(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(raw) - 1))
         raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
     for item in parse(bytes(raw)):
-        assert isinstance(item, (Whole, Refused, reading.Note))
+        assert isinstance(item, (Whole, Refused, detect.Note))
 
 
 JSON = st.recursive(

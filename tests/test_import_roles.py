@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.portable.markdown import path
-from chat.portable.trees import grow, without
+from chat.formats.markdown import path
+from chat.formats.message_tree import grow, without
 from tests import chatgpt_samples as samples
 from tests.test_import import dumped, one, own, parse, refused
 

@@ -18,8 +18,9 @@ from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, File, Form, Submission
-from chat.portable.report import ItemReport
-from pages.parts import attachments, state
+from chat.formats.import_report import ItemReport
+from pages.conversation import attachments
+from pages.session import tab_state
 from tests.hostile_files import huge_png
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -35,7 +36,7 @@ def service(
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
-    service = state.service()
+    service = tab_state.service()
     yield service
     service.close()
     st.cache_resource.clear()

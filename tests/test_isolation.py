@@ -27,7 +27,7 @@ import pytest
 from sqlalchemy import select
 
 from chat import ChatService, File, Form, Person, Submission, open_chat
-from chat.domain import new_id
+from chat.domain.ids import new_id
 from chat.errors import NotFound, NoTranscription, ParleyError
 from chat.store.schema import Base
 from tests.conftest import ScriptedProvider

@@ -8,9 +8,9 @@ from io import BytesIO
 import pytest
 
 from chat import ChatService, open_chat
+from chat.background.import_jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
 from chat.errors import EmptyMessage, ImportRunning, ImportsBusy
-from chat.jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
-from chat.portable.report import Fate, ImportReport
+from chat.formats.import_report import Fate, ImportReport
 from tests.chatgpt_samples import export, simple
 from tests.conftest import ScriptedProvider
 

@@ -7,9 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from chat.portable.reading import Refused, read
-from chat.portable.streaming import Bounds
-from chat.portable.whole import Whole
+from chat.formats.conversation import Whole
+from chat.formats.importing.detect import Refused, read
+from chat.formats.importing.json_stream import Bounds
 from tests import chatgpt_samples as samples
 from tests.test_import import NOW, dumped, one, own, parse
 

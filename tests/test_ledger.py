@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
-from chat.calls import EndedCall, Kind, NewCall
-from chat.domain import File
+from chat.billing.kill_switch import KEPT, Switches
+from chat.domain.attachment import File
+from chat.domain.calls import EndedCall, Kind, NewCall
+from chat.domain.usage import median_and_slow
 from chat.errors import (
     ConnectionLost,
     FirstTokenTimeout,
@@ -24,12 +26,10 @@ from chat.errors import (
     Refused,
     StoreFailed,
 )
-from chat.keeping import signs_of
 from chat.providers.base import Delta
+from chat.replies.worker_liveness import Worker
+from chat.services.database_admin import signs_of
 from chat.store import Store
-from chat.switches import KEPT, Switches
-from chat.usage import median_and_slow
-from chat.worker import Worker
 from tests.conftest import ScriptedProvider
 from tests.dying import taken_for_dead
 from tests.llm_server import FAULTS, LLMServer, Script
@@ -249,8 +249,10 @@ def test_what_a_living_process_has_begun_is_left_to_it(
     clock.now += timedelta(days=365)  # however a clock may jump
     first.interrupt_abandoned()
     # As another process that lives sees it.
-    monkeypatch.setattr("chat.worker._here", set())
-    monkeypatch.setattr("chat.worker.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill))
+    monkeypatch.setattr("chat.replies.worker_liveness._here", set())
+    monkeypatch.setattr(
+        "chat.replies.worker_liveness.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill)
+    )
     second = open_service()
     second.interrupt_abandoned()
     assert rows(database_url)[0]["status"] == "streaming"
@@ -298,7 +300,7 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
         raise StoreFailed
 
     with monkeypatch.context() as patched:
-        patched.setattr("chat.replies.TRY_AGAIN_AFTER", ())
+        patched.setattr("chat.replies.runner.TRY_AGAIN_AFTER", ())
         patched.setattr(service._billing.ledger, "end", fail)
         say(service.temporary, model="openai/echo")
         assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)

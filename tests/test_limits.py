@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission, open_chat
-from chat.billing import KEYS_A_MINUTE
-from chat.domain import File, Status, Usage
+from chat.billing.call_costs import KEYS_A_MINUTE
+from chat.billing.rate_limiter import Pace
+from chat.domain.attachment import File
+from chat.domain.limits import when
+from chat.domain.message import Status, Usage
 from chat.errors import (
     DollarsSpent,
     InstanceLimit,
@@ -27,8 +30,6 @@ from chat.errors import (
     TooManyMessages,
     TooManyReplies,
 )
-from chat.limits import when
-from chat.pace import Pace
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider
 from tests.dying import taken_for_dead

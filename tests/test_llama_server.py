@@ -13,11 +13,11 @@ import httpx2
 import pytest
 
 from chat import errors
-from chat.domain import Role
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.local_model import LocalModelProvider
-from chat.providers.openai_api import OpenAIProvider
-from chat.settings import Endpoint, Settings
+from chat.providers.local_gguf import LocalModelProvider
+from chat.providers.openai_compatible.client import OpenAIProvider
 
 pytest.importorskip("xllamacpp")
 pytest.importorskip("gguf")
@@ -155,7 +155,7 @@ def test_a_server_that_does_not_end_keeps_nobody(
             has_begun.set()
             may_end.wait(60)
 
-    monkeypatch.setattr("chat.providers.local_model.ENDS_WITHIN", 0.05)
+    monkeypatch.setattr("chat.providers.local_gguf.ENDS_WITHIN", 0.05)
 
     async def test() -> None:
         local = LocalModelProvider(str(gguf_file), SETTINGS)

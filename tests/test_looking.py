@@ -15,7 +15,7 @@ from chat.__main__ import main
 from chat.errors import SettingsError
 from chat.store import Store
 from chat.store.engine import make_engine, newest_revision
-from chat.store.looking import in_the_way, look
+from chat.store.probe import in_the_way, look
 from tests.databases import postgres_database
 
 SOMETHING_ELSE = "the database at DATABASE_URL is not one of Parley: it holds something else"

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pages.text.diagrams import is_diagram
-from pages.text.inline import SPLIT
-from pages.text.markdown import line, safe, typed
+from pages.markdown.diagrams import is_diagram
+from pages.markdown.inline import SPLIT
+from pages.markdown.sanitize import line, safe, typed
 from tests.payloads import DIAGRAMS
 
 CORPUS = sorted(Path(__file__).with_name("corpus").glob("*.md"))

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from pages.parts import media
-from server.media import PrivateMedia
-from server.visitor import COOKIE
+from pages.streamlit_patches import media_ownership
+from server.private_media import PrivateMedia
+from server.visitor_cookie import COOKIE
 
 ANN, BOB = "a" * 43, "b" * 43
 
@@ -28,11 +28,13 @@ class Tab:
         self.manager, self.cookie = MediaFileManager(MemoryMediaFileStorage("/media")), ANN
 
     def shows(self, data: bytes) -> str:
-        return media._noted_add(self.manager, data, "image/png", str(data))
+        return media_ownership._noted_add(self.manager, data, "image/png", str(data))
 
     def offers(self, data: bytes) -> str:
-        id_ = media._noted_add_deferred(self.manager, lambda: data, "text/plain", str(data))
-        return media._noted_execute_deferred(self.manager, id_)
+        id_ = media_ownership._noted_add_deferred(
+            self.manager, lambda: data, "text/plain", str(data)
+        )
+        return media_ownership._noted_execute_deferred(self.manager, id_)
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def tab(monkeypatch: pytest.MonkeyPatch) -> Tab:
     tab = Tab()
     cookies = property(lambda _: {COOKIE: tab.cookie})
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.cookies", cookies)
-    monkeypatch.setattr(media, "_cookies", {})
+    monkeypatch.setattr(media_ownership, "_cookies", {})
     return tab
 
 
@@ -50,7 +52,7 @@ def client() -> Iterator[TestClient]:
         name = request.path_params["name"]
         return PlainTextResponse("?" if name == "none" else "words", 404 if name == "none" else 200)
 
-    guard = Middleware(PrivateMedia, may_fetch=media.may_fetch)
+    guard = Middleware(PrivateMedia, may_fetch=media_ownership.may_fetch)
     places = ("/media", "/at/media", "/static/media")
     routes = [Route(f"{place}/{{name:path}}", file) for place in places]
     with TestClient(Starlette(routes=routes, middleware=[guard])) as client:
@@ -94,9 +96,9 @@ def test_no_other_spelling_of_an_address_opens_a_file(tab: Tab, client: TestClie
 
 
 def test_what_is_gone_is_forgotten(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "_SPARE", 3)
+    monkeypatch.setattr(media_ownership, "_SPARE", 3)
     for number in range(50):
         tab.shows(b"%d" % number)
         tab.manager.clear_session_refs("dontcare")
         tab.manager.remove_orphaned_files()
-    assert len(media._cookies) <= 4
+    assert len(media_ownership._cookies) <= 4

@@ -7,8 +7,8 @@ import asyncio
 import httpx2
 import pytest
 
-from chat.providers.openai_api import OpenAIProvider
-from chat.settings import Endpoint, Settings
+from chat.config.settings import Endpoint, Settings
+from chat.providers.openai_compatible.client import OpenAIProvider
 
 KEY = "sk-Canary-4f9dK2mQ7xW1"
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import errors
-from chat.domain import Role, Usage
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role, Usage
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.openai_api import OpenAIProvider
-from chat.providers.parameters import GO_ON
-from chat.providers.reply import ReplyReader
-from chat.providers.thinking import ThinkSplitter
-from chat.settings import Endpoint, Settings
+from chat.providers.openai_compatible.client import OpenAIProvider
+from chat.providers.openai_compatible.reasoning_tags import ThinkSplitter
+from chat.providers.openai_compatible.request_body import GO_ON
+from chat.providers.openai_compatible.stream_parser import ReplyReader
 
 STANDARD = Endpoint("openai", "OpenAI", "https://api.openai.com/v1", "a-key", is_standard=True)
 OTHER = Endpoint("acme", "Acme", "http://acme.test/v1", "a-key")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.openid import sign_in_problems, sign_in_providers
-from chat.settings import understand
+from chat.config.openid import sign_in_problems, sign_in_providers
+from chat.config.settings import understand
 
 GOOGLE: dict[str, Any] = {
     "client_id": "parley",

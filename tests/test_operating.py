@@ -17,9 +17,9 @@ from starlette.testclient import TestClient
 
 from chat import ChatService, SettingsError, Submission, log_formatter, read_settings
 from chat.errors import NameNotFound, StoreFailed
-from chat.metrics import MOST_MODELS, Metrics
-from server.edge import MIDDLEWARE, routes
+from chat.observability.metrics import MOST_MODELS, Metrics
 from server.readiness import Readiness
+from server.wiring import MIDDLEWARE, routes
 from tests.conftest import ScriptedProvider
 
 ANN = "visitor:ann"

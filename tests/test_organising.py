@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from chat import ChatService, File, Role, Submission
+from chat.domain.token_estimate import Count
 from chat.errors import NotFound
 from chat.store.schema import Base
-from chat.tokens import Count
-from pages.parts.listing import period
+from pages.sidebar.conversation_list import period
 from tests.conftest import ScriptedProvider
 
 ME, OTHER = "visitor:me", "visitor:other"

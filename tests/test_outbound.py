@@ -16,14 +16,14 @@ from tests.conftest import ScriptedProvider
 
 ROOT = Path(__file__).parent.parent
 CALLERS = {
-    "chat/providers/openai_api.py",  # the one client of all providers
-    "chat/providers/guard.py",  # … and what keeps it from private addresses
-    "chat/providers/gathering.py",  # … and what reads its connections in larger pieces
-    "chat/providers/addresses.py",  # reads addresses
-    "chat/providers/connection_faults.py",  # knows the errors of sockets
-    "chat/providers/patience.py",  # … and of HTTP
-    "chat/worker.py",  # the machine's own name
-    "server/prompt.py",  # sets how the server's own sockets send
+    "chat/providers/openai_compatible/client.py",  # the one client of all providers
+    "chat/providers/ssrf/transport.py",  # … and what keeps it from private addresses
+    "chat/providers/openai_compatible/read_coalescing.py",  # … and its read coalescing
+    "chat/providers/ssrf/public_address.py",  # reads addresses
+    "chat/providers/openai_compatible/network_errors.py",  # knows the errors of sockets
+    "chat/providers/openai_compatible/timeouts.py",  # … and of HTTP
+    "chat/replies/worker_liveness.py",  # the machine's own name
+    "server/tcp_nodelay.py",  # sets how the server's own sockets send
 }
 NETWORK = {
     *("aiohttp", "anyio", "ftplib", "http", "httpcore2", "httplib", "httpx", "httpx2", "openai"),

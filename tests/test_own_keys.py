@@ -19,8 +19,8 @@ from chat.errors import (
     TooManyMessages,
     UnknownModel,
 )
-from chat.providers.openai_api import _certificates
-from chat.providers.own import is_own
+from chat.providers.openai_compatible.client import _certificates
+from chat.providers.user_keys import is_own
 from tests.llm_server import FAULTS, LLMServer, Script
 from tests.tls_server import TlsServer
 

@@ -24,7 +24,7 @@ from chat.errors import (
     StoreFailed,
     TemporaryGone,
 )
-from pages.parts import state
+from pages.session import tab_state
 from tests.llm_server import FAULTS, LLMServer, Script, text_of
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -70,7 +70,7 @@ def open_page() -> Iterator[Open]:
         return page.run()
 
     yield open_page
-    state.service().close()
+    tab_state.service().close()
 
 
 @pytest.fixture
@@ -315,10 +315,10 @@ def test_a_countdown_that_is_nearly_over_does_not_draw_the_page_again_and_again(
 
         import streamlit as st
 
-        from pages.parts import outcome
+        from pages.conversation import message_status
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        outcome._count_down(datetime.now(UTC) + timedelta(seconds=0.4))
+        message_status._count_down(datetime.now(UTC) + timedelta(seconds=0.4))
 
     page = AppTest.from_function(script).run()
     assert page.session_state["runs"] == 1
@@ -347,7 +347,7 @@ def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
         page.button(key="undo")
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
     with pytest.raises(NotFound):
-        state.service().undelete(owner, address)
+        tab_state.service().undelete(owner, address)
 
 
 def test_deleting_a_message_can_be_undone(page: AppTest, server: LLMServer) -> None:
@@ -395,8 +395,8 @@ def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=5))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    answer = state.service().send(owner, None, Submission("Hello"))
-    next(piece for piece in state.service().follow(owner, answer.id) if "jumps4" in piece.text)
+    answer = tab_state.service().send(owner, None, Submission("Hello"))
+    next(piece for piece in tab_state.service().follow(owner, answer.id) if "jumps4" in piece.text)
     shown: set[tuple[int, ...]] = set()
     blanked = []
 
@@ -445,7 +445,7 @@ def test_what_stands_there_is_not_drawn_again_while_a_reply_is_followed(
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run follows the one before at once, in its thread."""
     thread = threading.current_thread()
-    monkeypatch.setattr("pages.parts.state.current_thread", lambda: thread)
+    monkeypatch.setattr("pages.session.tab_state.current_thread", lambda: thread)
 
 
 def test_what_changed_above_a_running_reply_is_drawn_again(
@@ -490,7 +490,7 @@ def test_the_sidebar_is_drawn_again_for_another_conversation_whose_reply_runs(
     server.next(Script(text="Blue."), Script(text="Red.", gate=held))
     first = conversation(send(page, "Which colour?"))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    other = state.service().send(owner, None, Submission("And now?")).conversation_id
+    other = tab_state.service().send(owner, None, Submission("And now?")).conversation_id
     page.run()  # it is listed
     named: list[str] = []
 
@@ -513,12 +513,12 @@ def test_the_context_is_not_cleared_below_a_running_reply(page: AppTest, server:
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=3))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    answer = state.service().send(owner, None, Submission("Hello"))
+    answer = tab_state.service().send(owner, None, Submission("Hello"))
     with pytest.raises(ReplyRunning):
-        state.service().clear(owner, answer.conversation_id)
+        tab_state.service().clear(owner, answer.conversation_id)
     held.set()
-    assert "".join(piece.text for piece in state.service().follow(owner, answer.id))
-    state.service().clear(owner, answer.conversation_id)
+    assert "".join(piece.text for piece in tab_state.service().follow(owner, answer.id))
+    tab_state.service().clear(owner, answer.conversation_id)
 
 
 def test_words_that_come_back_are_given_until_the_browser_has_them(

@@ -23,32 +23,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chat.domain import (
-    Attachment,
-    Conversation,
-    Failure,
-    FileKind,
-    Message,
-    ReplySettings,
-    Role,
-    Status,
-    Usage,
-    new_id,
-    storable,
-)
+from chat.domain.attachment import Attachment, FileKind
+from chat.domain.conversation import Conversation, ReplySettings
+from chat.domain.ids import new_id, storable
+from chat.domain.message import Failure, Message, Role, Status, Usage
 from chat.errors import NotFound
-from chat.portable import archive
-from chat.portable.exporting import Form, export, export_call, file_stem
-from chat.portable.importing import import_file
-from chat.portable.markdown import contained, line, to_markdown
-from chat.portable.outside import Address, Call, address_of
-from chat.portable.report import Fate, ImportReport
-from chat.portable.schema import from_json, to_json, with_contents
-from chat.portable.whole import Mark, Node, Whole
+from chat.formats.code_snippets import Address, Call, address_of
+from chat.formats.conversation import Mark, Node, Whole
+from chat.formats.export import Form, export, export_call, file_stem
+from chat.formats.import_report import Fate, ImportReport
+from chat.formats.importing.importer import import_file
+from chat.formats.markdown import contained, line, to_markdown
+from chat.formats.parley import archive
+from chat.formats.parley.conversation_json import from_json, to_json, with_contents
 from chat.providers.base import Picture, Request, Turn
+from chat.providers.tokenizer import Counter
 from chat.store import Store
-from chat.store.portable import PortableStore
-from chat.tokens import Counter
+from chat.store.transfer import PortableStore
 from tests.chatgpt_samples import empty, one_database
 from tests.llm_server import LLMServer, Script
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chat import SettingsError, open_chat
-from chat.prices import Prices, read_prices
+from chat.billing.prices import Prices, read_prices
 
 ROOT = Path(__file__).parent.parent
 NONE_CONFIGURED = Prices((), {})
@@ -66,7 +66,7 @@ def test_prices_are_read_late_and_without_a_network() -> None:
 import sys
 sys.addaudithook(lambda event, _: event.startswith("socket.") and sys.exit(event))
 import chat
-from chat.prices import Prices
+from chat.billing.prices import Prices
 assert "genai_prices" not in sys.modules and "pydantic" not in sys.modules
 assert Prices((), {}).cost("openai/gpt-4o", 1, 1)
 print("ok")

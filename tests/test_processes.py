@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from chat import ChatService, NotFound, Person, Status, Submission, library
-from chat.calls import Kind, NewCall
-from chat.domain import Message
+from chat import ChatService, NotFound, Person, Status, Submission
+from chat.domain.calls import Kind, NewCall
+from chat.domain.message import Message
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import LockedOut, TooManyReplies, WrongCode
 from chat.providers.base import Delta
+from chat.services import conversations
 from chat.store import Outcome, Store
-from chat.store.ledger_schema import LedgerRow
-from chat.store.messages import NewAnswer, NewQuestion
-from chat.store.schema import MessageRow
+from chat.store.schema import LedgerRow, MessageRow
 from tests.conftest import ScriptedProvider
 from tests.dying import taken_for_dead
 from tests.test_limits import on_sqlite
@@ -38,9 +38,9 @@ Make = Callable[..., ChatService]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replies are saved more often, so that nobody waits for it."""
-    monkeypatch.setattr("chat.replies.SAVE_EVERY", 0.05)
-    monkeypatch.setattr("chat.following.LOOK_AGAIN", 0.02)
-    monkeypatch.setattr("chat.switches.KEPT", 0.0)
+    monkeypatch.setattr("chat.replies.runner.SAVE_EVERY", 0.05)
+    monkeypatch.setattr("chat.replies.buffer.LOOK_AGAIN", 0.02)
+    monkeypatch.setattr("chat.billing.kill_switch.KEPT", 0.0)
 
 
 def begin(service: ChatService, provider: ScriptedProvider) -> Message:
@@ -276,7 +276,7 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
 def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "STOPS_WITHIN", 0.0)
+    monkeypatch.setattr(conversations, "STOPS_WITHIN", 0.0)
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     with taken_for_dead(first):

@@ -7,7 +7,7 @@ import socket
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from server.edge import MIDDLEWARE
+from server.wiring import MIDDLEWARE
 
 
 def test_a_connection_waits_for_no_acknowledgement() -> None:

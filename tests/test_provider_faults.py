@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chat import errors
-from chat.domain import Role
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.openai_api import OpenAIProvider
-from chat.settings import Endpoint, Settings
+from chat.providers.openai_compatible.client import OpenAIProvider
 from tests.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT
 from tests.llm_server import (
     LLMServer,
@@ -290,7 +290,7 @@ async def _plain_text(writer: asyncio.StreamWriter) -> None:
 
 
 def test_the_certificate_store_is_read_once_for_all() -> None:
-    from chat.providers.openai_api import _certificates
+    from chat.providers.openai_compatible.client import _certificates
 
     assert isinstance(_certificates(), ssl.SSLContext)
     assert _certificates() is _certificates()

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, insert
 
 from chat import ChatService, Submission
-from chat.domain import Message, new_id
+from chat.domain.ids import new_id
+from chat.domain.message import Message
 from chat.store import Store
 from chat.store.schema import ConversationRow, MessageRow
 

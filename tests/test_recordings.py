@@ -11,7 +11,7 @@ import pytest
 
 from chat import ChatService, File, open_chat
 from chat.errors import NoTranscription, RecordingTooLarge
-from chat.recordings import RATE, compact
+from chat.providers.audio_downsampling import RATE, compact
 from tests.llm_server import LLMServer, Script
 from tests.speech_server import HELLO_WORLD, decode_wav, encode_wav, recognise, resample
 

@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from chat import errors
-from chat.domain import Role
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role
 from chat.providers.base import Request, Turn
-from chat.providers.openai_api import OpenAIProvider
-from chat.providers.openai_speech import OpenAITranscriber
-from chat.settings import Endpoint, Settings
+from chat.providers.openai_compatible.client import OpenAIProvider
+from chat.providers.openai_compatible.speech import OpenAITranscriber
 from tests.llm_server import LLMServer
 
 KEY = "my-Secret-Passphrase"

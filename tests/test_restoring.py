@@ -10,13 +10,14 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
-from chat.domain import Status, new_id
+from chat.domain.ids import new_id
+from chat.domain.message import Status
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import RestoreRefused, StoreFailed
 from chat.store import Outcome, Store
-from chat.store.backup import back_up
+from chat.store.backup.backup import back_up
+from chat.store.backup.restore import restore
 from chat.store.engine import current_revision, make_engine, migrate
-from chat.store.messages import NewAnswer, NewQuestion
-from chat.store.restore import restore
 
 ANN = "visitor:ann"
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)

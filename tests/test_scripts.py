@@ -11,9 +11,9 @@ import unicodedata
 import pytest
 from sqlalchemy import text
 
-from chat.searching import Matcher, parse
+from chat.domain.search_query import Matcher, parse
+from chat.domain.tokenization import MARKS, tokens
 from chat.store import Store
-from chat.words import MARKS, tokens
 from tests.test_search import change, find, marked, say
 
 SCRIPTS = {  # what was written; what is typed, of which each must find it

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from chat import ChatService, File, Submission
-from chat.domain import Message, Status, new_id
-from chat.searching import Matcher, Query, Term, parse
+from chat.domain.ids import new_id
+from chat.domain.message import Message, Status
+from chat.domain.search_query import Matcher, Query, Term, parse
+from chat.domain.tokenization import MARKS, fold
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.engine import make_engine, migrate, scrub
-from chat.store.messages import NewAnswer, NewQuestion
-from chat.store.search import Hit, SearchStore
-from chat.words import MARKS, fold
+from chat.store.search.search import Hit, SearchStore
 from tests.conftest import ScriptedProvider
 
 ME, OTHER = "visitor:me", "visitor:other"

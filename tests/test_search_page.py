@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.parts import state
+from pages.session import tab_state
 
 APP = str(Path(__file__).parent.parent / "app.py")
 NO_WORD = "Only words and numbers are searched"
@@ -24,7 +24,7 @@ def page(
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
     yield AppTest.from_file(APP, default_timeout=20).run()
-    state.stored().close()
+    tab_state.stored().close()
     st.cache_resource.clear()
 
 

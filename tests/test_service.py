@@ -19,7 +19,7 @@ from chat import (
     Submission,
     View,
 )
-from chat.domain import Usage
+from chat.domain.message import Usage
 from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyThinking, ProviderDown
 from chat.providers.base import Delta
 from tests.conftest import ScriptedProvider

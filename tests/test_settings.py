@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from chat.__main__ import main
+from chat.config.settings import Settings, read_settings, understand
+from chat.config.sources import gather
 from chat.errors import SettingsError
-from chat.settings import Settings, read_settings, understand
-from chat.sources import gather
 from tests.test_openid import SIGN_IN
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from chat.calls import EndedCall, Kind, NewCall
-from chat.domain import Status
+from chat.domain.calls import EndedCall, Kind, NewCall
+from chat.domain.limits import Limits, Rules
+from chat.domain.message import Status
 from chat.errors import LimitReached, TokensSpent
-from chat.limits import Limits, Rules
 from chat.store import Store
 
 ME = "visitor:me"

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from chat import ChatService, File, ReplySettings, Role, Submission
-from chat.domain import Usage
+from chat.domain.message import Usage
+from chat.domain.sharing import read_snapshot
 from chat.errors import NotFound
 from chat.providers.base import Delta
-from chat.sharing import read_snapshot
-from server.privacy import SharedPrivately
+from server.private_responses import SharedPrivately
 from tests.conftest import ScriptedProvider
 
 ME, OTHER = "visitor:me", "visitor:other"

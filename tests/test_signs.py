@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text, update
 
-from chat.domain import new_id
-from chat.keeping import signs_of
+from chat.domain.ids import new_id
+from chat.domain.writes import NewAnswer, NewQuestion
+from chat.replies.worker_liveness import DEAD_AFTER, Worker
+from chat.services.database_admin import signs_of
 from chat.store import Store
 from chat.store.doctor import examine
-from chat.store.messages import NewAnswer, NewQuestion
 from chat.store.schema import MessageRow
-from chat.worker import DEAD_AFTER, Worker
 
 ANN, ELSEWHERE = "visitor:ann", "another-machine:1:abc"
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,12 +14,12 @@ import httpx2
 import pytest
 
 from chat import errors
-from chat.domain import Role
-from chat.providers.addresses import is_public, read_address
+from chat.config.settings import Settings
+from chat.domain.message import Role
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.guard import GuardedTransport
-from chat.providers.own import OTHER, OwnKeys
-from chat.settings import Settings
+from chat.providers.ssrf.public_address import is_public, read_address
+from chat.providers.ssrf.transport import GuardedTransport
+from chat.providers.user_keys import OTHER, OwnKeys
 from tests.llm_server import LLMServer, Script
 from tests.tls_server import TlsServer
 
@@ -378,8 +378,8 @@ def ask(tls: TlsServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
 async def read_reply(
     transport: httpx2.AsyncBaseTransport, url: str
 ) -> tuple[str, errors.ProviderError | None]:
-    from chat.providers.openai_api import OpenAIProvider
-    from chat.settings import Endpoint
+    from chat.config.settings import Endpoint
+    from chat.providers.openai_compatible.client import OpenAIProvider
 
     client = httpx2.AsyncClient(transport=transport, timeout=10)
     endpoint, deltas = Endpoint("own-x", "X", url, "sk-mine"), list[Delta]()

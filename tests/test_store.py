@@ -12,14 +12,15 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
-from chat.context import Step
-from chat.domain import Role, Status, new_id
+from chat.domain.context_window import Step
+from chat.domain.ids import new_id
+from chat.domain.message import Role, Status
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import ReplyRunning, SettingsError, StoreFailed
+from chat.replies.worker_liveness import Worker
 from chat.store import Outcome, Store
 from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
-from chat.store.messages import NewAnswer, NewQuestion
 from chat.store.schema import Base
-from chat.worker import Worker
 
 ME = "visitor:me"
 
@@ -113,7 +114,7 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
 def test_a_path_is_read_on_where_a_piece_of_it_ends(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.store.reader.STEPS", 3)
+    monkeypatch.setattr("chat.store.message_queries.STEPS", 3)
     conversation = None
     for _ in range(4):
         sent = store.messages.send(ME, conversation, question(), answer())

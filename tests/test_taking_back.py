@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from chat.domain import Message, Status, new_id
+from chat.domain.ids import new_id
+from chat.domain.message import Message, Status
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
-from chat.store.messages import NewAnswer, NewQuestion
 from chat.store.schema import MessageRow
 
 ME, ONE, OTHER = "visitor:me", "machine-one:1:aaa", "machine-other:1:bbb"

@@ -16,15 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from chat.tokens import (
+from chat.domain.token_estimate import Count, estimate
+from chat.providers.tokenizer import (
     MAX_EXACT_CHARACTERS,
     RANKS_FILE_NAME,
     RANKS_PATTERN,
     RANKS_SHA256,
     RANKS_URL,
-    Count,
     Counter,
-    estimate,
 )
 
 # Each text with the tokens that o200k_base makes of it.

@@ -29,8 +29,8 @@ def _page() -> None:
     from streamlit.runtime.scriptrunner import get_script_run_ctx
 
     from chat import ParleyError
-    from pages.parts import notices, tracing
-    from pages.parts.process import on_script_error
+    from pages.session import notices, request_tracing
+    from pages.shell.lifespan import on_script_error
 
     def fail(within: bool = False) -> None:
         context = get_script_run_ctx()
@@ -54,7 +54,7 @@ def _page() -> None:
     st.button("Attempt", key="attempt", on_click=fail, args=(True,))
     st.button("Refuse", key="refuse", on_click=refuse_and_fail)
     st.button("Draw", key="draw", on_click=fail_later)
-    with tracing.run():
+    with request_tracing.run():
         if st.session_state.pop("fails", False):
             fail()
 

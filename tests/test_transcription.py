@@ -15,16 +15,11 @@ import numpy as np
 import pytest
 
 from chat import errors
-from chat.providers import speech_faults
+from chat.config.settings import Endpoint, Settings, read_settings
 from chat.providers.endpoints import transcription_endpoint
-from chat.providers.openai_speech import OpenAITranscriber
-from chat.providers.transcription import (
-    AudioKind,
-    Transcriber,
-    build_transcriber,
-    check_recording,
-)
-from chat.settings import Endpoint, Settings, read_settings
+from chat.providers.openai_compatible import speech_errors
+from chat.providers.openai_compatible.speech import OpenAITranscriber
+from chat.providers.transcriber import AudioKind, Transcriber, build_transcriber, check_recording
 from tests.llm_server import LLMServer, Script
 from tests.speech_server import (
     HELLO_WORLD,
@@ -276,21 +271,21 @@ def test_an_answer_without_words_means_that_nothing_was_heard(
 FAILURES: dict[str, type[errors.ParleyError]] = {
     "401": errors.WrongKey,
     "402": errors.NoCredit,
-    "403": speech_faults.SpeechNotPermitted,
-    "404": speech_faults.SpeechModelUnknown,
-    "404-html": speech_faults.SpeechNotOffered,
+    "403": speech_errors.SpeechNotPermitted,
+    "404": speech_errors.SpeechModelUnknown,
+    "404-html": speech_errors.SpeechNotOffered,
     "413": errors.VoiceRefused,
     "429": errors.RateLimited,
     "quota": errors.NoCredit,
-    "500": speech_faults.SpeechDown,
-    "503": speech_faults.SpeechDown,
-    "bad-request": speech_faults.RecordingNotRead,
-    "parameter": speech_faults.RecordingNotRead,
-    "filter": speech_faults.RecordingNotRead,
-    "html": speech_faults.SpeechNotOffered,
-    "empty": speech_faults.SpeechNotOffered,
-    "malformed": speech_faults.SpeechNotOffered,
-    "error-event": speech_faults.SpeechDown,
+    "500": speech_errors.SpeechDown,
+    "503": speech_errors.SpeechDown,
+    "bad-request": speech_errors.RecordingNotRead,
+    "parameter": speech_errors.RecordingNotRead,
+    "filter": speech_errors.RecordingNotRead,
+    "html": speech_errors.SpeechNotOffered,
+    "empty": speech_errors.SpeechNotOffered,
+    "malformed": speech_errors.SpeechNotOffered,
+    "error-event": speech_errors.SpeechDown,
     "hang-up": errors.ConnectionLost,
     "break": errors.ConnectionLost,
 }
@@ -309,7 +304,7 @@ def test_each_failure_has_its_own_sentence_about_a_recording(
 
 
 def test_the_sentences_differ() -> None:
-    kinds = [*FAILURES.values(), speech_faults.LanguageRefused, speech_faults.SpeechTimeout]
+    kinds = [*FAILURES.values(), speech_errors.LanguageRefused, speech_errors.SpeechTimeout]
     worded = {kind for kind in kinds if issubclass(kind, errors.ProviderError)}
     assert len({kind.template for kind in worded}) == len(worded)
 
@@ -336,14 +331,14 @@ def test_a_refused_language_is_told_apart(server: LLMServer) -> None:
     message = "Invalid language 'klingon'. Language parameter must be in ISO-639-1 format."
     server.next(Script(status=400, body={"error": {"message": message}}))
     error = failure(acme(server.base_url, transcription_language="klingon"))
-    assert type(error) is speech_faults.LanguageRefused
+    assert type(error) is speech_errors.LanguageRefused
     assert "TRANSCRIPTION_LANGUAGE" in str(error)
 
 
 def test_a_chat_server_that_cannot_hear_is_told_apart() -> None:
     with SpeechServer() as speech:
         error = failure(acme(speech.base_url.removesuffix("/v1")))
-    assert type(error) is speech_faults.SpeechNotOffered
+    assert type(error) is speech_errors.SpeechNotOffered
 
 
 def test_nobody_listening_is_a_refused_connection() -> None:
@@ -354,7 +349,7 @@ def test_nobody_listening_is_a_refused_connection() -> None:
 
 def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: LLMServer) -> None:
     error = failure(acme(server.base_url, "fault:stall", patience=0.2))
-    assert type(error) is speech_faults.SpeechTimeout
+    assert type(error) is speech_errors.SpeechTimeout
     assert server.requests[0].disconnected.wait(5)
 
 

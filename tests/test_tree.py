@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.domain import Versions
-from chat.tree import TITLE_LENGTH, UNTITLED, title_from, versions
+from chat.domain.message import Versions
+from chat.domain.title import TITLE_LENGTH, UNTITLED, title_from
+from chat.domain.versions import versions
 
 
 @pytest.mark.parametrize(

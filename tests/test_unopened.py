@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import ChatService, Message, Status, Submission
-from chat.domain import Usage
+from chat.domain.message import Usage
 from chat.errors import OnlyThinking
-from chat.generation import Generation, Piece
 from chat.providers.base import Delta
+from chat.replies.buffer import Generation, Piece
 from tests.conftest import ScriptedProvider
 
 ME = "visitor:me"

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from server.uploads import Uploads, Window
-from server.visitor import COOKIE
+from server.upload_limits import Uploads, Window
+from server.visitor_cookie import COOKIE
 
 MB = 1_000_000
 PLACE = "/_stcore/upload_file/session/file"

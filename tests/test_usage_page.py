@@ -15,8 +15,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
-from pages.parts import figures, state
-from pages.text.sheets import csv_of
+from pages.session import tab_state
+from pages.usage import report
+from pages.usage.csv_export import csv_of
 
 ROOT = Path(__file__).parent.parent
 BOSS = Person("visitor:boss", is_admin=True)
@@ -31,13 +32,15 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     st.cache_resource.clear()
     yield
-    state.stored().close()
+    tab_state.stored().close()
     st.cache_resource.clear()
 
 
 def ask_guide(owner: str) -> None:
-    answer = state.stored().send(owner, None, Submission("Thanks!"), ReplySettings("guide/guide"))
-    list(state.stored().follow(owner, answer.id))
+    answer = tab_state.stored().send(
+        owner, None, Submission("Thanks!"), ReplySettings("guide/guide")
+    )
+    list(tab_state.stored().follow(owner, answer.id))
 
 
 def usage_page(visitor: str = "ada") -> AppTest:
@@ -50,10 +53,11 @@ def usage_page(visitor: str = "ada") -> AppTest:
 def admin_page() -> AppTest:
     def script() -> None:
         from chat import Person
-        from pages.parts import notices, overseeing
+        from pages.session import notices
+        from pages.usage import admin
 
         notices.draw()
-        overseeing.draw(Person("visitor:boss", is_admin=True), 30)
+        admin.draw(Person("visitor:boss", is_admin=True), 30)
 
     return AppTest.from_function(script, default_timeout=20).run()
 
@@ -86,7 +90,7 @@ def _owner(page: AppTest) -> set[str]:
 
 
 def test_a_banner_is_read_on_every_screen_and_is_only_text() -> None:
-    state.stored().set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
+    tab_state.stored().set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
     page = usage_page()
     assert page.info[0].value.startswith(r"\*\*Closed\*\* \!\[x\]")
     page.switch_page("pages/screens/conversation.py").run()
@@ -102,28 +106,28 @@ def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> Non
     assert not any("ada" in row[0] or "ben" in row[0] for row in rows), "people are short codes"
     page.text_input(key="banner_text").set_value("Back at noon")
     page.button(key="set_banner").click().run()
-    assert state.stored().banner() == "Back at noon"
+    assert tab_state.stored().banner() == "Back at noon"
     page.toggle(key="switch_off_all").set_value(True).run()
-    assert state.stored().switched_off() == {"*"}
+    assert tab_state.stored().switched_off() == {"*"}
     page.toggle(key="switch_off_all").set_value(False).run()
-    assert not state.stored().switched_off()
+    assert not tab_state.stored().switched_off()
     ref = page.multiselect(key="switch_off").options[0]
     page.multiselect(key="switch_off").select(ref).run()
-    (off,) = state.stored().switched_off()
-    assert off.startswith("openai/") and off not in {m.ref for m in state.stored().models()}
+    (off,) = tab_state.stored().switched_off()
+    assert off.startswith("openai/") and off not in {m.ref for m in tab_state.stored().models()}
     page.multiselect(key="switch_off").set_value([]).run()
-    assert not state.stored().switched_off()
+    assert not tab_state.stored().switched_off()
 
 
 def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
     ask_guide("visitor:ada")
     page = admin_page()
     page.button(key="backup").click().run()
-    made = state.stored().backup(BOSS)
+    made = tab_state.stored().backup(BOSS)
     assert made is not None and made.wait(10) and made.problem is None
     page.run()
     assert [each.key for each in page.get("download_button")][-1] == "download_backup"
-    (tmp_path / "copy.db").write_bytes(state.stored().backup_content(BOSS))
+    (tmp_path / "copy.db").write_bytes(tab_state.stored().backup_content(BOSS))
     copy = open_chat({"DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}"})
     assert len(copy.conversations("visitor:ada")) == 1
     copy.close()
@@ -132,14 +136,14 @@ def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
 def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
     page = admin_page()
     mine, theirs = page.multiselect(key="switch_off").options[:2]
-    refs = {state.stored().model_label(m.ref): m.ref for m in state.stored().models()}
-    state.stored().switch_off(BOSS, refs[theirs])
+    refs = {tab_state.stored().model_label(m.ref): m.ref for m in tab_state.stored().models()}
+    tab_state.stored().switch_off(BOSS, refs[theirs])
     page.multiselect(key="switch_off").select(mine).run()
-    assert state.stored().switched_off() == {refs[mine], refs[theirs]}
+    assert tab_state.stored().switched_off() == {refs[mine], refs[theirs]}
     page.run()
-    state.stored().switch_off(BOSS, refs[mine], False)
+    tab_state.stored().switch_off(BOSS, refs[mine], False)
     page.multiselect(key="switch_off").unselect(refs[theirs]).run()
-    assert not state.stored().switched_off()
+    assert not tab_state.stored().switched_off()
 
 
 def test_no_cell_of_the_csv_can_be_a_formula() -> None:
@@ -161,7 +165,7 @@ def test_the_csv_tells_an_unknown_price_from_none() -> None:
         UsageLine(day, "x/unknown", calls=1, unpriced=1),
         UsageLine(day, "x/both", calls=2, unpriced=1, cost_usd=Decimal("0.25")),
     )
-    written = figures.csv_file(UsageReport(30, lines, UsageLine())).decode("utf-8-sig")
+    written = report.csv_file(UsageReport(30, lines, UsageLine())).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(written)))
     assert [row["cost in dollars"] for row in rows] == ["0", "", "0.25"]
-    assert [figures.cost(line) for line in lines] == ["$0", "unknown", "$0.25 + unknown"]
+    assert [report.cost(line) for line in lines] == ["$0", "unknown", "$0.25 + unknown"]

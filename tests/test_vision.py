@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from chat.config.settings import Settings, read_settings
 from chat.errors import ImagesRefused
 from chat.providers.base import Model
-from chat.providers.faults import Said, fault
-from chat.providers.model_lists import as_models
-from chat.providers.vision import sees_images
-from chat.settings import Settings, read_settings
+from chat.providers.openai_compatible.error_mapping import Said, fault
+from chat.providers.openai_compatible.model_list import as_models
+from chat.providers.vision_support import sees_images
 
 SEES = (
     "gpt-4o gpt-4o-mini gpt-4.1-nano gpt-4-turbo gpt-5 gpt-5-mini gpt-6.1-sol o1 o3 o4-mini "

@@ -34,9 +34,10 @@ class Parley(StreamlitServer):
 
     def lengthen(self, messages: int) -> None:
         """Put this many messages below the newest conversation, as its own store would."""
-        from chat.domain import Status, Usage, new_id
+        from chat.domain.ids import new_id
+        from chat.domain.message import Status, Usage
+        from chat.domain.writes import NewAnswer, NewQuestion
         from chat.store import Outcome, Store
-        from chat.store.messages import NewAnswer, NewQuestion
 
         database = self.folder / "parley.db"
         with sqlite3.connect(database) as connection:

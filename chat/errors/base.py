@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.redaction import redact
+from chat.observability.redaction import redact
 
 
 class ParleyError(Exception):

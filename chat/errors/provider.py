@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chat.errors.base import ParleyError
-from chat.redaction import redact
+from chat.observability.redaction import redact
 
 
 class ProviderError(ParleyError):

@@ -1,6 +1,6 @@
 """The seam to every model: what a request is, what comes back, and the protocol between.
 
-A provider's stream runs on the one event loop of `chat.generation`. It must never block that
+A provider's stream runs on the one event loop of `chat.replies.buffer`. It must never block that
 loop, must close its connection when it is cancelled, and raises only `ProviderError`s.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from chat.domain import Role, Usage
+from chat.domain.message import Role, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from chat import errors
-from chat.domain import OWN
+from chat.config.settings import Settings
+from chat.domain.person import OWN
 from chat.providers.base import Model, Provider
-from chat.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +127,9 @@ def build_catalogue(settings: Settings) -> Catalogue:
     Raises `SettingsError`.
     """
     from chat.providers.endpoints import endpoints, unconfigured_local_servers
-    from chat.providers.guide import GuideProvider
-    from chat.providers.local_model import LocalModelProvider
-    from chat.providers.openai_api import OpenAIProvider
+    from chat.providers.guide.provider import GuideProvider
+    from chat.providers.local_gguf import LocalModelProvider
+    from chat.providers.openai_compatible.client import OpenAIProvider
 
     values = settings.values or {}
     providers: list[Provider] = [OpenAIProvider(each, settings) for each in endpoints(values)]

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from chat.domain import OWN
+from chat.config.settings import Endpoint, Settings
+from chat.domain.person import OWN
 from chat.errors import SettingsError
-from chat.settings import Endpoint, Settings
 
 CLOUD = {
     "openai": ("OpenAI", "https://api.openai.com/v1"),

@@ -13,22 +13,23 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
+from chat.domain.writes import Outcome
 from chat.errors import SettingsError, StoreFailed
 from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
-from chat.store.backup import back_up, size_of
+from chat.store.backup.backup import back_up, size_of
 from chat.store.conversations import ConversationStore
-from chat.store.damage import cannot_open
+from chat.store.corruption import cannot_open
 from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
+from chat.store.kill_switch import SwitchStore
 from chat.store.ledger import LedgerStore
-from chat.store.looking import in_the_way
 from chat.store.messages import MessageStore
-from chat.store.portable import PortableStore
-from chat.store.replies import Outcome, ReplyStore
+from chat.store.probe import in_the_way
+from chat.store.replies import ReplyStore
 from chat.store.schema import now
-from chat.store.search import Hit, SearchStore
+from chat.store.search.search import Hit, SearchStore
 from chat.store.shares import ShareStore
-from chat.store.switches import SwitchStore
+from chat.store.transfer import PortableStore
 from chat.store.usage import UsageStore
 
 log = logging.getLogger("chat.store")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, bindparam, delete, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from chat.domain import Attachment, FileKind, new_id
+from chat.domain.attachment import Attachment, NewAttachment
+from chat.domain.ids import new_id
 from chat.errors import NotFound
 from chat.store.engine import reading
 from chat.store.schema import (
@@ -25,24 +25,6 @@ from chat.store.schema import (
     as_attachment,
     now,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewAttachment:
-    """A file that was read and counted, ready to be stored."""
-
-    name: str
-    kind: FileKind
-    media_type: str
-    size: int
-    details: str
-    tokens: int
-    is_exact: bool
-    data: bytes = field(repr=False)
-    text: str = field(default="", repr=False)
-    preview: str = field(default="", repr=False)
-    is_partial: bool = False
-
 
 _ATTACHMENTS = AttachmentRow.__table__
 HAS_FILES = exists().where(_ATTACHMENTS.c.message_id == MessageRow.id).label("has_files")

@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from chat.domain import Conversation, ReplySettings, Status
+from chat.domain.conversation import Conversation, ReplySettings
+from chat.domain.message import Status
 from chat.errors import NotFound, ReplyRunning
 from chat.store.attachments import drop_unused, hashes_of
 from chat.store.engine import reading, scrub, writing

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
-from chat.store.damage import damage_told, tell_damage
+from chat.store.corruption import damage_told, tell_damage
 
 log = logging.getLogger("chat.store")
 

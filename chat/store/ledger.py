@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, bindparam, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from chat.calls import EndedCall, Kind, NewCall
-from chat.domain import OWN, Status, is_paid_here
+from chat.domain.calls import EndedCall, Kind, NewCall
+from chat.domain.message import Status
+from chat.domain.person import OWN, is_paid_here
+from chat.domain.token_estimate import PER_MESSAGE, estimate
 from chat.store.engine import reading, writing
-from chat.store.ledger_schema import LedgerRow
-from chat.store.limiting import check, lock
-from chat.store.schema import AttachmentRow, MessageRow, now
-from chat.tokens import PER_MESSAGE, estimate
+from chat.store.limits import check, lock
+from chat.store.schema import AttachmentRow, LedgerRow, MessageRow, now
 
 Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
 IsLost = Callable[[str, str | None, str, datetime | None], bool | None]

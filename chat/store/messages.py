@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.orm import Session
 
-from chat.calls import NewCall
-from chat.domain import Attachment, Message, ReplySettings, Role, Status, new_id
+from chat.domain.conversation import ReplySettings
+from chat.domain.ids import new_id
+from chat.domain.message import Message, Role, Status
+from chat.domain.token_estimate import Count
+from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import NotFound
-from chat.store.attachments import NewAttachment, add_attachments
-from chat.store.branches import (
+from chat.store.attachments import add_attachments
+from chat.store.conversations import owned
+from chat.store.engine import writing
+from chat.store.ledger import LedgerStore
+from chat.store.message_queries import MessageReader
+from chat.store.message_tree import (
     has_followers,
     idle,
     is_on_path,
@@ -22,36 +28,7 @@ from chat.store.branches import (
     owned_message,
     put_aside,
 )
-from chat.store.conversations import owned
-from chat.store.engine import writing
-from chat.store.ledger import LedgerStore
-from chat.store.reader import MessageReader
 from chat.store.schema import ConversationRow, MessageRow, as_message, now
-from chat.tokens import Count
-
-
-@dataclass(frozen=True, slots=True)
-class NewQuestion:
-    text: str
-    tokens: int
-    is_exact: bool
-    id: str = field(default_factory=new_id)  # made before the answer's: ids sort by time
-    new_files: tuple[NewAttachment, ...] = ()
-    kept_files: tuple[Attachment, ...] = ()  # of the version before
-
-
-@dataclass(frozen=True, slots=True)
-class NewAnswer:
-    """The empty reply to begin with; its id is known before it is stored.
-
-    `call` is what the ledger is told of it, in the same transaction.
-    """
-
-    id: str
-    model: str
-    worker: str
-    call: NewCall | None = None
-
 
 _DEPTH = select(MessageRow.depth).where(MessageRow.id == bindparam("id"))
 

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
-from chat.calls import EndedCall
-from chat.domain import Failure, Message, Status, Usage
+from chat.domain.message import Message, Status
+from chat.domain.writes import NewAnswer, Outcome
 from chat.errors import NothingToAnswer
 from chat.store.attachments import files_of
-from chat.store.branches import idle, leave, owned_message
 from chat.store.conversations import IS_RUNNING
 from chat.store.engine import reading, writing
 from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call, resume_call
-from chat.store.messages import NewAnswer
+from chat.store.message_tree import idle, leave, owned_message
 from chat.store.schema import ConversationRow, MessageRow, as_message, now
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a reply ended, stored in one transaction. Times are milliseconds from its start."""
-
-    status: Status
-    text: str
-    reasoning: str = ""
-    reasoning_ms: int | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    first_token_ms: int | None = None
-    total_ms: int | None = None
-    failure: Failure | None = None
-    tokens: int = 0
-    is_exact: bool = False
-    call: EndedCall | None = None  # for the ledger
-
 
 _SAVE = (
     update(MessageRow)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, or_, select
 
-from chat.domain import new_id
+from chat.domain.ids import new_id
+from chat.domain.sharing import Share, Snapshot, read_snapshot
 from chat.errors import NotFound
-from chat.sharing import Share, Snapshot, read_snapshot
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
 from chat.store.schema import ConversationRow, ShareRow, now

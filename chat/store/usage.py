@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, case, func, select
 from sqlalchemy.orm import Session
 
-from chat.domain import Status
-from chat.limits import NANOS
+from chat.domain.limits import NANOS
+from chat.domain.message import Status
+from chat.domain.usage import UsageLine, UsageReport, median_and_slow
 from chat.store.engine import reading
-from chat.store.ledger_schema import LedgerRow
-from chat.usage import UsageLine, UsageReport, median_and_slow
+from chat.store.schema import LedgerRow
 
 SAMPLED = 20_000  # the newest replies whose first token is looked at
 

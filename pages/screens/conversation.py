@@ -3,38 +3,30 @@
 import streamlit as st
 
 from chat import NotFound, ParleyError, TemporaryGone
-from pages.parts import (
-    announcer,
-    clipboard,
-    composer,
-    identity,
-    live,
-    notices,
-    scroll,
-    sidebar,
-    state,
-    transcript,
-    turns,
-    watch,
-)
+from pages.components import clipboard, live_region, scroll
+from pages.composer import composer
+from pages.conversation import streaming_reply, transcript
+from pages.rendering import draw_turns
+from pages.session import auto_refresh, notices, tab_state, visitor
+from pages.sidebar import sidebar
 
-state.take_up()
-service, owner = state.service(), identity.owner()
+tab_state.take_up()
+service, owner = tab_state.service(), visitor.owner()
 view = None
-if wanted := state.conversation_id():
+if wanted := tab_state.conversation_id():
     try:
-        view = service.open(owner, wanted, state.window())
+        view = service.open(owner, wanted, tab_state.window())
     except NotFound as error:
-        notices.say(TemporaryGone.sentence if state.is_temporary() else error.sentence)
-        state.show_conversation(None)
+        notices.say(TemporaryGone.sentence if tab_state.is_temporary() else error.sentence)
+        tab_state.show_conversation(None)
     except ParleyError as error:  # the address stays: loading the page again may help
         notices.say(error.sentence)
 
-state.note_seen()
-announcer.draw(view)
+tab_state.note_seen()
+live_region.draw(view)
 scroll.draw()
 clipboard.listen()
-if state.is_temporary():
+if tab_state.is_temporary():
     st.caption(
         ":material/timer: Temporary conversation: nothing of it is stored. "
         "It is gone a day after the last message, or when Parley is restarted.",
@@ -50,11 +42,11 @@ else:
 composer.draw(view)
 sidebar.draw(view)
 if view is not None and view.running_id:
-    turns.over()
+    draw_turns.over()
     if running is None:
-        live.wait(view.running_id)
+        streaming_reply.wait(view.running_id)
     else:
         running.follow()
     st.rerun()
-watch.draw(view)
+auto_refresh.draw(view)
 transcript.keep(view)

@@ -5,10 +5,13 @@ import tempfile
 import streamlit as st
 
 from chat import Fate, ImportReport
-from pages.parts import back, identity, notices, search, state, turns
-from pages.text import markdown
+from pages.markdown import sanitize
+from pages.rendering import draw_turns
+from pages.session import notices, tab_state, visitor
+from pages.shell import back_link
+from pages.sidebar import search
 
-service, owner = state.stored(), identity.owner()
+service, owner = tab_state.stored(), visitor.owner()
 _ICONS = {
     Fate.ADDED: ":material/add:",
     Fate.MERGED: ":material/merge:",
@@ -29,7 +32,7 @@ def remove(conversation_id: str) -> None:
 
 def pack() -> None:
     """Write everything into a zip that waits to be downloaded."""
-    turns.over()  # it takes a while
+    draw_turns.over()  # it takes a while
     bar = st.progress(0.0, "Packing your conversations…")
 
     def tell(done: int, total: int) -> None:
@@ -70,15 +73,15 @@ def draw_report(report: ImportReport) -> None:
     with st.container(key="import_report", border=True):
         st.markdown(f"**{report.sentence}**")
         for note in report.notes:
-            st.caption(markdown.line(note))
+            st.caption(sanitize.line(note))
         for item in report.items[:_SHOWN]:
-            said = markdown.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
+            said = sanitize.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
             st.markdown(f":small[{_ICONS[item.fate]} {item.fate.capitalize()}: {said}]")
         if len(report.items) > _SHOWN:
             st.caption(f"… and {len(report.items) - _SHOWN:,} more")
 
 
-back.draw()
+back_link.draw()
 st.header("History", anchor=False)
 notices.draw()
 search.draw_page()
@@ -136,7 +139,7 @@ else:
     st.caption(f"These can be taken back; after {days} days they are removed for good.")
 for conversation in deleted:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(markdown.line(conversation.title), width="stretch")
+        st.markdown(sanitize.line(conversation.title), width="stretch")
         st.button(
             "Restore",
             key=f"restore_{conversation.id}",

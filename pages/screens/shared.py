@@ -3,16 +3,18 @@
 import streamlit as st
 
 from chat import NotFound, ParleyError
-from pages.parts import gate, identity, notices, state, transcript
-from pages.text import markdown
+from pages.conversation import transcript
+from pages.markdown import sanitize
+from pages.session import notices, tab_state, visitor
+from pages.sign_in import gate
 
-service = state.stored()
+service = tab_state.stored()
 secret = st.query_params.get("s", "")
 
 
 def go_on() -> None:
     """Continue in a copy of the reader's own."""
-    made = notices.attempt(service.continue_shared, identity.owner(), secret)
+    made = notices.attempt(service.continue_shared, visitor.owner(), secret)
     if made is not None:
         st.session_state["go_to"] = made
 
@@ -32,7 +34,7 @@ except ParleyError as error:
     st.stop()
 if gate.is_open():
     notices.draw()
-st.subheader(markdown.line(snapshot.title), anchor=False)
+st.subheader(sanitize.line(snapshot.title), anchor=False)
 st.caption(f"A shared conversation, as it stood on {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
 with st.container(key="shared"):
     for message in snapshot.messages:

@@ -3,11 +3,14 @@
 import streamlit as st
 
 from chat import ParleyError
-from pages.parts import back, figures, identity, notices, overseeing, state
+from pages.session import notices, tab_state, visitor
+from pages.shell import back_link
+from pages.usage import admin
+from pages.usage import report as figures
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
-back.draw()
+back_link.draw()
 st.header("Usage", anchor=False)
 notices.draw()
 days = (
@@ -22,7 +25,7 @@ days = (
     or 30
 )
 try:
-    report = state.stored().usage(identity.owner(), days)
+    report = tab_state.stored().usage(visitor.owner(), days)
 except ParleyError as error:
     st.error(error.sentence)
     st.stop()
@@ -38,5 +41,5 @@ if report.lines:
     )
 else:
     st.caption("Nothing was asked in this time.")
-if (person := identity.person()).is_admin:
-    overseeing.draw(person, days)
+if (person := visitor.person()).is_admin:
+    admin.draw(person, days)

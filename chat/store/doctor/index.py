@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from chat.store.damage import is_damage
+from chat.store.corruption import is_damage
 from chat.store.doctor.kinds import Kind
 
 _INDEXED = "m.status <> 'streaming' AND m.text <> ''"

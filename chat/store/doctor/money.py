@@ -5,11 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
-from chat.domain import Status
+from chat.domain.message import Status
 from chat.store.doctor.kinds import Kind, Signs
 from chat.store.ledger import LONGEST_CALL, LedgerStore
-from chat.store.ledger_schema import LedgerRow
-from chat.store.schema import MessageRow, now
+from chat.store.schema import LedgerRow, MessageRow, now
 
 _COUNTED = (
     LedgerRow.prompt_tokens,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from chat.domain import Status
+from chat.domain.message import Status
 from chat.store.doctor.kinds import Kind, Signs
 from chat.store.engine import reading
 from chat.store.ledger import LedgerStore, interrupt_call

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from chat.domain import Role, Status
-from chat.portable.trees import Tree, grow
-from chat.store.branches import leaf_below
+from chat.domain.message import Role, Status
+from chat.formats.message_tree import Tree, grow
 from chat.store.doctor.kinds import Kind
+from chat.store.message_tree import leaf_below
 from chat.store.schema import ConversationRow, MessageRow
 
 _PARENT = aliased(MessageRow)

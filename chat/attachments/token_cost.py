@@ -1,0 +1,143 @@
+"""Attached files between reading and storing: what each costs, whether it fits, what is sent of it.
+
+Pure but for the reading itself, which `chat.attachments` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chat.attachments.file_names import clean_name
+from chat.attachments.file_types import is_audio
+from chat.attachments.reading import Files, Reading
+from chat.config.settings import Settings
+from chat.domain.attachment import File, FileKind, FilePrice, NewAttachment
+from chat.domain.document_fencing import beginning, fenced
+from chat.domain.token_estimate import Count
+from chat.errors import FileTooLong, ImageTooLong, ParleyError, TooManyFiles
+from chat.providers.tokenizer import Counter
+
+PIXELS_PER_TOKEN = 750  # providers differ; this is the dearest of the usual ways to count
+LEAST_TOKENS_OF_A_PICTURE = 85
+KEPT_COUNTS = 100
+LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
+
+
+class Attaching:
+    def __init__(self, settings: Settings, counter: Counter) -> None:
+        self._settings, self._counter = settings, counter
+        self._files = Files(settings)
+        self._counts: dict[tuple[str, int, bool], Count] = {}  # the latest last
+
+    def price(self, files: Sequence[File], room: int) -> tuple[FilePrice, ...]:
+        """What each file would cost, or the sentence that says why it cannot be sent."""
+        prices = [self._price(file) for file in files]
+        room -= sum(price.tokens for price in prices if price.kind is FileKind.IMAGE)
+        judged = []
+        for price in prices:
+            is_image = price.kind is FileKind.IMAGE
+            is_too_long = room < 0 if is_image else price.tokens > room
+            judged.append(replace(price, is_too_long=is_too_long and bool(price.tokens)))
+            if not (is_image or is_too_long):
+                room -= price.tokens
+        return tuple(judged)
+
+    def attach(
+        self, files: Sequence[File], room: int, *, kept: int = 0, may_cut: bool = False
+    ) -> tuple[NewAttachment, ...]:
+        """The files ready to be stored, `room` tokens of them at most.
+
+        `kept` files of an older version come with them. Of one that does not fit the beginning is
+        taken if it `may_cut`. Raises `TooManyFiles` or a `FileRefused`.
+        """
+        if len(files) + kept > self._settings.max_files:
+            raise TooManyFiles(len(files) + kept, self._settings.max_files)
+        readings = [self._files.read(file) for file in files]
+        counts = [self._count(reading) for reading in readings]
+        # What cannot be cut is counted first.
+        room -= sum(
+            count.tokens
+            for reading, count in zip(readings, counts, strict=True)
+            if reading.kind is FileKind.IMAGE
+        )
+        attached = []
+        for file, reading, count in zip(files, readings, counts, strict=True):
+            new = _attachment(file, reading, count)
+            if reading.kind is FileKind.IMAGE:
+                if room < 0:
+                    rest = max(0, room + count.tokens)
+                    raise ImageTooLong(reading.name, tokens=count.tokens, room=rest)
+            else:
+                if count.tokens > room:
+                    new = self._cut(file, reading, count, room, may_cut=may_cut)
+                room -= new.tokens
+            attached.append(new)
+        return tuple(attached)
+
+    def _price(self, file: File) -> FilePrice:
+        name = clean_name(file.name)
+        if is_audio(file.name, file.data):
+            return FilePrice(name, len(file.data), is_audio=True)
+        try:
+            reading = self._files.read(file)
+        except ParleyError as error:
+            return FilePrice(name, len(file.data), problem=error.sentence)
+        count = self._count(reading)
+        return FilePrice(
+            name,
+            len(file.data),
+            kind=reading.kind,
+            details=reading.details,
+            tokens=count.tokens,
+            is_exact=count.is_exact,
+        )
+
+    def _count(self, reading: Reading) -> Count:
+        if reading.kind is FileKind.IMAGE:
+            tokens = math.ceil(reading.width * reading.height / PIXELS_PER_TOKEN)
+            return Count(max(LEAST_TOKENS_OF_A_PICTURE, tokens), is_exact=False)
+        key = (reading.name, hash(reading.text), self._counter.is_exact)
+        count = self._counts.pop(key, None)
+        if count is None:
+            count = self._counter.count(fenced(reading.name, reading.details, reading.text))
+        self._counts[key] = count
+        while len(self._counts) > KEPT_COUNTS:
+            self._counts.pop(next(iter(self._counts)), None)
+        return count
+
+    def _cut(
+        self, file: File, reading: Reading, count: Count, room: int, *, may_cut: bool
+    ) -> NewAttachment:
+        def costs(text: str) -> int:
+            return self._counter.count(fenced(reading.name, reading.details, text)).tokens
+
+        # A quarter stays for the questions that follow: the file is sent again with each.
+        wanted = room - room // 4
+        # Longer texts than could ever fit need not be counted over and over.
+        text = reading.text[: max(0, wanted) * 20]
+        text = beginning(text, costs, wanted) if may_cut and wanted >= LEAST_BEGINNING else ""
+        if not text:
+            raise FileTooLong(reading.name, tokens=count.tokens, room=max(0, room))
+        return _attachment(
+            file, reading, Count(costs(text), count.is_exact), text=text, is_partial=True
+        )
+
+
+def _attachment(
+    file: File, reading: Reading, count: Count, *, text: str | None = None, is_partial: bool = False
+) -> NewAttachment:
+    return NewAttachment(
+        name=reading.name,
+        kind=reading.kind,
+        media_type=reading.media_type,
+        size=len(file.data),
+        details=reading.details,
+        tokens=count.tokens,
+        is_exact=count.is_exact,
+        data=reading.content,
+        text=reading.text if text is None else text,
+        preview=reading.preview,
+        is_partial=is_partial,
+    )

@@ -1,0 +1,1 @@
+"""Background work of a process: tasks, import jobs, backup jobs, temporary folders."""

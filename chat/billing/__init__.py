@@ -1,0 +1,1 @@
+"""Limits, prices, the kill switch and the cost of provider calls."""

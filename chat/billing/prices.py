@@ -1,0 +1,124 @@
+"""What a call costs: the configured prices first, then the snapshot that `genai-prices` brings.
+
+Nothing is asked of any network. The snapshot takes half a second to import: it is read when the
+first price is wanted. A price nobody knows is None, never 0.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from typing import Any
+
+from chat.domain.limits import NANOS
+from chat.domain.person import is_paid_here
+from chat.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+# Their names there, where they differ from ours.
+_PROVIDERS = {
+    "openai": "openai",
+    "groq": "groq",
+    "mistral": "mistral",
+    "gemini": "google",
+    "together": "together",
+    "fireworks": "fireworks",
+    "openrouter": "openrouter",
+    "deepseek": "deepseek",
+}
+_FREE = {"guide", "local", "ollama", "lmstudio", "llamacpp", "vllm"}  # they run on our own machines
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per million tokens, for the models whose ref matches `pattern`."""
+
+    pattern: str
+    prompt: Decimal
+    completion: Decimal
+
+
+def read_prices(written: str | None) -> tuple[Price, ...]:
+    """`MODEL_PRICES`: "openai/gpt-5=1.25/10, local/*=0/0". Raises `SettingsError`."""
+    problems, found = [], []
+    for entry in filter(None, (each.strip() for each in (written or "").split(","))):
+        pattern, _, amounts = entry.rpartition("=")
+        try:
+            prompt, completion = (Decimal(amount.strip()) for amount in amounts.split("/"))
+            if not pattern.strip() or not (0 <= prompt < 10**6 and 0 <= completion < 10**6):
+                raise ValueError
+        except (ValueError, InvalidOperation):
+            problems.append(
+                f"MODEL_PRICES should list entries like openai/gpt-5=1.25/10 (dollars per million "
+                f"tokens, sent/received), not {entry!r}"
+            )
+            continue
+        found.append(Price(pattern.strip(), prompt, completion))
+    if problems:
+        raise SettingsError(problems)
+    return tuple(found)
+
+
+class Prices:
+    """`values` is the configuration: it tells the addresses of providers people added."""
+
+    def __init__(self, overrides: tuple[Price, ...], values: Mapping[str, Any]) -> None:
+        self._overrides, self._values = overrides, values
+
+    def load(self) -> None:
+        """Read the snapshot now."""
+        self.cost("openai/gpt-4o", 0, 0)
+
+    def cost(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
+        """Billionths of a dollar for a reply; None when nobody knows."""
+        if not is_paid_here(ref):
+            return 0
+        name, _, model_id = ref.partition("/")
+        found = self.configured(ref, prompt_tokens, completion_tokens)
+        if found is not None:
+            return found
+        return (
+            0 if name in _FREE else self._listed(name, model_id, prompt_tokens, completion_tokens)
+        )
+
+    def configured(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
+        """The same by `MODEL_PRICES` alone. All there is for speech: it is not sold by tokens."""
+        for price in self._overrides:
+            if fnmatchcase(ref, price.pattern):
+                total = price.prompt * prompt_tokens + price.completion * completion_tokens
+                return round(total * NANOS / 1_000_000)
+        return None
+
+    def _listed(self, name: str, model_id: str, prompt: int, completion: int) -> int | None:
+        where = self._where(name)
+        if where is None:
+            return None
+        try:
+            from genai_prices import Usage, calc_price
+
+            found = calc_price(
+                Usage(input_tokens=prompt, output_tokens=completion),
+                model_id.removeprefix("models/"),
+                **where,
+            )
+        except LookupError:
+            return None
+        except Exception as error:  # a list of prices must not spoil a reply
+            log.warning("no price for %s: %s", model_id, type(error).__name__)
+            return None
+        price = found.model_price
+        if price.input_mtok is None or price.output_mtok is None:  # sold by the minute, or the call
+            return None
+        return round(found.total_price * NANOS)
+
+    def _where(self, name: str) -> dict[str, Any] | None:
+        if name in _PROVIDERS:
+            return {"provider_id": _PROVIDERS[name]}
+        table = self._values.get("providers")
+        entry = table.get(name) if isinstance(table, Mapping) else None
+        url = entry.get("base_url") if isinstance(entry, Mapping) else None
+        return {"provider_api_url": str(url)} if url else None

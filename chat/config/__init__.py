@@ -1,0 +1,1 @@
+"""Configuration: where it is read from, its fields and their validation."""

@@ -1,0 +1,205 @@
+"""What somebody typed into the search box, and how what was found is ranked and cut. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chat.domain.tokenization import composed, fold, is_cjk, pattern_of, tokens
+
+MAX_INPUT = 1000  # characters of what was typed
+MAX_TERMS = 12
+SNIPPET = 160  # characters
+
+_PIECE = re.compile(
+    r'(?P<name>[a-z]+):(?P<value>"[^"]*"?|[^\s"]*)|"(?P<phrase>[^"]*)"?|[^\s"]+', re.I
+)
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?-?")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that follow one another; the last is a beginning when `is_prefix`.
+
+    A run of Chinese, Japanese or Korean characters is one word here, of which any part is found.
+    """
+
+    tokens: tuple[str, ...]
+    is_prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """All of it must hold. `after` is inclusive, `before` is not."""
+
+    terms: tuple[Term, ...] = ()
+    models: tuple[str, ...] = ()  # parts of the model reference
+    after: datetime | None = None
+    before: datetime | None = None
+    is_pinned: bool = False
+    has_file: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Query()
+
+    @property
+    def fits_titles(self) -> bool:
+        """Whether a title may match: no model answered it, and it carries no file."""
+        return not self.models and not self.has_file
+
+
+def parse(typed: str) -> Query:
+    """What was typed as a query. Never raises: what is no prefix is searched for as words."""
+    typed = typed[:MAX_INPUT].encode("utf-8", "replace").decode()
+    terms: list[Term] = []
+    models: list[str] = []
+    after: datetime | None = None
+    before: datetime | None = None
+    is_pinned = has_file = False
+    for piece in _PIECE.finditer(typed):
+        name = (piece["name"] or "").lower()
+        value = (piece["value"] or "").strip('"').strip()
+        day = _date(value) if name in ("before", "after") else None
+        if name in ("model", "before", "after", "is", "has") and not value:
+            continue  # not typed yet
+        if name == "model":
+            models.append(value.casefold())
+        elif name == "before" and day:
+            before = min(before or day, day)
+        elif name == "after" and day:
+            after = max(after or day, day)
+        elif name == "is" and value.lower() == "pinned":
+            is_pinned = True
+        elif name == "has" and value.lower() == "file":
+            has_file = True
+        elif len(terms) < MAX_TERMS:
+            is_phrase = piece["phrase"] is not None
+            found = tokens(piece["phrase"] if is_phrase else piece[0])
+            if found:
+                still_typing = piece.end() == len(typed) and not typed.endswith('"')
+                is_prefix = (
+                    still_typing and len(found[-1]) > 1 and not is_cjk(found[-1])
+                )  # one letter is a whole word
+                terms.append(Term(found, is_prefix))
+    return Query(tuple(dict.fromkeys(terms)), tuple(models), after, before, is_pinned, has_file)
+
+
+def is_searchable(typed: str) -> bool:
+    """Whether something can be looked for: a word, a number or a condition."""
+    return not parse(typed).is_empty
+
+
+def _date(value: str) -> datetime | None:
+    found = _DATE.fullmatch(value)
+    if found is None:
+        return None
+    year, month, day = (int(part or 1) for part in found.groups())
+    try:
+        return datetime(year, month, day, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+class Matcher:
+    """Finds the terms of a query in a text, as the index would, and says how well they fit."""
+
+    def __init__(self, query: Query) -> None:
+        self._patterns = [
+            re.compile(pattern_of(term.tokens, term.is_prefix)) for term in query.terms
+        ]
+        whole = [token for term in query.terms for token in term.tokens]
+        is_one = len(query.terms) < 2
+        self._in_order = None if is_one else re.compile(pattern_of(whole, is_prefix=False))
+
+    def holds(self, text: str) -> bool:
+        """Whether every term is in the text."""
+        folded = fold(composed(text))
+        return all(pattern.search(folded) for pattern in self._patterns)
+
+    def spans(self, text: str, most: int = 200) -> list[tuple[int, int, int]]:
+        """Where terms are in a composed text: start, end, which term; the first `most` of each."""
+        folded = fold(text)
+        found = [
+            (match.start(), match.end(), number)
+            for number, pattern in enumerate(self._patterns)
+            for match, _ in zip(pattern.finditer(folded), range(most), strict=False)
+        ]
+        return sorted(found)
+
+    def score(self, text: str, age_days: float) -> float:
+        """How well a text fits: how often the terms occur, side by side, and how fresh it is."""
+        folded = fold(composed(text))
+        score = 0.0
+        for pattern in self._patterns:
+            count = sum(1 for _ in zip(pattern.finditer(folded), range(16), strict=False))
+            score += math.log2(1 + count)
+        score /= 1 + math.log10(1 + len(text) / 500)
+        if self._in_order and self._in_order.search(folded):
+            score += 1
+        return score + 1 / (1 + max(age_days, 0) / 30)
+
+    def snippet(self, text: str) -> tuple[tuple[str, bool], ...]:
+        """About 160 characters around the best place on one line; whether each piece matches."""
+        text = composed(text)
+        spans = self.spans(text)
+        start = _best_start(text, spans)
+        end = min(len(text), start + SNIPPET)
+        if end < len(text) and (space := text.rfind(" ", start + SNIPPET // 2, end)) > 0:
+            end = space
+        pieces = list(_cut(text, start, end, spans))
+        if start:
+            pieces.insert(0, ("…", False))
+        if end < len(text):
+            pieces.append(("…", False))
+        return _joined(pieces)
+
+
+def _best_start(text: str, spans: Sequence[tuple[int, int, int]]) -> int:
+    """Where the snippet begins: the window with the most different terms, then the most places."""
+    best, best_start, last = (0, 0), 0, 0
+    for place, (start, _, _) in enumerate(spans):
+        last = max(last, place)
+        while last < len(spans) and spans[last][0] < start + SNIPPET * 2 // 3:
+            last += 1
+        inside = spans[place:last]
+        worth = (len({term for _, _, term in inside}), min(len(inside), 6))
+        if worth > best:
+            best, best_start = worth, start
+    begin = max(0, best_start - SNIPPET // 4)
+    if begin and (space := text.find(" ", begin, best_start)) > 0:
+        begin = space + 1
+    return begin
+
+
+def _cut(
+    text: str, start: int, end: int, spans: Sequence[tuple[int, int, int]]
+) -> Iterator[tuple[str, bool]]:
+    here = start
+    for begin, stop, _ in spans:
+        begin, stop = max(begin, here), min(stop, end)
+        if begin >= stop:
+            continue
+        yield text[here:begin], False
+        yield text[begin:stop], True
+        here = stop
+    yield text[here:end], False
+
+
+def _joined(pieces: Sequence[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
+    """The pieces on one line: no line ends, no runs of spaces, neighbours of a kind joined."""
+    joined: list[tuple[str, bool]] = []
+    for piece, is_match in pieces:
+        line = re.sub(r"[\s\0-\x1f\x7f]+", " ", piece)
+        if (joined and joined[-1][0].endswith(" ")) or not joined:
+            line = line.lstrip(" ")
+        if not line:
+            continue
+        if joined and joined[-1][1] == is_match:
+            joined[-1] = (joined[-1][0] + line, is_match)
+        else:
+            joined.append((line, is_match))
+    return tuple(joined)

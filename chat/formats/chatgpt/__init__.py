@@ -1,0 +1,1 @@
+"""Conversations from ChatGPT's data export."""

@@ -1,0 +1,218 @@
+"""One conversation as JSON, in Parley's own versioned form: written, and read with distrust. Pure.
+
+    {"format": "parley.conversation", "version": 1, "id", "title", "created_at", "updated_at",
+     "pinned_at", "origin", "settings": {…}, "leaf_id", "clear_marks": [{"message_id",
+     "created_at"}], "messages": [{…, "attachments": [{…}]}], "contents": {sha256: base64}}
+
+Times are ISO 8601 in UTC. Messages stand parents first. `contents` is absent inside an archive,
+which holds them as files of their own. Fields may be added within a version, never changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from chat.domain.attachment import Attachment
+from chat.domain.conversation import Conversation, ReplySettings
+from chat.domain.message import Role
+from chat.domain.title import TITLE_LENGTH, UNTITLED, title_from
+from chat.formats import validation
+from chat.formats.conversation import Mark, Node, Unreadable, Whole
+from chat.formats.import_report import role_of, unknown
+from chat.formats.message_tree import Tree, grow, without
+from chat.formats.parley.message_json import message_from_json, message_to_json
+
+FORMAT, VERSION = "parley.conversation", 1
+LARGEST_SETTING = 10_000_000  # tokens of a reply
+_ROLES = {role.value for role in Role}
+_SETTINGS = {"model", "temperature", "system_prompt", "max_reply_tokens"}
+
+
+def to_json(whole: Whole) -> dict[str, Any]:
+    """The conversation without the contents of its files."""
+    conversation = whole.conversation
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "id": conversation.id,
+        "title": conversation.title,
+        "created_at": conversation.created_at.isoformat(),
+        "updated_at": conversation.updated_at.isoformat(),
+        "pinned_at": whole.pinned_at.isoformat() if whole.pinned_at else None,
+        "origin": whole.origin,
+        "settings": asdict(conversation.settings),
+        "leaf_id": conversation.leaf_id,
+        "clear_marks": [
+            {"message_id": mark.message_id, "created_at": mark.created_at.isoformat()}
+            for mark in whole.marks
+        ],
+        "messages": [message_to_json(node) for node in whole.nodes],
+    }
+
+
+def with_contents(whole: Whole) -> dict[str, Any]:
+    """The conversation with everything: each of the contents once, under its SHA-256."""
+    contents = {}
+    for sha256 in hashes(file for node in whole.nodes for file in node.message.attachments):
+        data = whole.content(sha256)
+        if data is not None:
+            contents[sha256] = base64.b64encode(data).decode()
+    return {**to_json(whole), "contents": contents}
+
+
+def hashes(files: Iterable[Attachment]) -> list[str]:
+    """What has to be there for the files, each once."""
+    found: dict[str, None] = {}
+    for file in files:
+        for sha256 in (file.sha256, file.text_sha256, file.preview_sha256):
+            if sha256:
+                found[sha256] = None
+    return list(found)
+
+
+def is_own(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("format") == FORMAT
+
+
+def from_json(value: Mapping[str, Any], now: datetime) -> Whole:
+    """The conversation, with whatever is wrong in it put right. Raises `Unreadable`."""
+    if value.get("version") != VERSION:
+        raise Unreadable("It was written by a newer version of Parley. Update Parley, then retry.")
+    raw_messages = value.get("messages")
+    if not isinstance(raw_messages, list) or not raw_messages:
+        raise Unreadable("It holds no messages.")
+    started = validation.moment(value.get("created_at"), now) or now
+    notes: list[str] = []
+    nodes, tree = _nodes(raw_messages, started, now, notes)
+    if not nodes:
+        raise Unreadable(" ".join(("None of its messages can be read.", *notes)))
+    leaf_id = tree.standing(validation.text(value.get("leaf_id")))
+    conversation = Conversation(
+        id=validation.text(value.get("id"), 100),
+        owner="",
+        title=_title(value.get("title"), nodes),
+        settings=_settings(value.get("settings"), notes),
+        leaf_id=leaf_id or max(nodes, key=_age).message.id,
+        cleared_ids=(),
+        created_at=started,
+        updated_at=validation.moment(value.get("updated_at"), now) or started,
+    )
+    contents = validation.mapping(value.get("contents"))
+    return Whole(
+        conversation=conversation,
+        nodes=nodes,
+        marks=_marks(value.get("clear_marks"), tree, started, now),
+        origin=validation.some_text(value.get("origin"), 200),
+        pinned_at=validation.moment(value.get("pinned_at"), now),
+        notes=(*tree.notes, *notes),
+        content=lambda sha256: _decoded(contents.get(sha256)),
+    )
+
+
+def _nodes(
+    raw_messages: list[Any], started: datetime, now: datetime, notes: list[str]
+) -> tuple[tuple[Node, ...], Tree]:
+    found: dict[str, Node] = {}
+    left: dict[str, str | None] = {}  # what is left out, with its parent
+    roles: Counter[str] = Counter()
+    unreadable = doubled = 0
+    for raw in raw_messages:
+        node = message_from_json(raw, started, now)
+        if node is None:
+            role, value = role_of(raw), validation.mapping(raw)
+            if role and role not in _ROLES:
+                roles[role] += 1
+            else:
+                unreadable += 1
+            left.setdefault(
+                validation.text(value.get("id")), validation.some_text(value.get("parent_id"))
+            )
+        elif node.message.id in found:
+            doubled += 1
+        else:
+            found[node.message.id] = node
+    notes.extend(unknown(roles))
+    if unreadable:
+        notes.append(f"{unreadable:,} messages cannot be read and were left out.")
+    if doubled:
+        notes.append(f"{doubled:,} messages had the id of another one and were left out.")
+    parents = {id_: node.message.parent_id for id_, node in found.items()}
+    left = {id_: parent for id_, parent in left.items() if id_ and id_ not in found}
+    tree = without(grow({**parents, **left}), left)
+    return tuple(_planted(found[id_], tree) for id_ in tree.order), tree
+
+
+def _planted(node: Node, tree: Tree) -> Node:
+    """The message with what it points to as it really stands in the tree."""
+    message, known = node.message, tree.parents
+    return replace(
+        node,
+        message=replace(
+            message,
+            parent_id=known[message.id],
+            depth=tree.depths[message.id],
+            replaces_id=message.replaces_id if message.replaces_id in known else None,
+        ),
+        resume_leaf_id=tree.standing(node.resume_leaf_id),
+    )
+
+
+def _settings(value: Any, notes: list[str]) -> ReplySettings:
+    raw = validation.mapping(value)
+    temperature = validation.number(raw.get("temperature"))
+    if temperature is not None and not 0 <= temperature <= 2:
+        temperature = None
+    cap = validation.whole_number(raw.get("max_reply_tokens"), LARGEST_SETTING) or None
+    chosen = ReplySettings(
+        model=validation.some_text(raw.get("model"), 300),
+        temperature=temperature,
+        system_prompt=validation.text(raw.get("system_prompt")),
+        max_reply_tokens=cap,
+    )
+    for name, taken in asdict(chosen).items():
+        if raw.get(name) is not None and taken in (None, "") and raw.get(name) != "":
+            words = name.replace("_", " ")
+            notes.append(f"The {words} is no value that can be set; the usual one is used.")
+    if set(raw) - _SETTINGS:
+        notes.append("It has settings that are not known here; they were left out.")
+    return chosen
+
+
+def _marks(value: Any, tree: Tree, started: datetime, now: datetime) -> tuple[Mark, ...]:
+    found: dict[str, Mark] = {}
+    for raw in map(validation.mapping, validation.sequence(value)):
+        id_ = tree.standing(validation.text(raw.get("message_id")))
+        if id_ is not None:
+            created_at = validation.moment(raw.get("created_at"), now) or started
+            found.setdefault(id_, Mark(id_, created_at))
+    return tuple(found.values())
+
+
+def _title(value: Any, nodes: tuple[Node, ...]) -> str:
+    title = validation.text(value)
+    if title and len(title) <= TITLE_LENGTH and title.isprintable() and title == title.strip():
+        return title  # as it was; another look could shorten it
+    title = title_from(title)
+    if title != UNTITLED:
+        return title
+    first = next((node.message.text for node in nodes if node.message.role is Role.USER), "")
+    return title_from(first)
+
+
+def _age(node: Node) -> tuple[datetime, int]:
+    return node.message.created_at, node.message.depth
+
+
+def _decoded(value: Any) -> bytes | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None

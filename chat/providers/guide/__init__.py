@@ -1,0 +1,1 @@
+"""Guide, the built-in offline assistant that answers from the manual."""

@@ -1,0 +1,223 @@
+"""From what a provider said when it refused to the error a person reads. Pure: no SDK, no network.
+
+Every provider words its refusals differently and some use the wrong status, so codes are believed
+first, then the wording, then the status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from chat import errors
+from chat.observability.redaction import redact
+from chat.providers.openai_compatible.sse import Unreadable, read_json
+
+ADJUSTABLE = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
+
+_CONTEXT_CODES = {
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "context_window_exceeded",
+    "model_context_window_exceeded",
+    "string_above_max_length",
+}
+_CREDIT_CODES = {
+    "insufficient_quota",
+    "insufficient_balance",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "payment_required",
+}
+_MODEL_CODES = {"model_not_found", "invalid_model", "unknown_model", "model_not_available"}
+_FILTER_CODES = {
+    "content_filter",
+    "content_policy_violation",
+    "moderation_blocked",
+    "data_inspection_failed",
+}
+_PARAMETER_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
+
+_CONTEXT_WORDS = re.compile(
+    r"context[ _](?:length|size|window)|maximum context|prompt is too long"
+    r"|too many (?:input )?tokens"
+    r"|input (?:token count|length).{0,60}exceed|reduce the length of (?:the|your)"
+    r"|reduce your (?:message|prompt) size|prompt.{0,40}exceeds? .{0,40}tokens",
+)
+_CREDIT_WORDS = re.compile(
+    r"insufficient (?:balance|credit|funds|quota)|credit balance|more credits"
+)
+_KEY_WORDS = re.compile(
+    r"api[ _-]?key (?:not valid|not found|is invalid|expired|has expired)"
+    r"|(?:invalid|incorrect|missing|no) (?:api[ _-]?key|auth(?:entication|orization)? token|bearer)"
+)
+_MODEL_WORDS = re.compile(
+    r"\bmodel\b.{0,160}(?:not found|not exist|do not have access|not available|unknown"
+    r"|not supported for|decommissioned|no longer)"
+    r"|(?:unknown|invalid|no such|unable to access|not a valid|unsupported) model"
+    r"|not found.{0,40}\bmodel\b",
+    re.DOTALL,
+)
+_FILTER_WORDS = re.compile(
+    r"content (?:management|usage) policy|content[ _]filter|content exists risk|flagged"
+    r"|safety system|usage polic(?:y|ies)|inappropriate content"
+)
+_IMAGE_WORDS = re.compile(
+    r"(?:image|vision|multimodal)[^.]{0,80}(?:not supported|unsupported|not available|not enabled)"
+    r"|(?:not|n't) (?:support|accept|process|have)[^.]{0,40}(?:image|vision|multimodal)"
+    r"|no endpoints found that support image"
+    r"|(?:unknown variant|unsupported content|invalid content type|unexpected)[^.]{0,40}image_url"
+    r"|image_url[^.]{0,20}only supported|content[^.]{0,20}must be a string"
+)
+_RANGE_WORDS = re.compile(
+    r"too (?:large|big|high|small)|at most|at least|must be|less than|greater than|range|between"
+)
+_CAP_TOO_LARGE = re.compile(
+    r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a provider said. `status` is None for an error inside a stream that names none."""
+
+    status: int | None
+    message: str = ""
+    code: str = ""
+    kind: str = ""
+    parameter: str = ""
+    is_json: bool = True
+
+
+def read_body(status: int | None, content: bytes) -> Said:
+    """What the body of a refusal says, in any of the shapes seen in the wild."""
+    try:
+        value = read_json(content)
+    except Unreadable:
+        return Said(status, content.decode("utf-8", "replace").strip(), is_json=False)
+    return read_value(status, value)
+
+
+def read_value(status: int | None, value: Any) -> Said:
+    """The same for JSON already read: `{"error": …}`, Gemini's list around it, a bare object."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    inner = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(inner, dict):
+        return Said(status, str(inner or ""))
+    numbers = [int(str(n)) for n in (inner.get("code"), inner.get("status")) if str(n).isdigit()]
+    number = next(iter(numbers), None)
+    if status is None and number is not None and 400 <= number < 600:
+        status = number
+    message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
+    metadata = inner.get("metadata")
+    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
+        message = f"{message}: {metadata['raw']}"  # OpenRouter: what the provider behind it said
+    return Said(
+        status,
+        message if isinstance(message, str) else repr(message),
+        "" if number is not None else str(inner.get("code") or "").lower(),
+        str(inner.get("type") or "").lower(),
+        str(inner.get("param") or "").lower(),
+    )
+
+
+def fault(
+    said: Said,
+    headers: Mapping[str, str],
+    *,
+    provider: str,
+    model: str,
+    secrets: tuple[str, ...],
+    now: datetime | None = None,
+) -> errors.ProviderError:
+    """The error for what was said, with details and, for a rate limit, when to come back."""
+    kind = _kind(said)
+    message = redact(said.message, secrets, 1500)
+    parts = (str(said.status or ""), redact(said.code or said.kind, secrets, 200), message)
+    about = " · ".join(part for part in parts if part)
+    retry_at = _retry_at(headers, now or datetime.now(UTC))
+    if kind not in (errors.RateLimited, errors.ProviderDown):
+        retry_at = None
+    return kind(provider, details=about, retry_at=retry_at, secrets=secrets, model=model)
+
+
+def adjustable_parameter(said: Said, sent: set[str]) -> str | None:
+    """Which of the parameters `sent` the provider complains about, if it is one to do without."""
+    text = said.message.lower()
+    for name in ADJUSTABLE:
+        if name in sent and said.parameter == name:
+            return name
+    for name in ADJUSTABLE:
+        if name in sent and re.search(rf"(?<![a-z_]){name}(?![a-z_])", text):
+            return name
+    return None
+
+
+def is_about_the_value(said: Said) -> bool:
+    """Whether only this value was out of range, so that nothing is to be learned for next time."""
+    return _RANGE_WORDS.search(said.message.lower()) is not None
+
+
+def _kind(said: Said) -> type[errors.ProviderError]:
+    status, text, names = said.status, said.message.lower(), {said.code, said.kind}
+    asks_too_much = status in {None, 400, 413, 422, 500}
+    if status is not None and 300 <= status < 400:
+        return errors.Redirected
+    if names & _CONTEXT_CODES or status == 413:
+        return errors.ContextTooLong
+    if asks_too_much and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
+        return errors.ContextTooLong
+    if status in {400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
+        return errors.ImagesRefused
+    if names & _CREDIT_CODES or status == 402 or _CREDIT_WORDS.search(text):
+        return errors.NoCredit
+    if status in {400, 401, 403} and (_KEY_WORDS.search(text) or said.code == "invalid_api_key"):
+        return errors.WrongKey
+    if names & _FILTER_CODES or (status in {400, 403, 451} and _FILTER_WORDS.search(text)):
+        return errors.ContentFiltered
+    if status == 401:
+        return errors.NoPermission if "permission" in text else errors.WrongKey
+    if status == 403:
+        return errors.NoPermission
+    if names & _PARAMETER_CODES:
+        return errors.RefusedParameter
+    if said.code in _MODEL_CODES or (status in {400, 404, 422} and _MODEL_WORDS.search(text)):
+        return errors.UnknownModel
+    if status == 404:
+        names_model = said.is_json and "model" in f"{text} {said.code} {said.parameter}"
+        return errors.UnknownModel if names_model else errors.Malformed
+    if status == 405 or (status is not None and status < 400):
+        return errors.Malformed
+    if status in {400, 422} and adjustable_parameter(said, set(ADJUSTABLE)):
+        return errors.RefusedParameter
+    if status == 429 or "rate_limit" in f"{said.code} {said.kind}":
+        return errors.RateLimited
+    if status is None or status >= 500 or status == 408:
+        return errors.ProviderDown
+    return errors.BadRequest
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """How long to wait: `retry-after-ms`, or seconds or a date in `retry-after`."""
+    for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / per_second
+        except ValueError:
+            continue
+        return seconds if 0 <= seconds < 1e8 else None  # NaN fails both comparisons
+    try:
+        at = parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError, IndexError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+def _retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    seconds = retry_after_seconds(headers, now)
+    return None if seconds is None else now + timedelta(seconds=seconds)

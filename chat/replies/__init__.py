@@ -1,0 +1,1 @@
+"""One reply from request to end: dispatch, request building, streaming, saving, recovery."""

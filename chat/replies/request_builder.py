@@ -1,0 +1,207 @@
+"""What is sent: a submission read and counted, and the request that a path comes to.
+
+Nothing here asks the network or counts an old message again: it stands between a click and
+the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from chat.attachments.token_cost import Attaching
+from chat.billing.call_costs import Billing
+from chat.config.settings import Settings
+from chat.domain.attachment import Attachment, File, FileKind, FilePrice
+from chat.domain.context_window import Fit, Said, budget, fit
+from chat.domain.conversation import Conversation, ReplySettings
+from chat.domain.document_fencing import fenced
+from chat.domain.ids import storable
+from chat.domain.message import Message, Role, Submission
+from chat.domain.token_estimate import PER_MESSAGE
+from chat.domain.writes import NewQuestion
+from chat.errors import CannotSee, EmptyMessage, FileTooLong, MessageTooLong, NothingToAnswer
+from chat.providers.base import Model, Picture, Provider, Request, Turn
+from chat.providers.catalogue import GUIDE, Catalogue
+from chat.providers.tokenizer import Counter
+from chat.providers.vision_support import sees_images
+from chat.replies.model_selection import Choice
+from chat.store import Store
+
+
+class Sending(Choice):
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        catalogue: Catalogue,
+        counter: Counter,
+        billing: Billing,
+    ) -> None:
+        super().__init__(settings, catalogue, counter, billing)
+        self._store = store
+        self._attaching = Attaching(settings, counter)
+
+    def question(
+        self,
+        submission: Submission,
+        settings: ReplySettings,
+        kept: Sequence[Attachment] = (),
+    ) -> NewQuestion:
+        """A submission read and counted, or the refusal a person reads.
+
+        `kept` are files of an older version that go with it.
+        """
+        text = storable(submission.text).strip()
+        if not (text or submission.files or kept):
+            raise EmptyMessage
+        count = self._counter.count(text)
+        limit = self._settings.max_user_message_tokens
+        if count.tokens > limit:
+            raise MessageTooLong(count.tokens, limit, is_exact=count.is_exact)
+        room = self._room(settings) - count.tokens - sum(file.tokens for file in kept)
+        if kept and room < 0:
+            tokens = sum(file.tokens for file in kept)
+            raise FileTooLong(kept[0].name, tokens=tokens, room=max(0, room + tokens))
+        new = self._attaching.attach(
+            submission.files, room, kept=len(kept), may_cut=submission.may_cut
+        )
+        self.check_sight((*kept, *new), settings)
+        return NewQuestion(
+            text, count.tokens, count.is_exact, new_files=new, kept_files=tuple(kept)
+        )
+
+    def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FilePrice, ...]:
+        """What each file would cost as it is, with these settings, or why it cannot be sent."""
+        prices = self._attaching.price(files, self._room(settings))
+        try:
+            self.check_sight(prices, settings)
+        except CannotSee as error:
+            return tuple(
+                replace(price, problem=error.sentence) if price.kind is FileKind.IMAGE else price
+                for price in prices
+            )
+        return prices
+
+    def fit(self, conversation: Conversation, leaf_id: str | None, so_far: int = 0) -> Fit:
+        """What would be sent if the message `leaf_id` were the last one.
+
+        `so_far` tokens of an answer that is to go on are sent along and need their room.
+        """
+        cleared = set(conversation.cleared_ids)
+        path = self._store.messages.steps(conversation.owner, conversation.id, leaf_id)
+        return fit(
+            takewhile(lambda step: step.id not in cleared, path),
+            max_turns=self._settings.max_history_turns,
+            **self._limits(conversation.settings, so_far),
+        )
+
+    def newest(self, owner: str, conversation: Conversation) -> tuple[Provider, Request]:
+        """Who would be asked, and how, if the newest question were asked again.
+
+        Raises `NothingToAnswer` when there is none.
+        """
+        leaf_id = conversation.leaf_id
+        if leaf_id is not None:
+            leaf = self._store.messages.get(owner, leaf_id)
+            leaf_id = leaf.parent_id if leaf.role is Role.ASSISTANT else leaf_id
+        provider, model = self.resolve(conversation.settings)
+        sent = self.fit(conversation, leaf_id)
+        if not sent.ids:
+            raise NothingToAnswer
+        return provider, self._request(conversation, sent, provider, model)
+
+    def _request(
+        self,
+        conversation: Conversation,
+        sent: Fit,
+        provider: Provider,
+        model: Model,
+        continues: str = "",
+    ) -> Request:
+        return Request(
+            model=model.id,
+            turns=self._turns(conversation, sent, provider, model),
+            system_prompt=self._system_prompt(conversation.settings),
+            temperature=self._temperature(conversation.settings),
+            max_tokens=self._max_reply_tokens(conversation.settings),
+            continues=continues,
+        )
+
+    def _turns(
+        self, conversation: Conversation, sent: Fit, provider: Provider, model: Model
+    ) -> tuple[Turn, ...]:
+        """What is sent, with the files it needs; Guide reads none."""
+        messages = self._said(conversation, sent.ids)
+        sees = sees_images(model, self._settings) is not False
+        hashes = [
+            file.text_sha256 or file.sha256
+            for message in messages
+            for file in message.attachments
+            if provider.name != GUIDE and (sees or file.kind is not FileKind.IMAGE)
+        ]
+        return as_turns(messages, self._store.attachments.contents(hashes))
+
+    def _said(self, conversation: Conversation, ids: Sequence[str]) -> list[Said]:
+        if not ids:
+            return []
+        wanted = set(ids)
+        found = self._store.messages.said(conversation.owner, conversation.id, ids[0], ids[-1])
+        return [each for each in found if each.id in wanted]
+
+    def _prompt_tokens(
+        self,
+        owner: str,
+        settings: ReplySettings,
+        conversation: Conversation | None,
+        leaf_id: str | None,
+        added: NewQuestion | None,
+        goes_on: Message | None,
+    ) -> int:
+        """About how many tokens would be sent."""
+        room = self._limits(settings, goes_on.tokens if goes_on else 0)
+        tokens = goes_on.tokens if goes_on else 0
+        if added is not None:
+            tokens += added.tokens + PER_MESSAGE
+            tokens += sum(file.tokens for file in added.new_files)
+            tokens += sum(file.tokens for file in added.kept_files)
+        if conversation is not None and leaf_id is not None:
+            before = self.fit(conversation, leaf_id).used_tokens
+            # With a question more, as much as does not fit of what came before is left out.
+            tokens = min(before + tokens, max(tokens, budget(**room))) if added else before + tokens
+        return tokens + room["system_tokens"]
+
+
+def as_turns(messages: Sequence[Said | Message], contents: Mapping[str, bytes]) -> tuple[Turn, ...]:
+    """Turns whose roles alternate: neighbours of one role become one, a blank line between.
+
+    `contents` holds what is attached, by SHA-256; a picture that is not there is only mentioned.
+    """
+    turns: list[Turn] = []
+    for message in messages:
+        turn = _turn(message, contents)
+        if turns and turns[-1].role is turn.role:
+            last = turns[-1]
+            text = "\n\n".join(filter(None, (last.text, turn.text)))
+            turn = Turn(turn.role, text, last.pictures + turn.pictures)
+            turns.pop()
+        turns.append(turn)
+    return tuple(turns)
+
+
+def _turn(message: Said | Message, contents: Mapping[str, bytes]) -> Turn:
+    if not message.attachments:
+        return Turn(message.role, message.text)
+    texts, pictures = [], []
+    for file in message.attachments:
+        data = contents.get(file.text_sha256 or file.sha256)
+        if file.kind is FileKind.IMAGE:
+            if data is not None:
+                pictures.append(Picture(file.media_type, data))
+            else:
+                texts.append(f'[Image "{file.name}", not shown]')
+        elif data is not None:
+            texts.append(fenced(file.name, file.details, data.decode()))
+    text = "\n\n".join(filter(None, (*texts, message.text)))
+    return Turn(message.role, text, tuple(pictures))

@@ -1,0 +1,84 @@
+"""Out of Parley and into it: one conversation in many forms, everything as a zip, and imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import BinaryIO
+
+from chat.attachments.reading import is_sound_picture
+from chat.domain.identity import must_be_somebody
+from chat.errors import NotFound, ProviderError, Refused
+from chat.formats.attachment_check import with_sound_pictures
+from chat.formats.code_snippets import Call, address_of
+from chat.formats.conversation import Whole
+from chat.formats.export import Export, Form, export, export_call
+from chat.formats.import_report import ImportReport, ItemReport
+from chat.formats.importing.importer import import_file
+from chat.formats.parley import archive
+from chat.services import conversations
+
+Progress = Callable[[int, int], None]
+
+
+def _quiet(_done: int, _total: int) -> None: ...
+
+
+class Carrying(conversations.Library):
+    def export(self, owner: str, conversation_id: str, form: Form) -> Export:
+        """A conversation in one of the forms people take it away in.
+
+        Raises `Refused` when the newest question cannot be asked from outside.
+        """
+        if form.needs_a_call:
+            conversation = self._store.conversations.get(owner, conversation_id)
+            provider, request = self._dispatch.newest(owner, conversation)
+            address = address_of(self.settings.values or {}, provider.name)
+            if address is None:
+                raise Refused(f"{provider.label} has no API that could be called from outside.")
+            return export_call(Call(conversation.title, address, request), form)
+        whole = self._store.portable.whole(owner, conversation_id)
+        refs = {node.message.model for node in whole.nodes if node.message.model}
+        return export(whole, form, {ref: self._label(ref) for ref in refs})
+
+    def export_all(self, owner: str, file: BinaryIO, on_progress: Progress = _quiet) -> int:
+        """Write all conversations of an owner into a zip; how many.
+
+        `on_progress(done, total)` is called after each.
+        """
+        ids, done = self._store.portable.ids(owner), count(1)
+        archive.write(file, self._wholes(owner, ids), lambda: on_progress(next(done), len(ids)))
+        return len(ids)
+
+    def import_(
+        self,
+        owner: str,
+        file: BinaryIO,
+        name: str,
+        on_progress: Progress = _quiet,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> ImportReport:
+        """Add what a file holds: an export of ours, of ChatGPT, or JSONL; a report by item.
+
+        `on_progress(done, total)` counts bytes. The same file twice adds nothing.
+        """
+        must_be_somebody(owner)
+
+        def merge(whole: Whole) -> ItemReport:
+            whole = with_sound_pictures(whole, is_sound_picture)
+            return self._store.portable.merge(owner, whole, self._dispatch.count)
+
+        return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)
+
+    def _wholes(self, owner: str, ids: list[str]) -> Iterator[Whole]:
+        for conversation_id in ids:
+            try:
+                yield self._store.portable.whole(owner, conversation_id)
+            except NotFound:  # deleted meanwhile
+                continue
+
+    def _label(self, ref: str) -> str:
+        try:
+            return self._dispatch.label(ref)
+        except ProviderError:
+            return ref

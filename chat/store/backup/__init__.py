@@ -1,0 +1,1 @@
+"""Backup, restore and maintenance of the whole database."""

@@ -1,0 +1,198 @@
+"""Whole conversations: read one at a time to be written to a file, and merged from one.
+
+What comes in has been read and put right by `chat.formats`; here it is stored, each conversation
+in one transaction, with ids that nobody else's message has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlalchemy import Engine, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from chat.domain.message import Role, Status
+from chat.domain.token_estimate import Count
+from chat.errors import ReplyRunning, StoreFailed
+from chat.formats.conversation import OWN, Mark, Node, Whole
+from chat.formats.import_report import Fate, ItemReport
+from chat.formats.merge import Known, Plan, plan
+from chat.store.attachments import files_in
+from chat.store.conversations import owned
+from chat.store.engine import reading, writing
+from chat.store.import_rows import add_messages, hold_files, hold_marks, new_conversation
+from chat.store.message_tree import is_on_path
+from chat.store.schema import (
+    ClearMarkRow,
+    ContentRow,
+    ConversationRow,
+    MessageRow,
+    as_conversation,
+    as_message,
+)
+
+
+class PortableStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ids(self, owner: str) -> list[str]:
+        """The ids of all the owner's conversations, the oldest first."""
+        with reading(self._engine) as session:
+            return list(
+                session.scalars(
+                    select(ConversationRow.id)
+                    .where(ConversationRow.owner == owner, ConversationRow.deleted_at.is_(None))
+                    .order_by(ConversationRow.id)
+                )
+            )
+
+    def whole(self, owner: str, conversation_id: str) -> Whole:
+        """A conversation with everything in it; the contents of its files are read when asked."""
+        with reading(self._engine) as session:
+            row = owned(session, owner, conversation_id)
+            rows = session.scalars(
+                select(MessageRow)
+                .where(MessageRow.conversation_id == conversation_id)
+                .order_by(MessageRow.depth, MessageRow.id)
+            ).all()
+            files = files_in(session, conversation_id)
+            marks = session.scalars(
+                select(ClearMarkRow)
+                .where(ClearMarkRow.conversation_id == conversation_id)
+                .order_by(ClearMarkRow.created_at, ClearMarkRow.message_id)
+            ).all()
+            return Whole(
+                conversation=as_conversation(row, tuple(mark.message_id for mark in marks)),
+                nodes=tuple(
+                    Node(as_message(m, files.get(m.id, ())), m.origin, m.resume_leaf_id)
+                    for m in rows
+                ),
+                marks=tuple(Mark(mark.message_id, mark.created_at) for mark in marks),
+                origin=row.origin,
+                pinned_at=row.pinned_at,
+                content=self._content,
+            )
+
+    def _content(self, sha256: str) -> bytes | None:
+        with reading(self._engine) as session:
+            return session.scalar(select(ContentRow.data).where(ContentRow.sha256 == sha256))
+
+    def merge(self, owner: str, whole: Whole, count: Callable[[str], Count]) -> ItemReport:
+        """Store what of a conversation is not there yet, all of it or nothing.
+
+        `count` counts the tokens of a text, before anything is locked. Raises `StoreFailed`, or
+        `ReplyRunning` when there is something to add and a reply is being written there.
+        """
+        with reading(self._engine) as session:
+            before = _counterpart(session, owner, whole)
+            planned = _planned(session, before, whole)
+            if before is not None and before.deleted_at is None and not planned.additions:
+                return _report(before, planned, whole, is_new=False, was_deleted=False)
+        counts = {
+            each.node.message.id: count(each.node.message.text)
+            for each in planned.additions
+            if not each.node.is_counted
+        }
+        for is_last in (False, True):
+            try:
+                return self._write(owner, whole, counts, keep_ids=not is_last)
+            except StoreFailed as error:
+                if is_last or error.details != "IntegrityError":  # an id was taken meanwhile
+                    raise
+        raise AssertionError("unreachable")
+
+    def _write(
+        self, owner: str, whole: Whole, counts: dict[str, Count], *, keep_ids: bool
+    ) -> ItemReport:
+        with writing(self._engine) as session:
+            if self._engine.dialect.name == "postgresql":  # two imports of one file, at once
+                lock = func.hashtextextended(f"import {owner}", 0)
+                session.execute(select(func.pg_advisory_xact_lock(lock)))
+            row = _counterpart(session, owner, whole, lock=True)
+            planned = _planned(session, row, whole)
+            is_new, was_deleted = row is None, row is not None and row.deleted_at is not None
+            if row is None:
+                row = new_conversation(session, owner, whole, keep_ids=keep_ids)
+            elif planned.additions and _is_running(session, row):
+                raise ReplyRunning
+            row.deleted_at = None
+            ids = add_messages(session, row, planned, counts, keep_ids=keep_ids)
+            left = hold_files(session, planned, whole, ids)
+            hold_marks(session, row, planned, whole, ids)
+            if planned.additions:
+                row.updated_at = max(row.updated_at, whole.conversation.updated_at)
+                leaf_id = whole.conversation.leaf_id
+                wanted = ids[leaf_id] if leaf_id else None
+                if is_new or _is_above(session, row.leaf_id, wanted):
+                    row.leaf_id = wanted
+            session.flush()
+            whole = replace(whole, notes=(*whole.notes, *left))
+            return _report(row, planned, whole, is_new=is_new, was_deleted=was_deleted)
+
+
+def _counterpart(
+    session: Session, owner: str, whole: Whole, *, lock: bool = False
+) -> ConversationRow | None:
+    """The owner's conversation that this is a copy of, deleted or not."""
+    ids = [name.removeprefix(f"{OWN}:") for name in whole.keys if name.startswith(f"{OWN}:")]
+    query = (
+        select(ConversationRow)
+        .where(
+            ConversationRow.owner == owner,
+            or_(ConversationRow.origin.in_(whole.keys), ConversationRow.id.in_(ids)),
+        )
+        .order_by(ConversationRow.deleted_at.is_not(None), ConversationRow.id)
+        .limit(1)
+    )
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def _planned(session: Session, row: ConversationRow | None, whole: Whole) -> Plan:
+    if row is None:
+        return plan((), whole)
+    stored = session.execute(
+        select(
+            MessageRow.id,
+            MessageRow.depth,
+            MessageRow.origin,
+            MessageRow.role,
+            MessageRow.text,
+        )
+        .where(MessageRow.conversation_id == row.id)
+        .order_by(MessageRow.depth, MessageRow.id)
+    )
+    known = [
+        Known(id_, depth, origin, Role(role), text) for id_, depth, origin, role, text in stored
+    ]
+    return plan(known, whole)
+
+
+def _is_running(session: Session, row: ConversationRow) -> bool:
+    running = exists().where(
+        MessageRow.conversation_id == row.id, MessageRow.status == Status.STREAMING.value
+    )
+    return bool(session.scalar(select(running)))
+
+
+def _is_above(session: Session, leaf_id: str | None, wanted: str | None) -> bool:
+    """Whether `wanted` only goes on where the conversation stands."""
+    leaf = session.get(MessageRow, leaf_id) if leaf_id else None
+    return leaf is None or is_on_path(session, wanted, leaf)
+
+
+def _report(
+    row: ConversationRow, planned: Plan, whole: Whole, *, is_new: bool, was_deleted: bool
+) -> ItemReport:
+    count = len(planned.additions)
+    messages = "1 message" if count == 1 else f"{count:,} messages"
+    fate, sentence = Fate.UNCHANGED, "Everything in it is here already."
+    if is_new:
+        fate, sentence = Fate.ADDED, f"{messages} added."
+    elif count:
+        fate, sentence = Fate.MERGED, f"{messages} added to the conversation that was here."
+    if was_deleted:
+        fate = Fate.MERGED
+        sentence = f"It had been deleted here and is back. {sentence}"
+    return ItemReport(row.title, fate, sentence, row.id, whole.notes)

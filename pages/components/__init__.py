@@ -1,0 +1,1 @@
+"""Small browser components, each a Python module and its JavaScript."""

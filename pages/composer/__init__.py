@@ -1,0 +1,1 @@
+"""The composer: input box, pending files, dictation, Stop."""

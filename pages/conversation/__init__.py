@@ -1,0 +1,1 @@
+"""The transcript, its messages, their actions and the running reply."""

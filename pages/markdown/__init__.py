@@ -1,0 +1,1 @@
+"""Sanitize Markdown from models and users, and split it into blocks."""

@@ -1,0 +1,1 @@
+"""Drawing under Streamlit's rules: stale elements, widget values, turns."""

@@ -1,0 +1,1 @@
+"""Page scripts, one per screen; Streamlit runs them."""

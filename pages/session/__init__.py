@@ -1,0 +1,1 @@
+"""State of one tab: URL, visitor, notices, automatic refresh."""

@@ -1,0 +1,1 @@
+"""The sidebar: conversation list, search, settings, sharing, export."""

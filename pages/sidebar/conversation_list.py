@@ -1,0 +1,111 @@
+"""The conversations in the sidebar: pinned ones first, then by date; the one in view is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import partial
+from itertools import groupby
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from chat import Conversation, ParleyError, View
+from pages.components import current_item
+from pages.markdown import sanitize
+from pages.rendering import stale_elements
+from pages.session import notices, tab_state, visitor
+from pages.sidebar import open_conversation, search
+
+
+def draw(view: View | None) -> None:
+    shown = view.conversation if view is not None and not tab_state.is_temporary() else None
+    with st.container(key="conversations", gap=None):
+        current_item.draw(shown)  # above what has as many places as it needs
+        is_searching = search.is_open()
+        with stale_elements.only("conversations", is_searching, gap=None):
+            if is_searching:
+                search.draw()
+            else:
+                stale_elements.fill("listed", _rows(shown))
+
+
+def _rows(shown: Conversation | None) -> list[Callable[[], object]]:
+    """What stands in the list, an element each."""
+    service, owner, count = tab_state.stored(), visitor.owner(), tab_state.listed()
+    try:
+        pinned = service.pinned(owner)
+        found = service.conversations(owner, count + 1)
+    except ParleyError as error:  # the box and what was typed into it stay
+        return [partial(notices.caption, error)]
+    has_more, found = len(found) > count, found[:count]
+    if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):
+        found.append(shown)
+    if not (pinned or found):
+        return [partial(st.caption, "Your conversations will be listed here.")]
+    rows = _group("Pinned", pinned, shown)
+    today = datetime.now(_zone()).date()
+    for title, group in groupby(found, lambda each: period(_day(each), today)):
+        rows += _group(title, group, shown)
+    if has_more:
+        rows.append(_draw_more)
+    return rows
+
+
+def _draw_more() -> None:
+    st.button(
+        "Show more",
+        key="list_more",
+        type="tertiary",
+        icon=":material/expand_more:",
+        on_click=tab_state.list_more,
+    )
+
+
+def period(day: date, today: date) -> str:
+    """What people call the time since `day`."""
+    days = (today - day).days
+    if days <= 0:
+        return "Today"
+    if days == 1:
+        return "Yesterday"
+    for most in (7, 30):
+        if days <= most:
+            return f"Previous {most} days"
+    return f"{day:%B}" if day.year == today.year else f"{day.year}"
+
+
+def _day(conversation: Conversation) -> date:
+    return conversation.updated_at.astimezone(_zone()).date()
+
+
+def _zone() -> tzinfo:
+    """The time zone of the browser."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, TypeError):
+        behind = st.context.timezone_offset  # minutes, as browsers tell it
+        return UTC if behind is None else timezone(timedelta(minutes=-behind))
+
+
+def _group(
+    title: str, conversations: Iterable[Conversation], shown: Conversation | None
+) -> list[Callable[[], object]]:
+    rows = [partial(_draw_conversation, each, shown) for each in conversations]
+    return [partial(st.caption, title), *rows] if rows else []
+
+
+def _draw_conversation(conversation: Conversation, shown: Conversation | None) -> None:
+    icon = ":material/keep:" if conversation.is_pinned else ":material/chat_bubble:"
+    if conversation.is_running:
+        icon = ":material/pending:"
+    st.button(
+        sanitize.line(conversation.title),
+        key=f"open_{conversation.id}",
+        icon=icon,
+        type="secondary" if shown and shown.id == conversation.id else "tertiary",
+        width="stretch",
+        wrap=False,
+        on_click=open_conversation.open_conversation,
+        args=(conversation.id,),
+    )

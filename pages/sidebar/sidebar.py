@@ -1,0 +1,249 @@
+"""Beside the chat: the conversations, and what the next reply is asked with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from chat import CannotSee, ProviderError, ReplySettings, Role, View
+from pages.conversation import message_actions
+from pages.rendering import widget_values
+from pages.session import notices, tab_state, visitor
+from pages.sidebar import conversation_list, conversation_menu, own_key, search
+from pages.sign_in import account_panel
+
+_SHORTCUTS = """
+| Keys | What they do |
+|---|---|
+| Enter | Send the message |
+| Shift + Enter | Break the line |
+| Ctrl + Shift + O | New conversation |
+| Ctrl + Shift + S | Stop the reply |
+| Ctrl + K | Search |
+| Ctrl + Enter | Send an edited message |
+
+On a Mac, use Cmd instead of Ctrl.
+"""
+
+
+class _Listed(str):
+    """The ref of a model in the list. What somebody types is a plain text, the same ref too."""
+
+    __slots__ = ()
+
+
+def draw(view: View | None) -> None:
+    """While a reply is followed only the list is drawn anew; the rest is there from the last run.
+
+    See `transcript`: what is drawn stays until a run ends.
+    """
+    is_there = bool(view and view.live and tab_state.is_kept(view.conversation.id))
+    has_download = bool(st.session_state.get("export_made"))  # it lasts as long as it is drawn
+    with st.sidebar:
+        with st.container():
+            if not is_there:
+                st.subheader("Parley", anchor=False)
+                _draw_navigation()
+        conversation_list.draw(view)
+        with st.container():
+            if not is_there or has_download:
+                _draw_conversation(view)
+
+
+def _draw_conversation(view: View | None) -> None:
+    """What can be done with the one in view, and what its next reply is asked with."""
+    if view is not None and not tab_state.is_temporary():
+        conversation_menu.draw(view.conversation)
+    else:
+        st.empty()
+    _draw_settings(view)
+    _draw_actions(view)
+    if view is not None:
+        _draw_gauge(view)
+    account_panel.draw()
+
+
+def _draw_navigation() -> None:
+    st.button(
+        "New conversation",
+        key="new_chat",
+        shortcut="Ctrl+Shift+O",
+        width="stretch",
+        on_click=_new,
+        kwargs={"is_temporary": False},
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "**Temporary**" if tab_state.is_temporary() else "Temporary",
+            key="new_temporary",
+            icon=":material/timer:",
+            type="tertiary",
+            on_click=_new,
+            kwargs={"is_temporary": True},
+        )
+        st.button(
+            "Search",
+            key="search",
+            icon=":material/search:",
+            shortcut="Ctrl+K",
+            type="tertiary",
+            on_click=search.toggle,
+        )
+        st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
+        st.page_link("pages/screens/usage.py", label="Usage", icon=":material/bar_chart:")
+        with st.popover("Shortcuts", key="shortcuts", icon=":material/keyboard:"):
+            st.markdown(_SHORTCUTS)
+
+
+def _new(*, is_temporary: bool) -> None:
+    notices.dismiss()
+    tab_state.show_conversation(None, is_temporary=is_temporary)
+
+
+def _draw_settings(view: View | None) -> None:
+    """Every control shows what is stored, and stores what is chosen, for the next reply."""
+    service = tab_state.service()
+    settings = view.conversation.settings if view else tab_state.draft_settings()
+    refs = [*own_key.models(), *(model.ref for model in service.models())]
+    models = [_Listed(ref) for ref in refs]
+    chosen = _chosen_model(settings)
+    if chosen and chosen not in models:
+        models.insert(0, chosen)
+    if type(st.session_state.get("model")) is str:
+        # The box still shows it as it was typed, and would take of a longer one only the rest.
+        widget_values.note("model", chosen)
+    most = service.settings.max_reply_tokens
+    widget_values.show("model", chosen)
+    widget_values.show("temperature", _temperature(settings))
+    widget_values.show("system_prompt", settings.system_prompt)
+    widget_values.show("reply_length", min(settings.max_reply_tokens or most, most))
+    st.selectbox(
+        "Model",
+        models,
+        key="model",
+        format_func=service.model_label,
+        accept_new_options=True,
+        placeholder="Choose a model or type its id",
+        on_change=_change,
+        args=("model", "model"),
+    )
+    st.slider(
+        "Temperature",
+        0.0,
+        2.0,
+        step=0.1,
+        key="temperature",
+        on_change=_change,
+        args=("temperature", "temperature"),
+    )
+    with st.expander("System prompt and length"):
+        st.text_area(
+            "System prompt",
+            key="system_prompt",
+            placeholder=service.settings.default_system_prompt or "How should the model behave?",
+            on_change=_change,
+            args=("system_prompt", "system_prompt"),
+        )
+        st.number_input(
+            "Reply length, tokens at most",
+            min_value=1,
+            max_value=most,
+            step=256,
+            key="reply_length",
+            on_change=_change,
+            args=("reply_length", "max_reply_tokens"),
+        )
+    own_key.draw()
+    _await_models()
+
+
+def _chosen_model(settings: ReplySettings) -> _Listed | None:
+    try:
+        return _Listed(tab_state.service().model(settings.model).ref)
+    except ProviderError:
+        return _Listed(settings.model) if settings.model else None
+
+
+def _temperature(settings: ReplySettings) -> float:
+    default = tab_state.service().settings.default_temperature
+    if settings.temperature is not None:
+        return settings.temperature
+    return default if default is not None else 1.0
+
+
+def _change(key: str, field: str) -> None:
+    value = st.session_state[key]
+    if key == "model":
+        model = notices.attempt(tab_state.service().find_model, value or "", tab_state.own_key())
+        if model is None:
+            return
+        value = model.ref
+        notices.forget(CannotSee.code)
+    if (conversation := tab_state.conversation_id()) is None:
+        tab_state.change_draft_settings(**{field: value})
+    else:
+        notices.attempt(
+            tab_state.service().change_settings, visitor.owner(), conversation, **{field: value}
+        )
+
+
+def _await_models() -> None:
+    """Draw again once the first look for models is over; until then the known ones are offered."""
+    if tab_state.service().is_discovering or own_key.is_discovering():
+        _look_for_models()
+    else:
+        st.empty()
+
+
+@st.fragment(run_every=0.5)
+def _look_for_models() -> None:
+    if not (tab_state.service().is_discovering or own_key.is_discovering()):
+        st.rerun()
+
+
+def _draw_actions(view: View | None) -> None:
+    is_busy = view is None or view.running_id is not None
+    last = view.messages[-1] if view and view.messages else None
+    answer = last if last and last.role is Role.ASSISTANT else None
+    is_cleared = view is not None and view.mark_at_end is not None
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Retry",
+            key="retry",
+            disabled=is_busy or answer is None,
+            width="stretch",
+            on_click=message_actions.retry_last,
+        )
+        st.button(
+            "Clear",
+            key="clear",
+            disabled=is_busy or last is None or is_cleared,
+            width="stretch",
+            on_click=_clear,
+        )
+        st.button(
+            "Delete",
+            key="delete_conversation",
+            disabled=view is None,
+            width="stretch",
+            on_click=_delete,
+        )
+
+
+def _clear() -> None:
+    notices.attempt(tab_state.service().clear, visitor.owner(), tab_state.conversation_id())
+
+
+def _delete() -> None:
+    conversation = tab_state.conversation_id()
+    if conversation and notices.succeeds(tab_state.service().delete, visitor.owner(), conversation):
+        tab_state.show_conversation(None)
+        notices.offer_undo("Conversation deleted.", "undelete", conversation, can_purge=True)
+
+
+def _draw_gauge(view: View) -> None:
+    used, available = view.context.used_tokens, max(1, view.context.available_tokens)
+    about = "" if view.context.is_exact else "≈ "
+    st.progress(
+        min(1.0, used / available),
+        text=f":small[Context: {about}{used:,} of {available:,} tokens]",
+    )

@@ -1,0 +1,41 @@
+"""In the sidebar: who is signed in, signing out, and what was made before signing in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.markdown import sanitize
+from pages.session import notices, tab_state, visitor
+from pages.sign_in import gate
+
+
+def draw() -> None:
+    if not visitor.has_sign_in():
+        st.empty()
+        return
+    with st.container(key="account"):
+        if notices.quietly(visitor.can_take_along):
+            _draw_offer()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            person = visitor.person()
+            name = sanitize.line(person.email) or "Signed in"
+            st.caption(f"{name} · admin" if person.is_admin else name, width="stretch")
+            gate.draw_sign_out()
+
+
+def _draw_offer() -> None:
+    st.caption("This browser holds conversations from before you signed in.")
+    with st.container(horizontal=True):
+        st.button("Take them along", key="take_along", on_click=_take_along)
+        st.button(
+            "Leave them", key="leave_behind", type="tertiary", on_click=visitor.stop_taking_along
+        )
+
+
+def _take_along() -> None:
+    cookie = visitor.visitor_cookie()
+    count = notices.attempt(tab_state.stored().take_along, visitor.owner(), cookie)
+    if count is not None:
+        visitor.stop_taking_along()
+        moved = "1 conversation is" if count == 1 else f"{count:,} conversations are"
+        notices.say(f"{moved} now in your account.")

@@ -1,0 +1,1 @@
+"""Patches of Streamlit, one module per upstream defect."""

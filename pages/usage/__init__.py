@@ -1,0 +1,1 @@
+"""The Usage screen: report, administration, CSV."""

@@ -1,0 +1,194 @@
+"""What admins see and do on the usage page: figures, the banner, the kill switch, a backup."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import streamlit as st
+
+from chat import Person, UsageLine, UsageReport, human_size
+from pages.markdown import sanitize
+from pages.session import notices, tab_state
+from pages.usage import report as figures
+
+ALL = "*"
+
+
+def draw(person: Person, days: int) -> None:
+    service = tab_state.stored()
+    st.header("Everyone", anchor=False)
+    report = notices.quietly(service.usage_of_all, person, days)
+    if report is None:
+        st.caption("These figures cannot be read right now.")
+        return
+    with st.container(key="usage_everyone"):
+        _draw_people(report)
+        _draw_errors(report)
+        figures.offer_csv(
+            report, "Download everyone's as CSV", "parley-usage-everyone", "usage_everyone_csv"
+        )
+    _draw_banner(person)
+    _draw_switches(person)
+    _draw_backup(person)
+
+
+def _draw_people(report: UsageReport) -> None:
+    sums: dict[str, UsageLine] = defaultdict(UsageLine)
+    for line in report.lines:
+        before = sums[line.owner]
+        sums[line.owner] = replace(
+            before,
+            calls=before.calls + line.calls,
+            failed=before.failed + line.failed,
+            prompt_tokens=before.prompt_tokens + line.prompt_tokens,
+            completion_tokens=before.completion_tokens + line.completion_tokens,
+            cost_usd=before.cost_usd + line.cost_usd,
+            unpriced=before.unpriced + line.unpriced,
+        )
+    people = sorted(sums.items(), key=lambda each: (-each[1].cost_usd, -each[1].tokens, each[0]))
+    rows = [*people[: figures.SHOWN], ("", report.total)]
+    figures.table(
+        {
+            "Who": [
+                sanitize.line(figures.owner_name(who)) if who else "**Everyone**" for who, _ in rows
+            ],
+            "Messages": [f"{line.calls:,}" for _, line in rows],
+            "Failed": [f"{line.failed:,}" for _, line in rows],
+            "Tokens": [f"{line.tokens:,}" for _, line in rows],
+            "Cost": [figures.cost(line).replace("$", "\\$") for _, line in rows],
+        }
+    )
+
+
+def _draw_errors(report: UsageReport) -> None:
+    st.subheader("Errors by kind", anchor=False)
+    if not report.errors:
+        st.caption("None.")
+        return
+    figures.table(
+        {
+            "Error": [sanitize.line(code.replace("_", " ")) for code, _ in report.errors],
+            "How often": [f"{count:,}" for _, count in report.errors],
+        }
+    )
+
+
+def _draw_banner(person: Person) -> None:
+    st.subheader("Banner", anchor=False)
+    st.caption("Everyone reads it on top of every screen. Leave it empty to show none.")
+    _show("banner_text", tab_state.stored().banner())
+    with st.form("banner_form", border=False):
+        st.text_input(
+            "Banner",
+            max_chars=500,
+            key="banner_text",
+            label_visibility="collapsed",
+            placeholder="Closed for maintenance at noon",
+        )
+        st.form_submit_button(
+            "Set the banner",
+            key="set_banner",
+            icon=":material/campaign:",
+            on_click=_set_banner,
+            args=(person,),
+        )
+
+
+def _set_banner(person: Person) -> None:
+    service = tab_state.stored()
+    notices.attempt(service.set_banner, person, st.session_state["banner_text"])
+
+
+def _draw_switches(person: Person) -> None:
+    service = tab_state.stored()
+    off = service.switched_off()
+    st.subheader("Kill switch", anchor=False)
+    st.caption(
+        "A switched-off model is not called, and its running replies are stopped. "
+        "Guide stays: it asks nobody."
+    )
+    _show("switch_off_all", ALL in off)
+    st.toggle(
+        "Switch off all models but Guide",
+        key="switch_off_all",
+        on_change=_switch_all,
+        args=(person,),
+    )
+    listed = {model.ref for model in service.models() if model.provider != "guide"}
+    _show("switch_off", sorted(off - {ALL}))
+    st.multiselect(
+        "Models that are switched off",
+        sorted(listed | (off - {ALL})),
+        key="switch_off",
+        format_func=service.model_label,
+        accept_new_options=True,
+        placeholder="Choose a model or type provider/model",
+        on_change=_switch,
+        args=(person, off - {ALL}),
+    )
+
+
+def _show(key: str, stored: object) -> None:
+    if st.session_state.get(key) != stored:
+        st.session_state[key] = stored
+
+
+def _switch_all(person: Person) -> None:
+    is_off = st.session_state["switch_off_all"]
+    notices.attempt(tab_state.stored().switch_off, person, ALL, is_off)
+
+
+def _switch(person: Person, drawn: frozenset[str]) -> None:
+    """Do what was clicked: another admin may have switched more since this was `drawn`."""
+    service = tab_state.stored()
+    chosen = frozenset(st.session_state["switch_off"])
+    for ref in chosen ^ drawn:
+        notices.attempt(service.switch_off, person, ref, ref in chosen)
+
+
+def _draw_backup(person: Person) -> None:
+    st.subheader("Backup", anchor=False)
+    st.caption(
+        "One file with all conversations of everyone and their files. Keep it as safe as the "
+        "database. It is put back with: python -m chat restore FILE"
+    )
+    backup = notices.quietly(tab_state.stored().backup, person)
+    is_running = backup is not None and backup.is_running
+    with st.container(horizontal=True):
+        st.button(
+            "Make a backup",
+            key="backup",
+            icon=":material/backup:",
+            disabled=is_running,
+            on_click=_begin_backup,
+            args=(person,),
+        )
+        if backup is not None and backup.size:
+            st.download_button(
+                f"Download the backup ({human_size(backup.size)})",
+                data=lambda: tab_state.stored().backup_content(person),
+                file_name=backup.name,
+                mime="application/vnd.sqlite3",
+                key="download_backup",
+                icon=":material/save:",
+                on_click="ignore",
+            )
+    if is_running:
+        _follow_backup(person)
+    elif backup is not None and backup.problem is not None:
+        st.error(backup.problem.sentence, icon=":material/error:")
+
+
+def _begin_backup(person: Person) -> None:
+    backup = notices.attempt(tab_state.stored().begin_backup, person)
+    if backup is not None:
+        backup.wait(0.5)  # a small one is there at once
+
+
+@st.fragment(run_every=0.5)
+def _follow_backup(person: Person) -> None:
+    backup = notices.quietly(tab_state.stored().backup, person)
+    if backup is None or not backup.is_running:
+        st.rerun()
+    st.caption("The backup is being made…")

@@ -1,0 +1,1 @@
+"""ASGI middleware and routes around Streamlit's own application."""
