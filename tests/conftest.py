@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL, make_url
 
 from chat import ChatService, open_chat
-from chat.domain.message import Usage
-from chat.providers.base import Delta, Model, Request
 from chat.store import Store
-from tests.databases import postgres_database, postgres_server
+from tests.support.databases import postgres_database, postgres_server
+from tests.support.scripted_provider import ScriptedProvider
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,75 +85,6 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
     yield store
     store.close()
-
-
-class ScriptedProvider:
-    """A provider whose replies are written by the test; it stands where the network begins.
-
-    With `hold()` the next replies wait before piece `at` until `let_go()`.
-    """
-
-    name, label = "scripted", "Scripted"
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.replies: list[list[Delta | Exception]] = []
-        self.closed = 0
-        self.held = threading.Event()  # set when a reply waits at the gate
-        self._hold_at: int | None = None
-        self._go = threading.Event()
-
-    def models(self) -> tuple[Model, ...]:
-        return (
-            Model("scripted", "one", window_tokens=8000),
-            Model("scripted", "two", window_tokens=None),
-        )
-
-    def say(self, *replies: str | list[Delta | Exception]) -> None:
-        """The next replies: a text (streamed by words), or pieces and the error that ends them."""
-        for reply in replies:
-            self.replies.append(_deltas(reply) if isinstance(reply, str) else reply)
-
-    def hold(self, at: int = 0) -> None:
-        self._hold_at = at
-        self._go.clear()
-        self.held.clear()
-
-    def let_go(self) -> None:
-        self._hold_at = None
-        self._go.set()
-
-    async def stream(self, request: Request) -> AsyncIterator[Delta]:
-        self.requests.append(request)
-        pieces = self.replies.pop(0) if self.replies else _deltas("Hello there.")
-        try:
-            for number, piece in enumerate(pieces):
-                if number == self._hold_at:
-                    self.held.set()
-                    while not self._go.is_set():
-                        await _until(self._go)
-                if isinstance(piece, Exception):
-                    raise piece
-                yield piece
-        finally:
-            self.closed += 1
-
-    async def discover(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        return None
-
-
-async def _until(event: threading.Event) -> None:
-    await asyncio.get_running_loop().run_in_executor(None, event.wait, 0.05)
-
-
-def _deltas(text: str) -> list[Delta | Exception]:
-    words: list[Delta | Exception] = [Delta(text=f"{word} ") for word in text.split()]
-    if words:
-        words[-1] = Delta(text=text.split()[-1])
-    return [*words, Delta(finish_reason="stop", usage=Usage(10, len(words), True))]
 
 
 @pytest.fixture

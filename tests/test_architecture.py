@@ -82,7 +82,7 @@ def test_only_readers_import_what_takes_files_apart(path: Path) -> None:
     assert not {module.split(".")[0] for module, _ in imports(path)} & parsers
 
 
-PACED = {ROOT / "tests" / "llm_server.py"}  # a model's pace is what it is there to play
+PACED = {ROOT / "tests" / "support" / "llm_server.py"}  # a model's pace is what it is there to play
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from chat import File
 from pages.session import tab_state, visitor
 
 _ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # of a name in multipart/form-data
-_JS = Path(__file__).with_name("box.js").read_text("utf-8")
+_JS = Path(__file__).with_name("chat_input_bridge.js").read_text("utf-8")
 
 _box = st.components.v2.component("parley_box", html="<i></i>", js=_JS)
 

@@ -8,8 +8,7 @@ import streamlit as st
 
 from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
 from pages.components import chat_input_bridge
-from pages.composer import dictation, pending_files
-from pages.composer import stop_button
+from pages.composer import dictation, pending_files, stop_button
 from pages.rendering import widget_values
 from pages.session import notices, tab_state, visitor
 

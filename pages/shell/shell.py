@@ -6,11 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from chat import SettingsError, keeps_history
+from chat import SettingsError
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
-from pages.session import tab_state, visitor
-from pages.shell import shell
+from pages.session import tab_state
+from pages.shell import disk_notice
 from pages.sign_in import gate
 from pages.streamlit_patches import atomic_callbacks
 
@@ -50,42 +50,7 @@ def _draw() -> None:
     if screen.url_path == "shared":  # a link is for whoever has it
         screen.run()
     elif gate.is_open():
-        shell.draw()
+        disk_notice.draw()
         screen.run()
     else:
         gate.draw()
-
-
-_SENTENCE = (
-    "Conversations are stored on a disk here that may be emptied whenever this app restarts. "
-    "Download what you want to keep from the History page."
-)
-
-
-_FOR_ADMINS = (
-    " Back up everybody's on the Usage page. A PostgreSQL at `DATABASE_URL` would keep them: see "
-    "docs/deploy/community-cloud.md."
-)
-
-
-def draw() -> None:
-    if st.session_state.get("knows_disk") or _is_kept():
-        st.empty()
-        return
-    is_admin = visitor.person().is_admin
-    with st.container(key="disk_notice", border=True, gap="xsmall"):
-        more = _FOR_ADMINS if is_admin else ""
-        st.markdown(f":material/cloud_off: {_SENTENCE}{more}")
-        with st.container(horizontal=True):
-            st.page_link("pages/screens/history.py", label="History", icon=":material/history:")
-            if is_admin:
-                st.page_link("pages/screens/usage.py", label="Backup", icon=":material/backup:")
-            st.button("Understood", key="disk_understood", type="tertiary", on_click=_understood)
-
-
-def _is_kept() -> bool:
-    return keeps_history(tab_state.stored().settings, Path(__file__).resolve())
-
-
-def _understood() -> None:
-    st.session_state["knows_disk"] = True

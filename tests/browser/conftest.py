@@ -17,16 +17,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.app_server import ROOT, AppServer
-from tests.browser.chat_page import Chat
-from tests.databases import postgres_database
-from tests.llm_server import LLMServer
-from tests.proxy import Proxy
-from tests.speech_server import HELLO_WORLD
-from tests.tls_server import TlsServer
+from tests.support.app_server import ROOT, AppServer
+from tests.support.browser_app import LIMIT, configured
+from tests.support.chat_page import Chat
+from tests.support.databases import postgres_database
+from tests.support.llm_server import LLMServer
+from tests.support.proxy import Proxy
+from tests.support.speech_server import HELLO_WORLD
+from tests.support.tls_server import TlsServer
 
-KEY = "sk-canary-4f9d2c7b81e6a350"  # must never be seen on a page or in a log
-LIMIT = 300  # tokens in one message
 RESULTS = ROOT / "test-results"
 _OPTIONS = [
     "--no-sandbox",
@@ -48,15 +47,16 @@ expect.set_options(timeout=10_000)
 
 _LONGEST = (
     "test_search",
+    "test_reading",
     "test_files",
-    "test_crashing",
+    "test_crash",
     "test_accessibility",
     "test_history",
     "test_sign_in",
-    "test_leaving",
+    "test_exfiltration",
     "test_versions",
-    "test_voice",
-    "test_failures",
+    "test_dictation",
+    "test_provider_errors",
 )
 
 
@@ -142,11 +142,6 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
         config |= {"HTTPS_PROXY": tls.proxy, "SSL_CERT_FILE": str(tls.authority)}
         with AppServer(tmp_path_factory.mktemp("app"), **config) as app:
             yield app
-
-
-def configured(llm: LLMServer) -> dict[str, str]:
-    """What an app is told to talk to the server."""
-    return {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": KEY, "MAX_RETRIES": "0"}
 
 
 @pytest.fixture

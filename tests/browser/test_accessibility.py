@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.chat_page import Chat, wait_until
-from tests.llm_server import FAULTS, LLMServer, Script
-from tests.sample_files import photo, workbook
+from tests.support.chat_page import Chat, wait_until
+from tests.support.llm_server import FAULTS, LLMServer, Script
+from tests.support.sample_files import photo, workbook
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]

@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests import sample_files
-from tests.app_server import AppServer
-from tests.browser.chat_page import Chat, tokens_in, wait_until
-from tests.browser.conftest import configured
-from tests.databases import kept
-from tests.llm_server import LLMServer, Script
+from tests.support import sample_files
+from tests.support.app_server import AppServer
+from tests.support.browser_app import configured
+from tests.support.chat_page import Chat, tokens_in, wait_until
+from tests.support.databases import kept
+from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
 

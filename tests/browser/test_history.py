@@ -12,10 +12,10 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from chat.store import Store
-from tests.app_server import AppServer
-from tests.browser.chat_page import Chat
-from tests.chatgpt_samples import Tree, export
-from tests.llm_server import LLMServer, Script
+from tests.support.app_server import AppServer
+from tests.support.chat_page import Chat
+from tests.support.chatgpt_samples import Tree, export
+from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Chat]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat_page import Chat, numbered
-from tests.llm_server import LLMServer, Script
+from tests.support.chat_page import Chat, numbered
+from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]

@@ -8,11 +8,11 @@ import urllib.request
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from tests.app_server import AppServer
-from tests.browser.chat_page import Chat
-from tests.browser.conftest import KEY
-from tests.databases import kept
-from tests.llm_server import FAULTS, LLMServer, Script
+from tests.support.app_server import AppServer
+from tests.support.browser_app import KEY
+from tests.support.chat_page import Chat
+from tests.support.databases import kept
+from tests.support.llm_server import FAULTS, LLMServer, Script
 
 pytestmark = pytest.mark.browser
 

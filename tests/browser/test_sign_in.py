@@ -14,9 +14,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from chat import Submission, open_chat, visitor
 from chat.errors import NotAllowed, NotFound, SignInOver
-from tests.app_server import AppServer
-from tests.browser.chat_page import Chat
-from tests.openid_provider import COOKIE_SECRET, OpenIDProvider
+from tests.support.app_server import AppServer
+from tests.support.chat_page import Chat
+from tests.support.openid_provider import COOKIE_SECRET, OpenIDProvider
 
 pytestmark = pytest.mark.browser
 USER = "_streamlit_user"

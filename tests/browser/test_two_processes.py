@@ -15,12 +15,12 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 from sqlalchemy.engine import URL
 
-from tests.app_server import AppServer
-from tests.browser.chat_page import Chat, numbered
-from tests.browser.conftest import configured
-from tests.databases import postgres_database
-from tests.llm_server import LLMServer, Script, text_of
-from tests.proxy import COOKIE, Proxy
+from tests.support.app_server import AppServer
+from tests.support.browser_app import configured
+from tests.support.chat_page import Chat, numbered
+from tests.support.databases import postgres_database
+from tests.support.llm_server import LLMServer, Script, text_of
+from tests.support.proxy import COOKIE, Proxy
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]

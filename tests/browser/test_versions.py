@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from chat.errors import EmptyReply, NoCredit
-from tests.browser.chat_page import Chat, numbered
-from tests.llm_server import FAULTS, LLMServer, Script, text_of
+from tests.support.chat_page import Chat, numbered
+from tests.support.llm_server import FAULTS, LLMServer, Script, text_of
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]

@@ -1,0 +1,133 @@
+"""An import in the background: it waits, tells how far it is, is cancelled, ends with a report."""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+
+import pytest
+
+from chat import ChatService, open_chat
+from chat.background.import_jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
+from chat.errors import EmptyMessage, ImportRunning, ImportsBusy
+from chat.formats.import_report import Fate, ImportReport
+from tests.support.chatgpt_samples import export, simple
+from tests.support.scripted_provider import ScriptedProvider
+
+ME, OTHER = "visitor:me", "visitor:other"
+
+
+def test_an_import_leaves_its_report_with_its_owner(service: ChatService) -> None:
+    data = export(simple())
+    job = service.begin_import(ME, BytesIO(data), "conversations.json")
+    assert job.wait(10)
+    assert job.report is not None and job.report.count(Fate.ADDED) == 1
+    assert job.done == job.total == len(data)
+    assert service.import_job(ME) is job
+    assert service.import_job(OTHER) is None
+    assert len(service.conversations(ME)) == 1
+
+
+def test_one_runs_for_each_owner() -> None:
+    jobs = ImportJobs()
+    first = jobs.begin(ME)
+    with pytest.raises(ImportRunning):
+        jobs.begin(ME)
+    assert jobs.begin(OTHER).is_running
+    jobs.run(first, lambda progress, is_cancelled: ImportReport(()))
+    assert not first.is_running
+    assert jobs.begin(ME) is not first
+
+
+def test_the_others_wait_for_their_turn_and_can_be_cancelled_meanwhile() -> None:
+    jobs, go = ImportJobs(), threading.Event()
+    begun = threading.Semaphore(0)
+
+    def work(progress: Progress, is_cancelled: object) -> ImportReport:
+        begun.release()
+        progress(1, 2)
+        go.wait(10)
+        return ImportReport((), is_cancelled=bool(callable(is_cancelled) and is_cancelled()))
+
+    made = [jobs.begin(f"visitor:{number}") for number in range(AT_ONCE + 1)]
+    threads = [threading.Thread(target=jobs.run, args=(job, work)) for job in made]
+    for thread in threads[:AT_ONCE]:
+        thread.start()
+        assert begun.acquire(timeout=10)
+    threads[-1].start()
+    assert made[-1].is_running and made[-1].done == 0
+    made[-1].cancel()
+    assert made[-1].wait(10), "it does not wait for its turn to be cancelled"
+    assert made[0].is_running
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    report = made[-1].report
+    assert report is not None and report.is_cancelled
+
+
+def nothing(*_: object) -> ImportReport:
+    return ImportReport(())
+
+
+def test_no_more_wait_than_can_be_served() -> None:
+    jobs = ImportJobs()
+    made = [jobs.begin(f"visitor:{number}") for number in range(AT_ONCE + MOST_WAITING)]
+    with pytest.raises(ImportsBusy):
+        jobs.begin(ME)
+    assert jobs.of(ME) is None
+    jobs.run(made[0], nothing)
+    assert jobs.begin(ME).is_running
+
+
+def test_reports_are_kept_for_an_hour_and_only_the_newest() -> None:
+    now = [0.0]
+    jobs = ImportJobs(clock=lambda: now[0])
+    for number in range(MOST_KEPT + 1):
+        now[0] += 1
+        jobs.run(jobs.begin(f"visitor:{number}"), nothing)
+    running = jobs.begin(ME)
+    assert jobs.of("visitor:0") is None
+    assert jobs.of("visitor:1") is not None
+    now[0] += KEPT - 1
+    assert jobs.of(f"visitor:{MOST_KEPT}") is not None
+    now[0] += 1
+    assert jobs.of(f"visitor:{MOST_KEPT}") is None
+    assert jobs.of(ME) is running
+
+
+def test_a_refusal_and_a_fault_end_it_with_a_sentence() -> None:
+    def refuse(*_: object) -> ImportReport:
+        raise EmptyMessage
+
+    def fail(*_: object) -> ImportReport:
+        raise RuntimeError("secret details")
+
+    jobs = ImportJobs()
+    for work, sentence in ((refuse, EmptyMessage.sentence), (fail, "Something went wrong")):
+        job = jobs.begin(ME)
+        jobs.run(job, work)
+        assert not job.is_running and job.report is None
+        assert job.problem is not None and sentence in job.problem.sentence
+        assert "secret" not in job.problem.sentence
+
+
+def test_closing_cancels_what_runs(database_url: str, provider: ScriptedProvider) -> None:
+    service = open_chat({"DATABASE_URL": database_url}, providers=[provider])
+    go, told = threading.Event(), threading.Event()
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            told.set()
+            go.wait(10)
+            return super().read(size)
+
+    job = service.begin_import(ME, Slow(export(simple())), "conversations.json")
+    assert told.wait(10)
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    while not job.is_cancelled:
+        threading.Event().wait(0.01)
+    go.set()
+    closing.join(10)
+    assert not job.is_running

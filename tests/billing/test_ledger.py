@@ -1,0 +1,509 @@
+"""Every call of a provider is written down, and the report says what the provider says."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
+from chat.billing.kill_switch import KEPT, Switches
+from chat.domain.attachment import File
+from chat.domain.calls import EndedCall, Kind, NewCall
+from chat.domain.usage import median_and_slow
+from chat.errors import (
+    ConnectionLost,
+    FirstTokenTimeout,
+    ModelOff,
+    RateLimited,
+    Refused,
+    StoreFailed,
+)
+from chat.providers.base import Delta
+from chat.replies.worker_liveness import Worker
+from chat.services.database_admin import signs_of
+from chat.store import Store
+from tests.billing.test_limits import Clock, Open, clock, on_sqlite, open_service, say, server
+from tests.support.dead_worker import taken_for_dead
+from tests.support.llm_server import FAULTS, LLMServer, Script
+from tests.support.scripted_provider import ScriptedProvider
+from tests.support.speech_server import HELLO_WORLD
+
+__all__ = ["clock", "open_service", "server"]
+ME, OTHER = "visitor:me", "visitor:other"
+ADMIN = Person("account:admin", is_admin=True)
+
+
+def rows(database_url: str) -> list[dict[str, Any]]:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT * FROM ledger ORDER BY id")).mappings().all()
+    engine.dispose()
+    return [dict(row) for row in found]
+
+
+def ask(service: ChatService, conversation: str | None = None, words: str = "Hi") -> Message:
+    settings = ReplySettings("openai/echo")
+    answer = service.send(ME, conversation, Submission(words), settings)
+    list(service.follow(ME, answer.id))
+    return answer
+
+
+def test_the_report_equals_the_ledger_and_what_the_server_counted(
+    open_service: Open, server: LLMServer, database_url: str
+) -> None:
+    server.requests.clear()
+    service = open_service(server, MODEL_PRICES="openai/*=1/10")
+    gate = threading.Event()
+    held = Script(gate=gate, gate_at=5)
+    server.next(Script(), FAULTS["500"], Script(tokens=30), FAULTS["break"], held, Script(tokens=3))
+    first = ask(service)
+    failed = ask(service)
+    list(service.follow(ME, service.retry(ME, failed.id).id))
+    ask(service, first.conversation_id)
+    stopped = service.send(ME, None, Submission("Hi"), ReplySettings("openai/echo"))
+    next(piece for piece in service.follow(ME, stopped.id) if piece.text)
+    service.stop(ME, stopped.conversation_id)
+    list(service.follow(ME, service.continue_(ME, stopped.id).id))
+    say(service, text="Thanks!", model="guide/guide")
+    server.next(Script(text="hello world"))
+    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    for seen in server.wait_for_requests(7):
+        assert seen.over.wait(10)
+
+    def is_written() -> bool:
+        return all(row["status"] != "streaming" for row in rows(database_url))
+
+    pause = threading.Event()
+    while not is_written():  # the words are handed out before the ledger is told
+        pause.wait(0.01)
+    ledger, total = rows(database_url), service.usage(ME).total
+    assert len(ledger) == total.calls == len(server.requests) + 1  # and Guide
+    replies = [row for row in ledger if row["kind"] == "reply" and row["model"] == "openai/echo"]
+    told = [seen.sent_tokens for seen in server.requests if seen.finished.is_set()]
+    reported = [row for row in replies if row["is_reported"]]
+    assert [row["completion_tokens"] for row in reported] == [20, 30, 3]
+    assert [tokens for tokens in told if tokens] == [20, 30, 3]
+    assert {row["prompt_tokens"] for row in reported} == {7}  # as this server always says
+    assert [row["status"] for row in replies] == [
+        *("complete", "failed", "complete", "failed", "stopped", "complete")
+    ]
+    assert [row["error_code"] for row in replies if row["error_code"]] == [
+        *("provider_down", "cut_off")
+    ]
+    refused, broken = (row for row in replies if row["status"] == "failed")
+    assert refused["prompt_tokens"] == refused["completion_tokens"] == refused["cost_nanos"] == 0
+    assert broken["prompt_tokens"] > 0 and 5 <= broken["completion_tokens"] <= 20
+    for row in replies:
+        expected = row["prompt_tokens"] * 1_000 + row["completion_tokens"] * 10_000
+        assert row["cost_nanos"] == expected
+    assert total.prompt_tokens == sum(row["prompt_tokens"] for row in ledger)
+    assert total.completion_tokens == sum(row["completion_tokens"] for row in ledger)
+    assert total.tokens - total.estimated_tokens == sum(told) + 7 * len(reported)
+    assert total.cost_usd == Decimal(sum(row["cost_nanos"] for row in ledger)) / 10**9
+    assert total.failed == 2 and total.unpriced == 0 and total.running == 0
+    assert dict(service.usage(ME).errors) == {"provider_down": 1, "cut_off": 1}
+    assert service.usage(OTHER).total.calls == 0
+    everyone = service.usage_of_all(ADMIN)
+    assert everyone.total == total and {line.owner for line in everyone.lines} == {ME}
+
+
+@on_sqlite
+def test_an_unknown_price_is_unknown(open_service: Open, provider: ScriptedProvider) -> None:
+    service = open_service()
+    say(service)
+    (line,) = service.usage(ME).lines
+    assert line.unpriced == 1 and line.cost_usd == 0
+    assert line.tokens == 12 and line.estimated_tokens == 0
+    assert line.first_token_ms is not None
+
+
+def test_the_ledger_outlives_its_conversation(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    service = open_service()
+    service.purge(ME, say(service, text="A secret word"))
+    provider.hold(at=1)
+    answer = service.send(ME, None, Submission("Another secret"))
+    assert provider.held.wait(10)
+    service.purge(ME, answer.conversation_id)
+    report = service.usage(ME)
+    assert report.total.calls == 2 and report.total.running == 0
+    assert "secret" not in str(rows(database_url))
+
+
+def test_a_call_that_was_never_stored_is_not_in_the_ledger(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service()
+    conversation = say(service)
+    provider.hold()
+    service.send(ME, conversation, Submission("Hi"))
+    for each in (service, service.temporary):
+        with pytest.raises(Refused if each is service else NotFound):
+            each.send(ME, conversation, Submission("Hi"))
+    assert service.usage(ME).total.calls == 2
+
+
+def test_what_a_dead_process_began_is_billed_by_estimate(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    provider.say("one two three four five", "one two three four five")
+    provider.hold(at=4)
+    first = open_service(MODEL_PRICES="*=1/10")
+    answer = first.send(ME, None, Submission("Count for me."))
+    first.temporary.send(ME, None, Submission("Count for me."))
+    assert provider.held.wait(10)
+    pause = threading.Event()
+    while not first._store.messages.get(ME, answer.id).text:  # it is saved every second
+        pause.wait(0.02)
+    with taken_for_dead(first):
+        second = open_service(MODEL_PRICES="*=1/10")
+        stored, temporary = rows(database_url)
+        for row in (stored, temporary):
+            assert row["status"] == Status.INTERRUPTED.value and not row["is_reported"]
+            assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
+        assert stored["completion_tokens"] >= 4
+        assert second.usage(ME).total.running == 0
+
+
+@pytest.mark.parametrize("thoughts", ["", "Let me see."])
+def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
+    open_service: Open, provider: ScriptedProvider, database_url: str, thoughts: str
+) -> None:
+    service = open_service(
+        MODEL_PRICES="*=1/10", LIMIT_TOKENS_PER_DAY=9_000, LIMIT_DOLLARS_PER_DAY=9
+    )
+    provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
+    provider.hold(at=1 if thoughts else 0)
+    for each in (service, service.temporary):
+        answer = each.send(ME, None, Submission("Hi"))
+        assert provider.held.wait(10)
+        reserved = rows(database_url)[-1]
+        each.stop(ME, answer.conversation_id)
+        row = rows(database_url)[-1]
+        assert row["status"] == Status.STOPPED.value
+        assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
+        assert row["limit_nanos"] == reserved["limit_nanos"] > 0
+        assert row["completion_tokens"] < 10, "the report tells what was seen"
+        provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
+        provider.held.clear()
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("error", "is_held"),
+    [
+        (FirstTokenTimeout("X", seconds=1), True),
+        (ConnectionLost("X"), True),
+        (RateLimited("X"), False),
+    ],
+)
+def test_a_failure_without_a_word_holds_what_may_be_billed(
+    open_service: Open,
+    provider: ScriptedProvider,
+    database_url: str,
+    error: Exception,
+    is_held: bool,
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    provider.say([error])
+    say(service)
+    (row,) = rows(database_url)
+    assert row["status"] == "failed" and (row["limit_tokens"] > 4_000) is is_held
+
+
+@on_sqlite
+def test_of_a_reply_that_was_stopped_what_was_seen_counts(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    provider.say([Delta(reasoning="I think " * 20), Delta(text="So"), Delta(text="Never seen")])
+    provider.hold(at=2)
+    answer = service.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    service.stop(ME, answer.conversation_id)
+    (row,) = rows(database_url)
+    assert row["limit_tokens"] == row["prompt_tokens"] + row["completion_tokens"]
+    assert 40 < row["limit_tokens"] < 200
+
+
+def test_what_a_living_process_has_begun_is_left_to_it(
+    open_service: Open,
+    provider: ScriptedProvider,
+    clock: Clock,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider.hold()
+    first = open_service()
+    first.temporary.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    clock.now += timedelta(days=365)  # however a clock may jump
+    first.interrupt_abandoned()
+    # As another process that lives sees it.
+    monkeypatch.setattr("chat.replies.worker_liveness._here", set())
+    monkeypatch.setattr(
+        "chat.replies.worker_liveness.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill)
+    )
+    second = open_service()
+    second.interrupt_abandoned()
+    assert rows(database_url)[0]["status"] == "streaming"
+
+
+def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it_took(
+    store: Store, database_url: str
+) -> None:
+    call = NewCall(ME, "scripted/one", Kind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
+    store.ledger.add(call)
+    assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
+    assert rows(database_url)[0]["status"] == "interrupted"
+    store.ledger.beat(call.id)
+    (row,) = rows(database_url)
+    assert (row["status"], row["cost_nanos"]) == ("streaming", None)
+    assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
+    store.ledger.end(EndedCall(call.id, Status.COMPLETE, 7, 3, True, 11))
+    store.ledger.end(EndedCall(call.id, Status.STOPPED, 0, 0, True, 0))  # only the first counts
+    (row,) = rows(database_url)
+    assert (row["status"], row["cost_nanos"]) == ("complete", 11)
+
+
+def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
+    worker, elsewhere, now = Worker(), "elsewhere:1:abc", datetime.now(UTC)
+    worker.retire()
+    signs = signs_of(worker, lambda *_: 0)
+    assert signs.is_lost(elsewhere, "a", "b", now) is False
+    assert signs.is_lost(elsewhere, "a", "b", now - timedelta(hours=1)) is None
+    assert signs.is_lost(elsewhere, None, "b", None) is None
+
+
+@on_sqlite
+def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
+    open_service: Open,
+    server: LLMServer,
+    clock: Clock,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = open_service(server, LIMIT_CONCURRENT_REPLIES=1)
+    told = threading.Semaphore(0)
+
+    def fail(_call: object) -> None:
+        told.release()
+        raise StoreFailed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chat.replies.runner.TRY_AGAIN_AFTER", ())
+        patched.setattr(service._billing.ledger, "end", fail)
+        say(service.temporary, model="openai/echo")
+        assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+        assert told.acquire(timeout=10) and told.acquire(timeout=10)
+    assert [row["status"] for row in rows(database_url)] == ["streaming"] * 2
+    say(service.temporary, model="openai/echo")
+    assert [row["status"] for row in rows(database_url)] == [
+        *("interrupted", "streaming", "complete")
+    ]
+    clock.now += timedelta(minutes=61)
+    service.interrupt_abandoned()
+    assert rows(database_url)[1]["status"] == "interrupted"
+
+
+@on_sqlite
+def test_the_end_of_a_recording_is_written_again_when_it_failed(
+    open_service: Open, server: LLMServer, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = open_service(server)
+    end, told = service._billing.ledger.end, threading.Event()
+    problems = [StoreFailed()]
+
+    def write(call: EndedCall) -> None:
+        if problems:
+            raise problems.pop()
+        end(call)
+        told.set()
+
+    monkeypatch.setattr(service._billing.ledger, "end", write)
+    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    assert told.wait(10)
+    assert rows(database_url)[0]["status"] == "complete"
+
+
+@on_sqlite
+def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
+    open_service: Open, provider: ScriptedProvider, database_url: str
+) -> None:
+    provider.say(
+        [Delta(text="one two three "), Delta(finish_reason="length")], [Delta(text="four")]
+    )
+    service = open_service()
+    conversation = say(service)
+    answer = service.open(ME, conversation).messages[-1]
+    list(service.follow(ME, service.continue_(ME, answer.id).id))
+    first, second = rows(database_url)
+    assert first["completion_tokens"] >= 3 and second["completion_tokens"] == 2
+    assert second["prompt_tokens"] > first["prompt_tokens"]
+
+
+@on_sqlite
+def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> None:
+    service = open_service()
+    for forbidden in (
+        lambda: service.usage_of_all(Person(ME)),
+        lambda: service.switch_off(Person(ME), "*"),
+        lambda: service.set_banner(Person(ME), "Boo"),
+    ):
+        with pytest.raises(NotFound):
+            forbidden()
+    assert service.banner() == "" and not service.switched_off()
+
+
+def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service()
+    conversation = say(service, model="scripted/one")
+    question, answer = service.open(ME, conversation).messages
+    service.switch_off(ADMIN, "scripted/one")
+    for refused in (
+        lambda: service.send(ME, conversation, Submission("Hi")),
+        lambda: service.temporary.send(ME, None, Submission("Hi"), ReplySettings("scripted/one")),
+        lambda: service.edit(ME, question.id, "Other"),
+        lambda: service.retry(ME, answer.id),
+    ):
+        with pytest.raises(ModelOff, match="one · Scripted"):
+            refused()
+    assert [model.ref for model in service.models()] == ["scripted/two"]
+    assert service.model().ref == "scripted/two", "the first on offer gives way"
+    assert len(provider.requests) == 1 and service.usage(ME).total.calls == 1
+    service.switch_off(ADMIN, "scripted/one", False)
+    say(service, model="scripted/one")
+    with pytest.raises(Refused):
+        service.switch_off(ADMIN, "guide/guide")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "spelling",
+    [*("one", "scripted/One", "scripted/models/one", "scripted/one:x", "scripted/Models/ONE:free")],
+)
+def test_no_other_spelling_of_a_model_that_is_off_is_called(
+    open_service: Open, provider: ScriptedProvider, spelling: str
+) -> None:
+    service = open_service()
+    service.switch_off(ADMIN, "scripted/one")
+    with pytest.raises(ModelOff):
+        service.send(ME, None, Submission("Hi"), ReplySettings(spelling))
+    assert not provider.requests
+
+
+def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
+    service = open_service()
+    service.switch_off(ADMIN, "scripted/one:free")
+    is_off = service._billing.switches.is_off
+    assert is_off("scripted/ONE:free")
+    assert not is_off("scripted/one") and not is_off("scripted/one:dear")
+    service.switch_off(ADMIN, "scripted/two:latest")
+    assert is_off("scripted/two") and is_off("scripted/two:latest")
+    assert not is_off("scripted/two:7b")
+
+
+@on_sqlite
+def test_what_an_admin_types_is_switched_off_under_its_full_name(
+    open_service: Open, server: LLMServer
+) -> None:
+    service = open_service(server, TRANSCRIPTION_API_KEY="t")
+    service.switch_off(ADMIN, " echo ")
+    assert service.switched_off() == {"openai/echo"}
+    service.switch_off(ADMIN, "openai/ECHO", False)
+    assert not service.switched_off()
+    for typed in ("own-openai/gpt-5", " ", "x" * 300, "scripted/" + "x" * 300, "guide/guide"):
+        with pytest.raises(Refused):
+            service.switch_off(ADMIN, typed)
+    service.switch_off(ADMIN, "transcription/Whisper-1")
+    assert service.switched_off() == {"transcription/whisper-1"}
+    service.switch_off(ADMIN, "transcription/whisper-1", False)
+    assert not service.switched_off()
+
+
+@on_sqlite
+def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Open) -> None:
+    service = open_service()
+    is_off = service._billing.switches.is_off
+    service.switch_off(ADMIN, "scripted/one")
+    assert not is_off("own-scripted/one") and not is_off("own-openai/one")
+    service.switch_off(ADMIN, "*")
+    assert is_off("own-openai/one") and not is_off("guide/guide")
+
+
+@on_sqlite
+def test_switching_all_off_stops_what_runs_and_leaves_guide(
+    open_service: Open, server: LLMServer
+) -> None:
+    gate = threading.Event()
+    server.next(*[Script(gate=gate, gate_at=3)] * 2)
+    service = open_service(server)
+    running = [
+        (each, each.send(ME, None, Submission("Hi"), ReplySettings("openai/echo")))
+        for each in (service, service.temporary)
+    ]
+    for each, answer in running:
+        next(piece for piece in each.follow(ME, answer.id) if piece.text)
+    service.switch_off(ADMIN, "*")
+    for each, answer in running:
+        list(each.follow(ME, answer.id))
+        assert each.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
+    assert [model.ref for model in service.models()] == ["guide/guide"]
+    with pytest.raises(ModelOff):
+        service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+    say(service, text="Thanks!")
+    gate.set()
+
+
+@on_sqlite
+def test_another_process_hears_of_it_within_two_seconds(
+    open_service: Open, provider: ScriptedProvider, clock: Clock
+) -> None:
+    provider.say("one two three")
+    provider.hold(at=2)
+    here, there = open_service(), open_service()
+    assert there.banner() == "" and not there.switched_off()
+    answer = there.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    here.set_banner(ADMIN, "  Closed at <b>noon</b> ")
+    here.switch_off(ADMIN, "*")
+    assert KEPT < 2
+    list(there.follow(ME, answer.id))  # it ends, though the provider never does
+    assert there.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
+    assert there.banner() == "Closed at <b>noon</b>"
+    here.set_banner(ADMIN, "")
+    assert here.banner() == ""
+
+
+def test_what_is_off_stays_off_while_the_database_is_away() -> None:
+    class Away:
+        answers: Iterator[Any] = iter([(frozenset({"*"}), "Closed")])
+
+        def read(self) -> Any:
+            for answer in self.answers:
+                return answer
+            raise StoreFailed
+
+    now = [0.0]
+    switches = Switches(Away(), clock=lambda: now[0])  # type: ignore[arg-type]
+    assert switches.is_off("openai/gpt-5")
+    now[0] = 10.0
+    assert switches.is_off("openai/gpt-5") and not switches.is_off("guide/guide")
+
+
+def test_the_median_and_the_slow_ones() -> None:
+    assert median_and_slow([]) == (None, None)
+    assert median_and_slow([5]) == (5, 5)
+    assert median_and_slow([9, 1, 5]) == (5, 9)
+    assert median_and_slow(range(101)) == (50, 90)

@@ -1,0 +1,423 @@
+"""Nobody gets more than the limits allow, however many ask at once, and all are told when again."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission, open_chat
+from chat.billing.call_costs import KEYS_A_MINUTE
+from chat.billing.rate_limiter import Pace
+from chat.domain.attachment import File
+from chat.domain.limits import when
+from chat.domain.message import Status, Usage
+from chat.errors import (
+    DollarsSpent,
+    InstanceLimit,
+    KeysBusy,
+    NotFound,
+    PriceUnknown,
+    RequestTooDear,
+    RequestTooLarge,
+    TokensSpent,
+    TooManyMessages,
+    TooManyReplies,
+)
+from chat.providers.base import Delta
+from tests.support.dead_worker import taken_for_dead
+from tests.support.llm_server import LLMServer, Script
+from tests.support.scripted_provider import ScriptedProvider
+from tests.support.speech_server import HELLO_WORLD
+
+ME, OTHER = "visitor:me", "visitor:other"
+# What no database can do differently is tried on one: SQLite, or what `--database` names.
+on_sqlite = pytest.mark.parametrize("database_url", ["any"], indirect=True)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Open = Callable[..., ChatService]
+
+
+@pytest.fixture
+def open_service(database_url: str, provider: ScriptedProvider, clock: Clock) -> Iterator[Open]:
+    """Opens a service with limits, on a scripted provider or on a real server."""
+    opened: list[ChatService] = []
+
+    def open_one(server: LLMServer | None = None, **config: Any) -> ChatService:
+        base: dict[str, Any] = {"DATABASE_URL": database_url, "FIND_LOCAL_SERVERS": "false"}
+        if server is not None:
+            base |= {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k", "MAX_RETRIES": "0"}
+        opened.append(
+            open_chat(base | config, providers=None if server else [provider], clock=clock)
+        )
+        return opened[-1]
+
+    yield open_one
+    provider.let_go()
+    for service in opened:
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LLMServer]:
+    with LLMServer() as server:
+        yield server
+
+
+def say(service: ChatService, owner: str = ME, text: str = "Hi", model: str | None = None) -> str:
+    """Send, and follow the reply to its end; returns the conversation."""
+    answer = service.send(owner, None, Submission(text), ReplySettings(model=model))
+    for _ in service.follow(owner, answer.id):
+        pass
+    return answer.conversation_id
+
+
+def refusal(service: ChatService, owner: str = ME, text: str = "Hi") -> LimitReached:
+    with pytest.raises(LimitReached) as caught:
+        service.send(owner, None, Submission(text))
+    return caught.value
+
+
+def send_at_once(
+    services: list[ChatService], owners: list[str]
+) -> tuple[list[tuple[ChatService, str, Message]], list[LimitReached]]:
+    """One message of each owner, all at the same moment, through each service in turn."""
+    barrier = threading.Barrier(len(owners))
+    sent: list[tuple[ChatService, str, Message]] = []
+    refused: list[LimitReached] = []
+
+    def send(number: int) -> None:
+        service, owner = services[number % len(services)], owners[number]
+        barrier.wait()
+        try:
+            answer = service.send(owner, None, Submission("Hi"), ReplySettings("openai/echo"))
+            sent.append((service, owner, answer))
+        except LimitReached as error:
+            refused.append(error)
+
+    with ThreadPoolExecutor(len(owners)) as pool:
+        list(pool.map(send, range(len(owners))))
+    return sent, refused
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
+    open_service: Open, server: LLMServer, processes: int
+) -> None:
+    server.requests.clear()
+    services = [open_service(server, LIMIT_MESSAGES_PER_MINUTE=10) for _ in range(processes)]
+    sent, refused = send_at_once(services, [ME] * 50)
+    for service, owner, answer in sent:
+        assert "".join(piece.text for piece in service.follow(owner, answer.id)) == "Hi"
+    assert len(sent) == len(server.requests) == 10
+    assert len(refused) == 40 and {type(error) for error in refused} == {TooManyMessages}
+    assert len(services[0].conversations(ME)) == 10, "nothing of a refused message is stored"
+
+
+@on_sqlite
+def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMServer) -> None:
+    server.requests.clear()
+    service = open_service(server, LIMIT_INSTANCE_MESSAGES_PER_MINUTE=5, LIMIT_MESSAGES_PER_DAY=3)
+    sent, refused = send_at_once([service], [f"visitor:{number}" for number in range(15)])
+    for _, owner, answer in sent:
+        list(service.follow(owner, answer.id))
+    assert len(sent) == len(server.requests) == 5
+    assert {type(error) for error in refused} == {InstanceLimit}
+    assert "Guide still answers" in refused[0].sentence
+    say(service, model="guide/guide")
+    assert len(server.requests) == 5
+
+
+def test_two_tabs_cannot_both_begin_the_last_reply(open_service: Open, server: LLMServer) -> None:
+    server.requests.clear()
+    gate = threading.Event()
+    server.next(*[Script(gate=gate, text="Yes.")] * 2)
+    services = [open_service(server, LIMIT_CONCURRENT_REPLIES=2) for _ in range(2)]
+    sent, refused = send_at_once(services, [ME] * 8)
+    assert len(sent) == 2 and {type(error) for error in refused} == {TooManyReplies}
+    gate.set()
+    for service, owner, answer in sent:
+        list(service.follow(owner, answer.id))
+    say(services[0], model="openai/echo")
+    assert len(server.requests) == 3
+
+
+def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: ScriptedProvider) -> None:
+    provider.hold()
+    first = open_service(LIMIT_CONCURRENT_REPLIES=1)
+    first.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    second = open_service(LIMIT_CONCURRENT_REPLIES=1)
+    assert isinstance(refusal(second), TooManyReplies)
+    with taken_for_dead(first):
+        second.send(ME, None, Submission("Hi"))
+
+
+@on_sqlite
+def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    provider.hold()
+    first = open_service()
+    first.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    second = open_service(LIMIT_CONCURRENT_REPLIES=1)
+    assert isinstance(refusal(second.temporary), TooManyReplies)
+    with taken_for_dead(first):
+        second.temporary.send(ME, None, Submission("Hi"))
+
+
+def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
+    open_service: Open, clock: Clock
+) -> None:
+    service = open_service(LIMIT_MESSAGES_PER_MINUTE=3)
+    for seconds in (0, 10, 20):
+        clock.now = NOON + timedelta(seconds=seconds)
+        say(service)
+    clock.now = NOON + timedelta(seconds=25)
+    error = refusal(service)
+    assert error.again_at == NOON + timedelta(seconds=60)
+    assert "in about 35 seconds" in error.sentence
+    say(service, OTHER)
+    clock.now = error.again_at - timedelta(microseconds=1)
+    refusal(service)
+    clock.now = error.again_at
+    say(service)
+    assert refusal(service).again_at == NOON + timedelta(seconds=70)
+
+
+@on_sqlite
+def test_of_several_limits_the_longest_wait_is_told(open_service: Open, clock: Clock) -> None:
+    service = open_service(LIMIT_MESSAGES_PER_MINUTE=1, LIMIT_INSTANCE_MESSAGES_PER_DAY=1)
+    say(service)
+    error = refusal(service)
+    assert isinstance(error, InstanceLimit) and error.again_at == NOON + timedelta(days=1)
+
+
+def test_a_reply_holds_its_longest_length_until_it_has_ended(
+    open_service: Open, provider: ScriptedProvider, clock: Clock
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=250, MAX_REPLY_TOKENS=100)
+    provider.hold()
+    answers = [service.send(ME, None, Submission("Hi")) for _ in range(2)]
+    assert isinstance(refusal(service), TokensSpent)
+    provider.let_go()
+    for answer in answers:
+        list(service.follow(ME, answer.id))
+    say(service)  # the two took 12 tokens each, as the provider told
+    assert service.usage(ME).total.tokens == 36
+
+
+def test_spent_tokens_come_back_as_their_day_passes(
+    open_service: Open, provider: ScriptedProvider, clock: Clock
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=300, MAX_REPLY_TOKENS=50)
+    for hours in (0, 1, 2):
+        clock.now = NOON + timedelta(hours=hours)
+        provider.say([Delta(text="Yes"), Delta(finish_reason="stop", usage=Usage(10, 90, True))])
+        say(service)
+    error = refusal(service)
+    assert error.again_at == NOON + timedelta(days=1)  # 100 of them are enough
+    assert "in about 22 hours" in error.sentence
+    clock.now = error.again_at
+    say(service)
+
+
+def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
+    open_service: Open, provider: ScriptedProvider, clock: Clock
+) -> None:
+    service = open_service(
+        LIMIT_DOLLARS_PER_DAY=1, MODEL_PRICES="scripted/one=0/1000", MAX_REPLY_TOKENS=400
+    )
+    provider.say([Delta(text="Yes"), Delta(finish_reason="stop", usage=Usage(10, 700, True))])
+    say(service)  # $0.70; the next may take $0.40
+    assert isinstance(refusal(service), DollarsSpent)
+    with pytest.raises(PriceUnknown, match="MODEL_PRICES"):
+        service.send(ME, None, Submission("Hi"), ReplySettings("scripted/two"))
+    dear = open_service(LIMIT_DOLLARS_PER_DAY=0.1, MODEL_PRICES="*=0/1000", MAX_REPLY_TOKENS=400)
+    with pytest.raises(RequestTooDear, match=r"\$0\.40"):
+        dear.send(OTHER, None, Submission("Hi"))
+
+
+@on_sqlite
+def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
+    service = open_service(LIMIT_REQUEST_TOKENS=60)
+    conversation = say(service)
+    with pytest.raises(RequestTooLarge):
+        service.send(ME, conversation, Submission("word " * 60))
+    assert len(service.open(ME, conversation).messages) == 2
+
+
+@on_sqlite
+def test_editing_retrying_and_going_on_are_calls_like_any_other(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta(text="cut"), Delta(finish_reason="length")])
+    service = open_service(LIMIT_MESSAGES_PER_DAY=1)
+    conversation = say(service)
+    question, answer = service.open(ME, conversation).messages
+    for again in (
+        lambda: service.edit(ME, question.id, "Other"),
+        lambda: service.retry(ME, answer.id),
+        lambda: service.continue_(ME, answer.id),
+    ):
+        with pytest.raises(TooManyMessages):
+            again()
+    after = service.open(ME, conversation)
+    assert [m.text for m in after.messages] == ["Hi", "cut"] and after.running_id is None
+    assert len(provider.requests) == 1
+
+
+@on_sqlite
+def test_a_temporary_conversation_counts_and_leaves_no_text(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    service = open_service(LIMIT_MESSAGES_PER_DAY=2)
+    say(service.temporary)
+    say(service)
+    for each in (service, service.temporary):
+        refusal(each)
+    assert service.usage(ME).total.calls == 2
+    assert service.temporary.usage(ME) == service.usage(ME)
+    assert len(service.conversations(ME)) == 1
+
+
+@on_sqlite
+def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
+    server.requests.clear()
+    service = open_service(server, LIMIT_MESSAGES_PER_DAY=1)
+    recording = File("a.wav", HELLO_WORLD.read_bytes())
+    assert service.transcribe(ME, recording).result(10)
+    with pytest.raises(TooManyMessages):
+        service.transcribe(ME, recording)
+    with pytest.raises(TooManyMessages):
+        say(service, model="openai/echo")
+    assert len(server.requests) == 1
+
+
+@on_sqlite
+def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) -> None:
+    service = open_service(
+        server,
+        LIMIT_INSTANCE_DOLLARS_PER_DAY=0.001,
+        LIMIT_INSTANCE_MESSAGES_PER_DAY=1,
+        LIMIT_REQUEST_TOKENS=1,
+        LIMIT_TOKENS_PER_DAY=1,
+    )
+    for _ in range(2):
+        conversation = say(service, text="Thanks!", model="guide/guide")
+    assert service.open(ME, conversation).messages[-1].status is Status.COMPLETE
+    with pytest.raises(Refused):
+        say(service, model="openai/echo")
+    assert service.usage(ME).total.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "in about 1 second"),
+        (59.2, "in about 60 seconds"),
+        (61, "in about 2 minutes"),
+        (3600, "in about 60 minutes"),
+        (3601, "in about 2 hours"),
+        (86_400, "in about 24 hours"),
+    ],
+)
+def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
+    assert when(timedelta(seconds=seconds)) == words
+
+
+@on_sqlite
+def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta(text="x" * 60_000, reasoning="y" * 10)] * 3)
+    service = open_service(MAX_REPLY_TOKENS=10)
+    answer = service.open(ME, say(service)).messages[-1]
+    assert len(answer.text) + len(answer.reasoning) <= 100_400 < len(answer.text) + 100
+    assert answer.finish_reason == "length" and answer.is_cut
+    assert provider.closed == 1
+
+
+def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock: Clock) -> None:
+    pace = Pace(2, 4, clock)
+    for _ in range(2):
+        pace.begin()
+    with pytest.raises(KeysBusy):
+        pace.begin()
+    for _ in range(2):
+        pace.end()
+        pace.begin()
+    pace.end()
+    with pytest.raises(KeysBusy):
+        pace.begin()
+    clock.now += timedelta(minutes=1)
+    pace.begin()
+
+
+@on_sqlite
+def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) -> None:
+    service = open_service()
+    own = service.own_key("openai", "sk-mine")
+    for _ in range(KEYS_A_MINUTE):
+        service._billing.key_looks.begin()
+        service._billing.key_looks.end()
+    for each in (service, service.temporary):
+        with pytest.raises(KeysBusy):
+            each.discover_own_models(own)
+
+
+def test_no_two_things_wait_for_the_same_lock() -> None:
+    """PostgreSQL locks by number: whoever guesses codes must not hold up who sends messages."""
+    found = [
+        number
+        for file in (Path(__file__).parents[2] / "chat").rglob("*.py")
+        for number in re.findall(r"\b72057594\d\d\b", file.read_text("utf-8"))
+    ]
+    assert len(found) >= 3 and len(set(found)) == len(found)
+
+
+@on_sqlite
+def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) -> None:
+    service = open_service(LIMIT_MESSAGES_PER_DAY=1)
+    conversation = say(service)
+    with pytest.raises(NotFound):
+        service.send(OTHER, conversation, Submission("Hi"))
+    say(service, OTHER)
+
+
+@on_sqlite
+def test_a_recording_that_is_discarded_holds_no_place(
+    open_service: Open, server: LLMServer
+) -> None:
+    gate = threading.Event()
+    server.next(Script(gate=gate))
+    service = open_service(server)
+    words = service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+    assert words.cancel()
+    pause = threading.Event()
+    while service.usage(ME).total.running:
+        pause.wait(0.01)
+    gate.set()
+    server._next.clear()
+    assert service.usage(ME).total.calls == 1

@@ -1,0 +1,66 @@
+"""Under the Content-Security-Policy everything works, and the browser complains of nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.test_dictation import ALLOWED, dictate
+from tests.browser.test_rendering import RICH, expect_rich
+from tests.support.app_server import ROOT, AppServer
+from tests.support.chat_page import Chat
+from tests.support.llm_server import LLMServer, Script
+from tests.support.page_watch import Watch
+
+pytestmark = pytest.mark.browser
+
+
+class ChartPage(AppServer):
+    script = ROOT / "tests" / "support" / "chart_page.py"
+
+
+def test_a_conversation_with_everything_in_it_brings_no_complaint(
+    browser: Browser, visit: Callable[..., Chat], server: LLMServer
+) -> None:
+    server.next(Script(text=RICH), Script(text="said"))
+    with closing(browser.new_context(**ALLOWED)) as context:  # type: ignore[arg-type]
+        watch = Watch(context)
+        chat = visit(context=context)
+        chat.attach("table.csv", b"day,tokens\nMon,3\nTue,5\n")
+        chat.price("table.csv")
+        chat.ask("Show everything")
+        expect_rich(chat)
+        expect(chat.questions.get_by_test_id("stDataFrame")).to_be_visible()
+        with chat.page.expect_download():
+            chat.questions.get_by_test_id("stDownloadButton").get_by_role("button").click()
+        chat.key(f"copy_{chat.answer_id}").locator("button").click()
+        expect(chat.key(f"copy_{chat.answer_id}").get_by_text("Copied")).to_be_attached()
+        dictate(chat)
+        expect(chat.composer).to_have_value("said")
+        chat.press("search")
+        expect(chat.key("search_text")).to_be_visible()
+        chat.wait_settled()
+        watch.expect_quiet()
+
+
+def test_charts_and_tables_bring_no_complaint(browser: Browser, tmp_path: Path) -> None:
+    with ChartPage(tmp_path) as app, closing(browser.new_context()) as context:
+        watch = Watch(context)
+        page = context.new_page()
+        page.goto(app.url)
+        expect(page.get_by_text("the end")).to_be_visible(timeout=30_000)
+        charts = page.get_by_test_id("stVegaLiteChart")
+        expect(charts).to_have_count(4)
+        for chart in charts.all():
+            expect(chart.locator("canvas, svg.marks").first).to_be_visible()
+        expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+        charts.last.hover()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=re.compile("As CSV")).click()
+        assert download.value.path().read_text("utf-8").startswith("day,tokens")
+        watch.expect_quiet()

@@ -1,0 +1,193 @@
+"""No answer carries anything away, and no text runs: shown for real, with and without the policy.
+
+A listener on another port hears of every request that a message could cause.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from chat import open_chat
+from tests.support.app_server import AppServer
+from tests.support.browser_app import configured
+from tests.support.chat_page import Chat, wait_until
+from tests.support.listener import Listener
+from tests.support.llm_server import LLMServer
+from tests.support.page_watch import Watch
+from tests.support.payloads import LEAKS, SCRIPTS, aimed
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Chat]
+AT_ONCE = 140  # payloads in one message
+
+
+@pytest.fixture(scope="module")
+def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    limits = {"MAX_USER_MESSAGE_TOKENS": "200000", "MAX_HISTORY_TOKENS": "400000"}
+    with AppServer(tmp_path_factory.mktemp("leaving"), **configured(llm), **limits) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[Listener]:
+    with Listener() as listener:
+        yield listener
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with closing(browser.new_context()) as context:
+        yield context
+
+
+@pytest.fixture
+def bare(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that does not mind the policy: nothing may depend on it alone."""
+    with closing(browser.new_context(bypass_csp=True)) as context:
+        yield context
+
+
+@pytest.fixture
+def payloads(stranger: Listener) -> list[str]:
+    """Aimed at the listener by its names in turn."""
+    stranger.asked.clear()
+    names = [f"127.0.0.1:{stranger.port}", f"localhost:{stranger.port}"]
+    leaks = [aimed([leak], names[number % 2], number)[0] for number, leak in enumerate(LEAKS)]
+    return [*leaks, *aimed(SCRIPTS, names[0], len(leaks))]
+
+
+def shared_page(app: AppServer, texts: list[str]) -> str:
+    """The address of a shared conversation in which each text is a message of its own."""
+    service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
+    try:
+        roles = ("user", "assistant")
+        messages = [
+            {"role": roles[number % 2], "content": text} for number, text in enumerate(texts)
+        ]
+        line = json.dumps({"messages": messages}).encode()
+        report = service.import_("visitor:maker", io.BytesIO(line), "said.jsonl")
+        assert report.items, report.sentence
+        (conversation,) = service.conversations("visitor:maker", 1)
+        _share, secret = service.share("visitor:maker", conversation.id, None)
+        return f"{app.url}/shared?s={secret}"
+    finally:
+        service.close()
+
+
+def test_there_are_as_many_payloads_as_promised() -> None:
+    assert len({*SCRIPTS}) >= 100
+    assert len({*LEAKS}) >= 60
+
+
+def test_the_listener_and_the_policy_are_real(
+    app: AppServer, stranger: Listener, context: BrowserContext, bare: BrowserContext
+) -> None:
+    """What the other tests do not see would be seen."""
+    address = f"http://127.0.0.1:{stranger.port}"
+    fetch = "async (url) => { await fetch(url, {mode: 'no-cors'}).catch(() => {}) }"
+    draw = "(url) => { document.body.append(Object.assign(new Image(), {src: url})) }"
+    page = bare.new_page()
+    page.goto(f"{app.url}/_stcore/health")
+    page.evaluate(fetch, f"{address}/fetched")
+    stranger.wait_for("/fetched")
+    page.evaluate(draw, f"{address}/drawn")
+    stranger.wait_for("/drawn")
+    stranger.asked.clear()
+    watch = Watch(context)
+    page = context.new_page()
+    page.goto(f"{app.url}/_stcore/health")
+    page.evaluate(fetch, f"{address}/fetched")
+    page.evaluate(draw, f"{address}/drawn")
+    wait_until(page, "() => window.violations.length >= 2")
+    assert stranger.asked == []
+    assert len(watch.errors) >= 2
+
+
+def test_nothing_typed_or_streamed_leaves_or_runs(
+    visit: Visit,
+    context: BrowserContext,
+    server: LLMServer,
+    stranger: Listener,
+    payloads: list[str],
+) -> None:
+    watch = Watch(context)
+    chat = visit(context=context)
+    for first in range(0, len(payloads), AT_ONCE):
+        chat.ask("\n\n".join(payloads[first : first + AT_ONCE]))  # the server says it back
+    said = [request.body["messages"][-1]["content"] for request in server.requests]
+    aims = [number for number, leak in enumerate(LEAKS) if "ID" in leak]
+    assert all(f"x{number}x" in "".join(said) for number in aims)
+    watch.expect_harmless()
+    chat.reload()
+    expect(chat.answers).to_have_count(len(said))
+    watch.expect_harmless()
+    watch.expect_quiet()
+    assert stranger.asked == []
+
+
+def test_nothing_drawn_from_history_leaves_or_runs_without_the_policy_either(
+    app: AppServer, bare: BrowserContext, stranger: Listener, payloads: list[str]
+) -> None:
+    watch = Watch(bare)
+    reader = Chat(bare.new_page(), app.url)
+    reader.page.goto(shared_page(app, payloads))
+    expect(reader.messages).to_have_count(len(payloads), timeout=30_000)
+    reader.wait_settled()
+    watch.expect_harmless()
+    reader.press("continue_shared")
+    expect(reader.composer).to_be_visible()
+    reader.wait_settled()
+    watch.expect_harmless()
+    assert stranger.asked == []
+
+
+NAME = (
+    "![a](//HOST/n) <img src=//HOST/n onerror=alert(1)> :red[x] **b** $x$ [c](javascript:alert(1))"
+)
+
+
+def test_names_are_shown_as_they_are_and_ask_nobody(
+    visit: Visit, bare: BrowserContext, server: LLMServer, stranger: Listener
+) -> None:
+    stranger.asked.clear()
+    name = NAME.replace("HOST", f"127.0.0.1:{stranger.port}")
+    watch = Watch(bare)
+    chat = visit(context=bare)
+    chat.choose_model(name)
+    file = name.replace("/", "_") + ".csv"
+    table = f"{name},b\n{name},<img src=//127.0.0.1:{stranger.port}/n>\n".encode()
+    chat.attach(file, table, is_shown_as=".csv")
+    expect(chat.waiting(file)).to_contain_text("tokens")
+    chat.ask(f"{name} needle")
+    expect(chat.questions).to_contain_text(file)
+    expect(chat.answers).to_contain_text(name)  # the model that answered
+    address, called = chat.conversation_id, f"<img src=//127.0.0.1:{stranger.port}/n> :red[x] $x$"
+    chat.press("manage")
+    title = chat.key(f"rename_{address}").locator("input")
+    title.fill(called)
+    title.press("Enter")
+    expect(chat.key(f"open_{address}")).to_contain_text(called)
+    chat.press("share")
+    link = chat.page.get_by_test_id("stCode").filter(has_text="/shared?s=").inner_text().strip()
+    chat.page.keyboard.press("Escape")
+    chat.press("search")
+    chat.key("search_text").locator("input").fill("needle")
+    expect(chat.key("conversations")).to_contain_text("**b** $x$ [c](javascript:alert(1)) needle")
+    watch.expect_harmless()
+    chat.press("delete_conversation")
+    chat.page.get_by_role("link", name="History").click()
+    expect(chat.page.get_by_text(called)).to_be_visible()
+    watch.expect_harmless()
+    watch.expect_quiet()
+    chat.press(f"restore_{address}")
+    expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
+    chat.page.goto(link)
+    expect(chat.page.get_by_role("heading")).to_contain_text(called)
+    watch.expect_harmless()
+    assert stranger.asked == []

@@ -1,0 +1,62 @@
+"""A history moves from one kind of database into the other, with the manual's two commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from chat import ChatService, File, Submission, open_chat
+from chat.__main__ import main
+from tests.support.databases import postgres_database
+from tests.support.scripted_provider import ScriptedProvider
+
+ANN, BOB = "visitor:ann", "visitor:bob"
+
+
+def spoken(url: str, provider: ScriptedProvider) -> ChatService:
+    return open_chat({"DATABASE_URL": url}, providers=[provider])
+
+
+def ask(service: ChatService, owner: str, words: str, *files: File) -> str:
+    answer = service.send(owner, None, Submission(words, files))
+    list(service.follow(owner, answer.id))
+    return answer.conversation_id
+
+
+@pytest.mark.parametrize("is_to_postgres", [True, False], ids=["to PostgreSQL", "to SQLite"])
+def test_a_history_moves_into_the_other_kind_of_database(
+    is_to_postgres: bool,
+    postgres: URL,
+    provider: ScriptedProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with postgres_database(postgres) as server:
+        urls = [f"sqlite:///{tmp_path / 'parley.db'}", server]
+        old, new = urls if is_to_postgres else reversed(urls)
+        provider.say("The **okapi** has four legs.", "So do others.", "Nothing.")
+        service = spoken(old, provider)
+        id_ = ask(service, ANN, "How many legs?", File("a.csv", b"animal,legs\nokapi,4\n"))
+        answer = service.open(ANN, id_).messages[-1]
+        list(service.follow(ANN, service.retry(ANN, answer.id).id))
+        service.pin(ANN, id_)
+        other = ask(service, BOB, "What else?")
+        before = [service.open(ANN, id_).messages, service.open(BOB, other).messages]
+        service.close()
+
+        monkeypatch.setenv("DATABASE_URL", old)
+        assert main(["backup", "move.db"]) == 0
+        monkeypatch.setenv("DATABASE_URL", new)
+        assert main(["restore", "move.db"]) == 0
+        assert main(["doctor"]) == 0
+
+        service = spoken(new, provider)
+        assert [service.open(ANN, id_).messages, service.open(BOB, other).messages] == before
+        assert [each.id for each in service.pinned(ANN)] == [id_]
+        assert [hit.message_id for hit in service.search(ANN, "okapi")] == [answer.id]
+        provider.say("One more.")
+        assert ask(service, ANN, "And now?") not in {id_, other}
+        service.close()

@@ -1,0 +1,288 @@
+"""What is needed to deploy says the same as the code: names, ports, files, and who it runs as."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import streamlit as st
+import yaml
+from streamlit.testing.v1 import AppTest
+
+from chat import keeps_history, read_settings
+from chat.__main__ import _parser
+from chat.config.settings import _READERS
+from chat.providers.tokenizer import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
+from pages.session import tab_state
+
+ROOT = Path(__file__).parents[2]
+APP = str(ROOT / "app.py")
+NAMES = {name for name, *_ in _READERS.values()}
+ALL = {"backup", "restore", "doctor"}
+PROCESS = re.compile(r"PYTHON|HOME$|PATH$|PIP_")
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Its instructions, with continued lines joined."""
+    lines = [
+        each
+        for each in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+        if not each.startswith("#")
+    ]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [(name, rest) for name, _, rest in (each.partition(" ") for each in joined.splitlines())]
+
+
+def final_stage() -> list[tuple[str, str]]:
+    steps = dockerfile()
+    last = max(place for place, (name, _) in enumerate(steps) if name == "FROM")
+    return steps[last:]
+
+
+def told(steps: list[tuple[str, str]], name: str) -> str:
+    """What the last instruction of this name says."""
+    return [rest for each, rest in steps if each == name][-1]
+
+
+def variables(text: str) -> Iterator[tuple[str, str]]:
+    for pair in shlex.split(text):
+        name, _, value = pair.partition("=")
+        yield name, value
+
+
+@pytest.fixture(scope="module")
+def compose() -> Any:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+
+
+def unit() -> list[tuple[str, str]]:
+    lines = (ROOT / "deploy" / "parley.service").read_text("utf-8").splitlines()
+    pairs = (each.partition("=") for each in lines if "=" in each and not each.startswith("#"))
+    return [(name, value) for name, _, value in pairs]
+
+
+def test_the_image_runs_as_nobody_in_particular_and_without_build_tools() -> None:
+    steps = final_stage()
+    user = told(steps, "USER").split(":")[0]
+    assert user.isdigit() and int(user) > 0
+    assert not any(name == "RUN" for name, _ in steps), "what is built stays in the other stage"
+    assert told(steps, "VOLUME") == "/data"
+    installs = [rest for name, rest in dockerfile() if name == "RUN" and " install " in rest]
+    assert len(installs) == 1 and "--only-binary :all: -r /requirements.txt" in installs[0]
+
+
+def test_the_image_asks_itself_whether_it_is_well_at_its_own_port() -> None:
+    steps = final_stage()
+    port = told(steps, "EXPOSE")
+    assert f"http://127.0.0.1:{port}/healthz" in told(steps, "HEALTHCHECK")
+    assert f"--server.port={port}" in told(steps, "CMD")
+
+
+def test_the_image_holds_the_ranks_that_are_looked_for() -> None:
+    added = told(dockerfile(), "ADD")
+    assert RANKS_SHA256 in added and RANKS_URL in added
+    assert added.split()[-1] == f"/ranks/{RANKS_FILE_NAME}"
+    settings = dict(variables(told(final_stage(), "ENV")))
+    assert settings["TIKTOKEN_CACHE_DIR"] == "/ranks"
+    assert settings["DATABASE_URL"].startswith("sqlite:////data/")
+
+
+def test_only_what_runs_goes_into_the_image() -> None:
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert lines[1] == "*"
+    let_in = {each[1:] for each in lines if each.startswith("!")}
+    assert all((ROOT / each).exists() for each in let_in)
+    assert {"app.py", "chat", "pages", "readers", "server", "docs/manual"} <= let_in
+    assert not let_in & {"tests", "benchmarks", "data", ".env", ".streamlit", ".git"}
+
+
+def test_every_setting_named_for_deployment_exists(compose: Any) -> None:
+    named = {name for name, _ in variables(told(final_stage(), "ENV"))}
+    for service in ("parley-1", "parley-2"):
+        named |= set(compose["services"][service]["environment"])
+    for name, value in unit():
+        if name == "Environment":
+            named |= {each for each, _ in variables(value)}
+    for page in (ROOT / "docs" / "deploy").glob("*.md"):
+        text = page.read_text("utf-8")
+        named |= set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+\b", text))
+    unknown = {name for name in named if not PROCESS.search(name)} - NAMES
+    assert unknown <= {"POSTGRES_PASSWORD", "OPENAI_API_KEY"}
+
+
+def test_compose_runs_two_alike_behind_one_proxy(compose: Any) -> None:
+    services = compose["services"]
+    assert services["parley-1"] == services["parley-2"]
+    for name in ("parley-1", "parley-2", "proxy", "db"):
+        assert services[name]["read_only"] is True, name
+        assert services[name]["cap_drop"] == ["ALL"], name
+    assert [name for name in services if "ports" in services[name]] == ["proxy"]
+    assert services["db"]["networks"] == ["inside"] and compose["networks"]["inside"]["internal"]
+    assert services["parley-1"]["depends_on"]["db"]["condition"] == "service_healthy"
+    assert services["db"]["healthcheck"]["test"][0] == "CMD-SHELL"
+    assert set(services["db"]["volumes"][0].split(":")[:1]) == set(compose["volumes"])
+    assert services["parley-1"]["environment"]["TRUSTED_PROXIES"] == "1"
+
+
+def test_the_proxy_knows_the_processes_and_keeps_visitors_with_them(compose: Any) -> None:
+    proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+    port = told(final_stage(), "EXPOSE")
+    servers = re.findall(r"^\s+server \w+ \"\$\{\w+-([\w:-]+)\}\" cookie \w+", proxy, re.MULTILINE)
+    apps = [name for name in compose["services"] if name.startswith("parley-")]
+    assert servers == [f"{name}:{port}" for name in apps]
+    assert re.search(r"^\s+cookie \w+ insert ", proxy, re.MULTILINE)
+    outside, inside = compose["services"]["proxy"]["ports"][0].split(":")
+    assert f'bind "${{BIND-:{inside}}}"' in proxy and outside
+    mounted = compose["services"]["proxy"]["volumes"][0].split(":")[0]
+    assert (ROOT / mounted).is_file()
+
+
+def test_the_proxy_asks_what_the_manual_says_it_should() -> None:
+    proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+    (asked,) = re.findall(r"^\s+option httpchk GET (\S+)$", proxy, re.MULTILINE)
+    assert asked == "/healthz", "a database that is away would take all processes away at once"
+    for page in ("operating.md", "scaling.md"):
+        text = (ROOT / "docs" / "manual" / page).read_text("utf-8")
+        assert f"proxy asks `{asked}`, not `/readyz`" in text, page
+
+
+def test_a_stop_leaves_time_to_store_what_runs(compose: Any) -> None:
+    from pages.shell.shutdown import LEAVE_AFTER, STORED_WITHIN
+
+    told_to_wait = [
+        compose["services"]["parley-1"]["stop_grace_period"],
+        dict(unit())["TimeoutStopSec"],
+    ]
+    assert all(int(each.removesuffix("s")) > STORED_WITHIN + LEAVE_AFTER for each in told_to_wait)
+    assert STORED_WITHIN + LEAVE_AFTER < 10
+
+
+def test_the_unit_can_write_nothing_but_its_state() -> None:
+    said = dict(unit())
+    assert said["DynamicUser"] == said["NoNewPrivileges"] == said["ProtectHome"] == "yes"
+    assert said["ProtectSystem"] == "strict" and said["CapabilityBoundingSet"] == ""
+    databases = [value for name, value in unit() if "DATABASE_URL" in value and name]
+    assert databases == [f"DATABASE_URL=sqlite:////var/lib/{said['StateDirectory']}/parley.db"]
+    assert "--server.address=127.0.0.1" in said["ExecStart"]
+
+
+def test_a_proxy_takes_files_as_large_as_the_server_does() -> None:
+    page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    largest = config["server"]["maxUploadSize"]
+    assert re.findall(r"client_max_body_size (\d+)m;", page) == [str(largest)]
+    assert f"`server.maxUploadSize`, {largest} MB" in page
+
+
+def test_the_lines_of_the_proxy_that_the_pages_name_are_there() -> None:
+    page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
+    proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
+    for line in ("bind :8443 ssl crt", "http-request redirect scheme https", "del-header"):
+        assert f"`{line}" in page and line in proxy, line
+    (certificate,) = re.findall(r"ssl crt (\S+)$", proxy, re.MULTILINE)
+    assert f":{certificate}:ro" in page and '"443:8443"' in page
+
+
+def commands(page: str) -> list[list[str]]:
+    """The words of each command that a page shows, continued lines joined."""
+    text = (ROOT / "docs" / "deploy" / page).read_text("utf-8").replace("\\\n", "")
+    lines = re.findall(r"^    (.+)$", text, re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("page", "named"), [("docker.md", ALL), ("systemd.md", ALL), ("community-cloud.md", {"doctor"})]
+)
+def test_the_commands_that_are_shown_exist(page: str, named: set[str]) -> None:
+    lines = [" ".join(words) for words in commands(page)]
+    called = [re.search(r"(?:-m chat|^parley) ([a-z].*)", line) for line in lines]
+    understood = [_parser().parse_args(found[1].split()) for found in called if found]
+    assert {each.command for each in understood} == named
+
+
+def test_the_commands_in_containers_name_what_is_there(compose: Any) -> None:
+    user = told(final_stage(), "USER").split(":")[0]
+    shown = commands("docker.md")
+    assert any(
+        words[0] == "install" and user in words and words[-1] == "backups" for words in shown
+    )
+    services = set(compose["services"])
+    apps = {name for name in services if name.startswith("parley-")}
+    composed = [words[2:] for words in shown if words[:2] == ["docker", "compose"]]
+    for words in composed:
+        if words[0] in {"stop", "start"}:
+            assert set(words[1:]) == apps, "all of them, or they would write into what is replaced"
+        if words[0] in {"run", "exec"}:
+            assert words[words.index("python") - 1] in apps
+    volumes = [words[words.index("-v") + 1] for words in shown if words[:2] == ["docker", "run"]]
+    assert set(volumes) == {f"parley:{told(final_stage(), 'VOLUME')}"}
+    mounted = [words for words in shown if "backup" in words or "restore" in words]
+    assert len(mounted) == 4 and all("$PWD/backups:/backups" in words for words in mounted)
+    assert all(words[-1].startswith("/backups/") for words in mounted)
+
+
+def test_the_commands_run_as_the_unit_does() -> None:
+    (run,) = [words for words in commands("systemd.md") if "systemd-run" in words]
+    properties = [word.removeprefix("--property=") for word in run if word.startswith("--prop")]
+    said = {(name, value) for name, _, value in (each.partition("=") for each in properties)}
+    the_units = {
+        (name, each)
+        for name, value in unit()
+        for each in (value.split() if name == "Environment" else [value])
+    }
+    # The unit's user is called as the unit is.
+    assert said - the_units == {("User", "parley")}
+    assert (ROOT / "deploy" / "parley.service").is_file()
+    needed = {"DynamicUser", "StateDirectory", "WorkingDirectory", "EnvironmentFile", "UMask"}
+    assert needed <= {name for name, _ in said}
+    assert [value for name, value in said if "DATABASE_URL" in value and name == "Environment"]
+    python = dict(unit())["ExecStart"].split()[0].replace("streamlit", "python")
+    assert run[run.index("-m") - 1] == python
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs" / "deploy").glob("*.md")]
+    for page in pages:
+        for link in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text("utf-8")):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize(
+    ("config", "folder", "is_kept"),
+    [
+        ({}, "/home/ann/parley/app.py", True),
+        ({}, "/mount/src/parley/app.py", False),
+        ({"DATABASE_URL": "postgresql+psycopg://db/x"}, "/mount/src/parley/app.py", True),
+        ({"DISK_IS_KEPT": "true"}, "/mount/src/parley/app.py", True),
+        ({"DISK_IS_KEPT": "false"}, "/srv/parley/app.py", False),
+    ],
+)
+def test_a_disk_that_is_not_kept_is_known(
+    config: dict[str, str], folder: str, is_kept: bool
+) -> None:
+    assert keeps_history(read_settings(config), PurePosixPath(folder)) is is_kept
+
+
+def test_people_are_told_once_that_the_disk_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'parley.db'}")
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    monkeypatch.setenv("DISK_IS_KEPT", "false")
+    st.cache_resource.clear()
+
+    def is_told(page: AppTest) -> bool:
+        return any("may be emptied" in each.value for each in page.markdown)
+
+    page = AppTest.from_file(APP, default_timeout=20).run()
+    assert is_told(page)
+    page.button(key="disk_understood").click().run()
+    assert not is_told(page) and not is_told(page.run())
+    tab_state.stored().close()
+    st.cache_resource.clear()

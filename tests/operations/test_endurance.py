@@ -1,0 +1,251 @@
+"""What strains the process itself: many visitors at once, one who does not read, its own end.
+
+The app is real and in a process of its own; its visitors are tabs without a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import streamlit
+from sqlalchemy import create_engine, text
+
+from benchmarks.streamlit_client import Tab
+from tests.support.app_server import AppServer
+from tests.support.llm_server import LLMServer, Script, text_of
+
+SESSIONS = 1_000
+AT_ONCE = 25
+MB = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LLMServer]:
+    with LLMServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def process(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    config = {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": "sk-x", "MAX_RETRIES": "0"}
+    with AppServer(tmp_path_factory.mktemp("endurance"), **config) as app:
+        yield app
+
+
+@pytest.fixture
+def app(process: AppServer) -> AppServer:
+    """Running, whatever the test before did to it."""
+    if not process.is_running:
+        process.start()
+    return process
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    held = threading.Event()
+    yield held
+    held.set()
+
+
+def answers(app: AppServer) -> list[tuple[str, str]]:
+    """Status and text of all answers, oldest first."""
+    engine = create_engine(f"sqlite:///{app.database}")
+    try:
+        with engine.connect() as connection:
+            found = text("SELECT status, text FROM messages WHERE role = 'assistant' ORDER BY id")
+            return [(row.status, row.text) for row in connection.execute(found)]
+    finally:
+        engine.dispose()
+
+
+def ended(app: AppServer, count: int) -> list[tuple[str, str]]:
+    """The last answers, once none of them is being written."""
+    pause = threading.Event()
+    for _ in range(400):
+        found = answers(app)[-count:]
+        if all(status != "streaming" for status, _ in found):
+            return found
+        pause.wait(0.05)
+    raise AssertionError("a reply is still being written")
+
+
+def threads(app: AppServer) -> int:
+    return len(list(Path(f"/proc/{app.pid}/task").iterdir()))
+
+
+def resident_mb(app: AppServer) -> float:
+    (line,) = (
+        each
+        for each in Path(f"/proc/{app.pid}/status").read_text().splitlines()
+        if each.startswith("VmRSS")
+    )
+    return int(line.split()[1]) / 1024
+
+
+async def sees(tab: Tab, wanted: str, seconds: float = 20) -> None:
+    """Read until this word comes."""
+    async with asyncio.timeout(seconds):
+        while True:
+            data = await tab._receive()
+            tab._take(data)
+            if wanted.encode() in data:
+                return
+
+
+async def ask(tab: Tab, question: str) -> None:
+    assert tab._box is not None
+    await tab._run({tab._box: question})
+
+
+def until_threads(app: AppServer, most: int) -> int:
+    """How many there are, once it is at most that, or after a while."""
+    pause = threading.Event()
+    for _ in range(200):
+        if threads(app) <= most:
+            break
+        pause.wait(0.05)
+    return threads(app)
+
+
+def test_a_thousand_sessions_opened_and_dropped_leave_nothing(
+    app: AppServer, llm: LLMServer, gate: threading.Event
+) -> None:
+    async def drop(first: Tab, room: asyncio.Semaphore, number: int) -> None:
+        async with room:
+            tab = Tab(app.url, first._query, first.cookies)
+            await tab.open(waits=False)
+            if number % AT_ONCE == 0:  # these follow the reply when they go
+                await sees(tab, "lazy7")
+            await tab.close()
+
+    async def go() -> None:
+        llm.next(Script(tokens=20, gate=gate, gate_at=10))
+        async with Tab(app.url) as first:
+            await ask(first, "Count")
+            await sees(first, "lazy7")
+            room = asyncio.Semaphore(AT_ONCE)
+            await asyncio.gather(*(drop(first, room, number) for number in range(50)))
+            before, used = await asyncio.to_thread(until_threads, app, 20), resident_mb(app)
+            await asyncio.gather(*(drop(first, room, number) for number in range(SESSIONS)))
+            assert await asyncio.to_thread(until_threads, app, before) <= before
+            assert resident_mb(app) < used + 40
+            gate.set()
+            await sees(first, "dog19")
+
+    asyncio.run(go())
+    assert ended(app, 1) == [("complete", text_of(20))]
+
+
+def test_who_does_not_read_holds_up_nobody(app: AppServer, llm: LLMServer) -> None:
+    async def go() -> None:
+        async with Tab(app.url) as slow, Tab(app.url) as other:
+            llm.next(Script(tokens=2_000, pace=4_000), Script(tokens=20))
+            assert slow._socket is not None
+            slow._socket.transport.pause_reading()
+            await ask(slow, "Count")
+            await ask(other, "Count")
+            await sees(other, "dog19", 5)
+            found = await asyncio.to_thread(ended, app, 2)
+            slow._socket.transport.resume_reading()
+            assert sorted(found) == [("complete", text_of(20)), ("complete", text_of(2_000))]
+
+    asyncio.run(go())
+
+
+def test_a_message_of_ten_megabytes_comes_back_with_a_sentence(app: AppServer) -> None:
+    message = "words " * (10 * MB // 6)
+
+    async def go() -> None:
+        async with Tab(app.url) as tab:
+            await ask(tab, message)
+            async with asyncio.timeout(20):
+                sentence = back = False
+                while not (sentence and back):
+                    data = await tab._receive()
+                    sentence = sentence or b"shorten it and send it again" in data
+                    back = back or message.encode() in data
+            await tab.finished()
+            await ask(tab, "A shorter one")
+            await sees(tab, "A shorter one")
+
+    count = len(answers(app))
+    asyncio.run(go())
+    assert len(answers(app)) == count + 1
+
+
+def test_a_reply_of_ten_megabytes_is_cut_and_kept(app: AppServer, llm: LLMServer) -> None:
+    async def go() -> None:
+        llm.next(Script(text="words " * (10 * MB // 6)))
+        async with Tab(app.url) as tab:
+            await ask(tab, "Go on and on")
+            await sees(tab, "Continue lets it go on", 30)
+
+    asyncio.run(go())
+    ((status, kept),) = ended(app, 1)
+    assert status == "complete" and 100_000 < len(kept) < MB
+
+
+def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
+    app: AppServer, llm: LLMServer, gate: threading.Event
+) -> None:
+    async def go() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(5):
+                llm.next(Script(tokens=20, gate=gate, gate_at=10))
+                tab = await stack.enter_async_context(Tab(app.url))
+                await ask(tab, "Count")
+                await sees(tab, "while9")
+            with holding_a_connection(app):
+                assert await asyncio.to_thread(app.terminate) < 10
+
+    asyncio.run(go())
+    assert answers(app)[-5:] == [("interrupted", text_of(10))] * 5
+
+
+def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database(
+    llm: LLMServer, gate: threading.Event, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    folder.write_text("a file where the folder should be")
+    config = {"OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": "sk-x"}
+    with AppServer(tmp_path, DATABASE_URL=f"sqlite:///{folder}/parley.db", **config) as app:
+        app.database = folder / "parley.db"
+
+        async def go() -> None:
+            await asyncio.to_thread(until_logged, app, "DATABASE_URL cannot be opened")
+            folder.unlink()
+            llm.next(Script(tokens=20, gate=gate, gate_at=10))
+            async with Tab(app.url) as tab:
+                await ask(tab, "Count")
+                await sees(tab, "while9")
+                assert await asyncio.to_thread(app.terminate) < 10
+
+        asyncio.run(go())
+        assert answers(app) == [("interrupted", text_of(10))]
+
+
+def until_logged(app: AppServer, words: str) -> None:
+    pause = threading.Event()
+    for _ in range(400):
+        if words in app.log():
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"it was not logged:\n{app.log()}")
+
+
+def holding_a_connection(app: AppServer) -> socket.socket:
+    """Somebody asks for a large file and never reads it."""
+    files = Path(streamlit.__file__).with_name("static")
+    large = max((each for each in files.rglob("*.js")), key=lambda each: each.stat().st_size)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", app.port))
+    path = large.relative_to(files)
+    connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return connection

@@ -1,0 +1,50 @@
+"""Requests that follow each other at once: what a person sent is stored, and once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from benchmarks.streamlit_client import Tab, run
+from chat.store import Store
+from tests.support.app_server import AppServer
+from tests.support.llm_server import LLMServer
+
+TABS = 12
+OFTEN = "import sys; sys.setswitchinterval(1e-6)"  # threads take turns everywhere, not now and then
+
+
+async def send_among_others(url: str, question: str, others: int) -> None:
+    """As when a part of the page has something to tell in the moment of the click."""
+    async with Tab(url) as tab:
+        assert tab._box is not None
+        await tab._run({tab._box: question})
+        for _ in range(others):
+            await tab._run({})
+        await tab.finished()
+
+
+@pytest.mark.parametrize("others", [1, 3])
+def test_a_message_is_stored_once_whatever_is_asked_right_after_it(
+    tmp_path: Path, others: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(OFTEN, "utf-8")
+    with (
+        LLMServer() as server,
+        AppServer(
+            tmp_path,
+            OPENAI_BASE_URL=server.base_url,
+            OPENAI_API_KEY="sk-x",
+            PYTHONPATH=str(tmp_path),
+        ) as app,
+    ):
+        sent = [f"Message {number}" for number in range(TABS)]
+        for question in sent:
+            run(send_among_others(app.url, question, others))
+        with closing(Store(app.database_url)) as store, store.engine.connect() as connection:
+            found = connection.scalars(text("SELECT text FROM messages WHERE role = 'user'")).all()
+        assert sorted(found) == sorted(sent)
+        assert "Traceback" not in app.log()

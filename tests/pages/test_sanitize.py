@@ -1,0 +1,444 @@
+"""What st.markdown is given, so that it shows what the model or the person wrote.
+
+The expected sources were drawn in Streamlit 1.67 with Chromium: what is shown there is the text.
+"""
+
+import random
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from pages.markdown.diagrams import is_diagram
+from pages.markdown.inline import SPLIT
+from pages.markdown.sanitize import line, safe, typed
+from tests.support.payloads import DIAGRAMS
+
+CORPUS = sorted((Path(__file__).parents[1] / "support" / "corpus").glob("*.md"))
+COLORS = re.findall(r"\w+", "red orange yellow green blue violet gray grey primary rainbow")
+FRONTEND_DIRECTIVE = re.compile(r"(?<![\\:]):(?!small\[\])[^\W_][\w-]*[\[{]")
+FRONTEND_REPLACES = re.compile(
+    r":[\w+-]+:|:material[/_]\w+:|(?:^|\s)(?:<->|->|<-|--|>=|<=|~=)(?:\s|$)", re.ASCII
+)
+
+
+def shown(source: str) -> str:
+    """The text the frontend shows for source without other Markdown; the split shows nothing."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", source.replace(SPLIT, ""))
+
+
+DIRECTIVES = [
+    *(f":{color}{kind}[x y]" for color in COLORS for kind in ("", "-background", "-badge")),
+    ":shimmer[wait]",
+    ":small[x]",
+    ':color[x]{foreground="#E03131" background="#fff"}',
+    ":help[x]",
+    ":unknown[x]",
+    "::leaf[x]",
+    ":::note",
+    ":material/check_circle:",
+    ":material_home:",
+    ":streamlit:",
+    ":tada:",
+    ":+1:",
+    ":-1:",
+    ":a:b:tada:",
+    "12:30:45",
+    "key:value{a=b}",
+    "日本語:赤[x]",
+]
+
+
+@pytest.mark.parametrize("text", DIRECTIVES)
+def test_a_directive_is_shown_as_it_was_written(text: str) -> None:
+    written = safe(text)
+    assert shown(written) == text
+    assert not FRONTEND_DIRECTIVE.search(written)
+    assert not any(FRONTEND_REPLACES.search(part) for part in written.split(SPLIT))
+
+
+@pytest.mark.parametrize("arrow", ["->", "<-", "<->", "--", ">=", "<=", "~="])
+def test_an_arrow_keeps_its_characters(arrow: str) -> None:
+    assert shown(safe(f"a {arrow} b")) == f"a {arrow} b"
+    assert not FRONTEND_REPLACES.search(safe(f"a {arrow} b"))
+    assert safe(f"a{arrow}b") == f"a{arrow}b"
+
+
+GOLDEN = {
+    # money
+    "$5 and $10": r"\$5 and \$10",
+    "US$5–$10": r"US\$5–\$10",
+    "costs $5.": r"costs \$5.",
+    "cost $5 and US$": r"cost \$5 and US\$",
+    "$5 or $x$": r"\$5 or $x$",
+    "**$5** or **$10**": r"**\$5** or **\$10**",
+    "$HOME/bin:$PATH": r"\$HOME/bin:\$PATH",
+    "${a}/${b}": r"\${a}/\${b}",
+    "$$$": r"\$\$\$",
+    r"\$5": r"\$5",
+    # formulas
+    "$x^2$": "$x^2$",
+    r"$\alpha$": r"$\alpha$",
+    "the $n$th, $5 and $x$": r"the $n$th, \$5 and $x$",
+    "$5$": "$5$",
+    r"$a \$ b$": r"$$a \$ b$$",
+    "$a\nb$": "$a b$",
+    "a $$x$$ b": "a $$x$$ b",
+    "$$x$$": "$$\nx\n$$",
+    "$$x$$.": "$$\nx.\n$$",
+    "$$\nx\n\ny\n$$": "$$\nx\n\ny\n$$",
+    "$$ a\n+ b $$\nc": "$$\na\n+ b\n$$\nc",
+    r"\(x\)": "$x$",
+    r"\( x \)": "$x$",
+    r"\[x = 1\]": "$$\nx = 1\n$$",
+    "\\[\na\n+ b\n\\]": "$$\na\n+ b\n$$",
+    "- a\n  \\[ b \\]\n- c": "- a\n  $$\n  b\n  $$\n- c",
+    "> $$x$$\n> y": "> $$\n> x\n> $$\n> y",
+    r"a \[ b \] c": "a \n$$\nb\n$$\nc",
+    r"# \[ x \]": "# $$x$$",
+    r"\[ ] not a formula": r"\[ ] not a formula",
+    r"\[x\](y)": r"\[x\](y)",
+    "$$\nnever closed\n\n:red[x]": "\\$\\$\nnever closed\n\n\\:red[x]",
+    "- \\[\n\n\\(:red[": "- \\[\n\n\\(\\:red[",
+    "$$\n:red[x]\n$$": "\\$\\$\n\\:red[x]\n\\$\\$",
+    "$$\na\n```\n$$\n```": "\\$\\$\na\n```\n$$\n```",
+    "> $$\n> a\n\n$b$": "> \\$\\$\n> a\n\n$b$",
+    "| $5 | a |\n|---|---|\n| $x$ | 6$ |": "| \\$5 | a |\n|---|---|\n| $x$ | 6\\$ |",
+    # images
+    '![a](https://h.io/x.png "t")': '[a (h.io)](https://h.io/x.png "t")',
+    "![](https://h.io/x.png)": "[h.io](https://h.io/x.png)",
+    "![a [b]](  <https://h.io/x y>  )": "[a [b] (h.io)](  <https://h.io/x y>  )",
+    "![a\nb](https://h.io/\n'q')": "[a\nb (h.io)](https://h.io/\n'q')",
+    "[![a](https://h.io/x)](https://ok.io)": "[a (h.io) (ok.io)](https://ok.io)",
+    "![a][r]\n\n[r]: https://h.io/x": "[a (h.io)][r]\n\n[r]: https://h.io/x",
+    "![R]\n\n[r]: <https://h.io/x>": "[R (h.io)][R]\n\n[r]: <https://h.io/x>",
+    "!![a](https://h.io/x)": r"\![a (h.io)](https://h.io/x)",
+    "!!![[a](x)](https://h.io/x)": r"\!\![a](x) (h.io)",
+    "![a][nowhere]": r"\![a][nowhere]",
+    "![a](data:image/png;base64,AA)": "a",
+    "![a](javascript:alert(1))": "a",
+    "![a](https://h.io/half": "[a](https://h.io/half",
+    "| ![a](https://h.io/x) | ` |\n|---|---|": "| [a (h.io)](https://h.io/x) | ` |\n|---|---|",
+    # links
+    "[a](https://h.io/x:y$z 'b:c')": "[a](https://h.io/x:y$z 'b:c')",
+    "[a:b]\n\n[a:b]: https://h.io": "[a\\:b][a:b]\n\n[a:b]: https://h.io",
+    "a https://h.io/x_y.": "a <https://h.io/x_y>.",
+    "(https://h.io/(x))": "(<https://h.io/(x)>)",
+    "看https://h.io/a。好": "看<https://h.io/a>。好",
+    "<https://h.io/a:b>": "<https://h.io/a:b>",
+    "[a](javascript:alert(1))": r"\[a\](javascript\:alert(1))",
+    "<javascript:alert(1)>": r"\<javascript\:alert(1)>",
+    "<vscript:x>": r"\<vscript\:x>",
+    "3~5 days, at most 7~9": r"3\~5 days, at most 7\~9",
+    "| 1~2 | 3~4 |\n|---|---|\n| 5~6 | 7~8 |": r"| 1\~2 | 3\~4 |"
+    "\n|---|---|\n"
+    r"| 5\~6 | 7\~8 |",
+    "~~gone~~ `3~5` \\~": "~~gone~~ `3~5` \\~",
+    "http://a.example/~ann www.a.example/~ann": "<http://a.example/~ann> www.a.example/~ann",
+    "[a](https://a.example/~ann~)": "[a](https://a.example/~ann~)",
+    "a &colon;streamlit&colon; b": r"a \::small[]streamlit\: b",
+    "[a](java&Tab;script&colon;alert(1))": r"\[a\](java&Tab;script\:alert(1))",
+    "[a](vscode://x)": r"\[a\](vscode://x)",
+    "[a](mailto:b@h.io)": "[a](mailto:b@h.io)",
+    "[r]\n\n[r]: javascript:alert(1)": "[r]\n\n[r]\\: javascript\\:alert(1)",
+    "[r]\n\n[r]:\njavascript:x": "[r]\n\n[r]\\:\njavascript\\:x",
+    # where a link leads, if its text says something else
+    "[h.io](https://h.io/x)": "[h.io](https://h.io/x)",
+    "[h.io](https://www.h.io/x)": "[h.io](https://www.h.io/x)",
+    "[h.io](https://docs.h.io/x)": "[h.io](https://docs.h.io/x)",
+    "[bank.com](https://evil.io)": "[bank.com (evil.io)](https://evil.io)",
+    "[h.io](https://h.io.evil.io)": "[h.io (h.io.evil.io)](https://h.io.evil.io)",
+    "[bank.com](//evil.io)": "[bank.com (evil.io)](//evil.io)",
+    "[bank.com](https://bank.com@evil.io)": "[bank.com (evil.io)](https://bank.com@evil.io)",
+    r"[bank.com](https://evil.io\\@bank.com)": r"[bank.com (evil.io)](https://evil.io\\@bank.com)",
+    "[b\u200bank.c\u00adom](https://evil.io)": "[b\u200bank.c\u00adom (evil.io)](https://evil.io)",
+    "[b&#97;nk.com](https://evil.io)": "[b&#97;nk.com (evil.io)](https://evil.io)",
+    "[moc.\u202eknab](https://bank.moc)": "[moc.knab (bank.moc)](https://bank.moc)",
+    "[\u200b](https://h.io)": "[\u200b (h.io)](https://h.io)",
+    "[bаnk.com](https://bаnk.com)": "[bаnk.com (xn--bnk-6cd.com)](https://bаnk.com)",
+    "[bank.com][r]\n\n[r]: //evil.io": "[bank.com (evil.io)][r]\n\n[r]: //evil.io",
+    **{
+        f"[{name}](https://h.io)": f"[{name}](https://h.io)"
+        for name in (
+            "main.py",
+            "Node.js",
+            "README.md",
+            "src/main.rs",
+            "test_x.sh",
+            "app.py#L5",
+            "ASP.NET",
+            ".NET",
+        )
+    },
+    **{
+        f"[{name}](https://h.io)": f"[{name} (h.io)](https://h.io)"
+        for name in ("docs.rs", "paypal.com", "www.main.py", "//main.py", "main.py/x", "a.b.js")
+    },
+    "https://bank.com@evil.io": (
+        r"[https\::small[]//bank.com@evil.io (evil.io)](<https://bank.com@evil.io>)"
+    ),
+    # what is not Markdown text
+    '<b title=":red[x]"> :red[x]': '<b title=":red[x]"> \\:red[x]',
+    "<div>\n:red[x]\n\n:red[x]": "<div>\n:red[x]\n\n\\:red[x]",
+    "a[^b:c]\n\n[^b:c]: :red[x]": "a[^b:c]\n\n[^b:c]: \\:red[x]",
+    # the start, which st.markdown would strip
+    "    a:b\n\nc:d": "[_]: #\n\n```\na:b\n```\n\nc\\:d",
+    "\ufeff```\n![c](d)\n```": "```\n![c](d)\n```",
+    "a\n- 10) ```\n![c](d)": "a\n- 10) ```\n[c](d)",
+    "\n    a:b": "[_]: #\n\n\n```\na:b\n```",
+    "  a:b\n\n    ![c](d)": "[_]: #\n\n  a\\:b\n\n```\n![c](d)\n```",
+    "\xa0\n\n    ![c](d)": "[_]: #\n\n\xa0\n\n```\n![c](d)\n```",
+    # indented code is written as what it was read as
+    "a\n\n    b:c\n\n      d\n\n\n    e\n\nf": "a\n\n```\nb:c\n\n  d\n\n\ne\n```\n\nf",
+    "a\n\n\tb:c\n\t\td": "a\n\n```\nb:c\n\td\n```",
+    "- a\n\n      b:c\n\n- d": "- a\n\n  ```\n  b:c\n  ```\n\n- d",
+    "-     b:c\n-     d": "- ```\n  b:c\n  ```\n- ```\n  d\n  ```",
+    "-\t\tb:c": "- ```\n    b:c\n  ```",
+    ">     b:c\n\n>     d": "> ```\n> b:c\n> ```\n\n> ```\n> d\n> ```",
+    "a\n\n    ```` b:c": "a\n\n`````\n```` b:c\n`````",
+    "a\n\n    ```mermaid\n    A[//x]": "a\n\n````\n```mermaid\nA[//x]\n````",
+    # there is no heading without text, and no table with an indented head
+    "[r]: //h.io\n===\n    ![a](//h.io)": "[r]: //h.io\n&#61;==\n    [a (h.io)](//h.io)",
+    "[r]: //h.io\n- \n\t![r]": "[r]: //h.io\n&#45; \n\t[r (h.io)][r]",
+    "[r]: //h.io\n'b'\n===\n<x>\n![r]": "[r]: //h.io\n&#39;b'\n===\n<x>\n![r]",
+    "[r]: //h.io\n|---|\n| ![r] |": "[r]\\: //h.io\n|---|\n| \\![r] |",
+    "a\n    |---|\n    ![b](//h.io)": "a\n    |---|\n    [b (h.io)](//h.io)",
+    "- a\n      |---|\n      ![b](//h.io)": "- a\n      |---|\n      [b (h.io)](//h.io)",
+    "a\n    b\n|---|\n    ![c](//h.io)": "a\n    b\n|---|\n    [c (h.io)](//h.io)",
+    r"a\\|b" + "\n|---|\n<x>\n![c](//h.io)": r"a\\|b" + "\n|---|\n<x>\n[c (h.io)](//h.io)",
+    "a\n|---|\n" + r"| `\\| ![b](//h.io)`": "a\n|---|\n" + r"| `\\| [b (h.io)](//h.io)`",
+    "> `a\n<x>\n![b](//h.io)`": "> `a\n> <x>\n![b](//h.io)`",
+    "- `a\n</x>\n![b](//h.io)`": "- `a\n  </x>\n![b](//h.io)`",
+    "\u202e```mermaid\nA[//h.io]\n```": "```text\nA[//h.io]\n```",
+    "say [r](<vscode:a>b": r"say [r](\<vscode\:a>b",
+    "a:b\r\nc": "a\\:b\nc",
+}
+
+
+@pytest.mark.parametrize("text", GOLDEN)
+def test_golden(text: str) -> None:
+    assert safe(text) == GOLDEN[text]
+
+
+HARMLESS = [
+    "flowchart LR\n  A[Start] -->|yes| B{Is it?}\n  B --> C[(Store)]\n  style A fill:#f9f;",
+    'flowchart TD\n  A["two<br/>lines"] --> B["a\\nb"]\n  classDef x fill:#f96;\n  class A x',
+    "sequenceDiagram\n  Alice->>+Bob: Hello #amp; good day\n  Note over Bob: x < y",
+    "classDiagram\n  class A {\n  <<interface>>\n  +int id\n }\n  A <|-- B",
+    "%%{init: {'theme': 'forest'}}%%\npie title Pets\n  \"Dogs\" : 5",
+    "stateDiagram-v2\n  [*] --> Still\n  Still --> [*]",
+    "gantt\n  title Plan\n  section A\n  Task : a1, 2025-01-01, 30d",
+]
+
+
+@pytest.mark.parametrize("source", HARMLESS)
+def test_a_diagram_is_drawn(source: str) -> None:
+    text = f"a\n\n```mermaid\n{source}\n```\nb"
+    assert safe(text) == text
+
+
+@pytest.mark.parametrize("text", DIAGRAMS)
+def test_a_diagram_that_could_ask_somebody_is_shown_as_its_source(text: str) -> None:
+    written = safe(text)
+    assert not is_diagram(written)
+    assert all(each.strip() in written for each in text.splitlines() if "HOST" in each)
+
+
+CODE = "x[1:2] :red[y] $5 $z$ -> ![i](https://h.io) :tada: \\(q\\)"
+AROUND = {
+    "fence": "```\n{}\n```",
+    "tilde fence": "~~~~ py\n~~~\n{}\n~~~~",
+    "fence with blank lines": "```\n\n{}\n\n```\nafter",
+    "fence right after text": "text\n```\n{}\n```",
+    "indented fence": "a\n   ```\n   {}\n   ```",
+    "fence in a list": "- a\n\n  ```\n  {}\n  ```",
+    "fence in a nested list": "1. a\n   - b\n     ```\n     {}\n     ```",
+    "fence in a quote": "> ```\n> {}\n> ```",
+    "fence in a quote in a list": "- > ```\n  > {}\n  > ```",
+    "open fence": "```\n{}",
+    "fence that shorter ones do not close": "````\n```\n{}\n```\n````",
+    "span": "a `{}` b",
+    "span of two": "a `` {} ` `` b",
+    "span over lines": "a `b\n{}` c",
+    "span in a table": "| a |\n|---|\n| `{}` |",
+    "span in a heading": "# `{}`",
+    "span in a link": "[`{}`](https://h.io)",
+    "span after an escape": "\\`\\` `{}`",
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_code_is_untouched(name: str) -> None:
+    text = AROUND[name].format(CODE)
+    assert safe(text) == text
+
+
+INDENTED = {
+    "a\n\n    {}\n\nb": "a\n\n```\n{}\n```\n\nb",
+    "a\n\n\t{}": "a\n\n```\n{}\n```",
+    "- a\n\n      {}": "- a\n\n  ```\n  {}\n  ```",
+}
+
+
+@pytest.mark.parametrize("text", INDENTED)
+def test_indented_code_is_the_same_code_between_fences(text: str) -> None:
+    assert safe(text.format(CODE)) == INDENTED[text].format(CODE)
+
+
+@given(st.sampled_from(sorted(AROUND)), st.text(alphabet="ab1 :$![](){}<>-*_~\\|#&;.", min_size=1))
+def test_any_code_is_untouched(name: str, body: str) -> None:
+    code = "x" + body.replace("|", "") + "x"
+    assert code in safe(AROUND[name].format(code) + "\n\n:red[x]")
+
+
+def test_after_code_the_text_is_read_again() -> None:
+    assert safe("```\n:red[x]\n```\n:red[y] `:red[x]` :red[z]").count("\\:red[") == 2
+
+
+@given(st.text(alphabet="ab1 :$![](){}<>-*_~`\\|#&;\n\"'", max_size=80))
+def test_no_text_becomes_an_image(text: str) -> None:
+    outside = re.sub(r"(`+).*?\1|<[^>]*>|^(?: {4,}|.*[`<]).*$", "", safe(text), flags=re.M | re.S)
+    assert not re.search(r"(?<!\\)!\[", outside)
+
+
+# Another reader of Markdown. It knows no formulas, footnotes and tables, and sees tags of its
+# own where the frontend sees text; so the scraps have none of these.
+MARKDOWN = MarkdownIt("commonmark")
+MARKDOWN.validateLink = lambda url: True  # type: ignore[method-assign]
+SCRAPS = [
+    "a", "[r]: //e.vil/z\n", "[r]: vscode:z\n", "![r]",
+    "===\n", "- ", "> ", "1. ", "\n", "\n", "\n\n", "\n    ", "\n\t", "\n\t![a](//e.vil)", "```\n",
+    "~~~\n", "\u202e", "```mermaid\nA[//e.vil]\n", "`", "\\", "<div>\n", "</div>", "<!--",
+    "-->", "![a](//e.vil)", "[a](vscode:b)", "<vscode:b>", "'t'\n", "[", "](", ")", "# ", "***\n",
+]  # fmt: skip
+
+
+def dangers(tokens: list[Token]) -> Iterator[str]:
+    """Images, links that start programs, and diagrams that name an address."""
+    for token in tokens:
+        if token.type == "image" or "vscode:" in str(token.attrs.get("href", "")):
+            yield token.type
+        if token.type == "fence" and is_diagram(token.info) and "//e.vil" in token.content:
+            yield token.type
+        yield from dangers(token.children or [])
+
+
+def test_another_reader_finds_nothing_dangerous_either() -> None:
+    dice = random.Random(5)
+    for _ in range(5000):
+        text = "".join(dice.choices(SCRAPS, k=dice.randint(2, 14)))
+        written = safe(text)
+        assert not [*dangers(MARKDOWN.parse(written))], (text, written)
+
+
+@given(st.text(alphabet="ab 1:./-_+\\\n", max_size=60))
+def test_text_without_markdown_shows_every_character(text: str) -> None:
+    text = "x" + re.sub(r"(?m)^[\s\d.+-]+|https?|www|\\|[ \t]+$", "", text)
+    assert shown(safe(text)) == text
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_every_prefix_of_a_document_can_be_drawn(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for end in range(len(text)):
+        written = safe(text[:end])
+        assert "\r" not in written and "\0" not in written
+
+
+LINES = ["# a", "- a", "1. a", "> a", "*a*", "`a`", "[a](b)", "![a](b)", "<b>", "a | b", "$x$"]
+LINES += ["&amp;", "a_b_c", "~a~", "\\*", "+ a", "---"]
+
+
+@pytest.mark.parametrize("text", LINES + DIRECTIVES)
+def test_a_line_is_plain_text(text: str) -> None:
+    written = line(text)
+    assert shown(written) == text
+    assert not re.search(r"(?<!\\)[!-/:-@\[-`{-~]", re.sub(r"\\.", "", written.replace(SPLIT, "")))
+    assert not any(FRONTEND_REPLACES.search(shown(part)) for part in written.split(SPLIT))
+
+
+@pytest.mark.parametrize("text", ["https://h.io/x", "www.h.io", "a@h.io"])
+def test_an_address_in_a_line_is_no_link(text: str) -> None:
+    assert shown(line(text)) == text
+    assert SPLIT in line(text)
+
+
+def test_a_line_is_one_line_without_hidden_characters() -> None:
+    assert line("  a\n\tb\u2028c\x00\x1b\u202e\u2066\ufeffd\u200b ") == "a b cd"
+    assert line("👩‍💻 می‌خواهم") == "👩‍💻 می‌خواهم"
+
+
+@pytest.mark.parametrize(
+    "scrap",
+    [
+        "$",
+        "[",
+        "![",
+        "`",
+        "``a` ",
+        "a$b ",
+        "\\(",
+        "\\[\n",
+        "$$\n",
+        "> ",
+        "- ",
+        "> $$\n",
+        "](",
+        ":a:",
+        '[a](b "',
+        "![a](b",
+        "<a b='",
+        "<!--",
+        "&colon;",
+        "&colon;a",
+        "&#58;",
+        "[r]: u\n",
+        "| a",
+        "http://a.b/:a:",
+        " -> ",
+    ],
+)
+def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
+    def calls(text: str) -> int:
+        count = 0
+
+        def counted(_frame: object, event: str, _arg: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(counted)
+        try:
+            safe(text)
+        finally:
+            sys.setprofile(before)
+        return count
+
+    assert calls(scrap * 2000) < 6 * calls(scrap * 500) + 1000
+    # What regular expressions do inside is not counted: a square of this would take minutes.
+    started = time.process_time()
+    safe((scrap * 200_000)[:200_000])
+    line((scrap * 200_000)[:200_000])
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("written", "drawn"),
+    [
+        ("one\ntwo", "one  \ntwo"),
+        ("one\n\ntwo", "one\n\ntwo"),
+        ("- a\n- b", "- a  \n- b"),
+        ("```\na\nb\n```", "```\na\nb\n```"),
+        ("| a |\n|---|\n| 1 |", "| a |\n|---|\n| 1 |"),
+        ("    code\n    code", "    code\n    code"),
+    ],
+)
+def test_line_ends_that_people_type_are_seen(written: str, drawn: str) -> None:
+    assert typed(written) == drawn

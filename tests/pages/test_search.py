@@ -1,0 +1,47 @@
+"""What a search says when there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.session import tab_state
+
+APP = str(Path(__file__).parents[2] / "app.py")
+NO_WORD = "Only words and numbers are searched"
+
+
+@pytest.fixture
+def page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
+) -> Iterator[AppTest]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", any_database_url)
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    st.cache_resource.clear()
+    yield AppTest.from_file(APP, default_timeout=20).run()
+    tab_state.stored().close()
+    st.cache_resource.clear()
+
+
+def captions(page: AppTest) -> str:
+    assert not page.exception
+    return "\n".join(caption.value for caption in page.caption)
+
+
+@pytest.mark.parametrize("key", ["search_text", "history_search"])
+def test_what_holds_no_word_is_told_from_what_is_not_found(page: AppTest, key: str) -> None:
+    if key == "search_text":
+        page.button(key="search").click().run()
+    else:
+        page.switch_page("pages/screens/history.py").run()
+    for typed in ("🚀", "C++", "model:", "❤️ → "):
+        page.text_input(key=key).set_value(typed).run()
+        assert (NO_WORD in captions(page)) == (typed != "C++"), typed
+        assert ("Nothing found." in captions(page)) == (typed == "C++"), typed
+    page.text_input(key=key).set_value("  ").run()
+    assert "Nothing found." not in captions(page)

@@ -1,0 +1,194 @@
+"""The gate through `app.py` without a browser: the access code, and who a tab belongs to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from chat import Submission, account, visitor
+from chat.config.settings import Settings
+from chat.errors import NotAllowed, SignInOver, WrongCode
+from chat.services.access import GUESSES
+from pages.session import tab_state
+from pages.session import visitor as session_visitor
+from tests.config.test_openid import SHARED, SIGN_IN
+
+APP = str(Path(__file__).parents[2] / "app.py")
+CODE = "open sesame"
+AUTH = {"auth": SIGN_IN}
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", any_database_url)
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    st.cache_resource.clear()
+    yield
+    tab_state.stored().close()
+    st.cache_resource.clear()
+
+
+def open_page(visitor: str = "ada", **claims: Any) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=20)
+    page.session_state["visitor"] = visitor
+    if claims:
+        page.secrets = AUTH
+        page.user.update(claims)
+    return page
+
+
+def ann(**changes: Any) -> dict[str, Any]:
+    """What Streamlit knows of somebody who has just signed in."""
+    claims = {"is_logged_in": True, "iss": "https://id", "sub": "1", "email": "ann@x.org"}
+    return {**claims, "iat": time.time(), **changes}
+
+
+OWNER = account(ann(), Settings(), datetime.now(UTC)).owner
+LONG_AGO = 31 * 86_400  # seconds
+
+
+def keys(page: AppTest) -> set[str]:
+    widgets = [*page.button, *page.text_input, *page.chat_input]
+    return {widget.key or "" for widget in widgets}
+
+
+def said(page: AppTest) -> str:
+    whole = "\n".join(str(each.value) for each in [*page.text, *page.markdown])
+    return re.sub(r"\\([^\w\s])", r"\1", whole)
+
+
+def enter(page: AppTest, code: str) -> AppTest:
+    page.text_input(key="access_code").set_value(code)
+    return page.button(key="enter").click().run()
+
+
+def test_the_access_code_stands_before_everything_but_a_shared_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    page = open_page().run()
+    assert keys(page) == {"access_code", "enter"}
+    enter(page, "open barley")
+    assert WrongCode.sentence in said(page) and "composer" not in keys(page)
+    assert page.text_input(key="access_code").value == ""
+    enter(page, CODE)
+    assert not page.exception
+    assert "composer" in keys(page) and "enter" not in keys(page)
+    assert "composer" in keys(open_page().run())  # in another tab, and after a refresh
+    assert keys(open_page("bob").run()) == {"access_code", "enter"}
+
+    service = tab_state.stored()
+    answer = service.send("visitor:ann", None, Submission("Shared words"))
+    list(service.follow("visitor:ann", answer.id))
+    secret = service.share("visitor:ann", answer.conversation_id)[1]
+    reader = open_page("eve").switch_page(str(Path(APP).parent / "pages/screens/shared.py"))
+    reader.query_params["s"] = secret
+    reader.run()
+    assert "Shared words" in said(reader)
+    assert keys(reader) == {"access_code", "enter"}
+
+
+def test_too_many_wrong_codes_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    page = open_page().run()
+    for _ in range(GUESSES):
+        enter(page, "wrong")
+    enter(page, CODE)
+    assert "Try again at" in said(page) and "composer" not in keys(page)
+
+
+def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:
+    assert keys(open_page(is_logged_in=False).run()) == {"sign_in"}
+    page = open_page(**ann()).run()
+    assert {"composer", "sign_out"} <= keys(page)
+    page.chat_input(key="composer").set_value("Perfect").run()
+    assert [each.title for each in tab_state.stored().conversations(OWNER)] == ["Perfect"]
+
+
+@pytest.mark.parametrize("is_logged_in", ["true", 1, None, False])
+def test_claims_without_a_sign_in_are_nobody(is_logged_in: object) -> None:
+    assert keys(open_page(**ann(is_logged_in=is_logged_in)).run()) == {"sign_in"}
+
+
+def test_a_sign_in_that_is_over_or_not_allowed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_EMAILS", "x.org")
+    page = open_page(**ann(iat=time.time() - LONG_AGO)).run()
+    assert SignInOver.sentence in said(page) and keys(page) == {"sign_in"}
+    page = open_page(**ann(email="eve@y.org")).run()
+    assert NotAllowed.sentence in said(page) and keys(page) == {"sign_out"}
+
+
+def test_a_sign_in_that_ends_in_an_open_tab_ends_what_its_clicks_can_do() -> None:
+    page = open_page(**ann()).run()
+    page.user.update(iat=time.time() - LONG_AGO)
+    page.button(key="starter_0").click().run()
+    assert keys(page) == {"sign_in"}
+    assert tab_state.stored().conversations(OWNER) == []
+
+
+def test_with_sign_in_and_a_code_both_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    assert keys(open_page(is_logged_in=False).run()) == {"sign_in"}
+    page = open_page(**ann()).run()
+    assert keys(page) == {"access_code", "enter"}
+    assert {"composer", "sign_out"} <= keys(enter(page, CODE))
+
+
+def test_a_secrets_file_that_loses_its_sign_in_opens_no_door() -> None:
+    assert "composer" in keys(open_page(**ann()).run())
+    stranger = open_page("eve").run()  # without secrets, as when the file is being edited
+    assert not stranger.exception and keys(stranger) == set()
+    assert "Sign-in is not set up right now." in said(stranger)
+    for auth in ({}, {"cookie_secret": "x" * 32}, {**SIGN_IN, "redirect_uri": ""}):
+        stranger = open_page("eve", is_logged_in=False)
+        stranger.secrets = {"auth": auth}
+        assert keys(stranger.run()) == set()
+        assert "Sign-in is not set up right now." in said(stranger)
+
+
+def test_each_provider_has_a_button() -> None:
+    page = open_page(is_logged_in=False)
+    google = {name: value for name, value in SIGN_IN.items() if name not in SHARED}
+    page.secrets = {"auth": {**SIGN_IN, "google": google, "client_kwargs": {"client_id": "x"}}}
+    assert keys(page.run()) == {"sign_in", "sign_in_google"}
+
+
+def test_a_sign_in_that_cannot_work_is_told_at_the_start_and_opens_no_door() -> None:
+    page = open_page(is_logged_in=False)
+    page.secrets = {"auth": {"cookie_secret": "x" * 32, "client_id": "parley"}}
+    assert keys(page.run()) == set()
+    assert "redirect_uri in [auth]" in said(page)
+    assert "[auth] lacks client_secret and server_metadata_url" in said(page)
+
+
+def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie = "c" * 43
+    assert session_visitor.may_upload("")
+    tab_state.stored().close()
+    st.cache_resource.clear()
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    assert not session_visitor.may_upload("") and not session_visitor.may_upload(cookie)
+    tab_state.stored().enter(visitor(cookie).owner, CODE)
+    assert session_visitor.may_upload(cookie) and not session_visitor.may_upload("d" * 43)
+
+
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_on_a_disk_that_is_emptied_the_backup_is_offered_to_admins(
+    monkeypatch: pytest.MonkeyPatch, is_admin: bool
+) -> None:
+    monkeypatch.setenv("DISK_IS_KEPT", "false")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///parley.db")  # a server's is not on this disk
+    monkeypatch.setenv("ADMIN_EMAILS", "ann@x.org" if is_admin else "bob@x.org")
+    page = open_page(**ann(email_verified=True)).run()
+    assert "may be emptied" in said(page)
+    offered = [each.proto.label for each in page.get("page_link")]
+    assert ("Backup" in offered) is is_admin

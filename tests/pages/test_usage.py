@@ -1,0 +1,171 @@
+"""The usage page: what it says is what the ledger says, and nothing in it can do harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
+from pages.session import tab_state
+from pages.usage import report
+from pages.usage.csv_export import csv_of
+
+ROOT = Path(__file__).parents[2]
+BOSS = Person("visitor:boss", is_admin=True)
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", any_database_url)
+    monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    st.cache_resource.clear()
+    yield
+    tab_state.stored().close()
+    st.cache_resource.clear()
+
+
+def ask_guide(owner: str) -> None:
+    answer = tab_state.stored().send(
+        owner, None, Submission("Thanks!"), ReplySettings("guide/guide")
+    )
+    list(tab_state.stored().follow(owner, answer.id))
+
+
+def usage_page(visitor: str = "ada") -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
+    page.session_state["visitor"] = visitor
+    page.run()
+    return page.switch_page("pages/screens/usage.py").run()
+
+
+def admin_page() -> AppTest:
+    def script() -> None:
+        from chat import Person
+        from pages.session import notices
+        from pages.usage import admin
+
+        notices.draw()
+        admin.draw(Person("visitor:boss", is_admin=True), 30)
+
+    return AppTest.from_function(script, default_timeout=20).run()
+
+
+def cells(table: Any) -> list[list[str]]:
+    return [[str(cell) for cell in row] for row in table.value.to_numpy().tolist()]
+
+
+def test_my_messages_are_listed_and_nobody_elses() -> None:
+    page = usage_page()
+    assert "Nothing was asked" in page.caption[-1].value
+    page.run()
+    owner = next(iter(_owner(page)))
+    ask_guide(owner)
+    ask_guide(owner)
+    ask_guide("visitor:other")
+    page.run()
+    (row,) = cells(page.table[0])
+    assert row[1:3] == ["Guide", "2"] and row[5] == "\\$0"
+    assert page.metric[0].value == "2"
+    assert not [each for each in page.toggle if each.key == "switch_off_all"], "not for everyone"
+
+
+def _owner(page: AppTest) -> set[str]:
+    import hashlib
+
+    return {
+        "visitor:" + hashlib.sha256(page.session_state["visitor"].encode()).hexdigest()[:40],
+    }
+
+
+def test_a_banner_is_read_on_every_screen_and_is_only_text() -> None:
+    tab_state.stored().set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
+    page = usage_page()
+    assert page.info[0].value.startswith(r"\*\*Closed\*\* \!\[x\]")
+    page.switch_page("pages/screens/conversation.py").run()
+    assert page.info[0].value.startswith(r"\*\*Closed")
+
+
+def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> None:
+    ask_guide("visitor:ada")
+    ask_guide("visitor:ben")
+    page = admin_page()
+    rows = cells(page.table[0])
+    assert [row[1] for row in rows] == ["1", "1", "2"]
+    assert not any("ada" in row[0] or "ben" in row[0] for row in rows), "people are short codes"
+    page.text_input(key="banner_text").set_value("Back at noon")
+    page.button(key="set_banner").click().run()
+    assert tab_state.stored().banner() == "Back at noon"
+    page.toggle(key="switch_off_all").set_value(True).run()
+    assert tab_state.stored().switched_off() == {"*"}
+    page.toggle(key="switch_off_all").set_value(False).run()
+    assert not tab_state.stored().switched_off()
+    ref = page.multiselect(key="switch_off").options[0]
+    page.multiselect(key="switch_off").select(ref).run()
+    (off,) = tab_state.stored().switched_off()
+    assert off.startswith("openai/") and off not in {m.ref for m in tab_state.stored().models()}
+    page.multiselect(key="switch_off").set_value([]).run()
+    assert not tab_state.stored().switched_off()
+
+
+def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
+    ask_guide("visitor:ada")
+    page = admin_page()
+    page.button(key="backup").click().run()
+    made = tab_state.stored().backup(BOSS)
+    assert made is not None and made.wait(10) and made.problem is None
+    page.run()
+    assert [each.key for each in page.get("download_button")][-1] == "download_backup"
+    (tmp_path / "copy.db").write_bytes(tab_state.stored().backup_content(BOSS))
+    copy = open_chat({"DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}"})
+    assert len(copy.conversations("visitor:ada")) == 1
+    copy.close()
+
+
+def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
+    page = admin_page()
+    mine, theirs = page.multiselect(key="switch_off").options[:2]
+    refs = {tab_state.stored().model_label(m.ref): m.ref for m in tab_state.stored().models()}
+    tab_state.stored().switch_off(BOSS, refs[theirs])
+    page.multiselect(key="switch_off").select(mine).run()
+    assert tab_state.stored().switched_off() == {refs[mine], refs[theirs]}
+    page.run()
+    tab_state.stored().switch_off(BOSS, refs[mine], False)
+    page.multiselect(key="switch_off").unselect(refs[theirs]).run()
+    assert not tab_state.stored().switched_off()
+
+
+def test_no_cell_of_the_csv_can_be_a_formula() -> None:
+    words = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =1", "openai/gpt-5", "a=b"]
+    read = csv.reader(
+        io.StringIO(csv_of(["model", "n"], [[w, -1] for w in words]).decode("utf-8-sig"))
+    )
+    _, *rows = read
+    assert [row[0] for row in rows] == [
+        *("'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", "' =1", "openai/gpt-5", "a=b")
+    ]
+    assert {row[1] for row in rows} == {"-1"}, "numbers stay numbers"
+
+
+def test_the_csv_tells_an_unknown_price_from_none() -> None:
+    day = date(2026, 3, 1)
+    lines = (
+        UsageLine(day, "x/free", calls=1, prompt_tokens=5),
+        UsageLine(day, "x/unknown", calls=1, unpriced=1),
+        UsageLine(day, "x/both", calls=2, unpriced=1, cost_usd=Decimal("0.25")),
+    )
+    written = report.csv_file(UsageReport(30, lines, UsageLine())).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(written)))
+    assert [row["cost in dollars"] for row in rows] == ["0", "", "0.25"]
+    assert [report.cost(line) for line in lines] == ["$0", "unknown", "$0.25 + unknown"]

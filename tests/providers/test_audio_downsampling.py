@@ -1,0 +1,90 @@
+"""Long recordings are made smaller before they are sent, and can still be understood."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chat import ChatService, File, open_chat
+from chat.errors import NoTranscription, RecordingTooLarge
+from chat.providers.audio_downsampling import RATE, compact
+from tests.support.llm_server import LLMServer, Script
+from tests.support.speech_server import HELLO_WORLD, decode_wav, encode_wav, recognise, resample
+
+
+def wav(path: Path, rate: int) -> bytes:
+    """ "Hello world" at another rate."""
+    samples = resample(decode_wav(HELLO_WORLD.read_bytes()), RATE, rate)
+    return encode_wav(samples, rate, path).read_bytes()
+
+
+def in_stereo(audio: bytes) -> bytes:
+    output = io.BytesIO()
+    with wave.open(io.BytesIO(audio)) as source, wave.open(output, "wb") as target:
+        target.setnchannels(2)
+        target.setsampwidth(2)
+        target.setframerate(source.getframerate())
+        frames = source.readframes(source.getnframes())
+        target.writeframes(b"".join(frames[at : at + 2] * 2 for at in range(0, len(frames), 2)))
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("change", [lambda audio: audio, in_stereo], ids=["mono", "stereo"])
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_compacted_recording_is_as_long_and_understood(
+    tmp_path: Path, rate: int, change: Callable[[bytes], bytes]
+) -> None:
+    audio = change(wav(tmp_path / "a.wav", rate))
+    small = compact(audio)
+    assert len(small) < 0.4 * len(audio)
+    with wave.open(io.BytesIO(audio)) as before, wave.open(io.BytesIO(small)) as after:
+        assert (after.getnchannels(), after.getframerate()) == (1, RATE)
+        seconds = before.getnframes() / rate
+        assert after.getnframes() / RATE == pytest.approx(seconds, abs=0.01)
+    assert recognise(decode_wav(small)) == "hello world"
+
+
+@pytest.mark.parametrize("audio", [b"", b"RIFF", b"OggS" + bytes(50), HELLO_WORLD.read_bytes()])
+def test_what_cannot_be_made_smaller_stays_as_it_is(audio: bytes) -> None:
+    assert compact(audio) == audio
+
+
+@pytest.fixture
+def service_for(tmp_path: Path) -> Callable[..., ChatService]:
+    def make(**config: object) -> ChatService:
+        return open_chat(
+            {"DATABASE_URL": f"sqlite:///{tmp_path / 'a.db'}", "FIND_LOCAL_SERVERS": "no", **config}
+        )
+
+    return make
+
+
+def test_only_a_recording_that_is_too_large_is_compacted(
+    service_for: Callable[..., ChatService], tmp_path: Path
+) -> None:
+    audio = wav(tmp_path / "a.wav", 48_000)
+    with LLMServer() as server:
+        service = service_for(OPENAI_BASE_URL=server.base_url, MAX_RECORDING_MB=0.1)
+        server.next(Script(text="one"), Script(text="two"))
+        heard = service.transcribe("me", File("a.wav", audio)).result(20)
+        assert heard == "one"
+        assert server.requests[-1].upload is not None
+        assert server.requests[-1].upload.data == compact(audio)
+        service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes())).result(20)
+        assert server.requests[-1].upload is not None
+        assert server.requests[-1].upload.data == HELLO_WORLD.read_bytes()
+        with pytest.raises(RecordingTooLarge):
+            service.transcribe("me", File("a.ogg", b"OggS" + bytes(100_001)))
+        service.close()
+
+
+def test_without_a_provider_there_is_a_reason(service_for: Callable[..., ChatService]) -> None:
+    service = service_for()
+    assert service.voice_problem == NoTranscription.sentence
+    with pytest.raises(NoTranscription):
+        service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes()))
+    service.close()

@@ -1,0 +1,296 @@
+"""Every way a provider fails, over real sockets: its own class, text kept, no key shown."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chat import errors
+from chat.config.settings import Endpoint, Settings
+from chat.domain.message import Role
+from chat.providers.base import Delta, Request, Turn
+from chat.providers.openai_compatible.client import OpenAIProvider
+from tests.support.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT
+from tests.support.llm_server import (
+    LLMServer,
+    Script,
+    comments_between_tokens,
+    comments_for_ever,
+    text_of,
+)
+
+KEY = "my-Secret-Passphrase"
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[LLMServer]:
+    with LLMServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared_server: LLMServer) -> LLMServer:
+    shared_server.requests.clear()
+    return shared_server
+
+
+def provider(base_url: str, **values: float) -> OpenAIProvider:
+    settings = Settings(**{"max_retries": 0, "values": {}, **values})  # type: ignore[arg-type]
+    return OpenAIProvider(Endpoint("acme", "Acme", base_url, KEY), settings)
+
+
+def ask(model: str) -> Request:
+    return Request(model, (Turn(Role.USER, "hello"),), temperature=0.5, max_tokens=50)
+
+
+def reply(base_url: str, model: str, **values: float) -> tuple[list[Delta], Exception | None]:
+    """All deltas, and the error that ended them."""
+
+    async def run() -> tuple[list[Delta], Exception | None]:
+        acme, deltas = provider(base_url, **values), []
+        try:
+            async for delta in acme.stream(ask(model)):
+                deltas.append(delta)
+        except errors.ProviderError as error:
+            return deltas, error
+        finally:
+            await acme.close()
+        return deltas, None
+
+    return asyncio.run(run())
+
+
+def text(deltas: list[Delta]) -> str:
+    return "".join(delta.text for delta in deltas)
+
+
+def within(seconds: float, started: datetime) -> bool:
+    return datetime.now(UTC) - started < timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("name", "kind"), BEFORE_ANY_TEXT.items())
+def test_each_failure_before_any_text_has_its_own_error(
+    server: LLMServer, name: str, kind: type[errors.ProviderError]
+) -> None:
+    deltas, error = reply(server.base_url, f"fault:{name}", first_token_timeout=1.0)
+    assert type(error) is kind
+    assert text(deltas) == ""
+    assert KEY not in str(error)
+    assert KEY not in error.details
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+@pytest.mark.parametrize(("name", "kind"), AFTER_FIVE_TOKENS.items())
+def test_text_before_a_failure_is_kept(
+    server: LLMServer, name: str, kind: type[errors.ProviderError]
+) -> None:
+    deltas, error = reply(server.base_url, f"fault:{name}", idle_timeout=0.2)
+    assert type(error) is kind
+    assert text(deltas) == text_of(5)
+
+
+def test_a_rate_limit_says_when_to_come_back_and_does_not_wait_for_it(server: LLMServer) -> None:
+    started = datetime.now(UTC)
+    _, error = reply(server.base_url, "fault:429", max_retries=2)
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_at is not None
+    assert 25 < (error.retry_at - started).total_seconds() < 35
+    assert within(5, started)
+    assert len(server.requests) == 1
+
+
+def test_a_short_rate_limit_is_sat_out(server: LLMServer) -> None:
+    headers = (("retry-after-ms", "20"),)
+    limited = Script(status=429, body={"error": {"message": "slow"}}, headers=headers)
+    server.next(limited, limited, Script(tokens=3))
+    deltas, error = reply(server.base_url, "any", max_retries=2)
+    assert error is None
+    assert text(deltas) == text_of(3)
+
+
+def test_an_empty_account_is_not_asked_again(server: LLMServer) -> None:
+    _, error = reply(server.base_url, "fault:quota", max_retries=2)
+    assert isinstance(error, errors.NoCredit)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "stream_options"])
+def test_a_refused_parameter_is_dropped_or_renamed_once_and_remembered(
+    server: LLMServer, name: str
+) -> None:
+    async def run() -> None:
+        acme = provider(server.base_url)
+        for _ in range(2):
+            deltas = [delta async for delta in acme.stream(ask(f"fault:refuses-{name}"))]
+            assert text(deltas) == text_of(20)
+        await acme.close()
+
+    asyncio.run(run())
+    sent = [set(seen.body) for seen in server.requests]
+    assert [name in each for each in sent] == [True, False, False]
+    assert ("max_completion_tokens" in sent[-1]) is (name == "max_tokens")
+
+
+def test_a_parameter_refused_under_both_names_is_reported(server: LLMServer) -> None:
+    both = Script(refuses=("max_tokens", "max_completion_tokens"))
+    server.next(both, both)
+    _, error = reply(server.base_url, "any")
+    assert isinstance(error, errors.RefusedParameter)
+    assert len(server.requests) == 2
+
+
+def test_reaching_the_token_limit_is_a_normal_end(server: LLMServer) -> None:
+    deltas, error = reply(server.base_url, "fault:length")
+    assert error is None
+    assert deltas[-1].finish_reason == "length"
+
+
+def test_a_server_that_does_not_stream_is_understood(server: LLMServer) -> None:
+    deltas, error = reply(server.base_url, "fault:json")
+    assert error is None
+    assert text(deltas) == text_of(20)
+    assert deltas[-1].usage is not None
+
+
+def test_nobody_listening_is_a_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    _, error = reply(f"http://127.0.0.1:{port}/v1", "any")
+    assert type(error) is errors.ConnectionRefused
+
+
+def test_a_name_nobody_knows_is_told_apart() -> None:
+    _, error = reply("http://no-such-host.invalid/v1", "any")
+    assert type(error) is errors.NameNotFound
+
+
+def test_no_tls_on_the_other_side_is_told_apart() -> None:
+    error = asyncio.run(_against(_plain_text, scheme="https"))
+    assert type(error) is errors.TlsFailed
+
+
+def test_a_connection_nobody_accepts_times_out_once() -> None:
+    # A full backlog swallows the first packet, as a firewall does.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        started = datetime.now(UTC)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        _, error = reply(url, "any", connect_timeout=0.2, max_retries=2)
+        for filler in fillers:
+            filler.close()
+    assert type(error) is errors.ConnectionLost
+    assert within(2, started)
+
+
+def test_a_wrong_key_is_told_apart_when_the_server_asks_for_one() -> None:
+    with LLMServer(api_key="the-right-one") as strict:
+        _, error = reply(strict.base_url, "any")
+    assert type(error) is errors.WrongKey
+    assert KEY not in error.details
+
+
+def stopped(server: LLMServer, script: Script, after: int, stop: str) -> float:
+    """Seconds until the server saw the hang-up, when stopped after so many deltas with text."""
+
+    async def run() -> float:
+        acme = provider(server.base_url)
+        arrived = asyncio.Event()
+
+        async def read() -> None:
+            seen = 0
+            async with aclosing(acme.stream(ask("any"))) as deltas:
+                async for delta in deltas:
+                    seen += bool(delta.text)
+                    if seen == after:
+                        arrived.set()
+                        if stop == "aclose":
+                            return
+
+        server.next(script)
+        task = asyncio.create_task(read())
+        if after:
+            await arrived.wait()
+        request = (await asyncio.to_thread(server.wait_for_requests, 1))[0]
+        began = asyncio.get_running_loop().time()
+        if stop == "cancel":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.to_thread(request.disconnected.wait, 5)
+        await acme.close()
+        assert request.disconnected_at is not None
+        return request.disconnected_at - began
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("stop", ["cancel", "aclose"])
+def test_stopping_in_the_middle_hangs_up_at_once(server: LLMServer, stop: str) -> None:
+    gate = threading.Event()
+    assert stopped(server, Script(gate=gate, gate_at=5), 5, stop) < 0.5
+
+
+def test_stopping_before_the_first_token_hangs_up_at_once(server: LLMServer) -> None:
+    assert stopped(server, Script(gate=threading.Event()), 0, "cancel") < 0.5
+
+
+def test_keep_alive_comments_do_not_count_as_a_first_token() -> None:
+    error = asyncio.run(_against(comments_for_ever, first_token_timeout=0.3))
+    assert type(error) is errors.FirstTokenTimeout
+
+
+def test_keep_alive_comments_show_that_a_reply_still_lives() -> None:
+    error = asyncio.run(_against(comments_between_tokens, idle_timeout=0.5))
+    assert error is None
+
+
+async def _against(
+    talk: Callable[[asyncio.StreamWriter], Awaitable[None]],
+    *,
+    scheme: str = "http",
+    **values: float,
+) -> Exception | None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await (reader.readuntil(b"\r\n\r\n") if scheme == "http" else reader.read(1))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            await talk(writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    acme = provider(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", **values)
+    try:
+        async for _ in acme.stream(ask("any")):
+            pass
+    except errors.ProviderError as error:
+        return error
+    finally:
+        await acme.close()
+        server.close()
+    return None
+
+
+async def _plain_text(writer: asyncio.StreamWriter) -> None:
+    await writer.drain()
+
+
+def test_the_certificate_store_is_read_once_for_all() -> None:
+    from chat.providers.openai_compatible.client import _certificates
+
+    assert isinstance(_certificates(), ssl.SSLContext)
+    assert _certificates() is _certificates()

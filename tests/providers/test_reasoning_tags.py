@@ -1,0 +1,170 @@
+"""Thinking of which only the closing tag comes, for the opening one stood in the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat import ChatService, Message, Status, Submission
+from chat.domain.message import Usage
+from chat.errors import OnlyThinking
+from chat.providers.base import Delta
+from chat.replies.buffer import Generation, Piece
+from tests.support.scripted_provider import ScriptedProvider
+
+ME = "visitor:me"
+FENCED = "It looks so:\n\n```\nhmm\n</think>\n\nAnswer\n```\n"
+
+PARTED = {
+    "on its own line": (
+        "inner\nthoughts\n</think>\n\nVisible text",
+        "inner\nthoughts\n",
+        "Visible text",
+    ),
+    "after the last word": ("inner thoughts</think>\n\nVisible", "inner thoughts", "Visible"),
+    "before the first word": ("inner\n</think>Visible\ntext", "inner\n", "Visible\ntext"),
+    "at the very start": ("</think>\n\nVisible", "", "Visible"),
+    "at the very end": ("inner\n</think>", "inner\n", ""),
+    "thoughts about the tag": (
+        "They ask about `</think>` and `<think>`.\n</think>\nIt ends with `</think>`\n</think>\n",
+        "They ask about `</think>` and `<think>`.\n",
+        "It ends with `</think>`\n</think>\n",
+    ),
+    "thoughts with code": (FENCED + "</think>\r\n\r\nVisible", FENCED, "Visible"),
+}
+WHOLE = {
+    "in a fence": FENCED,
+    "in a fence of tildes": "~~~~ text\n```\n~~~\n</think>\n~~~~\nSo.",
+    "in a fence that is still open": "```\nhmm\n</think>\n\nAnswer",
+    "in backticks": "It ends with `</think>`\n\nThen comes the answer.",
+    "within a sentence": "The tag </think> ends it, and </think>\n\nnothing else.",
+    "begins a sentence": "So:\n\n</think> is the closing tag.\n</think>: the same.\n",
+    "indented code": "So:\n\n    </think>\n\nDone.",
+    "with its opening tag": "So:\n\n<think>\nhmm\n</think>\n\nDone.",
+    "after the last word of all": "It is <b>so</think>",
+}
+
+
+def told(text: str, cuts: list[int]) -> Generation:
+    generation = Generation("a")
+    generation.begin(0.0)
+    edges = [0, *sorted(cuts), len(text)]
+    for now, (a, b) in enumerate(pairwise(edges), 1):
+        generation.add(Delta(text=text[a:b]), float(now))
+    generation.end(Status.COMPLETE, float(len(edges)))
+    return generation
+
+
+@pytest.mark.parametrize(("said", "thoughts", "text"), PARTED.values(), ids=list(PARTED))
+@given(cuts=st.lists(st.integers(0, 130), max_size=12))
+def test_what_stands_before_the_closing_tag_is_thinking(
+    said: str, thoughts: str, text: str, cuts: list[int]
+) -> None:
+    generation = told(said, [min(cut, len(said)) for cut in cuts])
+    assert (generation.reasoning, generation.text) == (thoughts, text)
+    assert (generation.reasoning_ms is not None) == bool(thoughts)
+
+
+@pytest.mark.parametrize("said", WHOLE.values(), ids=list(WHOLE))
+@given(cuts=st.lists(st.integers(0, 80), max_size=12))
+def test_an_answer_that_talks_about_the_tag_stays_whole(said: str, cuts: list[int]) -> None:
+    generation = told(said, [min(cut, len(said)) for cut in cuts])
+    assert (generation.reasoning, generation.text) == ("", said)
+
+
+def test_where_thinking_comes_apart_from_the_text_a_tag_is_text() -> None:
+    generation = Generation("a")
+    generation.begin(0.0)
+    generation.add(Delta(reasoning="hmm"), 1.0)
+    generation.add(Delta(text="So:\n</think>\nDone"), 2.0)
+    generation.end(Status.COMPLETE, 3.0)
+    assert (generation.reasoning, generation.text) == ("hmm", "So:\n</think>\nDone")
+
+
+def test_whoever_follows_is_let_go_to_look_again() -> None:
+    generation = Generation("a")
+    generation.begin(0.0)
+    generation.add(Delta(text="inner"), 1.0)
+    seen = generation.follow()
+    assert next(seen) == Piece("inner")
+    generation.add(Delta(text="\n</think>\n\nVisible"), 2.0)
+    assert next(seen, None) is None
+    assert next(generation.follow()) == Piece("Visible", "inner\n")
+    assert generation.reasoning_ms == 1000
+
+
+def _deltas(*texts: str, reason: str = "stop") -> list[Delta | Exception]:
+    end = Delta(finish_reason=reason, usage=Usage(5, 5, is_reported=True))
+    return [*(Delta(text=text) for text in texts), end]
+
+
+def _wait(service: ChatService, answer: Message) -> Message:
+    while service.open(ME, answer.conversation_id).running_id:
+        list(service.follow(ME, answer.id))
+    return service._store.messages.get(ME, answer.id)
+
+
+def test_such_thinking_is_stored_as_such_and_not_sent_back(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(_deltas("inner thoughts", "</think>\n\nVisible text"), "Bye.")
+    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    assert (answer.text, answer.reasoning) == ("Visible text", "inner thoughts")
+    assert answer.status is Status.COMPLETE
+    _wait(service, service.send(ME, answer.conversation_id, Submission("Bye")))
+    assert [turn.text for turn in provider.requests[-1].turns] == ["Hi", "Visible text", "Bye"]
+
+
+def test_nothing_but_such_thinking_is_no_answer(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(_deltas("inner thoughts\n", "</think>"))
+    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    assert answer.failure is not None and answer.failure.code == OnlyThinking.code
+    assert (answer.text, answer.reasoning) == ("", "inner thoughts\n")
+
+
+def test_thinking_that_was_stopped_and_goes_on_is_parted_as_one(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(_deltas("inner ", reason="length"), _deltas("thoughts\n</think>\n", "Visible"))
+    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    assert answer.text == "inner " and answer.is_cut
+    answer = _wait(service, service.continue_(ME, answer.id))
+    assert (answer.text, answer.reasoning) == ("Visible", "inner thoughts\n")
+
+
+def test_thinking_again_before_an_answer_goes_on_leaves_what_was_said(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say(_deltas("first\n</think>\n\nIt is ", reason="length"))
+    provider.say(_deltas("second\n</think>\n\n", "blue."))
+    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    answer = _wait(service, service.continue_(ME, answer.id))
+    assert (answer.text, answer.reasoning) == ("It is blue.", "first\n\n\nsecond\n")
+
+
+@pytest.mark.parametrize("where", ["the same process", "another process"])
+def test_a_follower_sees_the_text_begin_anew(
+    make_service: Callable[..., ChatService], provider: ScriptedProvider, where: str
+) -> None:
+    writer = make_service()
+    reader = writer if where == "the same process" else make_service()
+    provider.say(_deltas("inner ", "thoughts\n", "</think>\n", "\nVis", "ible"))
+    provider.hold(at=2)
+    answer = writer.send(ME, None, Submission("Hi"))
+    assert provider.held.wait(10)
+    following = reader.follow(ME, answer.id)
+    seen = ""
+    while seen != "inner thoughts\n":
+        seen += next(following).text
+    provider.let_go()
+    assert "".join(piece.text for piece in following).strip() in ("", "</think>")
+    _wait(writer, answer)
+    last = list(reader.follow(ME, answer.id))
+    assert "".join(piece.text for piece in last) == "Visible"
+    assert "".join(piece.reasoning for piece in last) == "inner thoughts\n"

@@ -1,0 +1,281 @@
+"""A person's own key: used for their models alone, at its own provider alone, kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from chat import ChatService, OwnKey, ReplySettings, Status, Submission, open_chat
+from chat.errors import (
+    AddressRefused,
+    OwnKeyMissing,
+    OwnKeyRefused,
+    ProviderError,
+    Refused,
+    SettingsError,
+    TooManyMessages,
+    UnknownModel,
+)
+from chat.providers.openai_compatible.client import _certificates
+from chat.providers.user_keys import is_own
+from tests.support.llm_server import FAULTS, LLMServer, Script
+from tests.support.tls_server import TlsServer
+
+ME = "visitor:me"
+MINE, SERVERS = "sk-mine-3f7a9c2e5b8d", "sk-servers-8d1e4b7a2c6f"
+OWN_MODEL = ReplySettings(model="own-openai/gpt-4o")
+HELLO = Submission("hello")
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LLMServer]:
+    with LLMServer(models=("gpt-4o", "gpt-9-mine")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    """Stands for the providers' real addresses, behind a proxy that the environment names."""
+    port = urlsplit(llm.base_url).port
+    assert port is not None
+    names = ["api.openai.com", "api.groq.com"]
+    with TlsServer(tmp_path_factory.mktemp("tls"), names, port) as server:
+        yield server
+
+
+@pytest.fixture
+def service(
+    llm: LLMServer, tls: TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ChatService]:
+    monkeypatch.setenv("HTTPS_PROXY", tls.proxy)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-the-server")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"X-Gateway: 7\nAuthorization: Bearer {SERVERS}")
+    _certificates.cache_clear()
+    llm.requests.clear()
+    service = open_chat(_config(llm, tmp_path))
+    yield service
+    service.close()
+    _certificates.cache_clear()
+
+
+def _config(llm: LLMServer, folder: Path, **more: object) -> dict[str, object]:
+    return {
+        "DATABASE_URL": f"sqlite:///{folder / 'parley.db'}",
+        "FIND_LOCAL_SERVERS": "false",
+        "OPENAI_BASE_URL": llm.base_url,
+        "OPENAI_API_KEY": SERVERS,
+        "OPENAI_MODELS": "gpt-4o",
+        "MAX_RETRIES": "0",
+        **more,
+    }
+
+
+def finish(service: ChatService, answer_id: str) -> str:
+    return "".join(piece.text for piece in service.follow(ME, answer_id))
+
+
+def keys_seen(llm: LLMServer) -> list[tuple[str, str]]:
+    """(host, key) of every request for a reply."""
+    return [
+        (seen.headers["host"], seen.headers["authorization"].removeprefix("Bearer "))
+        for seen in llm.requests
+    ]
+
+
+def test_an_own_model_is_asked_at_its_provider_with_the_own_key(
+    service: ChatService, llm: LLMServer
+) -> None:
+    own = service.own_key("openai", f" {MINE} ")
+    llm.next(Script(text="yours"))
+    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    assert finish(service, answer.id) == "yours"
+    assert keys_seen(llm) == [("api.openai.com", MINE)]
+    assert {"openai-organization", "x-gateway"}.isdisjoint(llm.requests[0].headers)
+    stored = service.open(ME, answer.conversation_id).messages[-1]
+    assert stored.model == "own-openai/gpt-4o" and is_own(stored.model)
+    assert service.model_label(stored.model) == "gpt-4o · OpenAI, your key"
+
+
+def test_retry_edit_and_continue_take_the_key_too(service: ChatService, llm: LLMServer) -> None:
+    own = service.own_key("openai", MINE)
+    llm.next(FAULTS["length"])
+    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    finish(service, answer.id)
+    finish(service, service.continue_(ME, answer.id, own=own).id)
+    finish(service, service.retry(ME, answer.id, own=own).id)
+    question = service.open(ME, answer.conversation_id).messages[0]
+    finish(service, service.edit(ME, question.id, "hello again", own=own).id)
+    assert keys_seen(llm) == [("api.openai.com", MINE)] * 4
+
+
+def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
+    service: ChatService, llm: LLMServer
+) -> None:
+    own = service.own_key("openai", MINE)
+    llm.next(FAULTS["length"])
+    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    finish(service, answer.id)
+    before = service.open(ME, answer.conversation_id)
+    question = before.messages[0]
+    for another in (None, service.own_key("groq", MINE)):
+        for attempt in (
+            lambda key: service.send(ME, answer.conversation_id, HELLO, own=key),
+            lambda key: service.send(ME, None, HELLO, OWN_MODEL, own=key),
+            lambda key: service.retry(ME, answer.id, own=key),
+            lambda key: service.continue_(ME, answer.id, own=key),
+            lambda key: service.edit(ME, question.id, "again", own=key),
+        ):
+            with pytest.raises(OwnKeyMissing) as caught:
+                attempt(another)
+            assert "OpenAI" in caught.value.sentence and "no longer here" in caught.value.sentence
+    assert len(llm.requests) == 1
+    assert service.open(ME, answer.conversation_id) == before, "it can still be read as it was"
+    assert len(service.conversations(ME)) == 1
+
+
+def test_a_model_of_the_server_never_takes_the_own_key(
+    service: ChatService, llm: LLMServer
+) -> None:
+    own = service.own_key("openai", MINE)
+    settings = ReplySettings(model="openai/gpt-4o")
+    finish(service, service.send(ME, None, HELLO, settings, own=own).id)
+    finish(service, service.send(ME, None, HELLO, own=own).id)
+    assert {key for _, key in keys_seen(llm)} == {SERVERS}
+    assert {host for host, _ in keys_seen(llm)} == {urlsplit(llm.base_url).netloc}
+
+
+def test_a_wrong_key_is_told_in_a_sentence_of_its_own(service: ChatService, llm: LLMServer) -> None:
+    llm.next(FAULTS["401"])
+    own = service.own_key("openai", MINE)
+    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    finish(service, answer.id)
+    failed = service.open(ME, answer.conversation_id).messages[-1]
+    assert failed.status is Status.FAILED and failed.failure
+    assert failed.failure.code == OwnKeyRefused.code
+    assert "[redacted]" in failed.failure.details and MINE not in failed.failure.details
+
+
+def test_the_models_of_a_key_are_offered_to_its_holder_alone(
+    service: ChatService, llm: LLMServer
+) -> None:
+    own = service.own_key("openai", MINE)
+    assert "own-openai/gpt-4o" in [model.ref for model in service.own_models(own)]
+    told = service.discover_own_models(own).result(timeout=10)
+    assert [model.ref for model in told] == ["own-openai/gpt-4o", "own-openai/gpt-9-mine"]
+    assert not any(is_own(model.ref) for model in service.models())
+
+
+def test_a_typed_model_goes_to_the_own_key_unless_the_server_lists_it(
+    service: ChatService,
+) -> None:
+    own = service.own_key("groq", MINE)
+    assert service.find_model("openai/gpt-4o", own).ref == "openai/gpt-4o"
+    assert service.find_model("gpt-4o", own).ref == "openai/gpt-4o"
+    assert service.find_model("meta/new-model", own).ref == "own-groq/meta/new-model"
+    assert service.find_model("own-openai/gpt-4o").ref == "own-openai/gpt-4o"
+    with pytest.raises(UnknownModel):
+        service.find_model("own-nobody/gpt-4o")
+
+
+def test_a_temporary_conversation_takes_the_key_too(service: ChatService, llm: LLMServer) -> None:
+    own = service.own_key("openai", MINE)
+    answer = service.temporary.send(ME, None, HELLO, OWN_MODEL, own=own)
+    assert "".join(piece.text for piece in service.temporary.follow(ME, answer.id))
+    assert keys_seen(llm) == [("api.openai.com", MINE)]
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "two words", "“sk-x”", "sk-…", "sk\nx", "x" * 2000])
+def test_what_is_no_key_is_not_taken(service: ChatService, typed: str) -> None:
+    with pytest.raises(Refused):
+        service.own_key("openai", typed)
+
+
+def test_own_keys_can_be_switched_off(llm: LLMServer, tmp_path: Path, service: ChatService) -> None:
+    own = service.own_key("openai", MINE)
+    strict = open_chat(_config(llm, tmp_path, ALLOW_OWN_KEYS="false"))
+    try:
+        assert strict.own_key_providers == {}
+        with pytest.raises(Refused):
+            strict.own_key("openai", MINE)
+        with pytest.raises(UnknownModel):
+            strict.send(ME, None, HELLO, OWN_MODEL, own=own)
+        assert llm.requests == []
+    finally:
+        strict.close()
+
+
+def test_a_typed_address_is_part_of_the_models_name(llm: LLMServer, tmp_path: Path) -> None:
+    service = open_chat(_config(llm, tmp_path, ALLOW_CUSTOM_ENDPOINTS="true"))
+    try:
+        own = service.own_key("other", MINE, "https://LLM.parley.invalid:8443/v1/")
+        assert service.find_model("qwen", own).ref == "own-llm.parley.invalid:8443/qwen"
+        other = service.own_key("other", MINE, "https://elsewhere.example.com/v1")
+        with pytest.raises(OwnKeyMissing):
+            service.send(ME, None, HELLO, ReplySettings(model=f"{own.name}/qwen"), own=other)
+        with pytest.raises(AddressRefused):
+            service.own_key("other", MINE, "https://127.0.0.1/v1")
+        settings = ReplySettings(model=f"{own.name}/qwen")
+        answer = service.send(ME, None, HELLO, settings, own=own)  # a name nobody knows
+        finish(service, answer.id)
+        failed = service.open(ME, answer.conversation_id).messages[-1].failure
+        assert failed and failed.code == AddressRefused.code
+    finally:
+        service.close()
+
+
+def test_nobody_can_configure_a_provider_that_answers_to_own_models(
+    llm: LLMServer, tmp_path: Path
+) -> None:
+    table = {"own-openai": {"base_url": llm.base_url}}
+    with pytest.raises(SettingsError):
+        open_chat(_config(llm, tmp_path, providers=table))
+    service = open_chat(_config(llm, tmp_path, DEFAULT_MODEL="own-openai/gpt-4o"))
+    try:
+        with pytest.raises(ProviderError):
+            service.send(ME, None, HELLO)
+    finally:
+        service.close()
+
+
+def test_an_own_conversation_can_be_taken_away_without_the_key(
+    service: ChatService, llm: LLMServer
+) -> None:
+    from chat import Form
+
+    own = service.own_key("openai", MINE)
+    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    finish(service, answer.id)
+    script = service.export(ME, answer.conversation_id, Form.SCRIPT).data.decode()
+    assert "https://api.openai.com/v1" in script and "OPENAI_API_KEY" in script
+
+
+def test_the_key_does_not_show_in_a_repr() -> None:
+    own = OwnKey("own-openai", "OpenAI", MINE, "https://x.example.com/?key=1")
+    assert MINE not in repr(own) and MINE not in str(own) and "key=1" not in repr(own)
+
+
+def test_what_a_person_pays_counts_as_a_message_and_spends_nothing_here(
+    llm: LLMServer, service: ChatService, tmp_path: Path
+) -> None:
+    config = _config(llm, tmp_path) | {
+        "LIMIT_MESSAGES_PER_DAY": "2",
+        "LIMIT_TOKENS_PER_DAY": "2",
+        "LIMIT_DOLLARS_PER_DAY": "0.0001",
+    }
+    limited = open_chat(config)
+    own = limited.own_key("openai", MINE)
+    try:
+        for _ in range(2):
+            answer = limited.send(ME, None, HELLO, OWN_MODEL, own=own)
+            list(limited.follow(ME, answer.id))
+        with pytest.raises(TooManyMessages):
+            limited.send(ME, None, HELLO, OWN_MODEL, own=own)
+        used = limited.usage(ME).total
+        assert used.calls == 2 and used.prompt_tokens > 2
+        assert used.cost_usd == 0
+    finally:
+        limited.close()

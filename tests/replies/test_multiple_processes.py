@@ -1,0 +1,454 @@
+"""Several processes on one database: each sees, stops and survives what the others do.
+
+A process is a service here; one that is killed or stands still for a while no longer counts as
+alive (`retire`), and one on another machine is known only by what it writes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from chat import ChatService, NotFound, Person, Status, Submission
+from chat.domain.calls import Kind, NewCall
+from chat.domain.message import Message
+from chat.domain.writes import NewAnswer, NewQuestion
+from chat.errors import LockedOut, TooManyReplies, WrongCode
+from chat.providers.base import Delta
+from chat.services import conversations
+from chat.store import Outcome, Store
+from chat.store.schema import LedgerRow, MessageRow
+from tests.billing.test_limits import on_sqlite
+from tests.support.dead_worker import taken_for_dead
+from tests.support.scripted_provider import ScriptedProvider
+
+ME, ADMIN = "visitor:me", Person("account:admin", is_admin=True)
+ELSEWHERE = "another-machine:1:abc"
+
+Make = Callable[..., ChatService]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replies are saved more often, so that nobody waits for it."""
+    monkeypatch.setattr("chat.replies.runner.SAVE_EVERY", 0.05)
+    monkeypatch.setattr("chat.replies.buffer.LOOK_AGAIN", 0.02)
+    monkeypatch.setattr("chat.billing.kill_switch.KEPT", 0.0)
+
+
+def begin(service: ChatService, provider: ScriptedProvider) -> Message:
+    """A reply that runs in `service`: its third word is still to come, the others are stored."""
+    provider.say("one two three")
+    provider.hold(at=2)
+    answer = service.send(ME, None, Submission("Count."))
+    assert provider.held.wait(10)
+    until(lambda: service._store.messages.get(ME, answer.id).text == "one two ")
+    return answer
+
+
+def until(is_true: Callable[[], object], seconds: float = 10) -> None:
+    pause, end = threading.Event(), time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end, "it did not come true"
+        pause.wait(0.01)
+
+
+def last(service: ChatService, answer: Message) -> Message:
+    return service.open(ME, answer.conversation_id).messages[-1]
+
+
+@on_sqlite
+def test_a_reply_is_stopped_from_another_process(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    second.stop(ME, answer.conversation_id)  # comes back when it is over, or gives up
+    stopped = last(second, answer)
+    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
+    assert provider.closed == 1, "nothing is asked of the provider any more"
+    assert first._replies.get(answer.id) is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reply_that_was_stopped_from_elsewhere_can_go_on(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    second.stop(ME, answer.conversation_id)
+    provider.let_go()
+    provider.say("three four")
+    again = second.continue_(ME, answer.id)
+    assert "".join(piece.text for piece in first.follow(ME, again.id)) == "one two three four"
+    assert last(first, answer).status is Status.COMPLETE
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reply_is_followed_in_another_process_to_its_end(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    provider.say([Delta(reasoning="Well, "), Delta(text="one "), Delta(text="two")])
+    provider.hold(at=2)
+    answer = first.send(ME, None, Submission("Count."))
+    pieces, seen = [], ""
+    for piece in second.follow(ME, answer.id):
+        pieces.append(piece)
+        seen += piece.text
+        if seen == "one ":
+            provider.let_go()
+    assert seen == "one two"
+    assert "".join(piece.reasoning for piece in pieces) == "Well, "
+    assert last(second, answer).status is Status.COMPLETE
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_kill_switch_stops_replies_of_all_processes(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    second.switch_off(ADMIN, "scripted/one")
+    until(lambda: last(second, answer).status is Status.STOPPED)
+    assert last(second, answer).text == "one two "
+
+
+@pytest.mark.usefixtures("quick")
+def test_deleting_a_conversation_ends_the_reply_that_another_process_writes_in_it(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    second.delete(ME, answer.conversation_id)
+    second.undelete(ME, answer.conversation_id)
+    assert last(second, answer).status is Status.STOPPED
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_deleted_for_good_is_written_no_more(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    following = first.follow(ME, answer.id)
+    assert next(following).text == "one two "
+    second._store.conversations.purge(ME, answer.conversation_id)  # nobody waits for the writer
+    list(following)
+    until(lambda: first._replies.get(answer.id) is None)
+    assert provider.closed == 1
+    with first._store.engine.connect() as connection:
+        assert connection.execute(select(MessageRow.id)).all() == []
+        (call,) = connection.execute(select(LedgerRow.status)).all()
+    assert call.status == Status.STOPPED.value
+
+
+@pytest.mark.usefixtures("quick")
+@on_sqlite
+def test_whoever_follows_what_is_deleted_elsewhere_is_done(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    following = second.follow(ME, answer.id)
+    assert next(following).text == "one two "
+    first.purge(ME, answer.conversation_id)
+    assert "".join(piece.text for piece in following) == ""
+
+
+@pytest.mark.usefixtures("quick")
+@on_sqlite
+def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    following = second.follow(ME, answer.id)
+    assert next(following).text == "one two "
+    with first._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE messages RENAME TO away"))
+    assert [next(following).text for _ in range(3)] == [""] * 3
+    with first._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO messages"))
+    provider.let_go()
+    assert "".join(piece.text for piece in following) == "three"
+
+
+def call_of(service: ChatService, answer: Message) -> Any:
+    with service._store.engine.connect() as connection:
+        columns = (LedgerRow.status, LedgerRow.completion_tokens, LedgerRow.is_reported)
+        return connection.execute(select(*columns).where(LedgerRow.answer_id == answer.id)).one()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    generation = first._replies.get(answer.id)
+    assert generation is not None
+    with taken_for_dead(first):
+        assert second.interrupt_abandoned() == 1
+        assert last(second, answer).status is Status.INTERRUPTED
+        provider.let_go()
+        until(lambda: generation.is_unstored)
+    assert generation.wait(10)
+    done = last(second, answer)
+    assert (done.status, done.text) == (Status.COMPLETE, "one two three")
+    assert call_of(first, answer) == ("complete", 3, True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    with taken_for_dead(first):
+        assert second.interrupt_abandoned() == 1
+    until(lambda: last(first, answer).is_live)
+    assert call_of(first, answer)[:2] == ("streaming", None)
+    second.stop(ME, answer.conversation_id)
+    stopped = last(second, answer)
+    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
+    assert provider.closed == 1
+
+
+def ask_below(service: ChatService, answer: Message) -> object:
+    return service.send(ME, answer.conversation_id, Submission("Go on"))
+
+
+def ask_beside(service: ChatService, answer: Message) -> object:
+    return service.retry(ME, answer.id)
+
+
+def ask_for_more(service: ChatService, answer: Message) -> object:
+    return service.continue_(ME, answer.id)
+
+
+def delete_it(service: ChatService, answer: Message) -> None:
+    service.delete_message(ME, answer.id)
+
+
+def delete_all(service: ChatService, answer: Message) -> None:
+    service.delete(ME, answer.conversation_id)
+
+
+def stop_it_late(service: ChatService, answer: Message) -> None:
+    """It ran when it was looked up, and was taken for dead before it was asked."""
+    service._store.replies.ask_to_stop(answer.id)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "act", [ask_below, ask_beside, ask_for_more, delete_it, delete_all, stop_it_late]
+)
+def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
+    make_service: Make,
+    provider: ScriptedProvider,
+    act: Callable[[ChatService, Message], object],
+) -> None:
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    provider.say("four")
+    with taken_for_dead(first):
+        assert second.interrupt_abandoned() == 1
+        act(second, answer)
+        until(lambda: not second._replies.running())
+    # Though the provider still has something to say.
+    until(lambda: not first._replies.running())
+    with first._store.engine.connect() as connection:
+        columns = (MessageRow.status, MessageRow.text)
+        found = connection.execute(select(*columns).where(MessageRow.id == answer.id)).one()
+    went_on = act is ask_for_more
+    assert found == (("complete", "one two four") if went_on else ("interrupted", "one two "))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
+    make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations, "STOPS_WITHIN", 0.0)
+    first, second = make_service(), make_service()
+    answer = begin(first, provider)
+    with taken_for_dead(first):
+        second.stop(ME, answer.conversation_id)
+        assert second.interrupt_abandoned() == 1
+        provider.let_go()
+        until(lambda: provider.closed)
+    until(lambda: not first._replies.running())
+    kept = last(second, answer)
+    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two ")
+
+
+class Elsewhere:
+    """A process on another machine, as far as the database tells of it."""
+
+    def __init__(self, url: str) -> None:
+        self.store = Store(url)
+        answer = NewAnswer("a" * 30, "scripted/one", ELSEWHERE)
+        self.answer = self.store.messages.send(ME, None, NewQuestion("Hi", 1, True), answer)
+
+    def beat(self) -> None:
+        self.store.replies.save(self.answer.id, ELSEWHERE, "one two ", "")
+
+
+@pytest.fixture
+def elsewhere(database_url: str) -> Iterator[Elsewhere]:
+    there = Elsewhere(database_url)
+    yield there
+    there.store.close()
+
+
+def watch(service: ChatService) -> Callable[[], int]:
+    """Looks at what other processes write, as it is done every two seconds."""
+    ticks = count(step=2)
+    service._worker._clock = lambda: now[0]
+    now = [0.0]
+
+    def look() -> int:
+        now[0] = float(next(ticks))
+        return service.interrupt_abandoned()
+
+    return look
+
+
+def test_a_reply_of_another_machine_is_interrupted_when_its_heart_stops(
+    make_service: Make, elsewhere: Elsewhere
+) -> None:
+    service = make_service()
+    look = watch(service)
+    for _ in range(12):
+        elsewhere.beat()
+        assert look() == 0
+    following = service.follow(ME, elsewhere.answer.id)
+    assert next(following).text == "one two "
+    looks = 0
+    while not look():
+        looks += 1
+    assert 14 <= 2 * looks <= 16, "seconds"
+    assert "".join(piece.text for piece in following) == ""
+    found = last(service, elsewhere.answer)
+    assert (found.status, found.text) == (Status.INTERRUPTED, "one two ")
+
+
+def test_a_sign_of_life_that_comes_while_a_reply_is_given_up_wins(elsewhere: Elsewhere) -> None:
+    elsewhere.beat()
+
+    def is_abandoned(*_: object) -> bool:
+        elsewhere.beat()
+        return True
+
+    assert elsewhere.store.replies.interrupt_abandoned(is_abandoned) == 0
+    assert elsewhere.store.replies.is_running(elsewhere.answer.id)
+
+
+def test_only_the_worker_that_wrote_it_gets_a_reply_back_and_only_what_goes_on(
+    elsewhere: Elsewhere,
+) -> None:
+    replies, id_ = elsewhere.store.replies, elsewhere.answer.id
+    elsewhere.beat()
+    assert replies.interrupt_abandoned(lambda *_: True) == 1
+    assert not replies.save(id_, "another-machine:2:abc", "one two three", "")
+    assert replies.save(id_, ELSEWHERE, "one two three", "")
+    assert replies.is_running(id_)
+    assert replies.interrupt_abandoned(lambda *_: True) == 1
+    assert not replies.save(id_, ELSEWHERE, "something else", "")
+    assert not replies.finish(id_, ELSEWHERE, Outcome(Status.COMPLETE, "one two three four"))
+    kept = elsewhere.store.messages.get(ME, id_)
+    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two three")
+
+
+def test_a_version_that_had_no_word_yet_comes_into_view_again_with_its_process(
+    elsewhere: Elsewhere,
+) -> None:
+    store, old = elsewhere.store, elsewhere.answer
+    store.replies.finish(old.id, ELSEWHERE, Outcome(Status.COMPLETE, "one"))
+    new = store.messages.retry(ME, old.id, NewAnswer("b" * 30, "scripted/one", ELSEWHERE))
+    assert store.replies.interrupt_abandoned(lambda *_: True) == 1
+    assert store.conversations.get(ME, old.conversation_id).leaf_id == old.id
+    assert store.replies.save(new.id, ELSEWHERE, "two", "")
+    assert store.conversations.get(ME, old.conversation_id).leaf_id == new.id
+
+
+@on_sqlite
+@pytest.mark.parametrize("years", [-1, 1])
+def test_the_clock_of_another_machine_may_tell_anything(
+    make_service: Make, elsewhere: Elsewhere, years: int
+) -> None:
+    service = make_service()
+    look = watch(service)
+    set_clock = text("UPDATE messages SET heartbeat_at = :at WHERE id = :id")
+    wrong = elsewhere.answer.created_at + timedelta(days=365 * years)
+    for second in range(12):
+        with elsewhere.store.engine.begin() as connection:
+            at = wrong + timedelta(seconds=second)
+            connection.execute(set_clock, {"at": at, "id": elsewhere.answer.id})
+        assert look() == 0
+    assert sum(look() for _ in range(9)) == 1
+
+
+def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
+    make_service: Make, elsewhere: Elsewhere, provider: ScriptedProvider
+) -> None:
+    service = make_service(LIMIT_CONCURRENT_REPLIES=1)
+    elsewhere.store.conversations.purge(ME, elsewhere.answer.conversation_id)
+    rules = service._billing.rules.of_messages
+    call = NewCall(ME, "scripted/one", Kind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
+    elsewhere.store.ledger.add(call)
+    look = watch(service)
+    for _ in range(12):
+        elsewhere.store.ledger.beat(call.id)
+        assert look() == 0
+    with pytest.raises(TooManyReplies):
+        service.send(ME, None, Submission("Hi"))
+    assert sum(look() for _ in range(9)) == 1
+    service.send(ME, None, Submission("Hi"))
+
+
+@pytest.mark.usefixtures("quick")
+@on_sqlite
+def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    service = make_service()
+    provider.hold()
+    service.temporary.send(ME, None, Submission("Hi"))
+
+    def heartbeat() -> object:
+        with service._store.engine.connect() as connection:
+            return connection.execute(select(LedgerRow.heartbeat_at)).scalar_one()
+
+    begun = heartbeat()
+    until(lambda: heartbeat() != begun)
+
+
+def test_shares_search_usage_and_the_lock_are_the_same_in_all_processes(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = (make_service(ACCESS_CODE="correct horse") for _ in range(2))
+    provider.say("The capital is Lima.")
+    answer = first.send(ME, None, Submission("Tell me about Peru"))
+    list(first.follow(ME, answer.id))
+    assert [hit.conversation_id for hit in second.search(ME, "lima")] == [answer.conversation_id]
+    share, secret = first.share(ME, answer.conversation_id)
+    assert second.shared(secret).messages[-1].text == "The capital is Lima."
+    second.revoke(ME, share.id)
+    with pytest.raises(NotFound):
+        first.shared(secret)
+    assert second.usage(ME).total.calls == 1
+    for guess in range(4):
+        with pytest.raises(WrongCode):
+            (first, second)[guess % 2].enter(ME, "wrong", "192.0.2.1")
+    with pytest.raises(LockedOut):
+        first.enter(ME, "wrong", "192.0.2.1")
+    with pytest.raises(LockedOut):
+        second.enter("visitor:new", "correct horse", "192.0.2.1")

@@ -1,0 +1,81 @@
+"""Who may call anybody: a few named files. Nothing that people bring along can make Parley call."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chat import ChatService, Form, Submission
+from chat.errors import OwnKeyMissing
+from tests.support.scripted_provider import ScriptedProvider
+
+ROOT = Path(__file__).parents[2]
+CALLERS = {
+    "chat/providers/openai_compatible/client.py",  # the one client of all providers
+    "chat/providers/ssrf/transport.py",  # … and what keeps it from private addresses
+    "chat/providers/openai_compatible/read_coalescing.py",  # … and its read coalescing
+    "chat/providers/ssrf/public_address.py",  # reads addresses
+    "chat/providers/openai_compatible/network_errors.py",  # knows the errors of sockets
+    "chat/providers/openai_compatible/timeouts.py",  # … and of HTTP
+    "chat/replies/worker_liveness.py",  # the machine's own name
+    "server/tcp_nodelay.py",  # sets how the server's own sockets send
+}
+NETWORK = {
+    *("aiohttp", "anyio", "ftplib", "http", "httpcore2", "httplib", "httpx", "httpx2", "openai"),
+    *("pycurl", "requests", "smtplib", "socket", "socketserver", "telnetlib", "urllib", "urllib3"),
+    *("websockets", "xmlrpc"),
+}
+PURE_PARTS = ("urllib.parse", "http.cookies", "anyio.to_thread")
+OURS = [
+    path for name in ("chat", "pages", "readers", "server") for path in (ROOT / name).rglob("*.py")
+]
+
+
+def called(path: Path) -> set[str]:
+    """The modules a file imports that can reach a network."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{each.name}" for each in node.names]
+        else:
+            continue
+        for module in modules:
+            is_network = module.split(".")[0] in NETWORK
+            if is_network and not module.startswith(PURE_PARTS):
+                found.add(module)
+    return found
+
+
+def test_only_named_files_can_reach_a_network() -> None:
+    callers = {str(path.relative_to(ROOT)): called(path) for path in OURS}
+    assert {name for name, modules in callers.items() if modules} <= CALLERS
+
+
+@pytest.mark.parametrize("model", ["own-evil.example.com/x", "own-openai/x"])
+def test_an_import_brings_no_address_and_no_key(
+    make_service: Callable[..., ChatService], provider: ScriptedProvider, model: str
+) -> None:
+    service = make_service(ALLOW_CUSTOM_ENDPOINTS="true")
+    answer = service.send("visitor:a", None, Submission("hello"))
+    assert list(service.follow("visitor:a", answer.id))
+    whole = service.export("visitor:a", answer.conversation_id, Form.JSON).data
+    told = json.dumps(json.loads(whole)).replace("scripted/one", model)
+    value = json.loads(told)
+    for where in (value, value.get("conversation", {}), value.get("settings", {})):
+        where |= {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-x", "own": {"api_key": "x"}}
+    service.import_("visitor:b", io.BytesIO(json.dumps(value).encode()), "a.json")
+    (imported,) = service.conversations("visitor:b")
+    assert "127.0.0.1" not in repr(service.open("visitor:b", imported.id))
+    question = service.open("visitor:b", imported.id).messages[0]
+    service.change_settings("visitor:b", imported.id, model=model)
+    asked = len(provider.requests)
+    with pytest.raises(OwnKeyMissing):
+        service.edit("visitor:b", question.id, "and now?")
+    assert len(provider.requests) == asked

@@ -1,0 +1,236 @@
+"""Health, readiness, figures and logs: what whoever runs Parley sees, and what they must not."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from chat import ChatService, SettingsError, Submission, log_formatter, read_settings
+from chat.errors import NameNotFound, StoreFailed
+from chat.observability.metrics import MOST_MODELS, Metrics
+from server.readiness import Readiness
+from server.wiring import MIDDLEWARE, routes
+from tests.support.scripted_provider import ScriptedProvider
+
+ANN = "visitor:ann"
+TOKEN = "a token of many letters"
+
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def client(service: Callable[[], ChatService]) -> TestClient:
+    return TestClient(Starlette(routes=routes(service), middleware=MIDDLEWARE))
+
+
+def ask(service: ChatService, words: str = "Hello") -> str:
+    answer = service.send(ANN, None, Submission(words))
+    list(service.follow(ANN, answer.id))
+    return answer.id
+
+
+# --- alive and ready ---------------------------------------------------------------------------
+
+
+def test_a_process_is_ready_when_its_database_answers(service: ChatService) -> None:
+    asked = client(lambda: service)
+    assert (asked.get("/healthz").status_code, asked.get("/healthz").text) == (200, "ok")
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (200, "ready")
+
+
+def test_it_says_in_one_word_why_it_is_not_ready(service: ChatService) -> None:
+    asked = client(lambda: service)
+    with service._store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "migrations")
+    with service._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE alembic_version RENAME COLUMN version_num TO x"))
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "database")
+
+    def wrong() -> ChatService:
+        raise SettingsError(["a secret is wrong"])
+
+    asked = client(wrong)
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "settings")
+    assert asked.get("/healthz").status_code == 200
+
+
+def test_a_database_that_hangs_holds_up_no_answer_and_one_thread_only() -> None:
+    looks, go = [], threading.Event()
+
+    class Hanging:
+        def readiness(self) -> str:
+            looks.append(1)
+            go.wait(20)
+            return ""
+
+    ready = Readiness(lambda: Hanging(), patience=0.05)  # type: ignore[arg-type,return-value]
+
+    async def ask_thrice() -> list[tuple[int, bytes]]:
+        told = [await ready.answer(None) for _ in range(3)]  # type: ignore[arg-type]
+        go.set()
+        while ready._look is not None and not ready._look.done():
+            await anyio.lowlevel.checkpoint()
+        told.append(await ready.answer(None))  # type: ignore[arg-type]
+        return [(each.status_code, bytes(each.body)) for each in told]
+
+    import anyio
+
+    found = anyio.run(ask_thrice)
+    assert found == [(503, b"database")] * 3 + [(200, b"ready")]
+    assert len(looks) == 2, "who comes meanwhile waits for the same look"
+
+
+# --- figures -----------------------------------------------------------------------------------
+
+
+def figures(page: str) -> dict[str, float]:
+    assert page.endswith("# EOF\n")
+    found = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            labels = ",".join(value for _, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def read(service: ChatService) -> dict[str, float]:
+    answer = client(lambda: service).get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    for secret in (ANN, "okapi", TOKEN):
+        assert secret not in answer.text
+    return figures(answer.text)
+
+
+@ON_SQLITE
+def test_figures_are_for_whoever_has_the_token(make_service: Callable[..., ChatService]) -> None:
+    without, with_it = make_service(), make_service(METRICS_TOKEN=TOKEN)
+    asked = client(lambda: without)
+    assert asked.get("/metrics").status_code == 404
+    assert asked.get("/metrics", headers={"authorization": "Bearer "}).status_code == 404
+    asked = client(lambda: with_it)
+    for given in ("", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN):
+        assert asked.get("/metrics", headers={"authorization": given}).status_code == 401
+    read(with_it)
+    with pytest.raises(SettingsError, match="METRICS_TOKEN should be random") as caught:
+        read_settings({"METRICS_TOKEN": "short"})
+    assert "short" not in str(caught.value)
+
+
+@ON_SQLITE
+def test_what_happened_is_counted_without_names(
+    make_service: Callable[..., ChatService], provider: ScriptedProvider
+) -> None:
+    service = make_service(METRICS_TOKEN=TOKEN)
+    provider.say("The okapi has four legs.", [NameNotFound("Scripted")])
+    ask(service, "okapi")
+    ask(service, "okapi")
+    found = read(service)
+    assert found["parley_replies_ended_total{,complete}"] == 1
+    assert found["parley_replies_ended_total{name_not_found,failed}"] == 1
+    assert found["parley_first_token_seconds_count"] == 1
+    assert found["parley_reply_seconds_count"] == 2
+    assert found["parley_tokens_total{received,scripted/one}"] == 5
+    assert found["parley_imports_running"] == 0
+    provider.hold()
+    running = service.temporary.send(ANN, None, Submission("Wait"))
+    assert provider.held.wait(10)
+    assert read(service)["parley_replies_running"] == 1, "temporary ones count too"
+    provider.let_go()
+    list(service.temporary.follow(ANN, running.id))
+    assert read(service)["parley_replies_running"] == 0
+    with service._store.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE shares RENAME TO nobody"))
+    with pytest.raises(StoreFailed):
+        service.shared("x" * 43)
+    assert read(service)["parley_database_errors_total"] == 1
+
+
+def test_models_that_are_not_on_offer_and_too_many_are_other() -> None:
+    metrics = Metrics()
+    metrics.tokens_taken("own-openai/secret-model", 1, 1, is_listed=False)
+    for number in range(MOST_MODELS + 5):
+        metrics.tokens_taken(f"x/{number}", 1, 2, is_listed=True)
+    page = metrics.render(3).decode()
+    found = figures(page)
+    assert "secret-model" not in page
+    assert found["parley_tokens_total{received,other}"] == 1 + 2 * 5
+    assert sum(name.startswith("parley_tokens_total{sent") for name in found) == MOST_MODELS + 1
+    assert found["parley_sessions"] == 3
+
+
+# --- logs --------------------------------------------------------------------------------------
+
+
+class Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+        self.setFormatter(log_formatter("json"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(json.loads(self.format(record)))
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    lines = Lines()
+    logging.getLogger("chat").addHandler(lines)
+    yield lines
+    logging.getLogger("chat").removeHandler(lines)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_taken"),
+    [("3f2a-From_the_proxy", True), ("x" * 65, False), ("short", False), ("a b\tc;d=e,f", False)],
+)
+def test_a_request_keeps_an_id_that_looks_like_one(given: str, is_taken: bool) -> None:
+    asked = client(lambda: pytest.fail("not needed"))
+    told = asked.get("/healthz", headers={"x-request-id": given}).headers["x-request-id"]
+    assert (told == given) is is_taken
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}", told)
+    assert asked.get("/healthz").headers["x-request-id"] != told
+
+
+@ON_SQLITE
+def test_a_reply_is_logged_under_the_request_that_asked_for_it(
+    service: ChatService, lines: Lines
+) -> None:
+    from contextvars import copy_context
+
+    from chat import begin_request
+
+    def under(id_: str) -> str:
+        begin_request(id_)
+        return ask(service)
+
+    first = copy_context().run(under, "request-1")
+    second = copy_context().run(under, "request-2")
+    ends = {each["answer_id"]: each for each in lines.lines if "answer_id" in each}
+    assert ends[first]["request_id"] == "request-1"
+    assert ends[second]["request_id"] == "request-2"
+    assert ends[first]["level"] == "INFO" and ends[first]["time"].endswith("+00:00")
+
+
+def test_a_line_of_json_holds_its_error_in_one_line() -> None:
+    record = logging.makeLogRecord({"msg": "two\nlines", "name": "chat"})
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        record.exc_info = (ValueError, error, error.__traceback__)
+    (line,) = log_formatter("json").format(record).splitlines()
+    assert "ValueError: no" in json.loads(line)["error"]
+    assert "request_id" not in json.loads(line)
+    with pytest.raises(SettingsError, match="LOG_FORMAT"):
+        read_settings({"LOG_FORMAT": "xml"})

@@ -1,0 +1,230 @@
+"""What each response tells the browser, from the real middleware around the real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from streamlit import config, file_util
+
+from chat import SettingsError, read_settings
+from server.security_headers import page_policy, script_hashes
+from server.wiring import MIDDLEWARE, ROUTES
+from tests.support.app_server import ROOT
+
+INDEX = Path(file_util.get_static_dir(), "index.html")
+SCRIPT = INDEX.parent / re.findall(r'src="\./(static/js/[^"]+)"', INDEX.read_text("utf-8"))[0]
+_POLICY = "content-security-policy"
+
+
+async def _echo(request: Request) -> PlainTextResponse:
+    if request.path_params["rest"] == "fail":
+        raise RuntimeError
+    return PlainTextResponse("here")
+
+
+def client(**options: object) -> TestClient:
+    """Our middleware around addresses of every kind."""
+    inner = Starlette(routes=[*ROUTES, Route("/{rest:path}", _echo)], middleware=MIDDLEWARE)
+    return TestClient(inner, raise_server_exceptions=False, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[TestClient]:
+    """Streamlit's own server in this process, as `streamlit run app.py` makes it."""
+    app = st.App(str(ROOT / "app.py"), routes=ROUTES, middleware=MIDDLEWARE)
+    with TestClient(app, base_url="http://localhost:8501") as client:
+        yield client
+
+
+PLACES = [
+    ("/", 200),
+    ("/history", 200),
+    ("/shared?s=x", 200),
+    (f"/static/js/{SCRIPT.name}", 200),
+    ("/_stcore/health", 200),
+    ("/_stcore/host-config", 200),
+    ("/_stcore/metrics", 404),
+    ("/healthz", 200),
+    ("/media/nothing.png", 404),
+    ("/component/nobody/index.html", 404),
+    ("/history/_stcore/health", 404),
+    ("//example.com/", 400),
+    ("/..%5c..%5cx", 400),
+]
+
+
+@pytest.mark.parametrize(("place", "status"), PLACES, ids=[place for place, _ in PLACES])
+def test_every_response_carries_the_headers(served: TestClient, place: str, status: int) -> None:
+    response = served.request("GET", f"http://localhost:8501{place}", follow_redirects=False)
+    assert response.status_code == status
+    headers = response.headers
+    assert "default-src 'none'" in headers[_POLICY]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["x-dns-prefetch-control"] == "off"
+    assert "microphone=(self)" in headers["permissions-policy"]
+    assert "camera=()" in headers["permissions-policy"]
+    expected = "no-referrer" if place.startswith("/shared") else "same-origin"
+    assert headers["referrer-policy"] == expected
+    assert "strict-transport-security" not in headers
+
+
+def test_shared_pages_are_private_below_another_path_too() -> None:
+    for place in ("/shared", "/chat/shared/", "/chat/shared?s=x"):
+        headers = client().get(place).headers
+        assert (headers["x-robots-tag"], headers["cache-control"], headers["referrer-policy"]) == (
+            "noindex, nofollow",
+            "no-store",
+            "no-referrer",
+        )
+    assert "x-robots-tag" not in client().get("/chat").headers
+    assert client().get("/chat/_stcore/metrics").status_code == 404
+
+
+def test_the_policy_names_the_script_of_the_page_that_is_served(served: TestClient) -> None:
+    response = served.get("/")
+    (found,) = re.findall(r"script-src ([^;]*);", response.headers[_POLICY])
+    hashes = script_hashes(response.text)
+    assert len(hashes) == 1
+    assert found.split() == ["'self'", "blob:", "'wasm-unsafe-eval'", *hashes]
+
+
+def test_hashes_are_those_of_inline_scripts_alone() -> None:
+    page = (
+        "<!-- <script>no()</script> --><script>\r\n1\r\n</script>"
+        '<script src="x.js"></script><SCRIPT type="module">2</SCRIPT>'
+    )
+    # printf '\n1\n' | openssl dgst -sha256 -binary | base64
+    first, second = script_hashes(page)
+    assert first == "'sha256-PBL+VNcqg2ezLpeQ7yj8J15XmnKAnnIb2qth9B/WTJ4='"
+    assert second == "'sha256-1HNeOiZeFu7gP1lxi5tdAwGcB9i2xR+Q2jpmbuwTqzU='"
+
+
+def test_nothing_but_our_own_origin_is_named() -> None:
+    words = set(re.split(r"[; ]+", page_policy([], "'self'")))
+    allowed = {"'self'", "'none'", "'unsafe-inline'", "'wasm-unsafe-eval'", "data:", "blob:"}
+    assert {word for word in words if not word.endswith("-src")} - allowed == {
+        "base-uri",
+        "form-action",
+        "frame-ancestors",
+    }
+    assert "script-src 'self' blob: 'wasm-unsafe-eval';" in page_policy([], "'self'")
+
+
+def test_a_file_opened_by_its_address_runs_and_loads_nothing(served: TestClient) -> None:
+    from streamlit.runtime import get_instance
+
+    media = get_instance().media_file_mgr
+    html = b"<script>alert(1)</script>"
+    # As it would be without a session; the storage is what /media reads.
+    file = media._storage.load_and_get_id(html, "text/html", kind=_media_kind(), filename=None)
+    response = served.get(media._storage.get_url(file))
+    assert response.content == html
+    policy = response.headers[_POLICY]
+    assert policy.startswith("default-src 'none';")
+    assert "sandbox" in policy.split("; ")
+    assert "script-src" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def _media_kind() -> Any:
+    from streamlit.runtime.media_file_storage import MediaFileKind
+
+    return MediaFileKind.MEDIA
+
+
+def test_even_a_failure_of_our_own_carries_them() -> None:
+    response = client().get("/fail")
+    assert response.status_code == 500
+    assert response.text == "Internal Server Error"
+    assert "default-src 'none'" in response.headers[_POLICY]
+
+
+def test_transport_security_is_for_https() -> None:
+    plain = client(base_url="http://example.com").get("/x").headers
+    assert "strict-transport-security" not in plain
+    assert "cross-origin-opener-policy" not in plain  # a browser would complain at each page
+    direct = client(base_url="https://example.com").get("/x").headers
+    proxied = [
+        client().get("/x", headers={"X-Forwarded-Proto": proto}).headers
+        for proto in ("https", "HTTPS", "https,http")
+    ]
+    for headers in (direct, *proxied):
+        assert headers["strict-transport-security"].startswith("max-age=")
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+def test_a_host_can_be_allowed_to_show_parley_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAME_ANCESTORS", "https://*.streamlit.app 'self'")
+    headers = client().get("/x").headers
+    assert headers[_POLICY].endswith("frame-ancestors 'self' https://*.streamlit.app")
+    assert "x-frame-options" not in headers
+
+
+def test_nobody_or_every_port_of_a_host_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAME_ANCESTORS", "'none'")
+    headers = client().get("/x").headers
+    assert headers[_POLICY].endswith("frame-ancestors 'none'")
+    assert headers["x-frame-options"] == "DENY"
+    monkeypatch.setenv("FRAME_ANCESTORS", "http://localhost:*")
+    assert client().get("/x").headers[_POLICY].endswith("'self' http://localhost:*")
+
+
+def test_a_visitors_cookie_is_in_no_shared_cache(served: TestClient) -> None:
+    page = served.get("/")
+    assert "set-cookie" in page.headers
+    assert page.headers["cache-control"] == "private, no-cache"
+    assert served.get("/shared?s=x").headers["cache-control"] == "no-store"
+    served.cookies.clear()
+    picture = served.get("/favicon.png")
+    assert "public" in picture.headers["cache-control"]
+    assert "set-cookie" not in picture.headers
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*",
+        "https://a; script-src *",
+        "a, b",
+        "'none' 'self'",
+        "data:",
+        "a/b",
+        "https://a:*8",
+        "a:**",
+    ],
+)
+def test_a_frame_setting_that_is_no_address_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="FRAME_ANCESTORS"):
+        read_settings({"FRAME_ANCESTORS": value})
+
+
+SAFE = {
+    "server.enableXsrfProtection": True,
+    "server.enableCORS": True,
+    "server.enableStaticServing": False,
+    "server.enableAgentApi": False,
+    "server.maxUploadSize": 500,  # an import of that size is offered
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "viewer",
+    "runner.fastReruns": False,  # see test_hurrying
+}
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_streamlit_is_configured_safely(name: str) -> None:
+    config.get_config_options(force_reparse=True)  # another test may have stood elsewhere
+    assert config.get_option(name) == SAFE[name]

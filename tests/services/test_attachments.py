@@ -1,0 +1,346 @@
+"""Files with messages: sent, kept once, sent again on edit and retry, and gone for good."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import func, select
+
+from chat import ChatService, File, FileKind, Message, ReplySettings, Submission
+from chat.errors import (
+    CannotSee,
+    EmptyMessage,
+    FileEmpty,
+    FileTooLong,
+    NotFound,
+    TooManyFiles,
+)
+from chat.providers.base import Model
+from chat.store.schema import AttachmentRow, ContentRow
+from tests.support.scripted_provider import ScriptedProvider
+
+ME, OTHER = "visitor:me", "visitor:other"
+Make = Callable[..., ChatService]
+NOTES = File("notes.txt", b"The password of the day is swordfish.\nSecond line.")
+TABLE = File("fruit.csv", b"fruit,count\napples,12\npears,7\n")
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (300, 200)) -> File:
+    data = BytesIO()
+    Image.new("RGB", size, colour).save(data, "PNG")
+    return File(f"{colour}.png", data.getvalue())
+
+
+def ask(
+    service: ChatService, text: str, *files: File, conversation: str | None = None
+) -> tuple[Message, Message]:
+    """The question and its answer, once it is whole."""
+    answer = service.send(ME, conversation, Submission(text, files))
+    return finished(service, answer)
+
+
+def finished(service: ChatService, answer: Message) -> tuple[Message, Message]:
+    list(service.follow(ME, answer.id))
+    question, answer = service.open(ME, answer.conversation_id).messages[-2:]
+    return question, answer
+
+
+def counted(service: ChatService) -> tuple[int, int]:
+    """How many attachments there are, and how many contents."""
+    with service._store.engine.connect() as connection:
+        rows = connection.scalar(select(func.count()).select_from(AttachmentRow))
+        contents = connection.scalar(select(func.count()).select_from(ContentRow))
+    return rows or 0, contents or 0
+
+
+def sent(provider: ScriptedProvider) -> str:
+    return provider.requests[-1].turns[-1].text
+
+
+def test_a_document_goes_named_and_fenced_before_the_words(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    question, _ = ask(service, "What is the password?", NOTES)
+    text = sent(provider)
+    assert 'File "notes.txt"' in text
+    assert "swordfish" in text
+    assert text.endswith("```\n\nWhat is the password?")
+    assert question.text == "What is the password?"
+    (file,) = question.attachments
+    assert (file.name, file.kind, file.size) == ("notes.txt", FileKind.DOCUMENT, len(NOTES.data))
+    assert service.file(ME, file.id) == NOTES.data
+
+
+def test_a_picture_goes_as_a_picture(service: ChatService, provider: ScriptedProvider) -> None:
+    question, _ = ask(service, "What colour?", picture())
+    (turn,) = provider.requests[-1].turns
+    assert turn.text == "What colour?"
+    (shown,) = turn.pictures
+    assert shown.media_type == "image/png"
+    assert shown.data == service.file(ME, question.attachments[0].id)
+    assert Image.open(BytesIO(shown.data)).size == (300, 200)
+
+
+def test_a_table_has_a_preview(service: ChatService, provider: ScriptedProvider) -> None:
+    question, _ = ask(service, "How many apples?", TABLE)
+    (file,) = question.attachments
+    assert file.kind is FileKind.TABLE
+    (sheet,) = json.loads(service.preview(ME, file.id))["sheets"]
+    assert sheet["columns"] == ["fruit", "count"]
+    assert [str(cell) for cell in sheet["rows"][0]] == ["apples", "12"]
+    assert "apples,12" in sent(provider)
+
+
+def test_a_file_alone_is_a_message(service: ChatService, provider: ScriptedProvider) -> None:
+    question, answer = ask(service, "", NOTES)
+    assert question.text == ""
+    assert answer.text == "Hello there."
+    assert service.conversations(ME)[0].title == "notes.txt"
+    with pytest.raises(EmptyMessage):
+        service.send(ME, None, Submission("  "))
+
+
+def test_a_follow_up_sends_the_file_again(service: ChatService, provider: ScriptedProvider) -> None:
+    question, _ = ask(service, "What is it?", NOTES)
+    ask(service, "And now?", conversation=question.conversation_id)
+    first, *_, last = provider.requests[-1].turns
+    assert "swordfish" in first.text
+    assert last.text == "And now?"
+
+
+def test_edit_and_retry_send_the_files_again(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    question, answer = ask(service, "What?", NOTES, picture())
+    finished(service, service.retry(ME, answer.id))
+    assert "swordfish" in sent(provider)
+    assert len(provider.requests[-1].turns[-1].pictures) == 1
+    edited, _ = finished(service, service.edit(ME, question.id, "What else?"))
+    assert sent(provider).endswith("What else?")
+    assert "swordfish" in sent(provider)
+    assert [file.name for file in edited.attachments] == ["notes.txt", "red.png"]
+    assert {file.id for file in edited.attachments}.isdisjoint(
+        file.id for file in question.attachments
+    )
+
+
+def test_an_edit_may_leave_files_out(service: ChatService, provider: ScriptedProvider) -> None:
+    question, _ = ask(service, "What?", NOTES, picture())
+    kept = question.attachments[1]
+    edited, _ = finished(service, service.edit(ME, question.id, "Colour?", keep=[kept.id]))
+    assert [file.name for file in edited.attachments] == ["red.png"]
+    assert "swordfish" not in sent(provider)
+    service.show_version(ME, question.id)
+    shown = service.open(ME, question.conversation_id).messages[0]
+    assert [file.name for file in shown.attachments] == ["notes.txt", "red.png"]
+
+
+def test_the_same_file_is_kept_once(service: ChatService) -> None:
+    question, _ = ask(service, "One", NOTES)
+    before = counted(service)
+    ask(service, "Two", NOTES, conversation=question.conversation_id)
+    ask(service, "Three", File("other.txt", NOTES.data))
+    assert counted(service) == (before[0] + 2, before[1])
+
+
+def test_files_of_others_do_not_exist(service: ChatService) -> None:
+    question, _ = ask(service, "Mine", NOTES, TABLE)
+    for file in question.attachments:
+        for look in (service.file, service.preview):
+            with pytest.raises(NotFound):
+                look(OTHER, file.id)
+    service.delete(ME, question.conversation_id)
+    with pytest.raises(NotFound):
+        service.file(ME, question.attachments[0].id)
+
+
+def test_what_is_deleted_can_be_taken_back_with_its_files(service: ChatService) -> None:
+    question, _ = ask(service, "Mine", NOTES)
+    service.delete(ME, question.conversation_id)
+    service.undelete(ME, question.conversation_id)
+    assert service.file(ME, question.attachments[0].id) == NOTES.data
+
+
+def test_what_is_deleted_for_good_leaves_no_row_and_no_content(service: ChatService) -> None:
+    question, _ = ask(service, "Mine", NOTES, TABLE, picture())
+    service.edit(ME, question.id, "Mine again")
+    service.purge(ME, question.conversation_id)
+    assert counted(service) == (0, 0)
+    with pytest.raises(NotFound):
+        service.undelete(ME, question.conversation_id)
+
+
+def test_others_keep_a_file_that_one_has_deleted(service: ChatService) -> None:
+    mine, _ = ask(service, "Mine", NOTES)
+    answer = service.send(OTHER, None, Submission("Theirs", (NOTES,)))
+    list(service.follow(OTHER, answer.id))
+    with pytest.raises(NotFound):
+        service.purge(OTHER, mine.conversation_id)
+    service.purge(ME, mine.conversation_id)
+    theirs = service.open(OTHER, answer.conversation_id).messages[0]
+    assert service.file(OTHER, theirs.attachments[0].id) == NOTES.data
+    service.purge(OTHER, answer.conversation_id)
+    assert counted(service) == (0, 0)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_byte_of_a_purged_file_remains_on_the_disk(service: ChatService, tmp_path: Path) -> None:
+    mark = b"CANARY-OF-THE-FILE"
+    question, _ = ask(service, "", File("bird.txt", mark + b" " + b"sings. " * 1500))
+    assert any(mark in file.read_bytes() for file in tmp_path.iterdir())
+    service.purge(ME, question.conversation_id)
+    assert [file.name for file in tmp_path.iterdir() if mark in file.read_bytes()] == []
+
+
+def test_what_was_deleted_long_ago_is_removed_at_the_next_start(make_service: Make) -> None:
+    service = make_service()
+    question, _ = ask(service, "Mine", NOTES)
+    kept, _ = ask(service, "Kept", TABLE)
+    service.delete(ME, question.conversation_id)
+    assert service.purge_expired() == 0
+    service.undelete(ME, question.conversation_id)
+    service.delete(ME, question.conversation_id)
+    make_service(RETENTION_DAYS=0).purge_expired()  # unless its start was first
+    with pytest.raises(NotFound):
+        service.undelete(ME, question.conversation_id)
+    assert service.file(ME, kept.attachments[0].id) == TABLE.data
+
+
+# --- what it costs, and what does not fit --------------------------------------------------------
+
+
+def test_the_price_before_is_what_is_counted_after(service: ChatService) -> None:
+    files = (NOTES, TABLE, picture())
+    prices = service.price(ME, None, files)
+    question, _ = ask(service, "What?", *files)
+    assert [price.tokens for price in prices] == [file.tokens for file in question.attachments]
+    assert [price.name for price in prices] == ["notes.txt", "fruit.csv", "red.png"]
+    assert all(price.tokens > 0 and not price.problem for price in prices)
+
+
+def test_files_count_in_the_budget(service: ChatService) -> None:
+    question, _ = ask(service, "What?", NOTES)
+    with_file = service.open(ME, question.conversation_id).context.used_tokens
+    without, _ = ask(service, "What?")
+    bare = service.open(ME, without.conversation_id).context.used_tokens
+    assert with_file == bare + question.attachments[0].tokens
+
+
+LONG = File("long.txt", "\n".join(f"line {number} of many" for number in range(3000)).encode())
+
+
+def test_a_file_that_does_not_fit_is_refused_with_both_numbers(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    service = make_service(MAX_HISTORY_TOKENS=2000)
+    (price,) = service.price(ME, None, [LONG])
+    assert price.is_too_long
+    with pytest.raises(FileTooLong) as refusal:
+        service.send(ME, None, Submission("What?", (LONG,)))
+    assert f"{price.tokens:,}" in str(refusal.value)
+    assert provider.requests == []
+    assert service.conversations(ME) == []
+
+
+def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvider) -> None:
+    service = make_service(MAX_HISTORY_TOKENS=2000)
+    answer = service.send(ME, None, Submission("What?", (NOTES, LONG), may_cut=True))
+    question, _ = finished(service, answer)
+    notes, long = question.attachments
+    assert (notes.is_partial, long.is_partial) == (False, True)
+    assert "line 0 of many" in sent(provider)
+    assert "only its beginning is here" in sent(provider)
+    cost = question.tokens + notes.tokens + long.tokens
+    assert 1300 < cost <= 1510, "a quarter stays for what follows"
+    assert service.file(ME, long.id) == LONG.data, "all of it is kept"
+
+
+def test_too_many_files_are_refused(make_service: Make) -> None:
+    service = make_service(MAX_FILES=2)
+    with pytest.raises(TooManyFiles):
+        service.send(ME, None, Submission("", (NOTES, TABLE, picture())))
+    question, _ = ask(service, "", NOTES, TABLE)
+    with pytest.raises(TooManyFiles):
+        service.edit(ME, question.id, Submission("", (picture(),)))
+
+
+def test_a_bad_file_has_its_sentence_instead_of_a_price(service: ChatService) -> None:
+    empty = File("empty.pdf", b"")
+    good, bad = service.price(ME, None, [NOTES, empty])
+    assert good.problem == ""
+    assert "empty.pdf" in bad.problem
+    with pytest.raises(FileEmpty):
+        service.send(ME, None, Submission("What?", (NOTES, empty)))
+    assert counted(service) == (0, 0)
+
+
+# --- models that cannot see ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def blind(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> ReplySettings:
+    """Settings with a model that cannot see, beside one that can."""
+    models = (Model("scripted", "one", sees=True), Model("scripted", "two", sees=False))
+    monkeypatch.setattr(provider, "models", lambda: models)
+    return ReplySettings(model="scripted/two")
+
+
+def test_a_blind_model_refuses_a_picture_before_any_request(
+    service: ChatService, provider: ScriptedProvider, blind: ReplySettings
+) -> None:
+    (price,) = service.price(ME, None, [picture()], blind)
+    assert "cannot see" in price.problem
+    with pytest.raises(CannotSee):
+        service.send(ME, None, Submission("What colour?", (picture(),)), blind)
+    assert provider.requests == []
+    assert service.conversations(ME) == []
+    assert counted(service) == (0, 0)
+
+
+def test_a_picture_further_up_is_only_mentioned_to_a_blind_model(
+    service: ChatService, provider: ScriptedProvider, blind: ReplySettings
+) -> None:
+    question, answer = ask(service, "What colour?", picture())
+    service.change_settings(ME, question.conversation_id, model=blind.model)
+    for again in (lambda: service.retry(ME, answer.id), lambda: service.edit(ME, question.id, "?")):
+        with pytest.raises(CannotSee):
+            again()
+    ask(service, "Thanks", conversation=question.conversation_id)
+    first = provider.requests[-1].turns[0]
+    assert first.pictures == ()
+    assert first.text == '[Image "red.png", not shown]\n\nWhat colour?'
+
+
+def test_many_may_send_and_delete_the_same_files_at_once(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    service = make_service()
+    one, two = File("a.txt", b"first words"), File("b.txt", b"second words")
+    problems: list[Exception] = []
+
+    def work(files: tuple[File, File], owner: str) -> None:
+        try:
+            for _ in range(5):
+                answer = service.send(owner, None, Submission("Look", files))
+                list(service.follow(owner, answer.id))
+                service.purge(owner, answer.conversation_id)
+        except Exception as error:
+            problems.append(error)
+
+    orders = [(one, two), (two, one)] * 2
+    threads = [
+        threading.Thread(target=work, args=(files, f"visitor:{number}"))
+        for number, files in enumerate(orders)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert counted(service) == (0, 0)

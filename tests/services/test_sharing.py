@@ -1,0 +1,167 @@
+"""A link shows what was in view when it was made, to whoever has it, until it is taken back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from chat import ChatService, File, ReplySettings, Role, Submission
+from chat.domain.message import Usage
+from chat.domain.sharing import read_snapshot
+from chat.errors import NotFound
+from chat.providers.base import Delta
+from server.private_responses import SharedPrivately
+from tests.support.scripted_provider import ScriptedProvider
+
+ME, OTHER = "visitor:me", "visitor:other"
+
+
+@pytest.fixture
+def conversation(service: ChatService, provider: ScriptedProvider) -> str:
+    provider.say([Delta(reasoning="private thought"), Delta("Blue."), Delta(finish_reason="stop")])
+    question = Submission("Which colour?", (File("notes.txt", b"secret notes"),))
+    settings = ReplySettings(system_prompt="private prompt")
+    answer = service.send(ME, None, question, settings)
+    list(service.follow(ME, answer.id))
+    return answer.conversation_id
+
+
+def test_a_link_shows_the_messages_and_nothing_private(
+    service: ChatService, conversation: str
+) -> None:
+    _, secret = service.share(ME, conversation)
+    shown = service.shared(secret)
+    assert [(each.role, each.text) for each in shown.messages] == [
+        (Role.USER, "Which colour?"),
+        (Role.ASSISTANT, "Blue."),
+    ]
+    assert shown.messages[0].files == ("notes.txt · 1 line",)
+    assert "private" not in repr(shown)
+    assert "secret notes" not in repr(shown)
+    assert ME not in repr(shown)
+
+
+def test_later_edits_do_not_leak_into_it(service: ChatService, conversation: str) -> None:
+    _, secret = service.share(ME, conversation)
+    before = service.shared(secret)
+    question = service.open(ME, conversation).messages[0]
+    list(service.follow(ME, service.edit(ME, question.id, "Which other?").id))
+    service.rename(ME, conversation, "Another name")
+    assert service.shared(secret) == before
+
+
+def test_a_revoked_link_shows_nothing(service: ChatService, conversation: str) -> None:
+    share, secret = service.share(ME, conversation)
+    kept, other_secret = service.share(ME, conversation)
+    with pytest.raises(NotFound):
+        service.revoke(OTHER, share.id)
+    service.revoke(ME, share.id)
+    with pytest.raises(NotFound):
+        service.shared(secret)
+    assert service.shared(other_secret)
+    assert [each.id for each in service.shares(ME, conversation)] == [kept.id]
+
+
+def test_an_expired_link_shows_nothing(service: ChatService, conversation: str) -> None:
+    _, secret = service.share(ME, conversation, timedelta(seconds=-1))
+    with pytest.raises(NotFound):
+        service.shared(secret)
+    assert service.shares(ME, conversation) == []
+    _, secret = service.share(ME, conversation, timedelta(days=7))
+    assert service.shared(secret)
+
+
+def test_a_link_goes_with_its_conversation(service: ChatService, conversation: str) -> None:
+    _, secret = service.share(ME, conversation)
+    service.delete(ME, conversation)
+    with pytest.raises(NotFound):
+        service.shared(secret)
+    service.undelete(ME, conversation)
+    assert service.shared(secret)
+    service.purge(ME, conversation)
+    with pytest.raises(NotFound):
+        service.shared(secret)
+
+
+def test_only_the_owner_can_share(service: ChatService, conversation: str) -> None:
+    for attempt in (service.share, service.shares):
+        with pytest.raises(NotFound):
+            attempt(OTHER, conversation)
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", "\ud800", "x" * 10_000])
+def test_a_wrong_link_shows_nothing(service: ChatService, conversation: str, secret: str) -> None:
+    service.share(ME, conversation)
+    with pytest.raises(NotFound):
+        service.shared(secret)
+
+
+def test_a_link_cannot_be_guessed_and_is_not_kept(service: ChatService, conversation: str) -> None:
+    made = {service.share(ME, conversation)[1] for _ in range(20)}
+    assert len(made) == 20
+    assert all(len(secret) >= 32 for secret in made)
+    with service._store.engine.connect() as connection:
+        rows = repr(connection.exec_driver_sql("SELECT * FROM shares").all())
+    assert not any(secret in rows for secret in made)
+
+
+def test_a_reader_goes_on_in_a_copy_of_their_own(
+    service: ChatService, conversation: str, provider: ScriptedProvider
+) -> None:
+    _, secret = service.share(ME, conversation)
+    copy = service.continue_shared(OTHER, secret)
+    provider.say([Delta("Red."), Delta(finish_reason="stop", usage=Usage(1, 1, True))])
+    answer = service.send(OTHER, copy, Submission("And now?"))
+    list(service.follow(OTHER, answer.id))
+    texts = [each.text for each in service.open(OTHER, copy).messages]
+    assert texts == ["Which colour?", "Blue.", "And now?", "Red."]
+    assert [turn.text for turn in provider.requests[-1].turns] == texts[:-1]
+    assert len(service.open(ME, conversation).messages) == 2
+    with pytest.raises(NotFound):
+        service.open(ME, copy)
+
+
+def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
+    provider.say([Delta("Once upon "), Delta(finish_reason="length")])
+    answer = service.send(ME, None, Submission("A story!"))
+    list(service.follow(ME, answer.id))
+    _, secret = service.share(ME, answer.conversation_id)
+    assert [each.is_cut for each in service.shared(secret).messages] == [False, True]
+    copy = service.continue_shared(OTHER, secret)
+    provider.say([Delta("a time."), Delta(finish_reason="stop")])
+    cut = service.open(OTHER, copy).messages[-1]
+    list(service.follow(OTHER, service.continue_(OTHER, cut.id).id))
+    assert service.open(OTHER, copy).messages[-1].text == "Once upon a time."
+
+
+def test_a_snapshot_of_before_shows_what_it_did() -> None:
+    said = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
+    old = {"version": 1, "messages": [said]}
+    (message,) = read_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
+    assert (message.text, message.is_cut) == ("Hello", False)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("page", headers={"cache-control": "no-cache"})
+
+    routes = [Route("/shared", page), Route("/", page)]
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(SharedPrivately)]))
+
+
+def test_shared_pages_are_kept_out_of_searches_and_caches(client: TestClient) -> None:
+    headers = client.get("/shared?s=abc").headers
+    assert headers["cache-control"] == "no-store"
+    assert "noindex" in headers["x-robots-tag"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert client.get("/").headers["cache-control"] == "no-cache"

@@ -1,0 +1,336 @@
+"""A backup holds all that was acknowledged, is whole or not there, and comes back."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from chat import ChatService, File, Submission, open_chat
+from chat.background.backup_jobs import Backups
+from chat.config.settings import read_settings
+from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, RestoreRefused
+from chat.services import database_admin
+from chat.store import Store
+from chat.store.backup.backup import back_up
+from chat.store.backup.restore import restore
+from chat.store.engine import make_engine, migrate
+from tests.support.scripted_provider import ScriptedProvider
+
+ANN = "visitor:ann"
+AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
+TABLE = b"animal,legs\nokapi,4\n"
+
+
+@pytest.fixture
+def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatService]:
+    """One that a test may close before a restore."""
+    opened = open_chat({"DATABASE_URL": database_url}, providers=[provider])
+    yield opened
+    if not opened.wait_for_close(0):
+        opened.close()
+
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
+    return restore(file, url, AT, replaces=replaces, finish=lambda _: None)
+
+
+def ask(service: ChatService, words: str, *files: File) -> str:
+    answer = service.send(ANN, None, Submission(words, files))
+    list(service.follow(ANN, answer.id))
+    return answer.conversation_id
+
+
+def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
+    service: ChatService, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    acknowledged: list[str] = []
+    is_enough, is_over = threading.Event(), threading.Event()
+
+    def talk(owner: str) -> None:
+        while not is_over.is_set():
+            answer = service.send(owner, None, Submission("Hello", (File("a.csv", TABLE),)))
+            acknowledged.append(answer.id)
+            if len(acknowledged) >= 12:
+                is_enough.set()
+            list(service.follow(owner, answer.id))
+
+    threads = [threading.Thread(target=talk, args=(f"visitor:{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    assert is_enough.wait(20)
+    before = list(acknowledged)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    restored = f"sqlite:///{tmp_path / 'restored.db'}"
+    settings = read_settings({"DATABASE_URL": restored})
+    assert database_admin.restore(settings, tmp_path / "copy.db", AT, replaces=False) is None
+    assert [each for each in database_admin.examine(settings, repairs=False) if each.ids] == []
+    store = Store(restored)
+    with store.engine.connect() as connection:
+        found = set(connection.execute(text("SELECT id FROM messages")).scalars())
+        words = connection.execute(text("SELECT count(*) FROM search_rows")).scalar_one()
+        files = connection.execute(text("SELECT count(*) FROM attachments")).scalar_one()
+    store.close()
+    assert set(before) <= found
+    assert len(found) == 2 * files, "a question comes with its file and its answer"
+    assert words >= len(found)
+
+
+def test_everything_comes_back_into_either_kind(
+    service: ChatService, database_url: str, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    provider.say("The **okapi** has four legs.", "Other words.")
+    id_ = ask(service, "How many legs?", File("a.csv", TABLE))
+    answer = service.open(ANN, id_).messages[-1]
+    list(service.follow(ANN, service.retry(ANN, answer.id).id))
+    service.pin(ANN, id_)
+    before = service.open(ANN, id_)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    service.close()
+    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
+    assert kept is not None and kept.stat().st_size
+    again = open_chat({"DATABASE_URL": database_url}, providers=[provider])
+    assert again.open(ANN, id_).messages == before.messages
+    assert [each.id for each in again.pinned(ANN)] == [id_]
+    assert [hit.message_id for hit in again.search(ANN, "okapi")] == [answer.id]
+    assert [hit.conversation_id for hit in again.search(ANN, "How many has:file")] == [id_]
+    (file,) = again.open(ANN, id_).messages[0].attachments
+    assert again.file(ANN, file.id) == TABLE
+    list(again.follow(ANN, again.send(ANN, id_, Submission("And zebras?")).id))
+    again.close()
+
+
+def test_a_parent_may_have_the_greater_id(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    """An import keeps the ids of another instance, whose clock may have been another."""
+    id_ = ask(service, "Hello")
+    with service._store.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+            connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
+            connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
+        else:
+            connection.execute(text("UPDATE messages SET parent_id = NULL"))
+            connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
+            connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
+    back_up(service._store.engine, tmp_path / "copy.db")
+    service.close()
+    put_back(tmp_path / "copy.db", database_url, replaces=True)
+    store = Store(database_url)
+    leaf = store.conversations.get(ANN, id_).leaf_id
+    assert leaf is not None and store.messages.get(ANN, leaf).parent_id == "zz"
+    store.close()
+
+
+def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    size = back_up(store.engine, folder / "copy.db")
+    assert [file.name for file in folder.iterdir()] == ["copy.db"]
+    assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o600
+    assert (folder / "copy.db").stat().st_size == size
+    with pytest.raises(BackupFailed, match="already"):
+        back_up(store.engine, folder / "copy.db")
+    with store.engine.begin() as connection:  # half of it can be read
+        if store.engine.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA writable_schema=ON"))
+            connection.execute(text("INSERT INTO sqlite_master VALUES ('index', 'x', 'x', 0, 'x')"))
+        else:
+            connection.execute(text("INSERT INTO banner (id, text) VALUES (1, 'Closed')"))
+            connection.execute(text("ALTER TABLE banner RENAME COLUMN text TO other"))
+    store.engine.dispose()
+    with pytest.raises(BackupFailed):
+        back_up(store.engine, folder / "another.db")
+    assert [file.name for file in folder.iterdir()] == ["copy.db"]
+
+
+@ON_SQLITE
+def test_what_was_deleted_for_good_is_in_no_backup(
+    service: ChatService, tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    provider.say("A quagga.")
+    id_ = ask(service, "Which animal is a secret?")
+    service.delete(ANN, id_)
+    service.purge(ANN, id_)
+    back_up(service._store.engine, tmp_path / "copy.db")
+    held = (tmp_path / "copy.db").read_bytes()
+    assert b"quagga" not in held and b"secret" not in held
+
+
+def test_a_database_that_is_not_empty_is_not_touched_unasked(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    id_ = ask(service, "Hello")
+    back_up(service._store.engine, tmp_path / "copy.db")
+    newer = ask(service, "Newer")
+    service.close()
+    with pytest.raises(RestoreRefused, match="--replace"):
+        put_back(tmp_path / "copy.db", database_url)
+    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
+    store = Store(database_url)
+    assert [each.id for each in store.conversations.latest(ANN)] == [id_]
+    store.close()
+    before = Store(f"sqlite:///{kept}")
+    assert [each.id for each in before.conversations.latest(ANN)] == [newer, id_]
+    before.close()
+
+
+@ON_SQLITE
+def test_a_database_in_use_is_not_replaced(
+    service: ChatService, database_url: str, tmp_path: Path
+) -> None:
+    ask(service, "Hello")
+    back_up(service._store.engine, tmp_path / "copy.db")
+    with pytest.raises(RestoreRefused, match="in use"):
+        put_back(tmp_path / "copy.db", database_url, replaces=True)
+    assert len(service.conversations(ANN)) == 1
+
+
+def test_a_damaged_database_gives_way_and_is_kept(migrated_file: Path, tmp_path: Path) -> None:
+    place = tmp_path / "parley.db"
+    place.write_bytes(b"SQLite format 3\x00" + b"no database any more" * 300)
+    damaged = place.read_bytes()
+    shutil.copy(migrated_file, tmp_path / "copy.db")
+    kept = put_back(tmp_path / "copy.db", f"sqlite:///{place}", replaces=True)
+    assert kept is not None and kept.read_bytes() == damaged
+    Store(f"sqlite:///{place}").close()
+
+
+@ON_SQLITE
+def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
+    service: ChatService,
+) -> None:
+    """As a backup is; writers would have to wait with them."""
+    id_ = ask(service, "Hello")
+    service.delete(ANN, id_)
+    with service._store.engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM messages"))
+        begun = time.monotonic()
+        service.purge(ANN, id_)
+        assert time.monotonic() - begun < 8
+    assert service.deleted(ANN) == []
+
+
+def test_an_older_backup_is_brought_to_this_version(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    old = make_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    migrate(old, "0003")
+    with old.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO conversations (id, owner, title, system_prompt, created_at, updated_at)"
+            " VALUES ('a', 'visitor:ann', 'Old words', '', '2024-01-01 00:00:00.000000',"
+            " '2024-01-01 00:00:00.000000')"
+        ))  # fmt: skip
+    old.dispose()
+    url = empty_database_url.replace("parley.db", "new.db")
+    assert put_back(tmp_path / "old.db", url) is None
+    store = Store(url)
+    (found,) = store.conversations.latest(ANN)
+    assert (found.title, found.created_at) == ("Old words", datetime(2024, 1, 1, tzinfo=UTC))
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "cut", "other", "newer"])
+def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: Path) -> None:
+    file = tmp_path / "copy.db"
+    whole = migrated_file.read_bytes()
+    if kind == "text":
+        file.write_text("hello")
+    elif kind == "cut":
+        file.write_bytes(whole[: len(whole) // 2])
+    elif kind == "other":
+        sqlite3.connect(file).execute("CREATE TABLE a (b)").connection.close()
+    elif kind == "newer":
+        file.write_bytes(whole)
+        made = sqlite3.connect(file, isolation_level=None)
+        made.execute("UPDATE alembic_version SET version_num = '9999'")
+        made.close()
+    with pytest.raises(RestoreRefused):
+        put_back(file, f"sqlite:///{tmp_path / 'new.db'}")
+    assert not (tmp_path / "new.db").exists()
+    assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
+
+
+def test_a_backup_for_download_is_bounded_one_at_a_time_and_goes_after_an_hour() -> None:
+    now = [AT]
+    written: list[Path] = []
+
+    def write(file: Path) -> int:
+        file.write_bytes(b"backup")
+        written.append(file)
+        return 6
+
+    backups = Backups(write, lambda: 6, most=6, clock=lambda: now[0])
+    backup, work = backups.begin()
+    with pytest.raises(BackupRunning):
+        backups.begin()
+    with pytest.raises(NotFound):
+        backups.content()
+    work()
+    assert (backups.content(), backup.size, backup.is_running) == (b"backup", 6, False)
+    now[0] += timedelta(hours=2)
+    with pytest.raises(NotFound):
+        backups.content()
+    assert not written[0].exists() and backups.last() is None
+    with pytest.raises(BackupTooLarge, match="python -m chat backup"):
+        Backups(write, lambda: 7, most=6).begin()
+    grown = Backups(write, lambda: 1, most=5)
+    backup, work = grown.begin()
+    work()
+    assert isinstance(backup.problem, BackupTooLarge) and not written[1].exists()
+    grown.close()
+
+
+def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    script = """if True:
+        from chat.background.backup_jobs import Backups
+        backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
+        backup, work = backups.begin()
+        work()
+        print(backup.size, flush=True)
+        input()
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"6\n"
+        (theirs,) = folder.iterdir()
+        mine = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
+        mine.begin()[1]()
+        (tmp_path / "linked").mkdir()
+        (tmp_path / "linked" / "lock").touch()
+        (folder / "parley-backup-linked").symlink_to(tmp_path / "linked")
+        (folder / "parley-backup-whose").mkdir()
+        copy = shutil.copy(migrated_file, tmp_path / "parley.db")
+        there = set(folder.iterdir())
+        open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
+        assert set(folder.iterdir()) == there
+        other.kill()
+    open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
+    assert set(folder.iterdir()) == there - {theirs}
+    assert (tmp_path / "linked" / "lock").exists()
+    assert mine.content() == b"backup"
+    mine.close()

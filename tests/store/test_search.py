@@ -1,0 +1,593 @@
+"""Find: every word of every version, by the whole word, its beginning, or any CJK part."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from chat import ChatService, File, Submission
+from chat.domain.ids import new_id
+from chat.domain.message import Message, Status
+from chat.domain.search_query import Matcher, Query, Term, parse
+from chat.domain.tokenization import MARKS, fold
+from chat.domain.writes import NewAnswer, NewQuestion
+from chat.store import Outcome, Store
+from chat.store.engine import make_engine, migrate, scrub
+from chat.store.search.search import Hit, SearchStore
+from tests.support.scripted_provider import ScriptedProvider
+
+ME, OTHER = "visitor:me", "visitor:other"
+
+
+def ask(
+    store: Store,
+    words: str,
+    conversation: str | None = None,
+    *,
+    owner: str = ME,
+    title: str = "Untitled",
+    model: str = "scripted/one",
+) -> Message:
+    question = NewQuestion(words, tokens=1, is_exact=True)
+    answer = NewAnswer(new_id(), model, "w")
+    return store.messages.send(owner, conversation, question, answer, title=title)
+
+
+def say(store: Store, words: str, reply: str = "Fine.", /, **more: str) -> Message:
+    sent = ask(store, words, **more)
+    store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, reply))
+    return store.messages.get(more.get("owner", ME), sent.id)
+
+
+def find(store: Store, typed: str, owner: str = ME, limit: int = 20, offset: int = 0) -> list[Hit]:
+    return SearchStore(store.engine).search(owner, parse(typed), limit, offset)
+
+
+def shown(hits: list[Hit]) -> list[str]:
+    return ["".join(piece for piece, _ in hit.snippet) for hit in hits]
+
+
+def marked(hit: Hit) -> list[str]:
+    return [piece for piece, is_match in hit.snippet if is_match]
+
+
+def change(store: Store, statement: str, **values: object) -> None:
+    with store.engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text(statement), values)
+
+
+# --- words -----------------------------------------------------------------------------------
+
+SAMPLE = (
+    "Hello Wörld, the École has a snake_case foo-bar; iPhone用 日本語テスト「東京。大学」"
+    "コンピュータ 한국어를 Привет Ελλάδα ΟΔΟΣ x² 3.14 e\u0301clair v2.0.1"
+)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hello",
+        "HELLO",
+        "hell",
+        "wörld",
+        "world",
+        "WORL",
+        "ecole",
+        "École",
+        "snake",
+        "case",
+        "snake_ca",
+        "foo-bar",
+        "foo",
+        "iphone",
+        "iphone用",
+        "用",
+        "日",
+        "日本",
+        "本語",
+        "日本語",
+        "語テ",
+        "テスト",
+        "東京",
+        "コンピュータ",
+        "ピュ",
+        "한국",
+        "국어",
+        "어",
+        "Привет",
+        "прив",
+        "Ελλάδα",
+        "ελλάδ",
+        "οδος",
+        "ΟΔΟΣ",
+        "3.14",
+        "éclair",
+        "eclair",
+        "v2.0",
+    ],
+)
+def test_a_word_is_found_by_itself_its_beginning_or_any_cjk_part(store: Store, typed: str) -> None:
+    say(store, SAMPLE)
+    [hit] = find(store, typed)
+    assert marked(hit)
+    assert find(store, typed, OTHER) == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["ello", "日語", "本日", "hello nowhere", '"world hello"', "bar-foo"]
+)
+def test_what_is_not_there_is_not_found(store: Store, typed: str) -> None:
+    say(store, SAMPLE)
+    assert find(store, typed) == []
+
+
+def test_all_words_must_be_there_and_only_the_last_is_a_beginning(store: Store) -> None:
+    say(store, "The quick brown fox")
+    assert find(store, "fox qui") and find(store, "qu")
+    assert not find(store, "qui fox") and not find(store, "qui ")
+    assert not find(store, '"qui"')
+
+
+def test_results_follow_every_letter_typed(store: Store) -> None:
+    say(store, "An internationalisation question")
+    for length in range(2, len("internationalisation") + 1):
+        assert len(find(store, "internationalisation"[:length])) == 1
+
+
+def test_a_phrase_is_found_in_its_order_only(store: Store) -> None:
+    say(store, "to be or not to be")
+    assert find(store, '"not to be"') and find(store, '"or, NOT to"')
+    assert not find(store, '"be not"')
+
+
+def test_of_a_very_long_message_the_beginning_is_found(store: Store) -> None:
+    long = (
+        "zebra " + " ".join(f"word{number}" for number in range(200_000)) + " " + "日本" * 100_000
+    )
+    say(store, long, "漢字" * 150_000)
+    assert find(store, "zebra") and find(store, "word9999") and find(store, "漢字")
+    assert store.messages.path(ME, find(store, "zebra")[0].conversation_id, None, 1) == []
+
+
+def test_words_without_end_are_stored_and_do_not_hide_the_others(store: Store) -> None:
+    say(store, "before " + "x" * 3_000_000 + " after", "".join(map(chr, range(0x4E00, 0x9FA5))))
+    assert find(store, "before") and find(store, "一丁") and find(store, "xxxxxxx")
+
+
+# --- versions, ends, deletions ---------------------------------------------------------------
+
+
+def test_every_version_is_found(store: Store) -> None:
+    first = say(store, "original apricot", "about apricots")
+    asked = store.messages.get(ME, first.parent_id or "")
+    edited = store.messages.edit(
+        ME, asked.id, NewQuestion("edited banana", 1, True), NewAnswer(new_id(), "m", "w")
+    )
+    store.replies.finish(edited.id, "w", Outcome(Status.COMPLETE, "cherry"))
+    again = store.messages.retry(ME, edited.id, NewAnswer(new_id(), "m", "w"))
+    store.replies.finish(again.id, "w", Outcome(Status.STOPPED, "damson"))
+    for word, id_ in [
+        ("original", asked.id),
+        ("banana", edited.parent_id),
+        ("cherry", edited.id),
+        ("damson", again.id),
+    ]:
+        assert [hit.message_id for hit in find(store, word)] == [id_]
+
+
+def test_a_running_reply_is_found_when_it_has_ended(store: Store) -> None:
+    sent = ask(store, "question")
+    store.replies.save(sent.id, "w", "elderberry so far", "")
+    assert find(store, "elderberry") == []
+    store.replies.finish(sent.id, "w", Outcome(Status.STOPPED, "elderberry so far"))
+    assert len(find(store, "elderberry")) == 1
+    store.replies.reopen(ME, NewAnswer(sent.id, "scripted/two", "w"))
+    assert find(store, "elderberry") == []
+    store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "elderberry and fig"))
+    assert [hit.model for hit in find(store, "elderberry fig")] == ["scripted/two"]
+
+
+def test_what_is_deleted_is_not_found_until_it_is_back(store: Store) -> None:
+    answer = say(store, "question", "grape", title="Fruit bowl")
+    store.messages.set_deleted(ME, answer.id, is_deleted=True)
+    assert find(store, "grape") == []
+    store.messages.set_deleted(ME, answer.id, is_deleted=False)
+    assert len(find(store, "grape")) == 1
+    store.conversations.set_deleted(ME, answer.conversation_id, is_deleted=True)
+    assert find(store, "grape") == find(store, "fruit") == find(store, "is:pinned") == []
+    store.conversations.set_deleted(ME, answer.conversation_id, is_deleted=False)
+    assert len(find(store, "grape")) == len(find(store, "fruit")) == 1
+
+
+def test_titles_are_found_by_their_present_words(store: Store) -> None:
+    sent = say(store, "hello there", title="Holiday plans")
+    [hit] = find(store, "holi")
+    assert (hit.message_id, hit.role, hit.title) == (None, None, "Holiday plans")
+    assert hit.snippet == (("Holi", True), ("day plans", False))
+    store.conversations.rename(ME, sent.conversation_id, "Travel 計画")
+    assert find(store, "holiday") == []
+    assert find(store, "travel") and find(store, "画")
+
+
+def test_a_conversation_that_changes_hands_is_found_by_its_new_owner_only(store: Store) -> None:
+    sent = say(store, "honeydew melon", title="Melons 瓜")
+    change(
+        store,
+        "UPDATE conversations SET owner = :to WHERE id = :id",
+        to=OTHER,
+        id=sent.conversation_id,
+    )
+    assert find(store, "honeydew") == find(store, "瓜") == []
+    assert len(find(store, "honeydew", OTHER)) == len(find(store, "瓜", OTHER)) == 1
+
+
+def test_what_somebody_writes_cannot_claim_to_be_another_owners(store: Store) -> None:
+    forged = f"\ue000m{OTHER.encode().hex()} \ue000t{OTHER.encode().hex()} kiwi"
+    say(store, forged, title=forged)
+    assert find(store, "kiwi", OTHER) == []
+    assert len(find(store, "kiwi")) == 2
+
+
+# --- ranking, snippets, pages ----------------------------------------------------------------
+
+
+def test_titles_come_first_then_what_fits_best_then_what_is_fresher(store: Store) -> None:
+    once = say(store, "A lime among many other words that say something else", title="a")
+    often = say(store, "lime lime lime", title="b")
+    titled = say(store, "nothing", title="The lime")
+    hits = find(store, "lime")
+    assert [hit.conversation_id for hit in hits] == [
+        titled.conversation_id,
+        often.conversation_id,
+        once.conversation_id,
+    ]
+    older, newer = say(store, "mango", title="c"), say(store, "mango", title="d")
+    change(
+        store,
+        "UPDATE messages SET created_at = :at WHERE id = :id",
+        at=(datetime.now(UTC) - timedelta(days=90)).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        id=newer.parent_id,
+    )
+    assert [h.message_id for h in find(store, "mango")] == [older.parent_id, newer.parent_id]
+
+
+def test_one_conversation_does_not_crowd_out_the_others(store: Store) -> None:
+    quiet = say(store, "A word about the nectarine and about many other things")
+    loud = say(store, "nectarine " * 3)
+    for _ in range(5):
+        say(store, "nectarine " * 3, conversation=loud.conversation_id)
+    hits = find(store, "nectarine")
+    assert [hit.conversation_id for hit in hits].index(quiet.conversation_id) == 3
+    assert len(hits) == 7
+
+
+def test_pages_of_hits_follow_each_other(store: Store) -> None:
+    for number in range(12):
+        say(store, f"olive {number}", title=f"olives {number}" if number % 4 == 0 else "t")
+    whole = find(store, "oli", limit=50)
+    assert len(whole) == 15
+    assert find(store, "oli", limit=5) + find(store, "oli", limit=10, offset=5) == whole
+    assert find(store, "oli", offset=15) == find(store, "oli", limit=0) == []
+
+
+def test_a_snippet_shows_the_best_place_on_one_line(store: Store) -> None:
+    say(store, "filler " * 300 + "\n\n the papaya\tand\r\n the quince " + "filler " * 300)
+    [hit] = find(store, "quince papaya")
+    [line] = shown([hit])
+    assert marked(hit) == ["papaya", "quince"]
+    assert "the papaya and the quince filler" in line
+    assert line.startswith("…") and line.endswith("…") and len(line) < 200
+    assert "\n" not in line and "  " not in line
+
+
+def test_a_snippet_is_found_far_into_a_long_message(store: Store) -> None:
+    say(store, "filler " * 5000 + "Pömegranate " + "filler " * 5000)
+    assert marked(find(store, "pomegranate")[0]) == ["Pömegranate"]
+
+
+# --- prefixes --------------------------------------------------------------------------------
+
+
+def test_model_finds_answers_of_models_whose_reference_holds_it(store: Store) -> None:
+    one = say(store, "raspberry", "raspberry one", model="openai/GPT-9")
+    say(store, "raspberry", "raspberry two", model="local/llama")
+    assert [h.message_id for h in find(store, "raspberry MODEL:gpt")] == [one.id]
+    assert [h.message_id for h in find(store, "model:openai/")] == [one.id]
+    assert len(find(store, "model:l")) == 1 and find(store, "raspberry model:nobody") == []
+    assert len(find(store, "raspberry model:")) == 4
+
+
+def test_before_and_after_bound_the_day_in_utc(store: Store) -> None:
+    for moment in (
+        "2023-12-31 23:59:59",
+        "2024-01-01 00:00:00",
+        "2024-02-29 12:00:00",
+        "2025-03-01",
+    ):
+        sent = say(store, "strawberry")
+        at = moment if " " in moment else f"{moment} 00:00:00"
+        change(
+            store,
+            "UPDATE messages SET created_at = :at WHERE id = :id",
+            at=f"{at}.000000" if store.engine.dialect.name == "sqlite" else f"{at}+00",
+            id=sent.parent_id,
+        )
+
+    def days(typed: str) -> list[str]:
+        return sorted(f"{hit.at:%Y-%m-%d}" for hit in find(store, typed) if hit.role == "user")
+
+    for words in ("strawberry ", ""):
+        assert days(words + "before:2024") == ["2023-12-31"]
+        assert days(words + "after:2024 before:2025-01-01") == ["2024-01-01", "2024-02-29"]
+        assert days(words + "After:2024-2-29 before:2024-03") == ["2024-02-29"]
+        assert days(words + "after:2024-02-29") == ["2024-02-29", "2025-03-01"]
+        assert days(words + "after:2025-03-02") == days(words + "before:2023-12-31") == []
+
+
+def test_pinned_and_files(
+    make_service: Callable[..., ChatService], provider: ScriptedProvider
+) -> None:
+    service = make_service()
+    store = service._store
+    file = File("notes.txt", b"some notes")
+    with_file = service.send(ME, None, Submission("tangerine", (file,)))
+    "".join(piece.text for piece in service.follow(ME, with_file.id))
+    plain = say(store, "tangerine")
+    change(
+        store,
+        "UPDATE conversations SET pinned_at = created_at WHERE id = :id",
+        id=plain.conversation_id,
+    )
+    assert [h.message_id for h in find(store, "tangerine has:file")] == [with_file.parent_id]
+    assert [h.message_id for h in find(store, "has:FILE")] == [with_file.parent_id]
+    assert [h.message_id for h in find(store, "tangerine is:pinned")] == [plain.parent_id]
+    [hit] = find(store, "is:pinned")
+    assert hit.is_pinned and hit.message_id is None and hit.conversation_id == plain.conversation_id
+    assert find(store, "is:pinned has:file") == []
+
+
+def test_only_prefixes_list_the_newest_first(store: Store) -> None:
+    ids = [say(store, f"ugli {number}", conversation=None).id for number in range(5)]  # type: ignore[arg-type]
+    assert [hit.message_id for hit in find(store, "model:one", limit=3)] == ids[::-1][:3]
+    assert [hit.message_id for hit in find(store, "model:one", offset=3)] == ids[::-1][3:]
+
+
+# --- what is typed ---------------------------------------------------------------------------
+
+
+def test_what_is_typed_becomes_terms_and_conditions() -> None:
+    query = parse('Model:gpt "two words" foo:bar before:2024-05 IS:Pinned has:file las')
+    assert query == Query(
+        terms=(
+            Term(("two", "words")),
+            Term(("foo", "bar")),
+            Term(("las",), is_prefix=True),
+        ),
+        models=("gpt",),
+        before=datetime(2024, 5, 1, tzinfo=UTC),
+        is_pinned=True,
+        has_file=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("before:yesterday", ("before", "yesterday")),
+        ("after:2024-13", ("after", "2024", "13")),
+        ("is:great", ("is", "great")),
+        ("https://example.org/x", ("https", "example", "org", "x")),
+        ("a" * 5000, ("a" * 1000,)),
+    ],
+)
+def test_what_is_no_prefix_is_words(typed: str, words: tuple[str, ...]) -> None:
+    assert parse(typed).terms[0].tokens == words
+
+
+@pytest.mark.parametrize("typed", ["", "   ", '"', '""', "!?…", "model:", "before: is: has:", "\0"])
+def test_nothing_to_look_for_finds_nothing(store: Store, typed: str) -> None:
+    say(store, "something")
+    assert parse(typed).is_empty
+    assert find(store, typed) == []
+
+
+HOSTILE = [
+    'vanilla" OR "a',
+    "vanilla* NOT x",
+    "NEAR(vanilla, 2)",
+    "words:vanilla",
+    "{words} : vanilla",
+    "^vanilla - + AND OR NOT",
+    "vanilla & ! | ( ) <-> :* \\ '",
+    "vanilla'; DROP TABLE messages; --",
+    "vanilla\0null",
+    "vanilla \ud800 \udfff",
+    "\ue000m76 vanilla",
+    "%s :owner :match vanilla %(x)s",
+    "(" * 5000,
+    "vanilla " * 2000,
+    "日" * 10_000,
+    '"' * 10_000,
+    "model:% model:_ model:'",
+    "before:0000 after:9999-99-99 before:2024-02-30",
+    "before:0001 after:9999",
+]
+
+
+@pytest.mark.parametrize("typed", HOSTILE)
+def test_hostile_input_is_only_words(store: Store, typed: str) -> None:
+    say(store, "nothing of that kind")
+    assert find(store, typed) == []
+    assert len(find(store, "nothing")) == 1
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_typed(typed: str) -> None:
+    query = parse(typed)
+    assert len(query.terms) <= 12
+    for term in query.terms:
+        assert term.tokens
+        for token in term.tokens:
+            assert token[0].isalnum() and all(c.isalnum() or c in MARKS for c in token)
+    matcher = Matcher(query)
+    assert "".join(piece for piece, _ in matcher.snippet(typed)).count("\n") == 0
+
+
+@given(st.text())
+def test_folding_keeps_the_length(words: str) -> None:
+    assert len(fold(words)) == len(words)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["alpha", "βήτα", "Émile", "日本", "zwölf", "don't"]),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_what_a_text_says_is_found_in_it(words: list[str]) -> None:
+    matcher = Matcher(parse(" ".join(words)))
+    assert matcher.holds("… ".join(words).upper())
+    assert any(is_match for _, is_match in matcher.snippet(" ".join(words)))
+
+
+# --- the index -------------------------------------------------------------------------------
+
+
+def index(store: Store) -> set[tuple[str, str | None]]:
+    """What is found, by a word that every text of the tests below holds."""
+    with store.engine.connect() as connection:
+        rows = connection.execute(text("SELECT conversation_id, message_id FROM search_rows"))
+        return {(row[0], row[1]) for row in rows}
+
+
+def expected(store: Store) -> set[tuple[str, str | None]]:
+    statement = (
+        "SELECT conversation_id, id FROM messages WHERE status <> 'streaming' AND text <> ''"
+        " UNION ALL SELECT id, NULL FROM conversations"
+    )
+    with store.engine.connect() as connection:
+        return {(row[0], row[1]) for row in connection.execute(text(statement))}
+
+
+def test_the_index_is_in_step_after_anything_that_happens(store: Store) -> None:
+    chance = random.Random(5)
+    words = ["amber", "bronze", "coral", "日本", "表示", "denim", "ecru"]
+    answers: list[Message] = []
+    for _ in range(150):
+        act = chance.choice(
+            ["send", "send", "send", "edit", "retry", "delete", "rename", "purge", "reopen"]
+        )
+        phrase = " ".join(chance.choices(words, k=4))
+        if act == "send" or not answers:
+            answers.append(say(store, phrase, phrase.upper(), title=phrase))
+            continue
+        answer = chance.choice(answers)
+        new = NewAnswer(new_id(), "scripted/one", "w")
+        if act == "edit":
+            asked = NewQuestion(phrase, 1, True)
+            answer = store.messages.edit(ME, answer.parent_id or "", asked, new)
+        elif act == "retry":
+            answer = store.messages.retry(ME, answer.id, new)
+        elif act == "delete":
+            store.messages.set_deleted(ME, answer.id, is_deleted=chance.random() < 0.5)
+            continue
+        elif act == "rename":
+            store.conversations.rename(ME, answer.conversation_id, phrase)
+            continue
+        elif act == "purge":
+            store.conversations.purge(ME, answer.conversation_id)
+            answers = [a for a in answers if a.conversation_id != answer.conversation_id]
+            continue
+        elif act == "reopen":
+            leaf = store.conversations.get(ME, answer.conversation_id).leaf_id or ""
+            answer = store.replies.reopen(ME, NewAnswer(leaf, "scripted/two", "w"))
+        store.replies.finish(answer.id, "w", Outcome(Status.COMPLETE, phrase))
+    assert index(store) == expected(store)
+    for word in words:
+        statement = (
+            "SELECT m.id FROM messages m WHERE lower(m.text) LIKE :word AND m.deleted_at IS NULL"
+            " UNION ALL SELECT c.id FROM conversations c WHERE c.title LIKE :word"
+        )
+        with store.engine.connect() as connection:
+            there = connection.execute(text(statement), {"word": f"%{word}%"}).scalars().all()
+        hits = find(store, f'"{word}"', limit=300)
+        assert sorted(hit.message_id or hit.conversation_id for hit in hits) == sorted(there)
+
+
+def test_the_migration_finds_what_was_there(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    migrate(engine, "0003")
+    with engine.execution_options(writes=True).begin() as connection:
+        at = "2024-05-06 07:08:09.000000"
+        connection.execute(
+            text(
+                "INSERT INTO conversations"
+                " (id, owner, title, system_prompt, created_at, updated_at)"
+                f" VALUES ('c1', '{ME}', 'Walnut 胡桃', '', '{at}', '{at}')"
+            )
+        )
+        for id_, status in (("m1", "complete"), ("m2", "streaming")):
+            connection.execute(
+                text(
+                    "INSERT INTO messages (id, conversation_id, depth, role, text, status,"
+                    " created_at, tokens, is_exact, reasoning, model)"
+                    f" VALUES ('{id_}', 'c1', 0, 'assistant', 'Yam 山芋', '{status}', '{at}', 1,"
+                    " false, '', 'local/yam')"
+                )
+            )
+    engine.dispose()
+    store = Store(empty_database_url)
+    assert [hit.message_id for hit in find(store, "芋")] == ["m1"]
+    assert [hit.message_id for hit in find(store, "yam model:yam after:2024-05-06")] == ["m1"]
+    assert [hit.message_id for hit in find(store, "胡桃")] == [None]
+    store.replies.finish("m2", "", Outcome(Status.COMPLETE, "x"))  # not its worker: nothing happens
+    assert index(store) == expected(store)
+    store.close()
+
+
+def test_purging_leaves_no_word_in_the_files_of_sqlite(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
+    for number in range(300):
+        say(store, f"ordinary words {number} " * 20)
+    secret = say(store, "canaryxq zyxwcanary 金絲雀鳥", "canaryreply", title="canarytitle")
+    for number in range(300):
+        say(store, f"other words {number} " * 20)
+    store.conversations.purge(ME, secret.conversation_id)
+    scrub(store.engine)
+    for word in ("canaryxq", "zyxwcanary", "canaryreply", "canarytitle", "金", "金絲"):
+        for file in tmp_path.iterdir():
+            assert word.encode() not in file.read_bytes(), (word, file.name)
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, search_words, row)"
+        )
+        left = connection.exec_driver_sql(
+            "SELECT term FROM temp.terms WHERE term LIKE '%canary%' OR term IN ('金', '絲')"
+        )
+        assert left.all() == []
+    assert len(find(store, "ordinary", limit=400)) == 300
+    store.close()
+
+
+def test_any_tool_may_write_to_a_sqlite_database(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
+    sent = say(store, "quandong 日本")
+    other = sqlite3.connect(tmp_path / "parley.db")
+    other.execute("UPDATE messages SET text = '新しい rambutan' WHERE id = ?", (sent.id,))
+    other.execute("DELETE FROM messages WHERE id = ?", (sent.id,))
+    other.commit()
+    other.execute("VACUUM")
+    other.close()
+    assert find(store, "rambutan") == []
+    assert [hit.message_id for hit in find(store, "quandong 日")] == [sent.parent_id]
+    store.close()
