@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
 
-MANUAL_FOLDER = Path(__file__).parents[2] / "docs" / "manual"
+MANUAL_FOLDER = Path(__file__).parents[3] / "docs" / "manual"
 
 _ASKED = re.compile(r"<!--\s*asked:(.*?)-->", re.DOTALL)
 _FENCE = re.compile(r"^(`{3,}|~{3,})")
