@@ -54,7 +54,7 @@ class ReplyStore:
         if asked is not None:
             return asked[0] is None
         with writing(self._engine) as session:  # anew: the conversation is locked before the reply
-            row = _own_row(session, answer_id, worker, text)
+            row = _own_row(session, answer_id, worker)
             if row is None:
                 return False
             row.status = Status.STREAMING.value
@@ -85,7 +85,7 @@ class ReplyStore:
         A retry that failed or came back empty gives the old leaf back.
         """
         with writing(self._engine) as session:
-            row = _own_row(session, answer_id, worker, outcome.text)
+            row = _own_row(session, answer_id, worker)
             if outcome.call is not None:  # also of a reply that was deleted meanwhile
                 end_call(session, outcome.call)
             if row is None:
@@ -109,7 +109,7 @@ class ReplyStore:
                 row.error_details = outcome.failure.details
                 row.retry_at = outcome.failure.retry_at
             row.worker = row.heartbeat_at = row.stop_asked_at = None
-            _give_back(session, row)
+            _restore_replaced_leaf(session, row)
             return True
 
     def reopen(self, owner: str, answer: NewAnswer) -> Message:
@@ -156,13 +156,13 @@ class ReplyStore:
                     continue
                 conversation = session.get_one(ConversationRow, row.conversation_id)
                 row.status, row.heartbeat_at = Status.INTERRUPTED.value, conversation.updated_at
-                _give_back(session, row)
+                _restore_replaced_leaf(session, row)
                 interrupt_call(session, row, cost)
                 count += 1
         return count
 
 
-def _give_back(session: Session, row: MessageRow) -> None:
+def _restore_replaced_leaf(session: Session, row: MessageRow) -> None:
     came_to_nothing = row.status == Status.FAILED.value or not row.text.strip()
     if row.replaces_id is None or not came_to_nothing:
         return
@@ -181,11 +181,12 @@ def _give_back(session: Session, row: MessageRow) -> None:
     )
 
 
-def _own_row(session: Session, answer_id: str, worker: str, text: str) -> MessageRow | None:
-    """The reply's row if `worker` writes it, its conversation locked first, as elsewhere.
+def _own_row(session: Session, answer_id: str, worker: str) -> MessageRow | None:
+    """Return the row of a reply if `worker` still writes it; lock its conversation first.
 
-    A worker that was taken for dead gets it back if it was left alone, and its `text` begins with
-    what is stored. If not, that is decided for good.
+    A reply that was marked as interrupted is given back to its worker unless a user has acted on
+    the conversation since. The stored text is not compared: text may become reasoning later, so
+    the final text need not begin with it.
     """
     session.execute(_LOCK, {"answer_id": answer_id})
     row = session.get(MessageRow, answer_id)
@@ -194,19 +195,21 @@ def _own_row(session: Session, answer_id: str, worker: str, text: str) -> Messag
     if row.status == Status.STREAMING.value:
         return row
     conversation = session.get_one(ConversationRow, row.conversation_id)
-    if not _is_left_alone(session, row, conversation) or not text.startswith(row.text):
+    if not _is_untouched(session, row, conversation):
         row.worker = row.heartbeat_at = None
         return None
-    if not row.text and conversation.leaf_id == row.replaces_id:  # the leaf was given back
+    if not row.text.strip() and conversation.leaf_id == row.replaces_id:
+        # The interruption restored the replaced leaf; see `_restore_replaced_leaf`.
         leave(session, conversation, row)
         conversation.leaf_id = row.id
     return row
 
 
-def _is_left_alone(session: Session, row: MessageRow, conversation: ConversationRow) -> bool:
-    """Whether nobody has stopped or deleted an interrupted reply, or has asked for another since.
+def _is_untouched(session: Session, row: MessageRow, conversation: ConversationRow) -> bool:
+    """Return whether no user has stopped, deleted, continued or superseded an interrupted reply.
 
-    Who has only looked at other versions has not. No two clocks are compared.
+    Viewing another version does not count. `heartbeat_at` holds the conversation's `updated_at`
+    from the moment of the interruption, so equality decides and no two clocks are compared.
     """
     if row.stop_asked_at or row.deleted_at or conversation.deleted_at:
         return False

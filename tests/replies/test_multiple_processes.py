@@ -207,6 +207,28 @@ def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole
 
 
 @pytest.mark.usefixtures("quick")
+def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_dead(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
+    first, second = make_service(), make_service()
+    provider.say([Delta(text="Count to "), Delta(text="three.</think>\n"), Delta(text="one two")])
+    provider.hold(at=1)
+    answer = first.send(ME, None, Submission("Count."))
+    assert provider.held.wait(10)
+    until(lambda: first._store.messages.get(ME, answer.id).text == "Count to ")
+    generation = first._replies.get(answer.id)
+    assert generation is not None
+    with taken_for_dead(first):
+        assert second.interrupt_abandoned() == 1
+        provider.let_go()
+        until(lambda: generation.is_unstored)
+    assert generation.wait(10)
+    done = last(second, answer)
+    assert (done.status, done.text) == (Status.COMPLETE, "one two")
+    assert done.reasoning == "Count to three."
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
@@ -351,7 +373,7 @@ def test_a_sign_of_life_that_comes_while_a_reply_is_given_up_wins(elsewhere: Els
     assert elsewhere.store.replies.is_running(elsewhere.answer.id)
 
 
-def test_only_the_worker_that_wrote_it_gets_a_reply_back_and_only_what_goes_on(
+def test_interrupted_reply_is_given_back_to_its_own_worker_only(
     elsewhere: Elsewhere,
 ) -> None:
     replies, id_ = elsewhere.store.replies, elsewhere.answer.id
@@ -361,10 +383,12 @@ def test_only_the_worker_that_wrote_it_gets_a_reply_back_and_only_what_goes_on(
     assert replies.save(id_, ELSEWHERE, "one two three", "")
     assert replies.is_running(id_)
     assert replies.interrupt_abandoned(lambda *_: True) == 1
-    assert not replies.save(id_, ELSEWHERE, "something else", "")
-    assert not replies.finish(id_, ELSEWHERE, Outcome(Status.COMPLETE, "one two three four"))
-    kept = elsewhere.store.messages.get(ME, id_)
-    assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two three")
+    other = Outcome(Status.COMPLETE, "one two three four")
+    assert not replies.finish(id_, "another-machine:2:abc", other)
+    assert elsewhere.store.messages.get(ME, id_).status is Status.INTERRUPTED
+    assert replies.finish(id_, ELSEWHERE, other)
+    stored = elsewhere.store.messages.get(ME, id_)
+    assert (stored.status, stored.text) == (Status.COMPLETE, "one two three four")
 
 
 def test_a_version_that_had_no_word_yet_comes_into_view_again_with_its_process(
