@@ -17,7 +17,7 @@ from chat.config.sources import gather, unread
 from chat.errors import ParleyError, SettingsError
 from chat.observability.metrics import Metrics
 from chat.providers.base import Provider
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.replies.dispatcher import Dispatch
 from chat.replies.worker_liveness import Worker
 from chat.service import ChatService
@@ -76,7 +76,7 @@ def _open(
     )  # raises SettingsError when it cannot be opened
     metrics = metrics or Metrics()
     store.on_failure(metrics.database_failed)
-    counter = Counter(settings.tiktoken_cache_dir)
+    counter = Tokenizer(settings.tiktoken_cache_dir)
     worker = Worker()
     billing = shared or Billing(settings, store, prices, Switches(store.switches))
     is_apart = shared is not None

@@ -17,7 +17,7 @@ from chat.domain.attachment import File, FileKind, FilePrice, NewAttachment
 from chat.domain.document_fencing import beginning, fenced
 from chat.domain.token_estimate import Count
 from chat.errors import FileTooLong, ImageTooLong, ParleyError, TooManyFiles
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 
 PIXELS_PER_TOKEN = 750  # providers differ; this is the dearest of the usual ways to count
 LEAST_TOKENS_OF_A_PICTURE = 85
@@ -26,7 +26,7 @@ LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
 
 
 class Attaching:
-    def __init__(self, settings: Settings, counter: Counter) -> None:
+    def __init__(self, settings: Settings, counter: Tokenizer) -> None:
         self._settings, self._counter = settings, counter
         self._files = Files(settings)
         self._counts: dict[tuple[str, int, bool], Count] = {}  # the latest last

@@ -17,7 +17,7 @@ from chat.domain.person import is_paid_here
 from chat.domain.token_estimate import PER_MESSAGE
 from chat.domain.usage import UsageReport
 from chat.providers.catalogue import GUIDE
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.replies.buffer import Generation
 from chat.store import Store
 
@@ -98,7 +98,7 @@ class Billing:
             raise errors.PriceUnknown(label)
         return nanos
 
-    def ended(self, call: NewCall, generation: Generation, counter: Counter) -> EndedCall:
+    def ended(self, call: NewCall, generation: Generation, counter: Tokenizer) -> EndedCall:
         """What a reply took: as the provider told, or else as it can be counted."""
         text, reasoning = generation.own_text()
         failure = generation.failure
@@ -144,7 +144,7 @@ class Billing:
         )
 
 
-def sent_tokens(generation: Generation, counter: Counter) -> int:
+def sent_tokens(generation: Generation, counter: Tokenizer) -> int:
     """About how many tokens a reply was asked for with."""
     system = generation.system_prompt
     wrapped = counter.count(system).tokens + PER_MESSAGE if system else 0

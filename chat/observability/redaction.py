@@ -102,7 +102,7 @@ def _redact_if_random(match: re.Match[str]) -> str:
     return run
 
 
-class Hiding:
+class StreamRedactor:
     """Takes secrets out of a text that comes in pieces; a piece that may begin one waits.
 
     Only what looks like a key: a password that is a word would be missed in any reply.

@@ -20,7 +20,7 @@ class Model:
     provider: str
     id: str
     window_tokens: int | None = None  # None: not known
-    sees: bool | None = None  # whether it reads images; None: not known
+    vision: bool | None = None  # whether it accepts images; None: unknown
 
     @property
     def ref(self) -> str:

@@ -2,7 +2,7 @@
 
 Nothing here ever opens a connection: the rank file is looked for where tiktoken itself keeps it,
 checked, and handed to tiktoken as bytes we already hold. Counting never waits for that either;
-until `Counter.load` has run somewhere in the background, counts are estimates and say so.
+until `Tokenizer.load` has run somewhere in the background, counts are estimates and say so.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RANKS_PATTERN = "|".join(
 )
 
 
-class Counter:
+class Tokenizer:
     """Counts the tokens of a text, at once, in any thread.
 
     `cache_dir` is looked in before tiktoken's usual places; `sha256` is what the rank file's

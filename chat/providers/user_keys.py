@@ -171,9 +171,9 @@ class OwnProvider:
             endpoint = Endpoint(self.name, self.label, url, own.api_key, is_standard=True)
             return OpenAIProvider(endpoint, self._settings)
         from chat.providers.ssrf.public_address import read_address
-        from chat.providers.ssrf.transport import Guard, look_up
+        from chat.providers.ssrf.transport import SsrfGuard, look_up
 
-        guard = Guard(read_address(own.base_url), self._resolve or look_up)
+        guard = SsrfGuard(read_address(own.base_url), self._resolve or look_up)
         endpoint = Endpoint(self.name, self.label, own.base_url, own.api_key)
         return OpenAIProvider(endpoint, self._settings, guard=guard)
 

@@ -30,14 +30,14 @@ _IS_BLIND = re.compile(
 )
 
 
-def sees_images(model: Model, settings: Settings) -> bool | None:
+def supports_vision(model: Model, settings: Settings) -> bool | None:
     """Whether `model` reads images; None when that is not known."""
     if _is_listed(model, settings.vision_models):
         return True
     if _is_listed(model, settings.text_models):
         return False
-    if model.sees is not None:
-        return model.sees
+    if model.vision is not None:
+        return model.vision
     if _SEES.search(model.id):
         return True
     return False if _IS_BLIND.search(model.id) else None

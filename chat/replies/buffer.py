@@ -16,7 +16,7 @@ from chat.domain.ids import storable
 from chat.domain.message import Message, Status, Usage
 from chat.errors import NotFound, ParleyError, StoreFailed
 from chat.providers.base import Delta
-from chat.providers.openai_compatible.reasoning_tags import Unopened
+from chat.providers.openai_compatible.reasoning_tags import UnopenedThinkTag
 
 LOOK_EVERY = 0.05  # seconds between two looks of a follower, at least
 LOOKS = 300  # a second, of all followers together: each costs a redraw
@@ -81,7 +81,7 @@ class Generation:
         self._texts: list[str] = []
         self._blanks: list[str] = []  # white space that becomes text with the first word
         self._reasonings: list[str] = []
-        self._unopened = Unopened()
+        self._unopened = UnopenedThinkTag()
         self._watched_from = 0  # the first of the texts that it was fed
         self._before: Message | None = None
         self._began = 0.0

@@ -22,7 +22,7 @@ from chat.errors import ModelOff, ParleyError
 from chat.observability.metrics import Metrics
 from chat.providers.base import Delta
 from chat.providers.catalogue import Catalogue
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.providers.user_keys import OwnKey, check_ready
 from chat.replies.buffer import Generation
 from chat.replies.request_builder import Sending
@@ -39,7 +39,7 @@ class Dispatch(Sending):
         settings: Settings,
         store: Store,
         catalogue: Catalogue,
-        counter: Counter,
+        counter: Tokenizer,
         worker: Worker,
         billing: Billing,
         *,

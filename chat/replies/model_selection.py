@@ -19,9 +19,9 @@ from chat.domain.token_estimate import PER_MESSAGE, Count
 from chat.errors import CannotSee, UnknownModel
 from chat.providers.base import Model, Provider
 from chat.providers.catalogue import Catalogue
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.providers.user_keys import OwnKey, OwnKeys, is_own
-from chat.providers.vision_support import sees_images
+from chat.providers.vision_support import supports_vision
 
 
 class _Limits(TypedDict):
@@ -33,7 +33,7 @@ class _Limits(TypedDict):
 
 class Choice:
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, counter: Counter, billing: Billing
+        self, settings: Settings, catalogue: Catalogue, counter: Tokenizer, billing: Billing
     ) -> None:
         self._settings, self._catalogue = settings, catalogue
         self._counter, self._billing = counter, billing
@@ -91,7 +91,7 @@ class Choice:
                 _, model = self.resolve(settings)
             except UnknownModel:  # sending will say so
                 return
-            if sees_images(model, self._settings) is False:
+            if supports_vision(model, self._settings) is False:
                 raise CannotSee(self.label(model.ref))
 
     def _room(self, settings: ReplySettings) -> int:

@@ -24,8 +24,8 @@ from chat.domain.writes import NewQuestion
 from chat.errors import CannotSee, EmptyMessage, FileTooLong, MessageTooLong, NothingToAnswer
 from chat.providers.base import Model, Picture, Provider, Request, Turn
 from chat.providers.catalogue import GUIDE, Catalogue
-from chat.providers.tokenizer import Counter
-from chat.providers.vision_support import sees_images
+from chat.providers.tokenizer import Tokenizer
+from chat.providers.vision_support import supports_vision
 from chat.replies.model_selection import Choice
 from chat.store import Store
 
@@ -36,7 +36,7 @@ class Sending(Choice):
         settings: Settings,
         store: Store,
         catalogue: Catalogue,
-        counter: Counter,
+        counter: Tokenizer,
         billing: Billing,
     ) -> None:
         super().__init__(settings, catalogue, counter, billing)
@@ -134,12 +134,12 @@ class Sending(Choice):
     ) -> tuple[Turn, ...]:
         """What is sent, with the files it needs; Guide reads none."""
         messages = self._said(conversation, sent.ids)
-        sees = sees_images(model, self._settings) is not False
+        vision = supports_vision(model, self._settings) is not False
         hashes = [
             file.text_sha256 or file.sha256
             for message in messages
             for file in message.attachments
-            if provider.name != GUIDE and (sees or file.kind is not FileKind.IMAGE)
+            if provider.name != GUIDE and (vision or file.kind is not FileKind.IMAGE)
         ]
         return as_turns(messages, self._store.attachments.contents(hashes))
 

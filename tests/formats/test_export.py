@@ -37,7 +37,7 @@ from chat.formats.markdown import contained, line, to_markdown
 from chat.formats.parley import archive
 from chat.formats.parley.conversation_json import from_json, to_json, with_contents
 from chat.providers.base import Picture, Request, Turn
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 from chat.store.transfer import PortableStore
 from tests.support.chatgpt_samples import empty, one_database
@@ -126,7 +126,7 @@ def files(message_id: str) -> tuple[Attachment, ...]:
 
 def merge_all(portable: PortableStore, owner: str, *wholes: Whole) -> None:
     for whole in wholes:
-        report = portable.merge(owner, whole, Counter().count)
+        report = portable.merge(owner, whole, Tokenizer().count)
         assert report.fate is Fate.ADDED
         assert report.notes == ()
 
@@ -139,7 +139,7 @@ def archived(portable: PortableStore, owner: str = ME) -> bytes:
 
 
 def take(portable: PortableStore, data: bytes, owner: str = ME) -> ImportReport:
-    count = Counter().count
+    count = Tokenizer().count
     return import_file(BytesIO(data), "x", lambda whole: portable.merge(owner, whole, count))
 
 

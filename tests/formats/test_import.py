@@ -26,7 +26,7 @@ from chat.formats.importing.json_stream import Bounds
 from chat.formats.markdown import path
 from chat.formats.message_tree import grow
 from chat.formats.parley.conversation_json import to_json
-from chat.providers.tokenizer import Counter
+from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 from chat.store.transfer import PortableStore
 from tests.support import chatgpt_samples as samples
@@ -58,7 +58,7 @@ def portable(store: Store) -> PortableStore:
 def take(
     portable: PortableStore, data: bytes, owner: str = ME, name: str = "conversations.json"
 ) -> ImportReport:
-    count = Counter().count
+    count = Tokenizer().count
     return import_file(
         BytesIO(data), name, lambda whole: portable.merge(owner, whole, count), now=NOW
     )
@@ -487,9 +487,9 @@ def test_a_failure_while_storing_leaves_nothing_behind(portable: PortableStore) 
     broken = one(dumped(value))
     broken = Whole(broken.conversation, broken.nodes, content=fail)
     with pytest.raises(RuntimeError):
-        portable.merge(ME, broken, Counter().count)
+        portable.merge(ME, broken, Tokenizer().count)
     assert portable.ids(ME) == []
-    assert portable.merge(ME, whole, Counter().count).fate is Fate.ADDED
+    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.ADDED
 
 
 # --- trees ---------------------------------------------------------------------------------------
@@ -509,12 +509,12 @@ def test_any_links_make_a_tree(links: dict[str, str | None]) -> None:
 
 def test_a_tree_of_ten_thousand_is_stored_and_read(store: Store, portable: PortableStore) -> None:
     whole = one(samples.export(samples.deep(10_000)))
-    assert portable.merge(ME, whole, Counter().count).fate is Fate.ADDED
+    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.ADDED
     id_ = portable.ids(ME)[0]
     newest = store.conversations.get(ME, id_)
     (last,) = store.messages.path(ME, id_, newest.leaf_id, 1)
     assert (last.depth, last.text) == (9_999, "Message 9999")
-    assert portable.merge(ME, whole, Counter().count).fate is Fate.UNCHANGED
+    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.UNCHANGED
 
 
 def test_roles_that_do_not_alternate_are_kept_as_they_are(portable: PortableStore) -> None:
@@ -768,7 +768,7 @@ def test_no_wrong_type_in_any_field_ends_in_an_error(data: st.DataObject) -> Non
 
 def test_cancelling_keeps_what_was_taken_in(portable: PortableStore) -> None:
     trees = [samples.simple(f"id-{place}") for place in range(5)]
-    count = Counter().count
+    count = Tokenizer().count
     done: list[Fate] = []
 
     def merge(whole: Whole) -> Any:
@@ -790,7 +790,7 @@ def test_progress_ends_at_the_whole(portable: PortableStore) -> None:
         import_file(
             BytesIO(data),
             "x",
-            lambda whole: portable.merge(ME, whole, Counter().count),
+            lambda whole: portable.merge(ME, whole, Tokenizer().count),
             on_progress=lambda *progress: told.append(progress),  # noqa: B023
         )
         assert told == sorted(told)

@@ -24,7 +24,7 @@ from chat.providers.openai_compatible.read_coalescing import (
     _Stream,
     pause,
 )
-from chat.providers.ssrf.transport import Guard
+from chat.providers.ssrf.transport import SsrfGuard
 from tests.support.llm_server import LLMServer, Script, text_of
 from tests.support.tls_server import TlsServer
 
@@ -139,7 +139,7 @@ def test_the_connections_of_a_provider_are_read_so(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     url = "https://models.example/v1"
-    guard = Guard(httpx2.URL(url)) if is_guarded else None
+    guard = SsrfGuard(httpx2.URL(url)) if is_guarded else None
     connection = Connection(Endpoint("acme", "Acme", url, "sk-nothing"), Settings(), guard=guard)
     client = connection._make_client()._client
     transports: list[Any] = [client._transport, *client._mounts.values()]

@@ -23,7 +23,7 @@ from chat.providers.tokenizer import (
     RANKS_PATTERN,
     RANKS_SHA256,
     RANKS_URL,
-    Counter,
+    Tokenizer,
 )
 
 # Each text with the tokens that o200k_base makes of it.
@@ -119,18 +119,18 @@ def put_ranks(folder: Path, content: bytes = CONTENT) -> Path:
 
 
 def test_without_a_rank_file_counts_are_estimates(tmp_path: Path) -> None:
-    counter = Counter(str(tmp_path / "nowhere"))
-    assert not counter.load()
-    assert not counter.is_exact
-    assert counter.count("hello world") == Count(estimate("hello world"), is_exact=False)
+    tokenizer = Tokenizer(str(tmp_path / "nowhere"))
+    assert not tokenizer.load()
+    assert not tokenizer.is_exact
+    assert tokenizer.count("hello world") == Count(estimate("hello world"), is_exact=False)
 
 
 def test_with_a_sound_rank_file_counts_are_exact_once_it_is_loaded(tmp_path: Path) -> None:
-    counter = Counter(str(put_ranks(tmp_path)), sha256=SHA256)
-    assert not counter.count("hello world").is_exact
-    assert counter.load()
-    assert counter.count("hello world") == Count(5, is_exact=True)  # hello| w|or|l|d
-    assert counter.count("") == Count(0, is_exact=True)
+    tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
+    assert not tokenizer.count("hello world").is_exact
+    assert tokenizer.load()
+    assert tokenizer.count("hello world") == Count(5, is_exact=True)  # hello| w|or|l|d
+    assert tokenizer.count("") == Count(0, is_exact=True)
 
 
 @pytest.mark.parametrize("variable", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"])
@@ -138,19 +138,19 @@ def test_the_rank_file_is_found_where_tiktoken_keeps_it(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, str(put_ranks(tmp_path / "cache")))
-    assert Counter(sha256=SHA256).load()
+    assert Tokenizer(sha256=SHA256).load()
 
 
 def test_the_rank_file_is_found_in_the_temporary_folder(tmp_path: Path) -> None:
     put_ranks(tmp_path / "temporary" / "data-gym-cache")
-    assert Counter(sha256=SHA256).load()
+    assert Tokenizer(sha256=SHA256).load()
 
 
 def test_a_damaged_rank_file_is_neither_used_nor_removed(tmp_path: Path) -> None:
     folder = put_ranks(tmp_path, CONTENT[:-20])
-    counter = Counter(str(folder), sha256=SHA256)
-    assert not counter.load()
-    assert not counter.count("hello").is_exact
+    tokenizer = Tokenizer(str(folder), sha256=SHA256)
+    assert not tokenizer.load()
+    assert not tokenizer.count("hello").is_exact
     assert (folder / RANKS_FILE_NAME).is_file()
 
 
@@ -158,7 +158,7 @@ def test_a_sound_file_further_down_wins_over_a_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(put_ranks(tmp_path / "sound")))
-    assert Counter(str(put_ranks(tmp_path / "damaged", b"")), sha256=SHA256).load()
+    assert Tokenizer(str(put_ranks(tmp_path / "damaged", b"")), sha256=SHA256).load()
 
 
 def test_the_rank_file_is_the_one_tiktoken_itself_would_fetch() -> None:
@@ -171,17 +171,17 @@ def test_the_rank_file_is_the_one_tiktoken_itself_would_fetch() -> None:
 
 @pytest.mark.parametrize("text", ["<|endoftext|>", "a <|endofprompt|> b", "\ud800", "\x00"])
 def test_unusual_text_counts_and_never_raises(text: str, tmp_path: Path) -> None:
-    counter = Counter(str(put_ranks(tmp_path)), sha256=SHA256)
-    assert counter.count(text).tokens > 0
-    counter.load()
-    assert counter.count(text).tokens > 0
+    tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
+    assert tokenizer.count(text).tokens > 0
+    tokenizer.load()
+    assert tokenizer.count(text).tokens > 0
 
 
 def test_huge_texts_are_estimated_even_with_ranks(tmp_path: Path) -> None:
-    counter = Counter(str(put_ranks(tmp_path)), sha256=SHA256)
-    counter.load()
-    assert counter.count("a" * MAX_EXACT_CHARACTERS).is_exact
-    assert not counter.count("a" * (MAX_EXACT_CHARACTERS + 1)).is_exact
+    tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
+    tokenizer.load()
+    assert tokenizer.count("a" * MAX_EXACT_CHARACTERS).is_exact
+    assert not tokenizer.count("a" * (MAX_EXACT_CHARACTERS + 1)).is_exact
 
 
 @pytest.mark.parametrize("kind", SAMPLES)

@@ -11,7 +11,7 @@ from chat.errors import ImagesRefused
 from chat.providers.base import Model
 from chat.providers.openai_compatible.error_mapping import Said, fault
 from chat.providers.openai_compatible.model_list import as_models
-from chat.providers.vision_support import sees_images
+from chat.providers.vision_support import supports_vision
 
 SEES = (
     "gpt-4o gpt-4o-mini gpt-4.1-nano gpt-4-turbo gpt-5 gpt-5-mini gpt-6.1-sol o1 o3 o4-mini "
@@ -30,29 +30,29 @@ BLIND = (
 
 @pytest.mark.parametrize("name", SEES.split())
 def test_models_known_to_see(name: str) -> None:
-    assert sees_images(Model("any", name), Settings()) is True
+    assert supports_vision(Model("any", name), Settings()) is True
 
 
 @pytest.mark.parametrize("name", BLIND.split())
 def test_models_known_to_be_blind(name: str) -> None:
-    assert sees_images(Model("any", name), Settings()) is False
+    assert supports_vision(Model("any", name), Settings()) is False
 
 
 @pytest.mark.parametrize("name", ["echo", "my-model", "context-7b", "olive"])
 def test_of_others_nobody_knows(name: str) -> None:
-    assert sees_images(Model("any", name), Settings()) is None
+    assert supports_vision(Model("any", name), Settings()) is None
 
 
 def test_the_configuration_wins() -> None:
     settings = read_settings({"VISION_MODELS": "gpt-3.5*, lab/one", "TEXT_MODELS": "gpt-4o"})
-    assert sees_images(Model("openai", "gpt-3.5-turbo"), settings) is True
-    assert sees_images(Model("lab", "one"), settings) is True
-    assert sees_images(Model("other", "one"), settings) is None
-    assert sees_images(Model("openai", "gpt-4o", sees=True), settings) is False
+    assert supports_vision(Model("openai", "gpt-3.5-turbo"), settings) is True
+    assert supports_vision(Model("lab", "one"), settings) is True
+    assert supports_vision(Model("other", "one"), settings) is None
+    assert supports_vision(Model("openai", "gpt-4o", vision=True), settings) is False
 
 
 @pytest.mark.parametrize(
-    ("entry", "sees"),
+    ("entry", "vision"),
     [
         ({"architecture": {"input_modalities": ["text", "image"]}}, True),
         ({"architecture": {"input_modalities": ["text"]}}, False),
@@ -66,13 +66,13 @@ def test_the_configuration_wins() -> None:
         ({}, None),
     ],
 )
-def test_lists_tell_it_in_many_ways(entry: dict[str, Any], sees: bool | None) -> None:
+def test_lists_tell_it_in_many_ways(entry: dict[str, Any], vision: bool | None) -> None:
     (model,) = as_models("any", (), [{"id": "gpt-4", **entry}])
-    assert model.sees is sees
+    assert model.vision is vision
 
 
 def test_a_list_wins_over_the_name() -> None:
-    assert sees_images(Model("any", "gpt-4o", sees=False), Settings()) is False
+    assert supports_vision(Model("any", "gpt-4o", vision=False), Settings()) is False
 
 
 @pytest.mark.parametrize(

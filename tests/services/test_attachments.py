@@ -286,7 +286,7 @@ def test_a_bad_file_has_its_sentence_instead_of_a_price(service: ChatService) ->
 @pytest.fixture
 def blind(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> ReplySettings:
     """Settings with a model that cannot see, beside one that can."""
-    models = (Model("scripted", "one", sees=True), Model("scripted", "two", sees=False))
+    models = (Model("scripted", "one", vision=True), Model("scripted", "two", vision=False))
     monkeypatch.setattr(provider, "models", lambda: models)
     return ReplySettings(model="scripted/two")
 

@@ -18,7 +18,7 @@ from chat.errors import ProviderError
 from chat.providers.base import Delta, Model, Request
 from chat.providers.guide.manual import COURTESIES, MANUAL_FOLDER, Hit, Manual, Topic, plain, terms
 
-_MODEL = Model("guide", "guide", window_tokens=None, sees=False)
+_MODEL = Model("guide", "guide", window_tokens=None, vision=False)
 _TOKENS_PER_WORD = 1.3
 _LONGEST_COUNT, _USUAL_COUNT = 1_000, 200
 _LONG_TEXT_WORDS = 1_500

@@ -36,11 +36,15 @@ from chat.providers.openai_compatible.error_mapping import (
 from chat.providers.openai_compatible.model_list import as_models, assumed_models, read_models
 from chat.providers.openai_compatible.network_errors import connection_fault, described
 from chat.providers.openai_compatible.read_coalescing import gather, pause
-from chat.providers.openai_compatible.request_body import Lessons, change_for, parameters
+from chat.providers.openai_compatible.request_body import (
+    LearnedParameters,
+    parameter_fix,
+    parameters,
+)
 from chat.providers.openai_compatible.sse import Unreadable, read_json
 from chat.providers.openai_compatible.stream_parser import ReplyReader
-from chat.providers.openai_compatible.timeouts import Patience
-from chat.providers.ssrf.transport import Guard
+from chat.providers.openai_compatible.timeouts import StreamTimeouts
+from chat.providers.ssrf.transport import SsrfGuard
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ class OpenAIProvider:
         *,
         http_client: httpx2.AsyncClient | None = None,
         is_local: bool = False,
-        guard: Guard | None = None,
+        guard: SsrfGuard | None = None,
     ) -> None:
         self.name, self.label = endpoint.name, endpoint.label
         self.is_local = is_local
@@ -74,9 +78,9 @@ class OpenAIProvider:
         self.last_error: errors.ProviderError | None = None
         self._endpoint = endpoint
         self._connection = Connection(endpoint, settings, http_client=http_client, guard=guard)
-        self._patience = Patience(self.label, settings, self._connection.secrets)
+        self._patience = StreamTimeouts(self.label, settings, self._connection.secrets)
         self._models = tuple(assumed_models(endpoint.name, endpoint.models))
-        self._lessons = Lessons()
+        self._lessons = LearnedParameters()
         is_openai = endpoint.name.removeprefix(OWN) == "openai" and endpoint.is_standard
         self._cap = "max_completion_tokens" if is_openai else "max_tokens"
 
@@ -166,7 +170,7 @@ class OpenAIProvider:
                 failure = self._connection.fault(
                     said, model=request.model, headers=error.response.headers
                 )
-                change = change_for(said, body, made, self._cap)
+                change = parameter_fix(said, body, made, self._cap)
                 if change is None or not isinstance(failure, errors.RefusedParameter):
                     raise failure from None
                 made[change.name] = change.name_here
@@ -186,7 +190,7 @@ class Connection:
         settings: Settings,
         *,
         http_client: httpx2.AsyncClient | None = None,
-        guard: Guard | None = None,
+        guard: SsrfGuard | None = None,
     ) -> None:
         self.label = endpoint.label
         password = urlsplit(endpoint.base_url).password

@@ -42,7 +42,7 @@ def as_models(
     """
     known = well_known(provider)
     listed = {
-        entry["id"]: (_window(entry), _sees(entry))
+        entry["id"]: (_window(entry), _vision(entry))
         for entry in _newest_first(told)
         if _can_chat(entry) and not holds(entry["id"], secrets)
     }
@@ -87,7 +87,7 @@ def _window(entry: dict[str, Any]) -> int | None:
     return next((size for size in told if isinstance(size, int) and size > 0), None)
 
 
-def _sees(entry: dict[str, Any]) -> bool | None:
+def _vision(entry: dict[str, Any]) -> bool | None:
     """Whether the entry says that the model reads images; None when it says nothing of it."""
     architecture, capabilities = entry.get("architecture"), entry.get("capabilities")
     inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None

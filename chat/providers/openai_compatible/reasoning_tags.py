@@ -54,7 +54,7 @@ class ThinkSplitter:
         return (held, "") if self._state == "thinking" else ("", held)
 
 
-class Unopened:
+class UnopenedThinkTag:
     """Finds the `</think>` of a reply whose `<think>` stood in the prompt. Fed like the other.
 
     An answer may talk about the tag. So it counts only where nobody writes it about: outside of

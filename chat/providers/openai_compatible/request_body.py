@@ -21,7 +21,7 @@ GO_ON = (
 _OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 
-class Lessons:
+class LearnedParameters:
     """For each model of one provider: a parameter to drop (None) or to send by another name."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ParameterFix:
     """Send the parameter as `name_here`, or not at all when that is None."""
 
     name: str
@@ -44,9 +44,9 @@ class Change:
     is_lasting: bool  # worth remembering: not only this value was refused
 
 
-def change_for(
+def parameter_fix(
     said: Said, sent: Mapping[str, Any], made: Mapping[str, str | None], cap: str
-) -> Change | None:
+) -> ParameterFix | None:
     """What to change after a refusal.
 
     None when it is about no parameter of ours, or when that one was changed before: once is enough.
@@ -58,7 +58,7 @@ def change_for(
     if name in made:
         return None
     is_lasting = not is_about_the_value(said)
-    return Change(name, _OTHER_CAP.get(refused) if is_lasting else None, is_lasting)
+    return ParameterFix(name, _OTHER_CAP.get(refused) if is_lasting else None, is_lasting)
 
 
 def parameters(request: Request, cap: str, changes: Mapping[str, str | None]) -> dict[str, Any]:

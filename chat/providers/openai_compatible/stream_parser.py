@@ -12,7 +12,7 @@ from typing import Any
 
 from chat import errors
 from chat.domain.message import Usage
-from chat.observability.redaction import Hiding, redact
+from chat.observability.redaction import StreamRedactor, redact
 from chat.providers.base import Delta
 from chat.providers.openai_compatible.error_mapping import Said, read_value
 from chat.providers.openai_compatible.reasoning_tags import ThinkSplitter
@@ -40,7 +40,7 @@ class ReplyReader:
         self._provider, self._fault, self._secrets = provider, fault, secrets
         self._events = EventSplitter()
         self._thinking = ThinkSplitter()
-        self._text, self._reasoning = Hiding(secrets), Hiding(secrets)
+        self._text, self._reasoning = StreamRedactor(secrets), StreamRedactor(secrets)
         self._document: bytearray | None = None  # a JSON document instead of a stream of events
         self._head = b""
         self._has_begun = False

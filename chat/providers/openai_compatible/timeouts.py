@@ -20,7 +20,7 @@ _AFTER_FINISH = 3.0  # how long usage may lag behind the last token
 _TO_REUSE = 0.1  # how long the end of a body may lag behind [DONE] for its connection to be kept
 
 
-class Patience:
+class StreamTimeouts:
     """With one endpoint. `provider` is its label."""
 
     def __init__(self, provider: str, settings: Settings, secrets: tuple[str, ...]) -> None:

@@ -82,7 +82,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class SsrfGuard:
     """How a client is made that reaches the host of `base_url` and nothing else."""
 
     base_url: httpx2.URL
