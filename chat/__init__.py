@@ -46,8 +46,8 @@ from chat.errors import (
     SignInOver,
     TemporaryGone,
 )
-from chat.formats.export import Export, Form
-from chat.formats.import_report import Fate, ImportReport, ItemReport
+from chat.formats.export import Export, ExportFormat
+from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
 from chat.observability.log_format import log_formatter
 from chat.observability.request_ids import begin_request, request_id
 from chat.providers.base import Model
@@ -79,16 +79,16 @@ __all__ = [
     "Connection",
     "Conversation",
     "Export",
+    "ExportFormat",
     "Failure",
-    "Fate",
     "File",
     "FileKind",
     "FilePrice",
     "FileTooLong",
     "Fit",
-    "Form",
     "Hit",
     "ImportJob",
+    "ImportOutcome",
     "ImportReport",
     "ItemReport",
     "LimitReached",

@@ -52,7 +52,7 @@ _PDF_SECONDS = 12.0  # then the pages read so far have to do
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedFile:
     """A file that was read. `content` is what is kept and shown: of an image a clean copy."""
 
     name: str
@@ -67,14 +67,14 @@ class Reading:
     height: int = 0
 
 
-class Files:
+class FileReader:
     """Reads attached files. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._limit = int(settings.max_file_mb * 1_000_000)
-        self._recent: Recent[Reading | type[FileRefused]] = Recent(_worth)
+        self._recent: Recent[ParsedFile | type[FileRefused]] = Recent(_worth)
 
-    def read(self, file: File) -> Reading:
+    def read(self, file: File) -> ParsedFile:
         """Raises the `FileRefused` that says why it cannot be read."""
         name = clean_name(file.name)
         if len(file.data) > self._limit:
@@ -84,13 +84,13 @@ class Files:
             raise FileTooLarge(name, size=size, limit=limit)
         key = (hashlib.sha256(file.data).digest(), name)
         outcome = self._recent.get(key, lambda: _judged(name, file.data))
-        if isinstance(outcome, Reading):
+        if isinstance(outcome, ParsedFile):
             is_own = outcome.kind is FileKind.IMAGE  # of others the bytes are the file's
             return outcome if is_own else replace(outcome, content=file.data)
         raise outcome(name)
 
 
-def is_sound_picture(data: bytes) -> bool:
+def is_valid_image(data: bytes) -> bool:
     """Whether it could be what was once made of an attached image: whole, and no larger.
 
     Reads it in the sandbox, which takes a tenth of a second.
@@ -102,23 +102,23 @@ def is_sound_picture(data: bytes) -> bool:
     return header.get("is_sound") is True
 
 
-def _worth(outcome: Reading | type[FileRefused]) -> tuple[int, float]:
+def _worth(outcome: ParsedFile | type[FileRefused]) -> tuple[int, float]:
     """About how many bytes it takes to keep, and for how many seconds that makes sense."""
-    if not isinstance(outcome, Reading):
+    if not isinstance(outcome, ParsedFile):
         return _REFUSAL_BYTES, _REFUSAL_SECONDS
     return sum(map(sys.getsizeof, (outcome.content, outcome.text, outcome.preview))), math.inf
 
 
-def _judged(name: str, data: bytes) -> Reading | type[FileRefused]:
+def _judged(name: str, data: bytes) -> ParsedFile | type[FileRefused]:
     """The reading, or why there is none: an error that is kept would keep the file with it."""
     try:
-        reading = _read(name, data)
+        parsed = _read(name, data)
     except FileRefused as error:
         return type(error)
-    return reading if reading.kind is FileKind.IMAGE else replace(reading, content=b"")
+    return parsed if parsed.kind is FileKind.IMAGE else replace(parsed, content=b"")
 
 
-def _read(name: str, data: bytes) -> Reading:
+def _read(name: str, data: bytes) -> ParsedFile:
     kind = recognise(name, data)
     try:
         header, content = sandbox.run(kind.reader, data, _options(kind), seconds=_SECONDS)
@@ -145,21 +145,23 @@ def _refusal(kind: Kind, problem: str) -> type[FileRefused]:
     return _REFUSALS[problem]
 
 
-def _image(name: str, kind: Kind, header: dict[str, Any], content: bytes) -> Reading:
+def _image(name: str, kind: Kind, header: dict[str, Any], content: bytes) -> ParsedFile:
     width, height, media_type = int(header["width"]), int(header["height"]), header["media_type"]
     if not content.startswith(_PICTURES[media_type]):
         raise ValueError(media_type)
     details = f"{width:,} × {height:,}"
     if header["is_animated"]:
         details += ", only the first picture"
-    return Reading(
+    return ParsedFile(
         name, kind.file_kind, media_type, kind.label, content, "", "", details, width, height
     )
 
 
-def _texts(name: str, kind: Kind, data: bytes, header: dict[str, Any], content: bytes) -> Reading:
+def _texts(
+    name: str, kind: Kind, data: bytes, header: dict[str, Any], content: bytes
+) -> ParsedFile:
     preview = orjson.dumps(header["preview"]).decode() if "preview" in header else ""
-    return Reading(
+    return ParsedFile(
         name,
         kind.file_kind,
         kind.media_type,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import is_audio
-from chat.attachments.reading import Files, Reading
+from chat.attachments.reading import FileReader, ParsedFile
 from chat.config.settings import Settings
 from chat.domain.attachment import File, FileKind, FilePrice, NewAttachment
 from chat.domain.document_fencing import beginning, fenced
@@ -25,10 +25,10 @@ KEPT_COUNTS = 100
 LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
 
 
-class Attaching:
+class AttachmentPricer:
     def __init__(self, settings: Settings, counter: Tokenizer) -> None:
         self._settings, self._counter = settings, counter
-        self._files = Files(settings)
+        self._files = FileReader(settings)
         self._counts: dict[tuple[str, int, bool], Count] = {}  # the latest last
 
     def price(self, files: Sequence[File], room: int) -> tuple[FilePrice, ...]:
@@ -54,24 +54,24 @@ class Attaching:
         """
         if len(files) + kept > self._settings.max_files:
             raise TooManyFiles(len(files) + kept, self._settings.max_files)
-        readings = [self._files.read(file) for file in files]
-        counts = [self._count(reading) for reading in readings]
+        parsed_files = [self._files.read(file) for file in files]
+        counts = [self._count(parsed) for parsed in parsed_files]
         # What cannot be cut is counted first.
         room -= sum(
             count.tokens
-            for reading, count in zip(readings, counts, strict=True)
-            if reading.kind is FileKind.IMAGE
+            for parsed, count in zip(parsed_files, counts, strict=True)
+            if parsed.kind is FileKind.IMAGE
         )
         attached = []
-        for file, reading, count in zip(files, readings, counts, strict=True):
-            new = _attachment(file, reading, count)
-            if reading.kind is FileKind.IMAGE:
+        for file, parsed, count in zip(files, parsed_files, counts, strict=True):
+            new = _attachment(file, parsed, count)
+            if parsed.kind is FileKind.IMAGE:
                 if room < 0:
                     rest = max(0, room + count.tokens)
-                    raise ImageTooLong(reading.name, tokens=count.tokens, room=rest)
+                    raise ImageTooLong(parsed.name, tokens=count.tokens, room=rest)
             else:
                 if count.tokens > room:
-                    new = self._cut(file, reading, count, room, may_cut=may_cut)
+                    new = self._cut(file, parsed, count, room, may_cut=may_cut)
                 room -= new.tokens
             attached.append(new)
         return tuple(attached)
@@ -81,63 +81,68 @@ class Attaching:
         if is_audio(file.name, file.data):
             return FilePrice(name, len(file.data), is_audio=True)
         try:
-            reading = self._files.read(file)
+            parsed = self._files.read(file)
         except ParleyError as error:
             return FilePrice(name, len(file.data), problem=error.sentence)
-        count = self._count(reading)
+        count = self._count(parsed)
         return FilePrice(
             name,
             len(file.data),
-            kind=reading.kind,
-            details=reading.details,
+            kind=parsed.kind,
+            details=parsed.details,
             tokens=count.tokens,
             is_exact=count.is_exact,
         )
 
-    def _count(self, reading: Reading) -> Count:
-        if reading.kind is FileKind.IMAGE:
-            tokens = math.ceil(reading.width * reading.height / PIXELS_PER_TOKEN)
+    def _count(self, parsed: ParsedFile) -> Count:
+        if parsed.kind is FileKind.IMAGE:
+            tokens = math.ceil(parsed.width * parsed.height / PIXELS_PER_TOKEN)
             return Count(max(LEAST_TOKENS_OF_A_PICTURE, tokens), is_exact=False)
-        key = (reading.name, hash(reading.text), self._counter.is_exact)
+        key = (parsed.name, hash(parsed.text), self._counter.is_exact)
         count = self._counts.pop(key, None)
         if count is None:
-            count = self._counter.count(fenced(reading.name, reading.details, reading.text))
+            count = self._counter.count(fenced(parsed.name, parsed.details, parsed.text))
         self._counts[key] = count
         while len(self._counts) > KEPT_COUNTS:
             self._counts.pop(next(iter(self._counts)), None)
         return count
 
     def _cut(
-        self, file: File, reading: Reading, count: Count, room: int, *, may_cut: bool
+        self, file: File, parsed: ParsedFile, count: Count, room: int, *, may_cut: bool
     ) -> NewAttachment:
         def costs(text: str) -> int:
-            return self._counter.count(fenced(reading.name, reading.details, text)).tokens
+            return self._counter.count(fenced(parsed.name, parsed.details, text)).tokens
 
         # A quarter stays for the questions that follow: the file is sent again with each.
         wanted = room - room // 4
         # Longer texts than could ever fit need not be counted over and over.
-        text = reading.text[: max(0, wanted) * 20]
+        text = parsed.text[: max(0, wanted) * 20]
         text = beginning(text, costs, wanted) if may_cut and wanted >= LEAST_BEGINNING else ""
         if not text:
-            raise FileTooLong(reading.name, tokens=count.tokens, room=max(0, room))
+            raise FileTooLong(parsed.name, tokens=count.tokens, room=max(0, room))
         return _attachment(
-            file, reading, Count(costs(text), count.is_exact), text=text, is_partial=True
+            file, parsed, Count(costs(text), count.is_exact), text=text, is_partial=True
         )
 
 
 def _attachment(
-    file: File, reading: Reading, count: Count, *, text: str | None = None, is_partial: bool = False
+    file: File,
+    parsed: ParsedFile,
+    count: Count,
+    *,
+    text: str | None = None,
+    is_partial: bool = False,
 ) -> NewAttachment:
     return NewAttachment(
-        name=reading.name,
-        kind=reading.kind,
-        media_type=reading.media_type,
+        name=parsed.name,
+        kind=parsed.kind,
+        media_type=parsed.media_type,
         size=len(file.data),
-        details=reading.details,
+        details=parsed.details,
         tokens=count.tokens,
         is_exact=count.is_exact,
-        data=reading.content,
-        text=reading.text if text is None else text,
-        preview=reading.preview,
+        data=parsed.content,
+        text=parsed.text if text is None else text,
+        preview=parsed.preview,
         is_partial=is_partial,
     )

@@ -18,20 +18,22 @@ from chat.domain.attachment import Attachment, FileKind
 from chat.domain.token_estimate import estimate
 from chat.errors import FileRefused
 from chat.formats import validation
-from chat.formats.conversation import Whole
+from chat.formats.conversation import PortableConversation
 
 _PICTURE_TOKENS = (85, 200_000)
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFile:
+class CheckedFile:
     """A file that can be kept; `pieces` holds its contents by their SHA-256."""
 
     attachment: Attachment
-    pieces: dict[str, bytes] = field(repr=False)
+    contents: dict[str, bytes] = field(repr=False)
 
 
-def check(file: Attachment, content: Callable[[str], bytes | None]) -> SoundFile | None:
+def check_attachment(
+    file: Attachment, content: Callable[[str], bytes | None]
+) -> CheckedFile | None:
     """The file, put right where that can be; None when it has to be left out."""
     data = _whole(content, file.sha256)
     if data is None:
@@ -42,42 +44,46 @@ def check(file: Attachment, content: Callable[[str], bytes | None]) -> SoundFile
         return None
     if kind.file_kind is not file.kind:
         return None
-    sound = replace(file, media_type=kind.media_type, size=file.size or len(data))
-    pieces = {file.sha256: data}
+    checked = replace(file, media_type=kind.media_type, size=file.size or len(data))
+    contents = {file.sha256: data}
     if file.kind is FileKind.IMAGE:
         least, most = _PICTURE_TOKENS
         if not least <= file.tokens <= most:
-            sound = replace(sound, tokens=least, is_exact=False)
-        return SoundFile(replace(sound, text_sha256=None, preview_sha256=None), pieces)
+            checked = replace(checked, tokens=least, is_exact=False)
+        return CheckedFile(replace(checked, text_sha256=None, preview_sha256=None), contents)
     raw = _whole(content, file.text_sha256 or file.sha256)
     text = _text(raw)
     if raw is None or text is None:
         return None
     if file.text_sha256:
-        pieces[file.text_sha256] = raw
+        contents[file.text_sha256] = raw
     if not len(text) / 200 <= file.tokens <= 4 * len(text) + 1000:
-        sound = replace(sound, tokens=estimate(text), is_exact=False)
+        checked = replace(checked, tokens=estimate(text), is_exact=False)
     preview = _whole(content, file.preview_sha256) if file.preview_sha256 else None
     if preview is not None and file.preview_sha256 and _can_be_drawn(preview):
-        pieces[file.preview_sha256] = preview
+        contents[file.preview_sha256] = preview
     else:
-        sound = replace(sound, preview_sha256=None)
-    return SoundFile(sound, pieces)
+        checked = replace(checked, preview_sha256=None)
+    return CheckedFile(checked, contents)
 
 
-def with_sound_pictures(whole: Whole, is_sound: Callable[[bytes], bool]) -> Whole:
+def without_invalid_images(
+    portable: PortableConversation, is_sound: Callable[[bytes], bool]
+) -> PortableConversation:
     """The same conversation without the pictures that are none; `is_sound` may take a while."""
-    files = (file for node in whole.nodes for file in node.message.attachments)
+    files = (file for node in portable.nodes for file in node.message.attachments)
     pictures = {file.sha256 for file in files if file.kind is FileKind.IMAGE}
 
     def judged(sha256: str) -> bool:
-        data = whole.content(sha256)
+        data = portable.content(sha256)
         return data is not None and is_sound(data)
 
     bad = {sha256 for sha256 in pictures if not judged(sha256)}
     if not bad:
-        return whole
-    return replace(whole, content=lambda sha256: None if sha256 in bad else whole.content(sha256))
+        return portable
+    return replace(
+        portable, content=lambda sha256: None if sha256 in bad else portable.content(sha256)
+    )
 
 
 def _whole(content: Callable[[str], bytes | None], sha256: str) -> bytes | None:

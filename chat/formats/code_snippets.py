@@ -25,7 +25,7 @@ _MARK = "END_OF_REQUEST"
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ApiEndpoint:
     """Where a provider is reached. `key_variable` is None where no key is asked for."""
 
     label: str
@@ -35,9 +35,9 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     title: str
-    address: Address
+    address: ApiEndpoint
     request: Request
 
     @property
@@ -51,7 +51,7 @@ class Call:
         return {name: value for name, value in wanted.items() if value is not None}
 
 
-def address_of(values: Mapping[str, Any], provider: str) -> Address | None:
+def find_endpoint(values: Mapping[str, Any], provider: str) -> ApiEndpoint | None:
     """The address of a provider of this configuration; None for one that has none."""
     if (name := provider.removeprefix(OWN)) != provider and name in CLOUD:
         values, provider = {f"{name.upper()}_API_KEY": "-"}, name  # the person's own, at its home
@@ -61,7 +61,7 @@ def address_of(values: Mapping[str, Any], provider: str) -> Address | None:
             variable = re.sub(r"[^A-Z0-9]", "_", each.name.upper()) + "_API_KEY"
             variable = variable if variable[0].isalpha() else f"_{variable}"
             is_openai = each.name == "openai" and each.is_standard
-            return Address(
+            return ApiEndpoint(
                 each.label,
                 _without_secrets(each.base_url),
                 variable if has_key else None,
@@ -76,7 +76,7 @@ def _without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def to_script(call: Call) -> str:
+def to_script(call: ApiCall) -> str:
     """A Python program that asks again and prints the answer."""
     how = [
         "# Asks the newest question of a Parley conversation again.",
@@ -90,7 +90,7 @@ def to_script(call: Call) -> str:
     return "\n".join([*how, "", *_imports(call), "", *_question(call), "", *_asking(call), ""])
 
 
-def to_notebook(call: Call) -> str:
+def to_notebook(call: ApiCall) -> str:
     """The same as a Jupyter notebook (nbformat 4.5)."""
     key = call.address.key_variable
     told = f" and has the key in the environment variable `{key}`" if key else ""
@@ -119,7 +119,7 @@ def to_notebook(call: Call) -> str:
     return json.dumps(notebook, indent=1) + "\n"
 
 
-def to_curl(call: Call) -> str:
+def to_curl(call: ApiCall) -> str:
     """A command for a POSIX shell."""
     url = shlex.quote(f"{call.address.base_url}/chat/completions")
     parts = [
@@ -135,16 +135,16 @@ def to_curl(call: Call) -> str:
     return " \\\n  ".join(parts) + f"\n{body}\n{_MARK}\n"
 
 
-def _imports(call: Call) -> list[str]:
+def _imports(call: ApiCall) -> list[str]:
     return [*(["import os", ""] if call.address.key_variable else []), "from openai import OpenAI"]
 
 
-def _question(call: Call) -> list[str]:
+def _question(call: ApiCall) -> list[str]:
     said = (f"    {message!r}," for message in call.body["messages"])
     return ["messages = [", *said, "]"]
 
 
-def _asking(call: Call) -> list[str]:
+def _asking(call: ApiCall) -> list[str]:
     variable = call.address.key_variable
     key = f'os.environ["{variable}"]' if variable else '"no-key-needed"'
     rest = {name: value for name, value in call.body.items() if name != "messages"}

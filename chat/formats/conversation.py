@@ -40,7 +40,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ClearMark:
     """Context begins afresh after the message."""
 
     message_id: str
@@ -53,7 +53,7 @@ def nothing(sha256: str) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class PortableConversation:
     """`content` gives attached bytes by their SHA-256, unchecked, None when they are not there.
 
     `notes` are sentences about what could not be taken along.
@@ -61,7 +61,7 @@ class Whole:
 
     conversation: Conversation
     nodes: tuple[Node, ...]
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ClearMark, ...] = ()
     origin: str | None = None
     pinned_at: datetime | None = None
     notes: tuple[str, ...] = ()
@@ -72,14 +72,14 @@ class Whole:
         return keys(self.conversation.id, self.origin)
 
 
-def is_own_id(id_: str) -> bool:
+def is_parley_id(id_: str) -> bool:
     """Whether it looks like an id that Parley made."""
     return _OWN_ID.fullmatch(id_) is not None
 
 
 def keys(id_: str, origin: str | None) -> tuple[str, ...]:
     """The names of one thing across databases; the first is what a copy is stored with."""
-    own = key(OWN, id_) if is_own_id(id_) or origin is None else None
+    own = key(OWN, id_) if is_parley_id(id_) or origin is None else None
     return tuple(name for name in (origin, own) if name)
 
 

@@ -1,76 +1,125 @@
-"""One conversation in the form somebody asked for, with a name for the file. Pure."""
+"""Export formats for one conversation: writers, media types and file names. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import orjson
 
-from chat.formats.code_snippets import Call, to_curl, to_notebook, to_script
-from chat.formats.conversation import Whole
+from chat.formats.code_snippets import ApiCall, to_curl, to_notebook, to_script
+from chat.formats.conversation import PortableConversation
 from chat.formats.markdown import to_markdown
 from chat.formats.parley.conversation_json import with_contents
 
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.I)  # names that Windows keeps
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.I)  # device names on Windows
+
+ConversationWriter = Callable[[PortableConversation, Mapping[str, str]], bytes]
+CallWriter = Callable[[ApiCall], str]
 
 
-class Form(StrEnum):
-    """What a conversation can be exported as; the last three run its newest turn elsewhere."""
+@dataclass(frozen=True, slots=True)
+class FormatSpec:
+    """Label, file type and writer of an export format. Exactly one of the writers is set."""
 
-    MARKDOWN = "markdown"
-    JSON = "json"
-    NOTEBOOK = "notebook"
-    SCRIPT = "script"
-    CURL = "curl"
+    label: str
+    description: str
+    extension: str
+    media_type: str
+    write: ConversationWriter | None = None
+    write_call: CallWriter | None = None
+
+
+def _markdown(conversation: PortableConversation, model_labels: Mapping[str, str]) -> bytes:
+    return to_markdown(conversation, model_labels).encode()
+
+
+def _json(conversation: PortableConversation, _model_labels: Mapping[str, str]) -> bytes:
+    return orjson.dumps(with_contents(conversation), option=orjson.OPT_INDENT_2)
+
+
+_RUN = "asks the last question outside of Parley"
+
+
+class ExportFormat(StrEnum):
+    """Export formats, one row each. To add a format, add a row."""
+
+    spec: FormatSpec
+
+    def __new__(cls, value: str, spec: FormatSpec) -> ExportFormat:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.spec = spec
+        return member
+
+    MARKDOWN = "markdown", FormatSpec("Markdown", "to read", "md", "text/markdown", _markdown)
+    JSON = (
+        "json",
+        FormatSpec("JSON", "everything, to be imported again", "json", "application/json", _json),
+    )
+    NOTEBOOK = (
+        "notebook",
+        FormatSpec(
+            "Jupyter notebook", _RUN, "ipynb", "application/x-ipynb+json", write_call=to_notebook
+        ),
+    )
+    SCRIPT = (
+        "script",
+        FormatSpec("Python script", _RUN, "py", "text/x-python", write_call=to_script),
+    )
+    CURL = "curl", FormatSpec("curl line", _RUN, "sh", "text/x-shellscript", write_call=to_curl)
 
     @property
-    def needs_a_call(self) -> bool:
-        return self in (Form.NOTEBOOK, Form.SCRIPT, Form.CURL)
+    def label(self) -> str:
+        return self.spec.label
 
+    @property
+    def description(self) -> str:
+        return self.spec.description
 
-_FILES = {
-    Form.MARKDOWN: ("md", "text/markdown"),
-    Form.JSON: ("json", "application/json"),
-    Form.NOTEBOOK: ("ipynb", "application/x-ipynb+json"),
-    Form.SCRIPT: ("py", "text/x-python"),
-    Form.CURL: ("sh", "text/x-shellscript"),
-}
+    @property
+    def is_code(self) -> bool:
+        """True if the format is code that repeats the newest request."""
+        return self.spec.write_call is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file to be handed out."""
+    """An exported file."""
 
     name: str
     media_type: str
     data: bytes = field(repr=False)
 
 
-def export(whole: Whole, form: Form, model_labels: Mapping[str, str]) -> Export:
-    """The conversation as Markdown or JSON."""
-    if form is Form.MARKDOWN:
-        data = to_markdown(whole, model_labels).encode()
-    else:
-        data = orjson.dumps(with_contents(whole), option=orjson.OPT_INDENT_2)
-    return _file(whole.conversation.title, form, data)
+def export(
+    conversation: PortableConversation, export_format: ExportFormat, model_labels: Mapping[str, str]
+) -> Export:
+    """Return the conversation as a file. `model_labels` maps model references to display names.
+
+    Raises ValueError if the format is code; see `export_call`.
+    """
+    if export_format.spec.write is None:
+        raise ValueError(f"{export_format} is written from a call")
+    data = export_format.spec.write(conversation, model_labels)
+    return _file(conversation.conversation.title, export_format.spec, data)
 
 
-def export_call(call: Call, form: Form) -> Export:
-    """The newest turn, to be run elsewhere."""
-    write = {Form.NOTEBOOK: to_notebook, Form.SCRIPT: to_script, Form.CURL: to_curl}[form]
-    return _file(call.title, form, write(call).encode())
+def export_call(call: ApiCall, export_format: ExportFormat) -> Export:
+    """Return code that repeats `call`. Raises ValueError if the format is not code."""
+    if export_format.spec.write_call is None:
+        raise ValueError(f"{export_format} is written from a conversation")
+    return _file(call.title, export_format.spec, export_format.spec.write_call(call).encode())
 
 
-def _file(title: str, form: Form, data: bytes) -> Export:
-    last, media_type = _FILES[form]
-    return Export(f"{file_stem(title)}.{last}", media_type, data)
+def _file(title: str, spec: FormatSpec, data: bytes) -> Export:
+    return Export(f"{file_stem(title)}.{spec.extension}", spec.media_type, data)
 
 
 def file_stem(title: str) -> str:
-    """The title as the first part of a file's name, on any system."""
+    """Return a file name without extension for a title, valid on every operating system."""
     words = re.findall(r"\w+", title)
     stem = "-".join(words)[:60].strip("-_")
     return stem if stem and not _RESERVED.fullmatch(stem) else "conversation"

@@ -11,7 +11,7 @@ from itertools import islice
 from chat.formats import validation
 
 
-class Fate(StrEnum):
+class ImportOutcome(StrEnum):
     ADDED = "added"
     MERGED = "merged"  # into the conversation that was imported before
     UNCHANGED = "unchanged"
@@ -23,7 +23,7 @@ class ItemReport:
     """One conversation, or the file itself where that could not be read."""
 
     title: str
-    fate: Fate
+    outcome: ImportOutcome
     sentence: str = ""  # why, or how much
     conversation_id: str | None = None
     notes: tuple[str, ...] = ()  # what was left out or put right
@@ -35,13 +35,15 @@ class ImportReport:
     notes: tuple[str, ...] = ()  # about the file as a whole
     is_cancelled: bool = False
 
-    def count(self, fate: Fate) -> int:
-        return Counter(item.fate for item in self.items)[fate]
+    def count(self, outcome: ImportOutcome) -> int:
+        return Counter(item.outcome for item in self.items)[outcome]
 
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        parts = [f"{self.count(fate):,} {fate}" for fate in Fate if self.count(fate)]
+        parts = [
+            f"{self.count(outcome):,} {outcome}" for outcome in ImportOutcome if self.count(outcome)
+        ]
         text = ", ".join(parts) if parts else "nothing to import"
         text = f"{text[:1].upper()}{text[1:]}"
         return f"{text}; cancelled before the end." if self.is_cancelled else f"{text}."

@@ -17,7 +17,7 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.message import Message, Role, Status
 from chat.domain.title import title_from
 from chat.formats import validation
-from chat.formats.conversation import Node, Unreadable, Whole
+from chat.formats.conversation import Node, PortableConversation, Unreadable
 from chat.formats.import_report import left_out, role_of, unknown
 
 SOURCE = "jsonl"
@@ -35,7 +35,7 @@ def is_jsonl(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("messages"), list)
 
 
-def from_jsonl(value: Mapping[str, Any], now: datetime) -> Whole:
+def from_jsonl(value: Mapping[str, Any], now: datetime) -> PortableConversation:
     """The conversation. Raises `Unreadable`."""
     said: list[tuple[Role, str]] = []
     prompts: list[str] = []
@@ -61,7 +61,7 @@ def from_jsonl(value: Mapping[str, Any], now: datetime) -> Whole:
     prompt = "\n\n".join(prompts)
     digest = hashlib.sha256(orjson.dumps([prompt, *said])).hexdigest()
     nodes = tuple(_nodes(said, digest, now))
-    return Whole(
+    return PortableConversation(
         conversation=Conversation(
             id=digest,
             owner="",

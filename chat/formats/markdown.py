@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from chat.domain.attachment import Attachment
 from chat.domain.message import Message, Role, Status
-from chat.formats.conversation import Node, Whole
+from chat.formats.conversation import Node, PortableConversation
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
@@ -25,11 +25,11 @@ _ENDS = {
 }
 
 
-def to_markdown(whole: Whole, model_labels: Mapping[str, str]) -> str:
+def to_markdown(portable: PortableConversation, model_labels: Mapping[str, str]) -> str:
     """The conversation; `model_labels` names models as people know them."""
-    blocks = [f"# {line(whole.conversation.title)}"]
-    cleared = {mark.message_id for mark in whole.marks}
-    for node in path(whole):
+    blocks = [f"# {line(portable.conversation.title)}"]
+    cleared = {mark.message_id for mark in portable.marks}
+    for node in path(portable):
         message = node.message
         if not message.is_deleted:
             blocks += _blocks(message, model_labels)
@@ -38,10 +38,10 @@ def to_markdown(whole: Whole, model_labels: Mapping[str, str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def path(whole: Whole) -> list[Node]:
+def path(portable: PortableConversation) -> list[Node]:
     """The messages in view, the oldest first."""
-    nodes = {node.message.id: node for node in whole.nodes}
-    id_, found = whole.conversation.leaf_id, []
+    nodes = {node.message.id: node for node in portable.nodes}
+    id_, found = portable.conversation.leaf_id, []
     while id_ is not None and id_ in nodes:
         found.append(nodes[id_])
         id_ = nodes[id_].message.parent_id

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.domain.message import Role, Status
-from chat.formats.conversation import OWN, Node, Whole, key
+from chat.formats.conversation import OWN, Node, PortableConversation, key
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredMessage:
     """A message that is stored already."""
 
     id: str
@@ -35,7 +35,7 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MergePlan:
     """`known`: the stored id for each id of the copy that is there already."""
 
     additions: tuple[Addition, ...]
@@ -43,8 +43,8 @@ class Plan:
     depths: dict[str | None, int]  # of what is stored; -1 for what is above the first ones
 
 
-def plan(stored: Sequence[Known], whole: Whole) -> Plan:
-    by_name: dict[str, Known] = {}
+def plan_merge(stored: Sequence[StoredMessage], portable: PortableConversation) -> MergePlan:
+    by_name: dict[str, StoredMessage] = {}
     for message in stored:
         by_name[key(OWN, message.id)] = message
     for message in stored:
@@ -53,7 +53,7 @@ def plan(stored: Sequence[Known], whole: Whole) -> Plan:
     tags: dict[str | None, str] = {None: ""}
     known: dict[str, str] = {}
     additions = []
-    for node in whole.nodes:
+    for node in portable.nodes:
         tag = tags[node.message.parent_id]
         found = _find(by_name, node, tag)
         if found is not None and not _is_same(found, node):
@@ -66,15 +66,15 @@ def plan(stored: Sequence[Known], whole: Whole) -> Plan:
             origin = _tagged(node.keys[0], tag)
             additions.append(Addition(node, origin, is_changed=bool(tag)))
     depths: dict[str | None, int] = {message.id: message.depth for message in stored}
-    return Plan(tuple(additions), known, {**depths, None: -1})
+    return MergePlan(tuple(additions), known, {**depths, None: -1})
 
 
-def _find(by_name: dict[str, Known], node: Node, tag: str) -> Known | None:
+def _find(by_name: dict[str, StoredMessage], node: Node, tag: str) -> StoredMessage | None:
     names = (_tagged(name, tag) for name in node.keys)
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _is_same(stored: Known, node: Node) -> bool:
+def _is_same(stored: StoredMessage, node: Node) -> bool:
     """Whether it says the same, or is what the stored answer was before it went on."""
     message = node.message
     if stored.role is not message.role:

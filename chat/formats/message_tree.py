@@ -39,7 +39,7 @@ class Tree:
         return tuple(found)
 
 
-def grow(wanted: Mapping[str, str | None]) -> Tree:
+def build_tree(wanted: Mapping[str, str | None]) -> Tree:
     """The tree of `wanted`, each id's parent, made sound."""
     parents: dict[str, str | None] = {}
     missing = 0
@@ -61,14 +61,14 @@ def grow(wanted: Mapping[str, str | None]) -> Tree:
     return Tree(tuple(order), parents, depths, missing, circles)
 
 
-def without(tree: Tree, left: Container[str]) -> Tree:
+def prune(tree: Tree, left: Container[str]) -> Tree:
     """The tree without some ids: what hung below one hangs below the nearest that stays."""
     above: dict[str, str | None] = {}
     for id_ in tree.order:
         parent = tree.parents[id_]
         above[id_] = above[parent] if parent is not None and parent in left else parent
     return replace(
-        grow({id_: above[id_] for id_ in tree.parents if id_ not in left}),
+        build_tree({id_: above[id_] for id_ in tree.parents if id_ not in left}),
         missing=tree.missing,
         circles=tree.circles,
         instead={id_: parent for id_, parent in above.items() if id_ in left},

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from chat.attachments.token_cost import Attaching
+from chat.attachments.token_cost import AttachmentPricer
 from chat.billing.call_costs import Billing
 from chat.config.settings import Settings
 from chat.domain.attachment import Attachment, File, FileKind, FilePrice
@@ -41,7 +41,7 @@ class Sending(Choice):
     ) -> None:
         super().__init__(settings, catalogue, counter, billing)
         self._store = store
-        self._attaching = Attaching(settings, counter)
+        self._attaching = AttachmentPricer(settings, counter)
 
     def question(
         self,

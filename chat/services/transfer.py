@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import BinaryIO
 
-from chat.attachments.reading import is_sound_picture
+from chat.attachments.reading import is_valid_image
 from chat.domain.identity import must_be_somebody
 from chat.errors import NotFound, ProviderError, Refused
-from chat.formats.attachment_check import with_sound_pictures
-from chat.formats.code_snippets import Call, address_of
-from chat.formats.conversation import Whole
-from chat.formats.export import Export, Form, export, export_call
+from chat.formats.attachment_check import without_invalid_images
+from chat.formats.code_snippets import ApiCall, find_endpoint
+from chat.formats.conversation import PortableConversation
+from chat.formats.export import Export, ExportFormat, export, export_call
 from chat.formats.import_report import ImportReport, ItemReport
 from chat.formats.importing.importer import import_file
 from chat.formats.parley import archive
@@ -25,21 +25,21 @@ def _quiet(_done: int, _total: int) -> None: ...
 
 
 class Carrying(conversations.Library):
-    def export(self, owner: str, conversation_id: str, form: Form) -> Export:
+    def export(self, owner: str, conversation_id: str, export_format: ExportFormat) -> Export:
         """A conversation in one of the forms people take it away in.
 
         Raises `Refused` when the newest question cannot be asked from outside.
         """
-        if form.needs_a_call:
+        if export_format.is_code:
             conversation = self._store.conversations.get(owner, conversation_id)
             provider, request = self._dispatch.newest(owner, conversation)
-            address = address_of(self.settings.values or {}, provider.name)
+            address = find_endpoint(self.settings.values or {}, provider.name)
             if address is None:
                 raise Refused(f"{provider.label} has no API that could be called from outside.")
-            return export_call(Call(conversation.title, address, request), form)
-        whole = self._store.portable.whole(owner, conversation_id)
-        refs = {node.message.model for node in whole.nodes if node.message.model}
-        return export(whole, form, {ref: self._label(ref) for ref in refs})
+            return export_call(ApiCall(conversation.title, address, request), export_format)
+        portable = self._store.portable.load(owner, conversation_id)
+        refs = {node.message.model for node in portable.nodes if node.message.model}
+        return export(portable, export_format, {ref: self._label(ref) for ref in refs})
 
     def export_all(self, owner: str, file: BinaryIO, on_progress: Progress = _quiet) -> int:
         """Write all conversations of an owner into a zip; how many.
@@ -47,7 +47,9 @@ class Carrying(conversations.Library):
         `on_progress(done, total)` is called after each.
         """
         ids, done = self._store.portable.ids(owner), count(1)
-        archive.write(file, self._wholes(owner, ids), lambda: on_progress(next(done), len(ids)))
+        archive.write(
+            file, self._conversations(owner, ids), lambda: on_progress(next(done), len(ids))
+        )
         return len(ids)
 
     def import_(
@@ -64,16 +66,16 @@ class Carrying(conversations.Library):
         """
         must_be_somebody(owner)
 
-        def merge(whole: Whole) -> ItemReport:
-            whole = with_sound_pictures(whole, is_sound_picture)
-            return self._store.portable.merge(owner, whole, self._dispatch.count)
+        def merge(portable: PortableConversation) -> ItemReport:
+            portable = without_invalid_images(portable, is_valid_image)
+            return self._store.portable.merge(owner, portable, self._dispatch.count)
 
         return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)
 
-    def _wholes(self, owner: str, ids: list[str]) -> Iterator[Whole]:
+    def _conversations(self, owner: str, ids: list[str]) -> Iterator[PortableConversation]:
         for conversation_id in ids:
             try:
-                yield self._store.portable.whole(owner, conversation_id)
+                yield self._store.portable.load(owner, conversation_id)
             except NotFound:  # deleted meanwhile
                 continue
 

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from chat.domain.attachment import Attachment
 from chat.domain.ids import new_id
 from chat.domain.token_estimate import Count
-from chat.formats.attachment_check import check
-from chat.formats.conversation import Node, Whole, is_own_id
-from chat.formats.merge import Plan
+from chat.formats.attachment_check import check_attachment
+from chat.formats.conversation import Node, PortableConversation, is_parley_id
+from chat.formats.merge import MergePlan
 from chat.store.attachments import add_attachments, keep
 from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
 
@@ -29,8 +29,8 @@ _MOST_CONTENTS = 2 * 2**30  # bytes of files looked at for one conversation
 class _Supply:
     """The contents of files, up to a limit: a small copy can name large ones many times."""
 
-    def __init__(self, whole: Whole) -> None:
-        self._content, self._left = whole.content, _MOST_CONTENTS
+    def __init__(self, portable: PortableConversation) -> None:
+        self._content, self._left = portable.content, _MOST_CONTENTS
 
     def __call__(self, sha256: str) -> bytes | None:
         data = self._content(sha256) if self._left > 0 else None
@@ -39,9 +39,9 @@ class _Supply:
 
 
 def new_conversation(
-    session: Session, owner: str, whole: Whole, *, keep_ids: bool
+    session: Session, owner: str, portable: PortableConversation, *, keep_ids: bool
 ) -> ConversationRow:
-    conversation, settings = whole.conversation, whole.conversation.settings
+    conversation, settings = portable.conversation, portable.conversation.settings
     id_ = conversation.id
     is_free = keep_ids and _can_be_kept(id_) and session.get(ConversationRow, id_) is None
     row = ConversationRow(
@@ -55,8 +55,8 @@ def new_conversation(
         leaf_id=None,
         created_at=conversation.created_at,
         updated_at=conversation.updated_at,
-        pinned_at=whole.pinned_at,
-        origin=whole.origin if is_free else whole.keys[0],
+        pinned_at=portable.pinned_at,
+        origin=portable.origin if is_free else portable.keys[0],
     )
     session.add(row)
     session.flush()
@@ -66,13 +66,13 @@ def new_conversation(
 def _can_be_kept(id_: str) -> bool:
     """Whether Parley can have made it, not later than now: ids sort by time."""
     tomorrow = now() + timedelta(days=1)
-    return is_own_id(id_) and int(id_[:14], 16) <= tomorrow.timestamp() * 1_000_000
+    return is_parley_id(id_) and int(id_[:14], 16) <= tomorrow.timestamp() * 1_000_000
 
 
 def add_messages(
     session: Session,
     row: ConversationRow,
-    planned: Plan,
+    planned: MergePlan,
     counts: dict[str, Count],
     *,
     keep_ids: bool,
@@ -87,7 +87,7 @@ def add_messages(
         and not _any_taken(session, wanted)
     )
     # Ids are the order of versions; ours keep the order they had.
-    in_order = sorted(wanted) if all(map(is_own_id, wanted)) else wanted
+    in_order = sorted(wanted) if all(map(is_parley_id, wanted)) else wanted
     fresh = {id_: id_ if cankeep else new_id() for id_ in in_order}
     ids = {**planned.known, **fresh}
     depths = dict(planned.depths)
@@ -147,9 +147,11 @@ def _columns(node: Node, count: Count | None, ids: dict[str, str]) -> dict[str, 
     }
 
 
-def hold_files(session: Session, planned: Plan, whole: Whole, ids: dict[str, str]) -> list[str]:
+def hold_files(
+    session: Session, planned: MergePlan, portable: PortableConversation, ids: dict[str, str]
+) -> list[str]:
     """Keep the files of new messages; gives a sentence about those that have to be left out."""
-    supply = _Supply(whole)
+    supply = _Supply(portable)
     kept: dict[Attachment, Attachment | None] = {}
     left = 0
     for each in planned.additions:
@@ -168,22 +170,26 @@ def hold_files(session: Session, planned: Plan, whole: Whole, ids: dict[str, str
 
 
 def _kept(session: Session, file: Attachment, supply: _Supply) -> Attachment | None:
-    sound = check(file, supply)
+    sound = check_attachment(file, supply)
     if sound is None:
         return None
-    for data in sound.pieces.values():
+    for data in sound.contents.values():
         keep(session, data)
     return sound.attachment
 
 
 def hold_marks(
-    session: Session, row: ConversationRow, planned: Plan, whole: Whole, ids: dict[str, str]
+    session: Session,
+    row: ConversationRow,
+    planned: MergePlan,
+    portable: PortableConversation,
+    ids: dict[str, str],
 ) -> None:
     new = {each.node.message.id for each in planned.additions}
     session.add_all(
         ClearMarkRow(
             conversation_id=row.id, message_id=ids[mark.message_id], created_at=mark.created_at
         )
-        for mark in whole.marks
+        for mark in portable.marks
         if mark.message_id in new
     )

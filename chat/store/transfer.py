@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from chat.domain.message import Role, Status
 from chat.domain.token_estimate import Count
 from chat.errors import ReplyRunning, StoreFailed
-from chat.formats.conversation import OWN, Mark, Node, Whole
-from chat.formats.import_report import Fate, ItemReport
-from chat.formats.merge import Known, Plan, plan
+from chat.formats.conversation import OWN, ClearMark, Node, PortableConversation
+from chat.formats.import_report import ImportOutcome, ItemReport
+from chat.formats.merge import MergePlan, StoredMessage, plan_merge
 from chat.store.attachments import files_in
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
@@ -48,7 +48,7 @@ class PortableStore:
                 )
             )
 
-    def whole(self, owner: str, conversation_id: str) -> Whole:
+    def load(self, owner: str, conversation_id: str) -> PortableConversation:
         """A conversation with everything in it; the contents of its files are read when asked."""
         with reading(self._engine) as session:
             row = owned(session, owner, conversation_id)
@@ -63,13 +63,13 @@ class PortableStore:
                 .where(ClearMarkRow.conversation_id == conversation_id)
                 .order_by(ClearMarkRow.created_at, ClearMarkRow.message_id)
             ).all()
-            return Whole(
+            return PortableConversation(
                 conversation=as_conversation(row, tuple(mark.message_id for mark in marks)),
                 nodes=tuple(
                     Node(as_message(m, files.get(m.id, ())), m.origin, m.resume_leaf_id)
                     for m in rows
                 ),
-                marks=tuple(Mark(mark.message_id, mark.created_at) for mark in marks),
+                marks=tuple(ClearMark(mark.message_id, mark.created_at) for mark in marks),
                 origin=row.origin,
                 pinned_at=row.pinned_at,
                 content=self._content,
@@ -79,17 +79,19 @@ class PortableStore:
         with reading(self._engine) as session:
             return session.scalar(select(ContentRow.data).where(ContentRow.sha256 == sha256))
 
-    def merge(self, owner: str, whole: Whole, count: Callable[[str], Count]) -> ItemReport:
+    def merge(
+        self, owner: str, portable: PortableConversation, count: Callable[[str], Count]
+    ) -> ItemReport:
         """Store what of a conversation is not there yet, all of it or nothing.
 
         `count` counts the tokens of a text, before anything is locked. Raises `StoreFailed`, or
         `ReplyRunning` when there is something to add and a reply is being written there.
         """
         with reading(self._engine) as session:
-            before = _counterpart(session, owner, whole)
-            planned = _planned(session, before, whole)
+            before = _counterpart(session, owner, portable)
+            planned = _planned(session, before, portable)
             if before is not None and before.deleted_at is None and not planned.additions:
-                return _report(before, planned, whole, is_new=False, was_deleted=False)
+                return _report(before, planned, portable, is_new=False, was_deleted=False)
         counts = {
             each.node.message.id: count(each.node.message.text)
             for each in planned.additions
@@ -97,51 +99,56 @@ class PortableStore:
         }
         for is_last in (False, True):
             try:
-                return self._write(owner, whole, counts, keep_ids=not is_last)
+                return self._write(owner, portable, counts, keep_ids=not is_last)
             except StoreFailed as error:
                 if is_last or error.details != "IntegrityError":  # an id was taken meanwhile
                     raise
         raise AssertionError("unreachable")
 
     def _write(
-        self, owner: str, whole: Whole, counts: dict[str, Count], *, keep_ids: bool
+        self,
+        owner: str,
+        portable: PortableConversation,
+        counts: dict[str, Count],
+        *,
+        keep_ids: bool,
     ) -> ItemReport:
         with writing(self._engine) as session:
             if self._engine.dialect.name == "postgresql":  # two imports of one file, at once
                 lock = func.hashtextextended(f"import {owner}", 0)
                 session.execute(select(func.pg_advisory_xact_lock(lock)))
-            row = _counterpart(session, owner, whole, lock=True)
-            planned = _planned(session, row, whole)
+            row = _counterpart(session, owner, portable, lock=True)
+            planned = _planned(session, row, portable)
             is_new, was_deleted = row is None, row is not None and row.deleted_at is not None
             if row is None:
-                row = new_conversation(session, owner, whole, keep_ids=keep_ids)
+                row = new_conversation(session, owner, portable, keep_ids=keep_ids)
             elif planned.additions and _is_running(session, row):
                 raise ReplyRunning
             row.deleted_at = None
             ids = add_messages(session, row, planned, counts, keep_ids=keep_ids)
-            left = hold_files(session, planned, whole, ids)
-            hold_marks(session, row, planned, whole, ids)
+            left = hold_files(session, planned, portable, ids)
+            hold_marks(session, row, planned, portable, ids)
             if planned.additions:
-                row.updated_at = max(row.updated_at, whole.conversation.updated_at)
-                leaf_id = whole.conversation.leaf_id
+                row.updated_at = max(row.updated_at, portable.conversation.updated_at)
+                leaf_id = portable.conversation.leaf_id
                 wanted = ids[leaf_id] if leaf_id else None
                 if is_new or _is_above(session, row.leaf_id, wanted):
                     row.leaf_id = wanted
             session.flush()
-            whole = replace(whole, notes=(*whole.notes, *left))
-            return _report(row, planned, whole, is_new=is_new, was_deleted=was_deleted)
+            portable = replace(portable, notes=(*portable.notes, *left))
+            return _report(row, planned, portable, is_new=is_new, was_deleted=was_deleted)
 
 
 def _counterpart(
-    session: Session, owner: str, whole: Whole, *, lock: bool = False
+    session: Session, owner: str, portable: PortableConversation, *, lock: bool = False
 ) -> ConversationRow | None:
     """The owner's conversation that this is a copy of, deleted or not."""
-    ids = [name.removeprefix(f"{OWN}:") for name in whole.keys if name.startswith(f"{OWN}:")]
+    ids = [name.removeprefix(f"{OWN}:") for name in portable.keys if name.startswith(f"{OWN}:")]
     query = (
         select(ConversationRow)
         .where(
             ConversationRow.owner == owner,
-            or_(ConversationRow.origin.in_(whole.keys), ConversationRow.id.in_(ids)),
+            or_(ConversationRow.origin.in_(portable.keys), ConversationRow.id.in_(ids)),
         )
         .order_by(ConversationRow.deleted_at.is_not(None), ConversationRow.id)
         .limit(1)
@@ -149,9 +156,11 @@ def _counterpart(
     return session.scalar(query.with_for_update() if lock else query)
 
 
-def _planned(session: Session, row: ConversationRow | None, whole: Whole) -> Plan:
+def _planned(
+    session: Session, row: ConversationRow | None, portable: PortableConversation
+) -> MergePlan:
     if row is None:
-        return plan((), whole)
+        return plan_merge((), portable)
     stored = session.execute(
         select(
             MessageRow.id,
@@ -164,9 +173,10 @@ def _planned(session: Session, row: ConversationRow | None, whole: Whole) -> Pla
         .order_by(MessageRow.depth, MessageRow.id)
     )
     known = [
-        Known(id_, depth, origin, Role(role), text) for id_, depth, origin, role, text in stored
+        StoredMessage(id_, depth, origin, Role(role), text)
+        for id_, depth, origin, role, text in stored
     ]
-    return plan(known, whole)
+    return plan_merge(known, portable)
 
 
 def _is_running(session: Session, row: ConversationRow) -> bool:
@@ -183,16 +193,24 @@ def _is_above(session: Session, leaf_id: str | None, wanted: str | None) -> bool
 
 
 def _report(
-    row: ConversationRow, planned: Plan, whole: Whole, *, is_new: bool, was_deleted: bool
+    row: ConversationRow,
+    planned: MergePlan,
+    portable: PortableConversation,
+    *,
+    is_new: bool,
+    was_deleted: bool,
 ) -> ItemReport:
     count = len(planned.additions)
     messages = "1 message" if count == 1 else f"{count:,} messages"
-    fate, sentence = Fate.UNCHANGED, "Everything in it is here already."
+    outcome, sentence = ImportOutcome.UNCHANGED, "Everything in it is here already."
     if is_new:
-        fate, sentence = Fate.ADDED, f"{messages} added."
+        outcome, sentence = ImportOutcome.ADDED, f"{messages} added."
     elif count:
-        fate, sentence = Fate.MERGED, f"{messages} added to the conversation that was here."
+        outcome, sentence = (
+            ImportOutcome.MERGED,
+            f"{messages} added to the conversation that was here.",
+        )
     if was_deleted:
-        fate = Fate.MERGED
+        outcome = ImportOutcome.MERGED
         sentence = f"It had been deleted here and is back. {sentence}"
-    return ItemReport(row.title, fate, sentence, row.id, whole.notes)
+    return ItemReport(row.title, outcome, sentence, row.id, portable.notes)

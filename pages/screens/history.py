@@ -4,7 +4,7 @@ import tempfile
 
 import streamlit as st
 
-from chat import Fate, ImportReport
+from chat import ImportOutcome, ImportReport
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
 from pages.session import notices, tab_state, visitor
@@ -13,10 +13,10 @@ from pages.sidebar import search
 
 service, owner = tab_state.stored(), visitor.owner()
 _ICONS = {
-    Fate.ADDED: ":material/add:",
-    Fate.MERGED: ":material/merge:",
-    Fate.UNCHANGED: ":material/check:",
-    Fate.REFUSED: ":material/block:",
+    ImportOutcome.ADDED: ":material/add:",
+    ImportOutcome.MERGED: ":material/merge:",
+    ImportOutcome.UNCHANGED: ":material/check:",
+    ImportOutcome.REFUSED: ":material/block:",
 }
 _SHOWN = 200  # items of a report
 
@@ -76,7 +76,7 @@ def draw_report(report: ImportReport) -> None:
             st.caption(sanitize.line(note))
         for item in report.items[:_SHOWN]:
             said = sanitize.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
-            st.markdown(f":small[{_ICONS[item.fate]} {item.fate.capitalize()}: {said}]")
+            st.markdown(f":small[{_ICONS[item.outcome]} {item.outcome.capitalize()}: {said}]")
         if len(report.items) > _SHOWN:
             st.caption(f"… and {len(report.items) - _SHOWN:,} more")
 

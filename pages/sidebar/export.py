@@ -1,28 +1,21 @@
-"""Takes the conversation in view out of Parley, in the form somebody chooses."""
+"""Render the export controls for the current conversation."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from chat import Conversation, Form
+from chat import Conversation, ExportFormat
 from pages.session import notices, tab_state, visitor
-
-_FORMS = {
-    Form.MARKDOWN: ("Markdown", "to read"),
-    Form.JSON: ("JSON", "everything, to be imported again"),
-    Form.NOTEBOOK: ("Jupyter notebook", "asks the last question outside of Parley"),
-    Form.SCRIPT: ("Python script", "asks the last question outside of Parley"),
-    Form.CURL: ("curl line", "asks the last question outside of Parley"),
-}
 
 
 def draw(conversation: Conversation) -> None:
     st.markdown("**Export**")
-    form = st.selectbox(
+    formats = list(ExportFormat)
+    export_format = st.selectbox(
         "As",
-        list(_FORMS),
+        formats,
         key="export_form",
-        format_func=lambda each: _FORMS[each][0],
+        format_func=lambda each: each.label,
         label_visibility="collapsed",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -33,14 +26,14 @@ def draw(conversation: Conversation) -> None:
             on_click=_prepare,
             args=(conversation.id,),
         )
-        st.caption(_FORMS[form][1], width="content")
-    made = st.session_state.get("export_made", {}).get((conversation.id, form))
-    if made is not None:
+        st.caption(export_format.description, width="content")
+    export = st.session_state.get("export_made", {}).get((conversation.id, export_format))
+    if export is not None:
         st.download_button(
-            f"Download {made.name.rpartition('.')[2].upper()}",
-            data=made.data,
-            file_name=made.name,
-            mime=made.media_type,
+            f"Download {export.name.rpartition('.')[2].upper()}",
+            data=export.data,
+            file_name=export.name,
+            mime=export.media_type,
             key="download_export",
             icon=":material/save:",
             on_click="ignore",
@@ -48,6 +41,8 @@ def draw(conversation: Conversation) -> None:
 
 
 def _prepare(conversation_id: str) -> None:
-    form = st.session_state["export_form"]
-    made = notices.attempt(tab_state.service().export, visitor.owner(), conversation_id, form)
-    st.session_state["export_made"] = {(conversation_id, form): made} if made else {}
+    export_format = st.session_state["export_form"]
+    export = notices.attempt(
+        tab_state.service().export, visitor.owner(), conversation_id, export_format
+    )
+    st.session_state["export_made"] = {(conversation_id, export_format): export} if export else {}

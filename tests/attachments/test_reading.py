@@ -23,7 +23,7 @@ from chat.attachments import sandbox
 from chat.attachments.cache import Recent
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import is_audio, recognise
-from chat.attachments.reading import Files, Reading
+from chat.attachments.reading import FileReader, ParsedFile
 from chat.config.settings import Settings
 from chat.domain.attachment import File, FileKind
 from chat.domain.sizes import human_size
@@ -46,18 +46,18 @@ MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(100)
 
 
 @pytest.fixture(scope="module")
-def files() -> Files:
-    return Files(Settings(values={}))
+def files() -> FileReader:
+    return FileReader(Settings(values={}))
 
 
-def read(name: str, data: bytes) -> Reading:
-    return Files(Settings(values={})).read(File(name, data))
+def read(name: str, data: bytes) -> ParsedFile:
+    return FileReader(Settings(values={})).read(File(name, data))
 
 
-def picture(reading: Reading) -> Image.Image:
-    picture = Image.open(BytesIO(reading.content))
+def picture(parsed: ParsedFile) -> Image.Image:
+    picture = Image.open(BytesIO(parsed.content))
     picture.load()
-    assert picture.size == (reading.width, reading.height)
+    assert picture.size == (parsed.width, parsed.height)
     return picture
 
 
@@ -70,11 +70,11 @@ def is_red(pixel: object) -> bool:
 
 
 def test_a_pdf_gives_the_text_of_its_pages() -> None:
-    reading = read("report.pdf", sample.pdf("First words.", "Second words.", "Last words."))
-    assert reading.kind is FileKind.DOCUMENT
-    assert (reading.label, reading.media_type) == ("PDF", "application/pdf")
-    assert reading.details == "3 pages"
-    assert reading.text == "First words.\n\n[Page 2]\n\nSecond words.\n\n[Page 3]\n\nLast words."
+    parsed = read("report.pdf", sample.pdf("First words.", "Second words.", "Last words."))
+    assert parsed.kind is FileKind.DOCUMENT
+    assert (parsed.label, parsed.media_type) == ("PDF", "application/pdf")
+    assert parsed.details == "3 pages"
+    assert parsed.text == "First words.\n\n[Page 2]\n\nSecond words.\n\n[Page 3]\n\nLast words."
 
 
 def test_a_pdf_that_opens_without_a_password_is_read() -> None:
@@ -82,16 +82,16 @@ def test_a_pdf_that_opens_without_a_password_is_read() -> None:
 
 
 def test_a_damaged_page_does_not_spoil_the_others() -> None:
-    reading = read("half.pdf", hostile.pdf_damaged_page())
-    assert reading.text == "[Page 2]\n\nThe good page"
-    assert reading.details == "2 pages, 1 of them damaged"
+    parsed = read("half.pdf", hostile.pdf_damaged_page())
+    assert parsed.text == "[Page 2]\n\nThe good page"
+    assert parsed.details == "2 pages, 1 of them damaged"
 
 
 def test_a_word_document_gives_markdown_in_its_order() -> None:
-    reading = read("minutes.docx", sample.word())
-    assert reading.kind is FileKind.DOCUMENT
-    assert reading.details == "23 words"
-    assert reading.text == (
+    parsed = read("minutes.docx", sample.word())
+    assert parsed.kind is FileKind.DOCUMENT
+    assert parsed.details == "23 words"
+    assert parsed.text == (
         "# Minutes\n\nWe met on Monday — all of us.\n\n- Bread\n- Butter\n\n"
         "| Who | What |\n| --- | --- |\n| Ada | a\\|b |\n\n"
         "## Next time\n\nBring tea.\n\nIn a form field."
@@ -99,18 +99,18 @@ def test_a_word_document_gives_markdown_in_its_order() -> None:
 
 
 def test_a_word_document_with_macros_is_read_like_any_other() -> None:
-    reading = read("minutes.docm", hostile.with_macros(sample.word()))
-    assert "We met on Monday" in reading.text
+    parsed = read("minutes.docm", hostile.with_macros(sample.word()))
+    assert "We met on Monday" in parsed.text
 
 
 def test_a_workbook_gives_csv_and_a_preview() -> None:
     data = sample.workbook()
-    reading = read("people.xlsx", data)
-    assert reading.kind is FileKind.TABLE
-    assert reading.details == "2 rows"
-    assert reading.text == "name,born,score\nGrace,1906-12-09,12\nAlan,1912-06-23,0.5\n"
-    assert reading.content == data
-    assert orjson.loads(reading.preview) == {
+    parsed = read("people.xlsx", data)
+    assert parsed.kind is FileKind.TABLE
+    assert parsed.details == "2 rows"
+    assert parsed.text == "name,born,score\nGrace,1906-12-09,12\nAlan,1912-06-23,0.5\n"
+    assert parsed.content == data
+    assert orjson.loads(parsed.preview) == {
         "sheets": [
             {
                 "name": "People",
@@ -124,11 +124,11 @@ def test_a_workbook_gives_csv_and_a_preview() -> None:
 
 def test_every_sheet_of_a_workbook_is_read_and_named() -> None:
     rows: list[list[Any]] = [["n"], *([number] for number in range(1, 1202))]
-    reading = read("two.xlsx", sample.workbook({"Numbers": rows, "Flags": [["on"], [True]]}))
-    assert reading.details == "2 sheets, 1,202 rows"
-    assert reading.text.startswith("## Sheet: Numbers\n\nn\n1\n2\n")
-    assert reading.text.endswith("1201\n\n## Sheet: Flags\n\non\nTRUE\n")
-    numbers, flags = orjson.loads(reading.preview)["sheets"]
+    parsed = read("two.xlsx", sample.workbook({"Numbers": rows, "Flags": [["on"], [True]]}))
+    assert parsed.details == "2 sheets, 1,202 rows"
+    assert parsed.text.startswith("## Sheet: Numbers\n\nn\n1\n2\n")
+    assert parsed.text.endswith("1201\n\n## Sheet: Flags\n\non\nTRUE\n")
+    numbers, flags = orjson.loads(parsed.preview)["sheets"]
     assert (len(numbers["rows"]), numbers["rows_total"]) == (200, 1201)
     assert flags["rows"] == [["TRUE"]]
 
@@ -162,9 +162,9 @@ def test_older_and_other_spreadsheets_are_read(
 def test_a_table_of_text_is_read_whatever_it_was_written_with(
     name: str, data: bytes, columns: list[str], rows: list[list[str]]
 ) -> None:
-    reading = read(name, data)
-    assert reading.kind is FileKind.TABLE
-    [sheet] = orjson.loads(reading.preview)["sheets"]
+    parsed = read(name, data)
+    assert parsed.kind is FileKind.TABLE
+    [sheet] = orjson.loads(parsed.preview)["sheets"]
     assert (sheet["columns"], sheet["rows"]) == (columns, rows)
     assert sheet["rows_total"] == len(rows)
 
@@ -183,13 +183,13 @@ def test_a_table_of_text_is_read_whatever_it_was_written_with(
     ],
 )
 def test_text_is_sent_as_it_is(
-    files: Files, name: str, data: bytes, label: str, details: str
+    files: FileReader, name: str, data: bytes, label: str, details: str
 ) -> None:
-    reading = files.read(File(name, data))
-    assert reading.text == data.decode()
-    assert (reading.kind, reading.label, reading.details) == (FileKind.DOCUMENT, label, details)
+    parsed = files.read(File(name, data))
+    assert parsed.text == data.decode()
+    assert (parsed.kind, parsed.label, parsed.details) == (FileKind.DOCUMENT, label, details)
     # Nothing that a browser would run comes back as what it is.
-    assert reading.media_type in {"text/plain", "text/markdown", "application/json"}
+    assert parsed.media_type in {"text/plain", "text/markdown", "application/json"}
 
 
 @pytest.mark.parametrize(
@@ -202,25 +202,25 @@ def test_text_is_sent_as_it_is(
         ("text with a mark", "utf-32"),
     ],
 )
-def test_text_is_read_in_older_encodings(files: Files, text: str, encoding: str) -> None:
+def test_text_is_read_in_older_encodings(files: FileReader, text: str, encoding: str) -> None:
     assert files.read(File("a.txt", text.encode(encoding))).text == text
 
 
-def test_a_few_damaged_bytes_do_not_spoil_a_text(files: Files) -> None:
+def test_a_few_damaged_bytes_do_not_spoil_a_text(files: FileReader) -> None:
     text = "Überall Umlaute: äöü ÄÖÜ ß. " * 10
     assert files.read(File("log.txt", text.encode() + b"\xc3")).text == text + "\ufffd"
 
 
-def test_a_long_text_is_cut_at_a_line_and_says_so(files: Files) -> None:
-    reading = files.read(File("long.log", b"a line of text\n" * 200_000))
-    assert reading.details == "only the first 133,333 of 200,000 lines"
-    assert reading.text == "a line of text\n" * 133_333
+def test_a_long_text_is_cut_at_a_line_and_says_so(files: FileReader) -> None:
+    parsed = files.read(File("long.log", b"a line of text\n" * 200_000))
+    assert parsed.details == "only the first 133,333 of 200,000 lines"
+    assert parsed.text == "a line of text\n" * 133_333
 
 
-def test_a_single_long_line_is_cut_and_says_so(files: Files) -> None:
-    reading = files.read(File("long.json", b"[" + b"1," * 1_500_000))
-    assert reading.details == "1 line, only the beginning"
-    assert len(reading.text) == 2_000_000
+def test_a_single_long_line_is_cut_and_says_so(files: FileReader) -> None:
+    parsed = files.read(File("long.json", b"[" + b"1," * 1_500_000))
+    assert parsed.details == "1 line, only the beginning"
+    assert len(parsed.text) == 2_000_000
 
 
 def test_of_a_long_pdf_the_first_pages_are_read() -> None:
@@ -255,22 +255,22 @@ def test_rows_above_a_table_change_no_count() -> None:
     [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/jpeg"), ("GIF", "image/png")],
 )
 def test_a_picture_keeps_its_pixels_and_nothing_else(
-    files: Files, kind: str, media_type: str
+    files: FileReader, kind: str, media_type: str
 ) -> None:
     original = sample.photo(kind)
     assert sample.REMARK.encode() in original
-    reading = files.read(File(f"photo.{kind.lower()}", original))
-    assert (reading.kind, reading.media_type) == (FileKind.IMAGE, media_type)
-    assert (reading.text, reading.preview, reading.details) == ("", "", "80 × 40")
-    shown = picture(reading).convert("RGB")
+    parsed = files.read(File(f"photo.{kind.lower()}", original))
+    assert (parsed.kind, parsed.media_type) == (FileKind.IMAGE, media_type)
+    assert (parsed.text, parsed.preview, parsed.details) == ("", "", "80 × 40")
+    shown = picture(parsed).convert("RGB")
     assert is_red(shown.getpixel((10, 10))) and not is_red(shown.getpixel((70, 10)))
     assert not shown.getexif()
     for secret in (sample.CAMERA, sample.REMARK, "Exif", "eXIf", "tEXt", "ICC", "iCCP", "xmp"):
-        assert secret.encode() not in reading.content
+        assert secret.encode() not in parsed.content
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_a_picture_is_turned_upright(files: Files, orientation: int) -> None:
+def test_a_picture_is_turned_upright(files: FileReader, orientation: int) -> None:
     original = sample.photo(orientation=orientation)
     expected = ImageOps.exif_transpose(Image.open(BytesIO(original)))
     shown = picture(files.read(File("photo.jpg", original)))
@@ -280,34 +280,34 @@ def test_a_picture_is_turned_upright(files: Files, orientation: int) -> None:
         assert is_red(shown.getpixel(place)) == is_red(expected.getpixel(place))
 
 
-def test_a_large_picture_is_scaled_down(files: Files) -> None:
-    reading = files.read(File("wide.png", sample.photo("PNG", size=(4000, 1000))))
-    assert (reading.width, reading.height, reading.details) == (1568, 392, "1,568 × 392")
+def test_a_large_picture_is_scaled_down(files: FileReader) -> None:
+    parsed = files.read(File("wide.png", sample.photo("PNG", size=(4000, 1000))))
+    assert (parsed.width, parsed.height, parsed.details) == (1568, 392, "1,568 × 392")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
-def test_pictures_of_every_depth_are_read(files: Files, mode: str) -> None:
+def test_pictures_of_every_depth_are_read(files: FileReader, mode: str) -> None:
     output = BytesIO()
     Image.new(mode, (8, 8)).save(output, "PNG")
     shown = picture(files.read(File("a.png", output.getvalue())))
     assert shown.mode == ("RGBA" if mode in {"LA", "RGBA"} else "RGB" if mode == "P" else "L")
 
 
-def test_transparency_is_kept_also_of_a_webp(files: Files) -> None:
+def test_transparency_is_kept_also_of_a_webp(files: FileReader) -> None:
     output = BytesIO()
     Image.new("RGBA", (8, 8), (255, 0, 0, 100)).save(output, "WEBP", lossless=True)
-    reading = files.read(File("a.webp", output.getvalue()))
-    assert reading.media_type == "image/png"
-    assert picture(reading).getpixel((1, 1)) == (255, 0, 0, 100)
+    parsed = files.read(File("a.webp", output.getvalue()))
+    assert parsed.media_type == "image/png"
+    assert picture(parsed).getpixel((1, 1)) == (255, 0, 0, 100)
 
 
-def test_of_an_animation_the_first_picture_is_taken(files: Files) -> None:
-    reading = files.read(File("moving.gif", sample.animation()))
-    assert reading.details == "30 × 20, only the first picture"
-    assert is_red(picture(reading).convert("RGB").getpixel((5, 5)))
+def test_of_an_animation_the_first_picture_is_taken(files: FileReader) -> None:
+    parsed = files.read(File("moving.gif", sample.animation()))
+    assert parsed.details == "30 × 20, only the first picture"
+    assert is_red(picture(parsed).convert("RGB").getpixel((5, 5)))
 
 
-def test_a_picture_under_another_pictures_name_is_read(files: Files) -> None:
+def test_a_picture_under_another_pictures_name_is_read(files: FileReader) -> None:
     assert files.read(File("photo.jpg", sample.photo("PNG"))).media_type == "image/png"
 
 
@@ -354,7 +354,7 @@ def test_a_picture_under_another_pictures_name_is_read(files: Files) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_name(
-    files: Files, name: str, data: bytes, error: type[FileRefused]
+    files: FileReader, name: str, data: bytes, error: type[FileRefused]
 ) -> None:
     with pytest.raises(FileRefused) as refused:
         files.read(File(name, data))
@@ -362,14 +362,14 @@ def test_what_cannot_be_read_is_refused_with_its_name(
     assert f"“{name}”" in refused.value.sentence
 
 
-def test_a_file_of_a_hundred_megabytes_is_refused_unread(files: Files) -> None:
+def test_a_file_of_a_hundred_megabytes_is_refused_unread(files: FileReader) -> None:
     with pytest.raises(FileTooLarge) as refused:
         files.read(File("huge.txt", bytes(100_000_000)))
     assert "“huge.txt” has 100.0 MB; a file may have at most 20.0 MB" in refused.value.sentence
 
 
 def test_a_file_one_byte_too_large_does_not_seem_to_fit() -> None:
-    files = Files(Settings(values={}, max_file_mb=1))
+    files = FileReader(Settings(values={}, max_file_mb=1))
     with pytest.raises(FileTooLarge, match="1,000,001 bytes; a file may have at most 1"):
         files.read(File("a.txt", b"x" * 1_000_001))
 
@@ -427,13 +427,13 @@ EITHER = (FileTooComplex, UnreadableFile)
     ],
 )
 def test_a_bomb_is_refused_and_only_its_reader_suffers(
-    files: Files, name: str, make: Callable[[], bytes], errors: tuple[type[FileRefused], ...]
+    files: FileReader, name: str, make: Callable[[], bytes], errors: tuple[type[FileRefused], ...]
 ) -> None:
     with pytest.raises(errors):
         files.read(File(name, make()))
 
 
-def test_a_document_cannot_fetch_a_file(files: Files, tmp_path: Path) -> None:
+def test_a_document_cannot_fetch_a_file(files: FileReader, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
     entity = f'<!ENTITY x SYSTEM "{secret.as_uri()}">'
@@ -509,11 +509,11 @@ def test_a_reader_leaves_no_trace_and_reaches_nobody(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
 
 
-def test_several_files_are_read_at_once(files: Files) -> None:
+def test_several_files_are_read_at_once(files: FileReader) -> None:
     texts = [f"text number {number}" for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        readings = pool.map(lambda text: files.read(File("a.txt", text.encode())), texts)
-        assert [reading.text for reading in readings] == texts
+        parsed_files = pool.map(lambda text: files.read(File("a.txt", text.encode())), texts)
+        assert [parsed.text for parsed in parsed_files] == texts
 
 
 def test_logs_name_no_file_and_quote_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -526,7 +526,7 @@ def test_logs_name_no_file_and_quote_nothing(caplog: pytest.LogCaptureFixture) -
 # Reading once
 
 
-def test_the_same_file_is_read_once(files: Files) -> None:
+def test_the_same_file_is_read_once(files: FileReader) -> None:
     first = files.read(File("once.txt", b"only once"))
     again = files.read(File("folder/once.txt", b"only once"))
     assert again == first
@@ -592,7 +592,7 @@ def test_what_is_kept_is_kept_for_its_time_and_an_error_not_at_all() -> None:
 
 
 def test_a_refusal_is_said_again_without_reading_again(
-    files: Files, caplog: pytest.LogCaptureFixture
+    files: FileReader, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
         for _ in range(2):

@@ -10,7 +10,7 @@ import pytest
 from chat import ChatService, open_chat
 from chat.background.import_jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
 from chat.errors import EmptyMessage, ImportRunning, ImportsBusy
-from chat.formats.import_report import Fate, ImportReport
+from chat.formats.import_report import ImportOutcome, ImportReport
 from tests.support.chatgpt_samples import export, simple
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -21,7 +21,7 @@ def test_an_import_leaves_its_report_with_its_owner(service: ChatService) -> Non
     data = export(simple())
     job = service.begin_import(ME, BytesIO(data), "conversations.json")
     assert job.wait(10)
-    assert job.report is not None and job.report.count(Fate.ADDED) == 1
+    assert job.report is not None and job.report.count(ImportOutcome.ADDED) == 1
     assert job.done == job.total == len(data)
     assert service.import_job(ME) is job
     assert service.import_job(OTHER) is None

@@ -28,10 +28,10 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.ids import new_id, storable
 from chat.domain.message import Failure, Message, Role, Status, Usage
 from chat.errors import NotFound
-from chat.formats.code_snippets import Address, Call, address_of
-from chat.formats.conversation import Mark, Node, Whole
-from chat.formats.export import Form, export, export_call, file_stem
-from chat.formats.import_report import Fate, ImportReport
+from chat.formats.code_snippets import ApiCall, ApiEndpoint, find_endpoint
+from chat.formats.conversation import ClearMark, Node, PortableConversation
+from chat.formats.export import ExportFormat, export, export_call, file_stem
+from chat.formats.import_report import ImportOutcome, ImportReport
 from chat.formats.importing.importer import import_file
 from chat.formats.markdown import contained, line, to_markdown
 from chat.formats.parley import archive
@@ -124,26 +124,28 @@ def files(message_id: str) -> tuple[Attachment, ...]:
     return picture, notes, table
 
 
-def merge_all(portable: PortableStore, owner: str, *wholes: Whole) -> None:
-    for whole in wholes:
-        report = portable.merge(owner, whole, Tokenizer().count)
-        assert report.fate is Fate.ADDED
+def merge_all(portable: PortableStore, owner: str, *conversations: PortableConversation) -> None:
+    for conversation in conversations:
+        report = portable.merge(owner, conversation, Tokenizer().count)
+        assert report.outcome is ImportOutcome.ADDED
         assert report.notes == ()
 
 
 def archived(portable: PortableStore, owner: str = ME) -> bytes:
     data = BytesIO()
-    wholes = (portable.whole(owner, id_) for id_ in portable.ids(owner))
-    archive.write(data, wholes, lambda: None)
+    conversations = (portable.load(owner, id_) for id_ in portable.ids(owner))
+    archive.write(data, conversations, lambda: None)
     return data.getvalue()
 
 
 def take(portable: PortableStore, data: bytes, owner: str = ME) -> ImportReport:
     count = Tokenizer().count
-    return import_file(BytesIO(data), "x", lambda whole: portable.merge(owner, whole, count))
+    return import_file(
+        BytesIO(data), "x", lambda conversation: portable.merge(owner, conversation, count)
+    )
 
 
-def sample(place: int = 0) -> Whole:
+def sample(place: int = 0) -> PortableConversation:
     """Two questions, one of them asked twice, files, a failure, a deleted answer, a mark."""
     ids = [new_id() for _ in range(6)]
     at = BEGUN + timedelta(days=place)
@@ -191,9 +193,9 @@ def sample(place: int = 0) -> Whole:
     conversation = Conversation(
         new_id(), "", f"Cats {place}", settings_, ids[5], (), at, at + timedelta(hours=1)
     )
-    marks = (Mark(ids[1], at + timedelta(minutes=1)),)
+    marks = (ClearMark(ids[1], at + timedelta(minutes=1)),)
     pinned = at if place else None
-    return Whole(conversation, nodes, marks, pinned_at=pinned, content=PIECES.get)
+    return PortableConversation(conversation, nodes, marks, pinned_at=pinned, content=PIECES.get)
 
 
 # --- there and back ------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def test_everything_goes_out_and_comes_back_the_same(portable: PortableStore, st
         assert sum(name.startswith("conversations/") for name in names) == 2
     empty(store)
     report = take(portable, before, OTHER)
-    assert [item.fate for item in report.items] == [Fate.ADDED] * 2
+    assert [item.outcome for item in report.items] == [ImportOutcome.ADDED] * 2
     assert archived(portable, OTHER) == before
     assert report.notes == ()
 
@@ -217,7 +219,7 @@ def test_an_export_adds_nothing_where_it_came_from(portable: PortableStore) -> N
     merge_all(portable, ME, sample(0), sample(1))
     before = archived(portable)
     report = take(portable, before)
-    assert [item.fate for item in report.items] == [Fate.UNCHANGED] * 2
+    assert [item.outcome for item in report.items] == [ImportOutcome.UNCHANGED] * 2
     assert archived(portable) == before
 
 
@@ -225,8 +227,8 @@ def test_one_conversation_as_json_brings_its_files_along(
     portable: PortableStore, store: Store
 ) -> None:
     merge_all(portable, ME, sample())
-    whole = portable.whole(ME, portable.ids(ME)[0])
-    out = export(whole, Form.JSON, {})
+    conversation = portable.load(ME, portable.ids(ME)[0])
+    out = export(conversation, ExportFormat.JSON, {})
     value = json.loads(out.data)
     assert value["format"] == "parley.conversation"
     assert sorted(value["contents"]) == sorted(PIECES)
@@ -235,7 +237,10 @@ def test_one_conversation_as_json_brings_its_files_along(
     empty(store)
     report = take(portable, out.data)
     assert [item.notes for item in report.items] == [()]
-    assert export(portable.whole(ME, report.items[0].conversation_id or ""), Form.JSON, {}) == out
+    assert (
+        export(portable.load(ME, report.items[0].conversation_id or ""), ExportFormat.JSON, {})
+        == out
+    )
 
 
 def test_a_missing_or_falsified_file_is_left_out_and_reported(portable: PortableStore) -> None:
@@ -246,15 +251,15 @@ def test_a_missing_or_falsified_file_is_left_out_and_reported(portable: Portable
     assert report.items[0].notes == (
         "3 files are not in the export, or damaged, and were left out.",
     )
-    whole = portable.whole(ME, report.items[0].conversation_id or "")
-    assert [file.name for file in whole.nodes[0].message.attachments] == ["t.csv"]
+    conversation = portable.load(ME, report.items[0].conversation_id or "")
+    assert [file.name for file in conversation.nodes[0].message.attachments] == ["t.csv"]
 
 
 def test_contents_of_others_cannot_be_had_by_their_hash(portable: PortableStore) -> None:
     merge_all(portable, OTHER, sample())
     report = take(portable, json.dumps(to_json(sample(1))).encode())
-    whole = portable.whole(ME, report.items[0].conversation_id or "")
-    assert all(node.message.attachments == () for node in whole.nodes)
+    conversation = portable.load(ME, report.items[0].conversation_id or "")
+    assert all(node.message.attachments == () for node in conversation.nodes)
 
 
 def test_a_picture_that_is_none_and_a_preview_that_cannot_be_drawn_are_left_out(
@@ -267,8 +272,8 @@ def test_a_picture_that_is_none_and_a_preview_that_cannot_be_drawn_are_left_out(
     picture, _, table = value["messages"][0]["attachments"]
     picture["sha256"], table["preview_sha256"] = bad, bad
     report = take(portable, json.dumps(value).encode())
-    whole = portable.whole(ME, report.items[0].conversation_id or "")
-    notes, kept = whole.nodes[0].message.attachments
+    conversation = portable.load(ME, report.items[0].conversation_id or "")
+    notes, kept = conversation.nodes[0].message.attachments
     assert (notes.name, kept.name, kept.preview_sha256) == ("notes.txt", "t.csv", None)
 
 
@@ -276,14 +281,14 @@ def test_nobody_exports_what_is_not_theirs(portable: PortableStore) -> None:
     merge_all(portable, OTHER, sample())
     assert portable.ids(ME) == []
     with pytest.raises(NotFound):
-        portable.whole(ME, portable.ids(OTHER)[0])
+        portable.load(ME, portable.ids(OTHER)[0])
 
 
 TEXTS = st.text(max_size=20).map(storable)
 
 
 @st.composite
-def wholes(draw: st.DrawFn) -> Whole:
+def conversations(draw: st.DrawFn) -> PortableConversation:
     """Any tree that Parley may have stored."""
     count = draw(st.integers(1, 8))
     ids = [new_id() for _ in range(count)]
@@ -329,9 +334,9 @@ def wholes(draw: st.DrawFn) -> Whole:
     )
     marked = draw(st.sets(st.sampled_from(ids), max_size=2))
     marks = tuple(
-        Mark(id_, BEGUN + timedelta(seconds=place)) for place, id_ in enumerate(sorted(marked))
+        ClearMark(id_, BEGUN + timedelta(seconds=place)) for place, id_ in enumerate(sorted(marked))
     )
-    return Whole(conversation, tuple(nodes), marks, content=PIECES.get)
+    return PortableConversation(conversation, tuple(nodes), marks, content=PIECES.get)
 
 
 BOOL = st.booleans()
@@ -339,30 +344,32 @@ SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
-@given(wholes())
-def test_any_tree_survives_json(whole: Whole) -> None:
-    value = json.loads(export(whole, Form.JSON, {}).data)
+@given(conversations())
+def test_any_tree_survives_json(conversation: PortableConversation) -> None:
+    value = json.loads(export(conversation, ExportFormat.JSON, {}).data)
     back = from_json(value, datetime.now(UTC))
     assert back.notes == ()
     assert sorted(map(repr, to_json(back)["messages"])) == sorted(
-        map(repr, to_json(whole)["messages"])
+        map(repr, to_json(conversation)["messages"])
     )
-    assert {**to_json(back), "messages": []} == {**to_json(whole), "messages": []}
+    assert {**to_json(back), "messages": []} == {**to_json(conversation), "messages": []}
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
-@given(st.lists(wholes(), min_size=1, max_size=3))
+@given(st.lists(conversations(), min_size=1, max_size=3))
 def test_any_trees_survive_the_way_through_two_databases(
-    portable: PortableStore, store: Store, many: list[Whole]
+    portable: PortableStore, store: Store, many: list[PortableConversation]
 ) -> None:
     empty(store)
     merge_all(portable, ME, *many)
     first = archived(portable)
-    assert {item.fate for item in take(portable, first).items} == {Fate.UNCHANGED}
-    assert {item.fate for item in take(portable, first, OTHER).items} == {Fate.ADDED}
-    assert {item.fate for item in take(portable, first, OTHER).items} == {Fate.UNCHANGED}
+    assert {item.outcome for item in take(portable, first).items} == {ImportOutcome.UNCHANGED}
+    assert {item.outcome for item in take(portable, first, OTHER).items} == {ImportOutcome.ADDED}
+    assert {item.outcome for item in take(portable, first, OTHER).items} == {
+        ImportOutcome.UNCHANGED
+    }
     empty(store)
-    assert {item.fate for item in take(portable, first, OTHER).items} == {Fate.ADDED}
+    assert {item.outcome for item in take(portable, first, OTHER).items} == {ImportOutcome.ADDED}
     assert archived(portable, OTHER) == first
 
 
@@ -420,7 +427,7 @@ def server() -> Iterator[LLMServer]:
 
 def call_for(
     server: LLMServer, *, key: str | None = "OPENAI_API_KEY", picture: bytes = b""
-) -> Call:
+) -> ApiCall:
     pictures = (Picture("image/png", picture),) if picture else ()
     turns = (
         Turn(Role.USER, HOSTILE),
@@ -428,10 +435,10 @@ def call_for(
         Turn(Role.USER, "And now?", pictures),
     )
     request = Request("gpt-5", turns, system_prompt=HOSTILE, temperature=0.25, max_tokens=77)
-    return Call(HOSTILE, Address("OpenAI", server.base_url, key), request)
+    return ApiCall(HOSTILE, ApiEndpoint("OpenAI", server.base_url, key), request)
 
 
-def check_arrived(server: LLMServer, call: Call) -> None:
+def check_arrived(server: LLMServer, call: ApiCall) -> None:
     asked = server.requests[-1].body
     assert {name: asked[name] for name in call.body} == call.body
 
@@ -447,7 +454,7 @@ def run(command: list[str], folder: Path, **more: Any) -> str:
 
 def test_the_script_gets_the_answer(server: LLMServer, tmp_path: Path) -> None:
     call = call_for(server, picture=png())
-    out = export_call(call, Form.SCRIPT)
+    out = export_call(call, ExportFormat.SCRIPT)
     assert KEY.encode() not in out.data
     (tmp_path / "ask.py").write_bytes(out.data)
     assert run([sys.executable, "ask.py"], tmp_path).strip() == ANSWER
@@ -456,7 +463,7 @@ def test_the_script_gets_the_answer(server: LLMServer, tmp_path: Path) -> None:
 
 def test_the_notebook_gets_the_answer(server: LLMServer, tmp_path: Path) -> None:
     call = call_for(server)
-    notebook = json.loads(export_call(call, Form.NOTEBOOK).data)
+    notebook = json.loads(export_call(call, ExportFormat.NOTEBOOK).data)
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     cells = notebook["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells)
@@ -475,7 +482,7 @@ def test_the_notebook_gets_the_answer(server: LLMServer, tmp_path: Path) -> None
 @pytest.mark.parametrize("size", [0, 200_000], ids=["argument", "here document"])
 def test_the_curl_line_gets_the_answer(server: LLMServer, tmp_path: Path, size: int) -> None:
     call = call_for(server, picture=png() + b"x" * size if size else b"")
-    text = export_call(call, Form.CURL).data.decode()
+    text = export_call(call, ExportFormat.CURL).data.decode()
     assert KEY not in text
     if not size:
         arguments = shlex.split(text.replace("\\\n", ""))
@@ -489,7 +496,7 @@ def test_the_curl_line_gets_the_answer(server: LLMServer, tmp_path: Path, size: 
 
 def test_no_key_is_asked_for_where_none_is_needed(server: LLMServer) -> None:
     call = call_for(server, key=None)
-    for form in (Form.SCRIPT, Form.NOTEBOOK, Form.CURL):
+    for form in (ExportFormat.SCRIPT, ExportFormat.NOTEBOOK, ExportFormat.CURL):
         text = export_call(call, form).data.decode()
         assert "environ" not in text
         assert "Authorization" not in text
@@ -499,13 +506,13 @@ def test_no_key_is_asked_for_where_none_is_needed(server: LLMServer) -> None:
 @given(st.text(), st.text())
 def test_any_text_is_quoted_safely(title: str, text: str) -> None:
     request = Request("m", (Turn(Role.USER, text),), system_prompt=title)
-    call = Call(title, Address("X", "http://x/v1", "X_API_KEY"), request)
-    script = export_call(call, Form.SCRIPT).data.decode()
+    call = ApiCall(title, ApiEndpoint("X", "http://x/v1", "X_API_KEY"), request)
+    script = export_call(call, ExportFormat.SCRIPT).data.decode()
     found = next(node for node in ast.parse(script).body if isinstance(node, ast.Assign))
     assert ast.literal_eval(found.value) == call.body["messages"]
-    curl = export_call(call, Form.CURL).data.decode()
+    curl = export_call(call, ExportFormat.CURL).data.decode()
     assert json.loads(shlex.split(curl.replace("\\\n ", " "))[-1]) == call.body
-    json.loads(export_call(call, Form.NOTEBOOK).data)
+    json.loads(export_call(call, ExportFormat.NOTEBOOK).data)
 
 
 def test_the_address_is_that_of_the_provider_without_its_secrets() -> None:
@@ -517,13 +524,15 @@ def test_the_address_is_that_of_the_provider_without_its_secrets() -> None:
             "open": {"base_url": "http://open.example/v1"},
         },
     }
-    openai = address_of(values, "openai")
-    assert openai == Address(
+    openai = find_endpoint(values, "openai")
+    assert openai == ApiEndpoint(
         "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "max_completion_tokens"
     )
-    assert address_of(values, "ollama") == Address("Ollama", "http://host:1/v1", None)
-    lab = address_of(values, "my.lab")
-    assert lab == Address("my.lab", "https://lab.example/v1", "MY_LAB_API_KEY")
-    assert address_of(values, "open") == Address("open", "http://open.example/v1", None)
-    assert address_of(values, "guide") is None
-    assert address_of(values, "lmstudio") == Address("LM Studio", "http://127.0.0.1:1234/v1", None)
+    assert find_endpoint(values, "ollama") == ApiEndpoint("Ollama", "http://host:1/v1", None)
+    lab = find_endpoint(values, "my.lab")
+    assert lab == ApiEndpoint("my.lab", "https://lab.example/v1", "MY_LAB_API_KEY")
+    assert find_endpoint(values, "open") == ApiEndpoint("open", "http://open.example/v1", None)
+    assert find_endpoint(values, "guide") is None
+    assert find_endpoint(values, "lmstudio") == ApiEndpoint(
+        "LM Studio", "http://127.0.0.1:1234/v1", None
+    )

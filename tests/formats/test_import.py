@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.domain.message import Message, Role, Status
-from chat.formats.conversation import Whole
-from chat.formats.import_report import Fate, ImportReport
+from chat.formats.conversation import PortableConversation
+from chat.formats.import_report import ImportOutcome, ImportReport
 from chat.formats.importing import detect, json_stream
 from chat.formats.importing.detect import Refused, read
 from chat.formats.importing.importer import import_file
 from chat.formats.importing.json_stream import Bounds
 from chat.formats.markdown import path
-from chat.formats.message_tree import grow
+from chat.formats.message_tree import build_tree
 from chat.formats.parley.conversation_json import to_json
 from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
@@ -60,12 +60,15 @@ def take(
 ) -> ImportReport:
     count = Tokenizer().count
     return import_file(
-        BytesIO(data), name, lambda whole: portable.merge(owner, whole, count), now=NOW
+        BytesIO(data),
+        name,
+        lambda conversation: portable.merge(owner, conversation, count),
+        now=NOW,
     )
 
 
 def fates(report: ImportReport) -> list[str]:
-    return [item.fate.value for item in report.items]
+    return [item.outcome.value for item in report.items]
 
 
 def parse(data: bytes, bounds: Bounds | None = None) -> list[Any]:
@@ -74,10 +77,10 @@ def parse(data: bytes, bounds: Bounds | None = None) -> list[Any]:
     return [item for item in items if item is not None]
 
 
-def one(data: bytes) -> Whole:
-    (whole,) = parse(data)
-    assert isinstance(whole, Whole), whole
-    return whole
+def one(data: bytes) -> PortableConversation:
+    (conversation,) = parse(data)
+    assert isinstance(conversation, PortableConversation), conversation
+    return conversation
 
 
 def refused(data: bytes) -> list[str]:
@@ -87,11 +90,11 @@ def refused(data: bytes) -> list[str]:
 def shown(portable: PortableStore, owner: str = ME) -> list[Message]:
     """The path in view of the owner's only conversation."""
     (id_,) = portable.ids(owner)
-    return [node.message for node in path(portable.whole(owner, id_))]
+    return [node.message for node in path(portable.load(owner, id_))]
 
 
 def everything(portable: PortableStore, owner: str = ME) -> list[dict[str, Any]]:
-    return [to_json(portable.whole(owner, id_)) for id_ in portable.ids(owner)]
+    return [to_json(portable.load(owner, id_)) for id_ in portable.ids(owner)]
 
 
 def own(**more: Any) -> dict[str, Any]:
@@ -145,27 +148,27 @@ def test_the_conversation_can_be_continued(store: Store, portable: PortableStore
 
 
 def test_one_answer_is_made_of_thoughts_programs_and_text() -> None:
-    whole = one(samples.export(samples.thinking()))
-    question, answer = [node.message for node in whole.nodes][-2:]
+    conversation = one(samples.export(samples.thinking()))
+    question, answer = [node.message for node in conversation.nodes][-2:]
     assert question.text == "And 2 + 2?"
     assert answer.text == "```python\nprint(2 + 2)\n```\n\n```\n4\n```\n\nIt is 4."
     assert answer.reasoning == "**Adding**\n\nTwo and two."
     assert answer.reasoning_ms == 8000
-    assert whole.conversation.leaf_id == answer.id
-    assert "2 calls and results of tools were left out." in whole.notes
+    assert conversation.conversation.leaf_id == answer.id
+    assert "2 calls and results of tools were left out." in conversation.notes
 
 
 def test_what_is_not_in_the_export_is_mentioned() -> None:
-    whole = one(samples.export(samples.pictures()))
-    first, answer, thanks = [node.message for node in whole.nodes]
+    conversation = one(samples.export(samples.pictures()))
+    first, answer, thanks = [node.message for node in conversation.nodes]
     assert first.text == (
         "[File “notes.pdf”, not included in the export]\n\n"
         "[Image, not included in the export]\n\nWhat is this?"
     )
     assert answer.text == "[Image, not included in the export]\n\nA cat."
     assert thanks.text == "Thank you."
-    assert whole.conversation.title.startswith("[File “notes.pdf”")
-    assert any("they are mentioned" in note for note in whole.notes)
+    assert conversation.conversation.title.startswith("[File “notes.pdf”")
+    assert any("they are mentioned" in note for note in conversation.notes)
 
 
 def test_branches_become_versions_in_the_order_they_had(
@@ -200,7 +203,7 @@ def test_the_zip_and_its_parts_are_read(portable: PortableStore) -> None:
 
 def test_a_conversation_without_words_is_refused_and_the_rest_goes_on() -> None:
     items = parse(samples.export(samples.Tree(title="Nothing"), samples.simple()))
-    assert [type(item) for item in items] == [Refused, Whole]
+    assert [type(item) for item in items] == [Refused, PortableConversation]
     assert items[0].title == "Nothing"
 
 
@@ -212,18 +215,18 @@ def test_hidden_answers_are_left_out(field: str) -> None:
         node["weight"] = 0
     else:
         node["metadata"]["is_visually_hidden_from_conversation"] = True
-    whole = one(samples.export(tree))
-    assert [node.message.text for node in whole.nodes] == ["Which fruit is red?"]
-    assert "1 hidden messages were left out." in whole.notes
+    conversation = one(samples.export(tree))
+    assert [node.message.text for node in conversation.nodes] == ["Which fruit is red?"]
+    assert "1 hidden messages were left out." in conversation.notes
 
 
 def test_strange_times_are_replaced() -> None:
     tree = samples.simple()
     for id_, time in (("q1", None), ("a1", 1e300)):
         tree.mapping[id_]["message"]["create_time"] = time
-    whole = one(dumped([tree.to_json(create_time="yesterday", update_time=-5)]))
-    assert {node.message.created_at for node in whole.nodes} == {NOW}
-    assert whole.conversation.updated_at == NOW
+    conversation = one(dumped([tree.to_json(create_time="yesterday", update_time=-5)]))
+    assert {node.message.created_at for node in conversation.nodes} == {NOW}
+    assert conversation.conversation.updated_at == NOW
 
 
 def test_an_answer_that_was_stopped_says_so() -> None:
@@ -251,9 +254,11 @@ def test_jsonl_has_a_conversation_on_each_line(portable: PortableStore) -> None:
     lines = b"\n".join((dumped(LINE), b"", dumped(other), b"{broken}", dumped(LINE)))
     report = take(portable, lines, name="data.jsonl")
     assert sorted(fates(report)) == ["added", "added", "refused", "unchanged"]
-    assert "line 4" in next(item.title for item in report.items if item.fate is Fate.REFUSED)
+    assert "line 4" in next(
+        item.title for item in report.items if item.outcome is ImportOutcome.REFUSED
+    )
     assert fates(take(portable, lines)).count("unchanged") == 3
-    first = portable.whole(ME, report.items[0].conversation_id or "")
+    first = portable.load(ME, report.items[0].conversation_id or "")
     assert first.conversation.settings.system_prompt == "Be brief."
     texts = [node.message.text for node in first.nodes]
     assert texts == ["Hi\n\n[Image, not included]", "Hello."]
@@ -437,11 +442,11 @@ def test_settings_out_of_range_are_left_out_and_reported() -> None:
         "system_prompt": ["x"],
         "base_url": "http://evil.example",
     }
-    whole = one(dumped(own(settings=strange)))
-    chosen = whole.conversation.settings
+    conversation = one(dumped(own(settings=strange)))
+    chosen = conversation.conversation.settings
     assert (chosen.model, chosen.temperature, chosen.max_reply_tokens) == (None, None, None)
     assert chosen.system_prompt == ""
-    assert len(whole.notes) == 5
+    assert len(conversation.notes) == 5
     kept = {"model": "a/b", "temperature": 0, "system_prompt": "", "max_reply_tokens": None}
     assert one(dumped(own(settings=kept))).notes == ()
 
@@ -454,9 +459,9 @@ def test_ids_from_the_future_are_not_kept(portable: PortableStore) -> None:
     value = own(id="f" * 30)
     value["messages"][1]["id"] = "e" * 30
     take(portable, dumped(value))
-    whole = portable.whole(ME, portable.ids(ME)[0])
+    conversation = portable.load(ME, portable.ids(ME)[0])
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1_000_000
-    ids = [whole.conversation.id, *(node.message.id for node in whole.nodes)]
+    ids = [conversation.conversation.id, *(node.message.id for node in conversation.nodes)]
     assert all(int(id_[:14], 16) < tomorrow for id_ in ids)
     assert fates(take(portable, dumped(value))) == ["unchanged"]
 
@@ -471,13 +476,13 @@ def test_circles_missing_parents_and_doubles_are_put_right(portable: PortableSto
     report = take(portable, dumped(own(messages=messages)))
     assert fates(report) == ["added"]
     assert len(report.items[0].notes) == 5
-    whole = portable.whole(ME, report.items[0].conversation_id or "")
-    assert sorted(node.message.text for node in whole.nodes) == sorted(links)
+    conversation = portable.load(ME, report.items[0].conversation_id or "")
+    assert sorted(node.message.text for node in conversation.nodes) == sorted(links)
     assert fates(take(portable, dumped(own(messages=messages)))) == ["unchanged"]
 
 
 def test_a_failure_while_storing_leaves_nothing_behind(portable: PortableStore) -> None:
-    whole = one(dumped(own()))
+    conversation = one(dumped(own()))
 
     def fail(sha256: str) -> bytes | None:
         raise RuntimeError
@@ -485,11 +490,11 @@ def test_a_failure_while_storing_leaves_nothing_behind(portable: PortableStore) 
     value = own()
     value["messages"][1]["attachments"] = [{"kind": "document", "name": "x", "sha256": "0" * 64}]
     broken = one(dumped(value))
-    broken = Whole(broken.conversation, broken.nodes, content=fail)
+    broken = PortableConversation(broken.conversation, broken.nodes, content=fail)
     with pytest.raises(RuntimeError):
         portable.merge(ME, broken, Tokenizer().count)
     assert portable.ids(ME) == []
-    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.ADDED
+    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.ADDED
 
 
 # --- trees ---------------------------------------------------------------------------------------
@@ -497,7 +502,7 @@ def test_a_failure_while_storing_leaves_nothing_behind(portable: PortableStore) 
 
 @given(st.dictionaries(st.integers(0, 12).map(str), st.none() | st.integers(0, 14).map(str)))
 def test_any_links_make_a_tree(links: dict[str, str | None]) -> None:
-    tree = grow(links)
+    tree = build_tree(links)
     assert sorted(tree.order) == sorted(links)
     seen: set[str] = set()
     for id_ in tree.order:
@@ -508,13 +513,13 @@ def test_any_links_make_a_tree(links: dict[str, str | None]) -> None:
 
 
 def test_a_tree_of_ten_thousand_is_stored_and_read(store: Store, portable: PortableStore) -> None:
-    whole = one(samples.export(samples.deep(10_000)))
-    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.ADDED
+    conversation = one(samples.export(samples.deep(10_000)))
+    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.ADDED
     id_ = portable.ids(ME)[0]
     newest = store.conversations.get(ME, id_)
     (last,) = store.messages.path(ME, id_, newest.leaf_id, 1)
     assert (last.depth, last.text) == (9_999, "Message 9999")
-    assert portable.merge(ME, whole, Tokenizer().count).fate is Fate.UNCHANGED
+    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.UNCHANGED
 
 
 def test_roles_that_do_not_alternate_are_kept_as_they_are(portable: PortableStore) -> None:
@@ -577,15 +582,15 @@ def test_what_is_no_export_is_refused_in_words(data: bytes) -> None:
 
 
 def test_the_start_of_a_cut_off_file_is_taken(portable: PortableStore) -> None:
-    whole = samples.export(samples.simple(), samples.thinking())
-    report = take(portable, whole[:-200])
+    conversation = samples.export(samples.simple(), samples.thinking())
+    report = take(portable, conversation[:-200])
     assert fates(report) == ["added", "refused"]
     assert "ends in the middle" in report.items[1].sentence
 
 
 def test_damaged_letters_are_replaced() -> None:
-    whole = one(GOOD.replace(b"An apple", b"An \xff\xfeapple"))
-    assert whole.nodes[-1].message.text == "An \ufffd\ufffdapple."
+    conversation = one(GOOD.replace(b"An apple", b"An \xff\xfeapple"))
+    assert conversation.nodes[-1].message.text == "An \ufffd\ufffdapple."
     assert one(b"\xef\xbb\xbf" + GOOD).conversation.title == "Fruit"
 
 
@@ -600,20 +605,24 @@ def test_too_large_a_conversation_is_passed_over() -> None:
     large = samples.deep(900, "large")
     data = samples.export(samples.simple(), large, samples.thinking())
     bounds = Bounds(size=200_000)
-    assert [type(item) for item in parse(data, bounds)] == [Whole, Refused, Whole]
+    assert [type(item) for item in parse(data, bounds)] == [
+        PortableConversation,
+        Refused,
+        PortableConversation,
+    ]
     finely = b'[{"title": "Fine", "mapping": [' + b"[]," * 5000 + b"[]]}, " + GOOD[1:]
     items = parse(finely, Bounds(values=1000))
-    assert [type(item) for item in items] == [Refused, Whole]
+    assert [type(item) for item in items] == [Refused, PortableConversation]
     assert items[0].title == "Fine"
     nested = b'[{"x": ' + b"[" * 500 + b"]" * 500 + b"}, " + GOOD[1:]
-    assert [type(item) for item in parse(nested)] == [Refused, Whole]
+    assert [type(item) for item in parse(nested)] == [Refused, PortableConversation]
 
 
 def test_an_endless_text_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_stream, "LONGEST_SILENCE", 300_000)
     data = GOOD[:-1] + b', {"title": "' + b"x" * 1_000_000 + b'"}]'
     items = parse(data)
-    assert [type(item) for item in items] == [Whole, Refused]
+    assert [type(item) for item in items] == [PortableConversation, Refused]
 
 
 class Endless(BytesIO):
@@ -647,7 +656,7 @@ def test_a_large_export_is_read_in_little_memory() -> None:
     size, count, seen = 16_000_000, 0, []
     tracemalloc.start()
     for item in read(Endless(size), "large", NOW, lambda done, total: seen.append(done)):
-        count += isinstance(item, Whole)
+        count += isinstance(item, PortableConversation)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count > 90
@@ -670,7 +679,7 @@ def test_names_that_lead_out_are_left_out() -> None:
         }
     )
     items = parse(data)
-    assert not any(isinstance(item, Whole) for item in items)
+    assert not any(isinstance(item, PortableConversation) for item in items)
     sentences = " ".join(item.sentence for item in items)
     assert "lead out of the archive" in sentences
     assert "archive within the archive" in sentences
@@ -715,7 +724,7 @@ def test_no_damage_to_a_file_ends_in_an_error(data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(raw) - 1))
         raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
     for item in parse(bytes(raw)):
-        assert isinstance(item, (Whole, Refused, detect.Note))
+        assert isinstance(item, (PortableConversation, Refused, detect.Note))
 
 
 JSON = st.recursive(
@@ -760,7 +769,7 @@ def test_no_wrong_type_in_any_field_ends_in_an_error(data: st.DataObject) -> Non
         holder, name = data.draw(st.sampled_from(list(places(value))))
         holder[name] = data.draw(JSON)
     for item in parse(dumped(value)):
-        assert isinstance(item, (Whole, Refused))
+        assert isinstance(item, (PortableConversation, Refused))
 
 
 # --- progress, cancelling ------------------------------------------------------------------------
@@ -769,11 +778,11 @@ def test_no_wrong_type_in_any_field_ends_in_an_error(data: st.DataObject) -> Non
 def test_cancelling_keeps_what_was_taken_in(portable: PortableStore) -> None:
     trees = [samples.simple(f"id-{place}") for place in range(5)]
     count = Tokenizer().count
-    done: list[Fate] = []
+    done: list[ImportOutcome] = []
 
-    def merge(whole: Whole) -> Any:
-        report = portable.merge(ME, whole, count)
-        done.append(report.fate)
+    def merge(conversation: PortableConversation) -> Any:
+        report = portable.merge(ME, conversation, count)
+        done.append(report.outcome)
         return report
 
     file: BinaryIO = BytesIO(samples.export(*trees))
@@ -790,7 +799,7 @@ def test_progress_ends_at_the_whole(portable: PortableStore) -> None:
         import_file(
             BytesIO(data),
             "x",
-            lambda whole: portable.merge(ME, whole, Tokenizer().count),
+            lambda conversation: portable.merge(ME, conversation, Tokenizer().count),
             on_progress=lambda *progress: told.append(progress),  # noqa: B023
         )
         assert told == sorted(told)

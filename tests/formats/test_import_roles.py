@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat.formats.markdown import path
-from chat.formats.message_tree import grow, without
+from chat.formats.message_tree import build_tree, prune
 from tests.formats.test_import import dumped, one, own, parse, refused
 from tests.support import chatgpt_samples as samples
 
@@ -31,26 +31,26 @@ CHAIN = (
 
 
 def test_what_follows_an_unknown_role_hangs_below_the_message_before() -> None:
-    whole = one(said(*CHAIN))
-    assert [(node.message.id, node.message.depth) for node in path(whole)] == [
+    conversation = one(said(*CHAIN))
+    assert [(node.message.id, node.message.depth) for node in path(conversation)] == [
         ("q1", 0),
         ("a1", 1),
         ("q2", 2),
     ]
-    assert whole.notes == ("2 messages of the unknown role “tool” were left out.",)
+    assert conversation.notes == ("2 messages of the unknown role “tool” were left out.",)
 
 
 def test_it_does_not_matter_in_which_order_the_messages_stand() -> None:
-    whole = one(said(*reversed(CHAIN)))
-    assert [node.message.id for node in path(whole)] == ["q1", "a1", "q2"]
+    conversation = one(said(*reversed(CHAIN)))
+    assert [node.message.id for node in path(conversation)] == ["q1", "a1", "q2"]
 
 
 def test_what_is_in_view_or_marked_may_be_of_an_unknown_role() -> None:
     messages = (*CHAIN, ("t3", "a1", "tool"))
     mark = {"message_id": "t1", "created_at": "2026-01-01"}
-    whole = one(said(*messages, leaf_id="t3", clear_marks=[mark]))
-    assert whole.conversation.leaf_id == "a1"
-    assert [each.message_id for each in whole.marks] == ["q1"]
+    conversation = one(said(*messages, leaf_id="t3", clear_marks=[mark]))
+    assert conversation.conversation.leaf_id == "a1"
+    assert [each.message_id for each in conversation.marks] == ["q1"]
     first = one(said(("t0", None, "tool"), ("q", "t0", "user"), leaf_id="t0"))
     assert (first.conversation.leaf_id, first.nodes[0].message.parent_id) == ("q", None)
 
@@ -60,24 +60,26 @@ def test_what_cannot_be_read_for_another_reason_cuts_nothing_off_either() -> Non
     extra = {"id": "x", "parent_id": value["messages"][0]["id"], "role": "user", "text": 5}
     value["messages"][1]["parent_id"] = "x"
     value["messages"].insert(1, extra)
-    whole = one(dumped(value))
-    assert [node.message.text for node in path(whole)] == ["1", "2"]
-    assert whole.notes == ("1 messages cannot be read and were left out.",)
+    conversation = one(dumped(value))
+    assert [node.message.text for node in path(conversation)] == ["1", "2"]
+    assert conversation.notes == ("1 messages cannot be read and were left out.",)
 
 
 def test_a_message_of_the_same_id_stands_before_one_that_is_left_out() -> None:
-    whole = one(said(("a", None, "robot"), ("a", None, "user"), ("b", "a", "user")))
-    assert [node.message.id for node in path(whole)] == ["a", "b"]
+    conversation = one(said(("a", None, "robot"), ("a", None, "user"), ("b", "a", "user")))
+    assert [node.message.id for node in path(conversation)] == ["a", "b"]
 
 
 def test_circles_of_unknown_roles_end() -> None:
-    whole = one(said(("t1", "t2", "tool"), ("t2", "t1", "tool"), ("q", "t1", "user")))
-    assert [(node.message.id, node.message.parent_id) for node in whole.nodes] == [("q", None)]
+    conversation = one(said(("t1", "t2", "tool"), ("t2", "t1", "tool"), ("q", "t1", "user")))
+    assert [(node.message.id, node.message.parent_id) for node in conversation.nodes] == [
+        ("q", None)
+    ]
 
 
 def test_ten_thousand_in_a_row_can_be_left_out() -> None:
     links = {str(place): str(place - 1) if place else None for place in range(10_000)}
-    tree = without(grow(links), set(links) - {"0", "9999"})
+    tree = prune(build_tree(links), set(links) - {"0", "9999"})
     assert tree.parents == {"0": None, "9999": "0"}
     assert tree.standing("5000") == "0"
 

@@ -17,7 +17,7 @@ from PIL import Image
 from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
 
-from chat import ChatService, File, Form, Submission
+from chat import ChatService, ExportFormat, File, Submission
 from chat.formats.import_report import ItemReport
 from pages.conversation import attachments
 from pages.session import tab_state
@@ -55,7 +55,7 @@ def brought_in(service: ChatService, data: bytes = b"", **changes: Any) -> ItemR
     """
     answer = service.send(ME, None, Submission("Look", (File("a.csv", b"a,b\n1,2\n"),)))
     assert "".join(piece.text for piece in service.follow(ME, answer.id))
-    value = json.loads(service.export(ME, answer.conversation_id, Form.JSON).data)
+    value = json.loads(service.export(ME, answer.conversation_id, ExportFormat.JSON).data)
     service.purge(ME, answer.conversation_id)
     (file,) = value["messages"][0]["attachments"]
     if data:

@@ -244,12 +244,12 @@ def test_nobody_can_configure_a_provider_that_answers_to_own_models(
 def test_an_own_conversation_can_be_taken_away_without_the_key(
     service: ChatService, llm: LLMServer
 ) -> None:
-    from chat import Form
+    from chat import ExportFormat
 
     own = service.own_key("openai", MINE)
     answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
     finish(service, answer.id)
-    script = service.export(ME, answer.conversation_id, Form.SCRIPT).data.decode()
+    script = service.export(ME, answer.conversation_id, ExportFormat.SCRIPT).data.decode()
     assert "https://api.openai.com/v1" in script and "OPENAI_API_KEY" in script
 
 

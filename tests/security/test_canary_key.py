@@ -13,7 +13,16 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from chat import ChatService, File, Form, OwnKey, ParleyError, ReplySettings, Submission, open_chat
+from chat import (
+    ChatService,
+    ExportFormat,
+    File,
+    OwnKey,
+    ParleyError,
+    ReplySettings,
+    Submission,
+    open_chat,
+)
 from chat.providers.endpoints import endpoints
 from chat.providers.openai_compatible.client import _certificates
 from tests.support.llm_server import FAULTS, LLMServer, Script
@@ -187,7 +196,7 @@ def test_a_canary_key_appears_nowhere(
 
 def _in_exports(service: ChatService, conversation_id: str) -> list[str]:
     found = []
-    for form in Form:
+    for form in ExportFormat:
         export = service.export(ME, conversation_id, form)
         found += leaks(form, export.name.encode() + export.data)
     _, secret = service.share(ME, conversation_id)
@@ -229,7 +238,7 @@ def test_no_word_of_a_conversation_is_logged(
         for each in broken:
             with pytest.raises(ParleyError):
                 service.send(ME, answer.conversation_id, each)
-        for form in Form:
+        for form in ExportFormat:
             service.export(ME, answer.conversation_id, form)
     finally:
         service.close()

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chat import ChatService, File, Form, Person, Submission, open_chat
+from chat import ChatService, ExportFormat, File, Person, Submission, open_chat
 from chat.domain.ids import new_id
 from chat.errors import NotFound, NoTranscription, ParleyError
 from chat.store.schema import Base
@@ -59,8 +59,8 @@ TOUCHES = [
     Row("settings_of", "conversation", lambda s, o, i: s.settings_of(o, i)),
     *(
         Row("export", "conversation", lambda s, o, i, form=form: s.export(o, i, form))  # type: ignore[misc]
-        for form in Form
-        if not form.needs_a_call
+        for form in ExportFormat
+        if not form.is_code
     ),
     Row("shares", "conversation", lambda s, o, i: s.shares(o, i)),
     Row("file", "attachment", lambda s, o, i: s.file(o, i)),
@@ -217,7 +217,7 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
     deleted = service.send(OWNER, None, Submission("Forget me"))
     list(service.follow(OWNER, deleted.id))
     service.delete(OWNER, deleted.conversation_id)
-    export = service.export(OWNER, answer.conversation_id, Form.JSON)
+    export = service.export(OWNER, answer.conversation_id, ExportFormat.JSON)
     service.continue_shared(HOLDER, secret)
     provider.hold(at=1)
     running = service.send(OWNER, None, Submission("Take your time"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chat import ChatService, Form, Submission
+from chat import ChatService, ExportFormat, Submission
 from chat.errors import OwnKeyMissing
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -65,7 +65,7 @@ def test_an_import_brings_no_address_and_no_key(
     service = make_service(ALLOW_CUSTOM_ENDPOINTS="true")
     answer = service.send("visitor:a", None, Submission("hello"))
     assert list(service.follow("visitor:a", answer.id))
-    whole = service.export("visitor:a", answer.conversation_id, Form.JSON).data
+    whole = service.export("visitor:a", answer.conversation_id, ExportFormat.JSON).data
     told = json.dumps(json.loads(whole)).replace("scripted/one", model)
     value = json.loads(told)
     for where in (value, value.get("conversation", {}), value.get("settings", {})):

@@ -17,9 +17,9 @@ from chat.domain.message import Message, Role, Status
 from chat.domain.title import UNTITLED, title_from
 from chat.formats import validation
 from chat.formats.chatgpt.message import Left, Said, Unknown, read_node
-from chat.formats.conversation import Node, Unreadable, Whole, key
+from chat.formats.conversation import Node, PortableConversation, Unreadable, key
 from chat.formats.import_report import unknown
-from chat.formats.message_tree import children_of, grow
+from chat.formats.message_tree import build_tree, children_of
 
 SOURCE = "chatgpt"
 _LEFT = {
@@ -90,12 +90,14 @@ class _Place:
     is_straight: bool
 
 
-def from_chatgpt(value: Mapping[str, Any], now: datetime) -> Whole:
+def from_chatgpt(value: Mapping[str, Any], now: datetime) -> PortableConversation:
     """The conversation. Raises `Unreadable`."""
     raw = value["mapping"]
     started = validation.moment(value.get("create_time"), now) or now
     nodes = {id_: validation.mapping(node) for id_, node in raw.items() if id_}
-    tree = grow({id_: validation.some_text(node.get("parent")) for id_, node in nodes.items()})
+    tree = build_tree(
+        {id_: validation.some_text(node.get("parent")) for id_, node in nodes.items()}
+    )
     order = _as_listed(tree.order, tree.parents, nodes)
     drafts: dict[str, _Draft] = {}
     places: dict[str, _Place] = {}
@@ -133,7 +135,7 @@ def from_chatgpt(value: Mapping[str, Any], now: datetime) -> Whole:
     newest = max(made, key=lambda node: (node.message.created_at, node.message.depth))
     identity = validation.text(value.get("conversation_id")) or validation.text(value.get("id"))
     identity = identity or order[0]
-    return Whole(
+    return PortableConversation(
         conversation=Conversation(
             id=identity,
             owner="",

@@ -16,7 +16,7 @@ from typing import IO, Any, BinaryIO, cast
 from chat.domain.title import title_from
 from chat.formats import validation
 from chat.formats.chatgpt.conversation import from_chatgpt, is_chatgpt
-from chat.formats.conversation import Unreadable, Whole
+from chat.formats.conversation import PortableConversation, Unreadable
 from chat.formats.importing import json_stream
 from chat.formats.importing.json_lines import CHUNK, has_conversations, is_sound, pieces
 from chat.formats.importing.json_stream import Bounds, Broken, Null, TooLarge
@@ -53,7 +53,7 @@ class Note:
 
 
 # None means: nothing yet, look up if you want to stop.
-Item = Whole | Refused | Note | None
+Item = PortableConversation | Refused | Note | None
 
 
 class _Meter:
@@ -167,7 +167,9 @@ def _from_archive(archive: Archive, source: _Source) -> Iterator[Item]:
 
 
 def _with_contents(item: Item, archive: Archive) -> Item:
-    return replace(item, content=archive.content) if isinstance(item, Whole) else item
+    return (
+        replace(item, content=archive.content) if isinstance(item, PortableConversation) else item
+    )
 
 
 def _from_list(source: _Source) -> Iterator[Item]:

@@ -11,15 +11,15 @@ from typing import BinaryIO
 
 from chat.attachments.file_names import clean_name
 from chat.errors import ParleyError
-from chat.formats.conversation import Whole
-from chat.formats.import_report import Fate, ImportReport, ItemReport
+from chat.formats.conversation import PortableConversation
+from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
 from chat.formats.importing.detect import Note, Refused, read
 
 
 def import_file(
     file: BinaryIO,
     name: str,
-    merge: Callable[[Whole], ItemReport],
+    merge: Callable[[PortableConversation], ItemReport],
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     is_cancelled: Callable[[], bool] = lambda: False,
@@ -36,17 +36,19 @@ def import_file(
     for item in read(file, name, now or datetime.now(UTC), on_progress):
         if is_cancelled():
             return ImportReport(tuple(reports), tuple(notes), is_cancelled=True)
-        if isinstance(item, Whole):
+        if isinstance(item, PortableConversation):
             reports.append(_merged(item, merge))
         elif isinstance(item, Refused):
-            reports.append(ItemReport(item.title, Fate.REFUSED, item.sentence))
+            reports.append(ItemReport(item.title, ImportOutcome.REFUSED, item.sentence))
         elif isinstance(item, Note):
             notes.append(item.sentence)
     return ImportReport(tuple(reports), tuple(notes))
 
 
-def _merged(whole: Whole, merge: Callable[[Whole], ItemReport]) -> ItemReport:
+def _merged(
+    portable: PortableConversation, merge: Callable[[PortableConversation], ItemReport]
+) -> ItemReport:
     try:
-        return merge(whole)
+        return merge(portable)
     except ParleyError as error:
-        return ItemReport(whole.conversation.title, Fate.REFUSED, error.sentence)
+        return ItemReport(portable.conversation.title, ImportOutcome.REFUSED, error.sentence)

@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO
 
 import orjson
 
-from chat.formats.conversation import Unreadable, Whole
+from chat.formats.conversation import PortableConversation, Unreadable
 from chat.formats.parley.conversation_json import hashes, to_json
 
 FORMAT, VERSION = "parley.archive", 1
@@ -47,17 +47,21 @@ DAMAGES = (
 )
 
 
-def write(file: BinaryIO, conversations: Iterable[Whole], on_written: Callable[[], None]) -> None:
+def write(
+    file: BinaryIO, conversations: Iterable[PortableConversation], on_written: Callable[[], None]
+) -> None:
     """The conversations, each asked for when the one before is written."""
     index: list[dict[str, Any]] = []
     kept: set[str] = set()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for whole in conversations:
-            conversation = whole.conversation
+        for portable in conversations:
+            conversation = portable.conversation
             name = f"conversations/{conversation.id}.json"
-            _put(archive, name, _json(to_json(whole)))
-            for sha256 in hashes(file for node in whole.nodes for file in node.message.attachments):
-                data = None if sha256 in kept else whole.content(sha256)
+            _put(archive, name, _json(to_json(portable)))
+            for sha256 in hashes(
+                file for node in portable.nodes for file in node.message.attachments
+            ):
+                data = None if sha256 in kept else portable.content(sha256)
                 if data is not None:
                     kept.add(sha256)
                     _put(archive, f"contents/{sha256}", data)

@@ -23,9 +23,9 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.message import Role
 from chat.domain.title import TITLE_LENGTH, UNTITLED, title_from
 from chat.formats import validation
-from chat.formats.conversation import Mark, Node, Unreadable, Whole
+from chat.formats.conversation import ClearMark, Node, PortableConversation, Unreadable
 from chat.formats.import_report import role_of, unknown
-from chat.formats.message_tree import Tree, grow, without
+from chat.formats.message_tree import Tree, build_tree, prune
 from chat.formats.parley.message_json import message_from_json, message_to_json
 
 FORMAT, VERSION = "parley.conversation", 1
@@ -34,9 +34,9 @@ _ROLES = {role.value for role in Role}
 _SETTINGS = {"model", "temperature", "system_prompt", "max_reply_tokens"}
 
 
-def to_json(whole: Whole) -> dict[str, Any]:
+def to_json(portable: PortableConversation) -> dict[str, Any]:
     """The conversation without the contents of its files."""
-    conversation = whole.conversation
+    conversation = portable.conversation
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -44,26 +44,26 @@ def to_json(whole: Whole) -> dict[str, Any]:
         "title": conversation.title,
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
-        "pinned_at": whole.pinned_at.isoformat() if whole.pinned_at else None,
-        "origin": whole.origin,
+        "pinned_at": portable.pinned_at.isoformat() if portable.pinned_at else None,
+        "origin": portable.origin,
         "settings": asdict(conversation.settings),
         "leaf_id": conversation.leaf_id,
         "clear_marks": [
             {"message_id": mark.message_id, "created_at": mark.created_at.isoformat()}
-            for mark in whole.marks
+            for mark in portable.marks
         ],
-        "messages": [message_to_json(node) for node in whole.nodes],
+        "messages": [message_to_json(node) for node in portable.nodes],
     }
 
 
-def with_contents(whole: Whole) -> dict[str, Any]:
+def with_contents(portable: PortableConversation) -> dict[str, Any]:
     """The conversation with everything: each of the contents once, under its SHA-256."""
     contents = {}
-    for sha256 in hashes(file for node in whole.nodes for file in node.message.attachments):
-        data = whole.content(sha256)
+    for sha256 in hashes(file for node in portable.nodes for file in node.message.attachments):
+        data = portable.content(sha256)
         if data is not None:
             contents[sha256] = base64.b64encode(data).decode()
-    return {**to_json(whole), "contents": contents}
+    return {**to_json(portable), "contents": contents}
 
 
 def hashes(files: Iterable[Attachment]) -> list[str]:
@@ -80,7 +80,7 @@ def is_own(value: Any) -> bool:
     return isinstance(value, dict) and value.get("format") == FORMAT
 
 
-def from_json(value: Mapping[str, Any], now: datetime) -> Whole:
+def from_json(value: Mapping[str, Any], now: datetime) -> PortableConversation:
     """The conversation, with whatever is wrong in it put right. Raises `Unreadable`."""
     if value.get("version") != VERSION:
         raise Unreadable("It was written by a newer version of Parley. Update Parley, then retry.")
@@ -104,7 +104,7 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Whole:
         updated_at=validation.moment(value.get("updated_at"), now) or started,
     )
     contents = validation.mapping(value.get("contents"))
-    return Whole(
+    return PortableConversation(
         conversation=conversation,
         nodes=nodes,
         marks=_marks(value.get("clear_marks"), tree, started, now),
@@ -144,7 +144,7 @@ def _nodes(
         notes.append(f"{doubled:,} messages had the id of another one and were left out.")
     parents = {id_: node.message.parent_id for id_, node in found.items()}
     left = {id_: parent for id_, parent in left.items() if id_ and id_ not in found}
-    tree = without(grow({**parents, **left}), left)
+    tree = prune(build_tree({**parents, **left}), left)
     return tuple(_planted(found[id_], tree) for id_ in tree.order), tree
 
 
@@ -184,13 +184,13 @@ def _settings(value: Any, notes: list[str]) -> ReplySettings:
     return chosen
 
 
-def _marks(value: Any, tree: Tree, started: datetime, now: datetime) -> tuple[Mark, ...]:
-    found: dict[str, Mark] = {}
+def _marks(value: Any, tree: Tree, started: datetime, now: datetime) -> tuple[ClearMark, ...]:
+    found: dict[str, ClearMark] = {}
     for raw in map(validation.mapping, validation.sequence(value)):
         id_ = tree.standing(validation.text(raw.get("message_id")))
         if id_ is not None:
             created_at = validation.moment(raw.get("created_at"), now) or started
-            found.setdefault(id_, Mark(id_, created_at))
+            found.setdefault(id_, ClearMark(id_, created_at))
     return tuple(found.values())
 
 

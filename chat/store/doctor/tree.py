@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, upd
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from chat.domain.message import Role, Status
-from chat.formats.message_tree import Tree, grow
+from chat.formats.message_tree import Tree, build_tree
 from chat.store.doctor.kinds import Kind
 from chat.store.message_tree import leaf_below
 from chat.store.schema import ConversationRow, MessageRow
@@ -82,7 +82,7 @@ def _circles(session: Session) -> list[str]:
     """Where messages follow each other in a circle, not all of their depths can be right."""
     found: list[str] = []
     for parents in _parents(session, _wrong_depths(session)):
-        tree = grow(parents)
+        tree = build_tree(parents)
         found += [
             id_
             for id_, parent in parents.items()
@@ -94,7 +94,7 @@ def _circles(session: Session) -> list[str]:
 def _grow_again(session: Session, ids: list[str]) -> None:
     """Nothing said is lost: what has lost its parent begins a version of its own at the top."""
     for parents in _parents(session, ids):
-        tree: Tree = grow(parents)
+        tree: Tree = build_tree(parents)
         for id_, parent in tree.parents.items():
             session.execute(
                 update(MessageRow)
