@@ -97,7 +97,7 @@ def _wait() -> None:
 
 def _draw_failed(recording: Recording) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        name = sanitize.line(recording.file.name)
+        name = sanitize.plain_text(recording.file.name)
         st.markdown(f":small[:material/mic: {name} is kept]")
         _button("Try again", "refresh", f"transcribe_again_{recording.id}", _begin, recording.id)
         _button("Discard", "delete", f"discard_recording_{recording.id}", _discard, recording.id)

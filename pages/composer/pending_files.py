@@ -115,13 +115,13 @@ def _draw_file(number: int, price: FilePrice, file: File | None, *, is_kept: boo
 
 
 def _draw_price(price: FilePrice) -> None:
-    name = f"**{sanitize.line(price.name)}**"
+    name = f"**{sanitize.plain_text(price.name)}**"
     problem = price.problem
     if price.is_audio:
         problem = tab_state.service().voice_problem
     if problem:
         named = "" if price.name in problem else f"{name} · "
-        st.markdown(f":small[:material/error: {named}:orange[{sanitize.line(problem)}]]")
+        st.markdown(f":small[:material/error: {named}:orange[{sanitize.plain_text(problem)}]]")
         return
     if price.is_audio:
         st.markdown(f":small[:material/mic: {name} · will be turned into text for the box]")

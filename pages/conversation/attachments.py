@@ -31,7 +31,7 @@ def draw(message: Message) -> None:
 def _draw_picture(file: Attachment) -> None:
     data = notices.quietly(tab_state.service().file, visitor.owner(), file.id)
     if data is None or not _draw_image(data, file):
-        st.caption(f":material/broken_image: {sanitize.line(file.name)} cannot be shown")
+        st.caption(f":material/broken_image: {sanitize.plain_text(file.name)} cannot be shown")
         return
     st.caption(_facts(file))
 
@@ -49,7 +49,7 @@ def _draw_image(data: bytes, file: Attachment) -> bool:
 def _draw_document(file: Attachment) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
-            sanitize.line(file.name),
+            sanitize.plain_text(file.name),
             data=partial(tab_state.service().file, visitor.owner(), file.id),
             file_name=file.name,
             mime="application/octet-stream",  # handed back as it came, opened by nobody
@@ -77,7 +77,7 @@ def _draw_table(file: Attachment) -> None:
 
 
 def _name(sheet: dict[str, object]) -> str:
-    return sanitize.line(str(sheet["name"])) or "Sheet"
+    return sanitize.plain_text(str(sheet["name"])) or "Sheet"
 
 
 def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
@@ -123,9 +123,13 @@ def _distinct(names: list[str], count: int) -> list[str]:
 
 def _facts(file: Attachment) -> str:
     about = "" if file.is_exact else "≈ "
-    facts = [human_size(file.size), sanitize.line(file.details), f"{about}{file.tokens:,} tokens"]
+    facts = [
+        human_size(file.size),
+        sanitize.plain_text(file.details),
+        f"{about}{file.tokens:,} tokens",
+    ]
     if file.kind is FileKind.IMAGE:
-        facts.insert(0, sanitize.line(file.name))
+        facts.insert(0, sanitize.plain_text(file.name))
     if file.is_partial:
         facts.append("only the beginning is sent")
     return " · ".join(filter(None, facts))

@@ -83,7 +83,7 @@ def _draw_versions(view: View, message: Message) -> None:
 
 
 def _facts(message: Message) -> str:
-    facts = [sanitize.line(tab_state.service().model_label(message.model))]
+    facts = [sanitize.plain_text(tab_state.service().model_label(message.model))]
     if message.total_ms is not None:
         facts.append(f"{message.total_ms / 1000:.1f} s")
     if message.usage is not None:
@@ -107,7 +107,9 @@ def draw_editor(message: Message) -> None:
         focus.on(f"edit_text_{message.id}")
         for file in message.attachments:
             st.checkbox(
-                f"Send {sanitize.line(file.name)} again", value=True, key=f"edit_file_{file.id}"
+                f"Send {sanitize.plain_text(file.name)} again",
+                value=True,
+                key=f"edit_file_{file.id}",
             )
         with st.container(horizontal=True):
             st.form_submit_button(

@@ -38,7 +38,7 @@ def draw_in_message(view: View, message: Message) -> None:
 def draw_failure(failure: Failure, place: str, lead: str = "") -> None:
     """The sentence of an error, a countdown if there is a wait, and its details folded away."""
     with st.container(key=f"failure_{place}", gap="xsmall"):
-        st.warning(lead + sanitize.line(failure.sentence), icon=":material/error:")
+        st.warning(lead + sanitize.plain_text(failure.sentence), icon=":material/error:")
         if failure.retry_at is not None and failure.retry_at > datetime.now(UTC):
             _count_down(failure.retry_at)
         if failure.details:

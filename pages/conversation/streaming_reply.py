@@ -34,7 +34,7 @@ class Running:
         self._place = place
         stale_elements.at_least(f"{place} first", 1)
         self._reply = _Reply(tab_state.service().follow(visitor.owner(), answer.id))
-        known = [sanitize.safe(block) for block in self._reply.known()]
+        known = [sanitize.markdown(block) for block in self._reply.known()]
         self._thinking, self._text = st.empty(), st.container()
         self._reply.say_below(
             stale_elements.nothing(place)
@@ -68,7 +68,7 @@ class Running:
             if status is None or inner is None:
                 status = self._thinking.status(":shimmer[Thinking…]", type="compact")
                 inner = status.empty()
-            inner.markdown(sanitize.safe(reasoning[-THINKING_SHOWN:]))
+            inner.markdown(sanitize.markdown(reasoning[-THINKING_SHOWN:]))
         if status is None:
             self._thinking.empty()
         else:
@@ -104,7 +104,7 @@ class _Reply:
 
     def __init__(self, pieces: Iterator[Piece]) -> None:
         self._pieces = pieces
-        self._splitter = block_splitter.Splitter()
+        self._splitter = block_splitter.BlockSplitter()
         self._finished: deque[str] = deque()
         self._reasoning = ""
         self._is_over = self._has_text = False
@@ -136,7 +136,7 @@ class _Reply:
 
     def known(self) -> list[str]:
         """The blocks so far, the open one included."""
-        return [*self._finished, *filter(None, [self._splitter.rest])]
+        return [*self._finished, *filter(None, [self._splitter.pending])]
 
     def thinking(self) -> Iterator[str]:
         """The thinking so far, each time it grew, until the first text or the end."""
@@ -159,8 +159,8 @@ class _Reply:
         self.block_is_done = False
         while True:
             is_finished = bool(self._finished)
-            text = self._finished[0] if is_finished else self._splitter.rest
-            safe = sanitize.safe(text)
+            text = self._finished[0] if is_finished else self._splitter.pending
+            safe = sanitize.markdown(text)
             if not safe.startswith(drawn):
                 return
             if len(safe) > len(drawn):

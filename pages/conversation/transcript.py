@@ -110,13 +110,13 @@ def draw_shared(message: SharedMessage) -> None:
     """A message of a snapshot, with nothing to press."""
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         for file in message.files:
-            st.caption(f":material/attach_file: {sanitize.line(file)}")
-        for piece in block_splitter.split(message.text):
-            st.markdown(sanitize.safe(piece))
+            st.caption(f":material/attach_file: {sanitize.plain_text(file)}")
+        for piece in block_splitter.split_blocks(message.text):
+            st.markdown(sanitize.markdown(piece))
         if message.is_cut:
             st.caption(":material/content_cut: This reply was cut short")
         if message.model:
-            st.caption(sanitize.line(tab_state.stored().model_label(message.model)))
+            st.caption(sanitize.plain_text(tab_state.stored().model_label(message.model)))
 
 
 def _draw_mark(view: View, message: Message, place: str) -> None:
@@ -179,7 +179,7 @@ def _draw_first(message: Message, place: str) -> None:
         seconds = (message.reasoning_ms or 0) / 1000
         label = f"Thought for {seconds:.0f} s" if seconds >= 1 else "Thought for a moment"
         with st.expander(label, type="compact"):
-            st.markdown(sanitize.safe(message.reasoning))
+            st.markdown(sanitize.markdown(message.reasoning))
 
 
 def _draw_text(message: Message, place: str) -> None:
@@ -191,11 +191,11 @@ def _draw_text(message: Message, place: str) -> None:
 def _pieces(message: Message) -> tuple[str, ...]:
     is_kept = len(message.text) <= _REMEMBERED and not tab_state.is_temporary()
     found = _remembered(message.text) if is_kept else _cut(message.text)
-    return tuple(map(sanitize.typed, found)) if message.role is Role.USER else found
+    return tuple(map(sanitize.hard_line_breaks, found)) if message.role is Role.USER else found
 
 
 def _cut(text: str) -> tuple[str, ...]:
-    return tuple(sanitize.safe(piece) for piece in block_splitter.split(text))
+    return tuple(sanitize.markdown(piece) for piece in block_splitter.split_blocks(text))
 
 
 _remembered = lru_cache(maxsize=500)(_cut)  # texts: a page draws the same ones with every click

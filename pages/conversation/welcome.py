@@ -32,7 +32,7 @@ def draw() -> None:
         is_guide = service.model(chosen).provider == "guide"
     except ProviderError:  # sending will say so; there is a list to choose from
         is_guide = False
-    label = sanitize.line(service.model_label(chosen))
+    label = sanitize.plain_text(service.model_label(chosen))
     who = f"**{label}** answers. Every message is kept, and every edit and retry as a version."
     if is_guide:
         who = (

@@ -1,52 +1,64 @@
-"""What each line of a Markdown text is: its block, and the containers that it stands in.
+"""Line-by-line parser for the block structure of Markdown.
 
-`Outline` knows the block structure (CommonMark, GFM tables and footnotes, display formulas) and
-reads a line at a time. It must not know inline Markdown, Streamlit, or what is done with the lines.
+`BlockParser` covers CommonMark, GFM tables and footnotes, and display formulas. This module must
+not know inline Markdown, Streamlit, or how its callers use the lines.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pages.markdown.formulas import NO_FORMULA
-from pages.markdown.html_tags import HTML, HTML_ALONE, HTML_BLOCK
+from pages.markdown.html_tags import BLOCK_TAG, HTML_BLOCK_DELIMITERS, STANDALONE_TAG
 from pages.markdown.links import DEFINITION, is_allowed
 
 QUOTE, ITEM, NOTE = "quote", "item", "note"
-DEEPEST = 50  # containers in containers; deeper markers are read as text, which keeps time linear
+MAX_NESTING = 50  # containers; deeper markers are parsed as text, which keeps the time linear
 
 
 class Container(NamedTuple):
-    """A quote, list item or footnote; `width` is how far its content is indented."""
+    """A block quote, list item or footnote; `width` is the indentation of its content."""
 
     kind: str
     width: int
 
 
 class Line(NamedTuple):
-    """One line: its kind and where its content starts.
+    """A parsed line: its kind and the index at which its content starts.
 
-    Kinds: blank, text, heading, rule, row, code (fenced), indented (code too), html, math. Lines
-    with the same `block` number are one leaf block, but each indented line has one of its own;
-    `inside` are the containers around it. `spare` columns of a tab before the content are part of
-    it.
+    Kinds: blank, text, heading, rule, row (of a table), code (fenced), indented (code), html, math.
+    Lines of one leaf block share a `block` number, except that each line of indented code has its
+    own. `containers` are the enclosing containers, outermost first. `extra_columns` counts the
+    columns of a preceding tab that belong to the content.
     """
 
     kind: str
-    at: int
+    start: int
     block: int
-    inside: tuple[Container, ...]
-    spare: int = 0
+    containers: tuple[Container, ...]
+    extra_columns: int = 0
 
 
-class Leaf(NamedTuple):
-    """The open leaf block: its kind, what closes it, and whether a blank line closes it too."""
+class LeafBlock(NamedTuple):
+    """The open leaf block: its kind, the pattern that ends it, whether a blank line ends it too."""
 
     kind: str
-    close: re.Pattern[str] | None = None
-    until_blank: bool = False
+    end_pattern: re.Pattern[str] | None = None
+    ends_at_blank: bool = False
 
 
-PARAGRAPH, TABLE = Leaf("text"), Leaf("row")
+class _Snapshot(NamedTuple):
+    """State of a `BlockParser` before a formula, restored if the formula never closes."""
+
+    block: int
+    containers: tuple[Container, ...]
+    leaf: LeafBlock | None
+    top_kind: str
+    empty_item_depth: int
+    possible_header: str | None
+    only_definitions: bool
+
+
+PARAGRAPH, TABLE = LeafBlock("text"), LeafBlock("row")
 
 SPACES = re.compile(r" *")
 HEADING = re.compile(r"#{1,6}(?= |$)")
@@ -56,164 +68,187 @@ FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")
 BULLET = re.compile(r"(?:[-+*]|(\d{1,9})[.)])(?= |$)")
 FOOTNOTE = re.compile(r"\[\^[^\s\[\]]{1,999}\]:")
 DELIMITERS = re.compile(r"\|?(?> *:?-+:? *\|)*+(?> *:?-+:? *)?+$")
-BAR = re.compile(r"\\[\\|]|\|")  # a bar between cells, or an escape that is none
+BAR = re.compile(r"\\[\\|]|\|")  # a cell separator, or an escape that is not one
 DISPLAY = re.compile(r"\$\$(?!\$)|\\\[")
 
 
-def cells(row: str) -> int:
-    """How many cells a table row has: the bars that are not escaped and not at its ends."""
+def count_cells(row: str) -> int:
+    """Return the number of cells in a table row, ignoring escaped and outer bars."""
     row = row.strip(" ")
     bars = [found.end() for found in BAR.finditer(row) if found[0] == "|"]
     return len(bars) + 1 - row.startswith("|") - (bool(bars) and bars[-1] == len(row))
 
 
-class Outline:
-    """Reads one line after another and says what each is. Each line costs time of its length."""
+class BlockParser:
+    """Classify the lines of a text in order, each in time linear in its length."""
 
     def __init__(self) -> None:
-        self.inside: tuple[Container, ...] = ()
-        self.leaf: Leaf | None = None
-        self.top = ""  # kind of the last block at the top level
-        self.redone: list[Line] = []  # a formula that never closed: its lines, read as other text
+        self.containers: tuple[Container, ...] = ()
+        self.leaf: LeafBlock | None = None
+        self.top_kind = ""  # kind of the last block at the top level
+        self.reclassified: list[Line] = []  # lines of an unclosed formula, parsed as other text
         self._block = 0
-        self._hollow = 0  # depth of a list item that has nothing but its marker so far
-        self._previous: str | None = ""  # the last line of text, if a table could start with it
-        self._defines = False  # is the open paragraph nothing but definitions of links so far?
-        self._knows_formulas = True
+        self._empty_item_depth = 0  # depth of a list item that has only a marker so far
+        self._possible_header: str | None = ""  # last line of text, if it can be a table's header
+        self._only_definitions = False  # the open paragraph has only link definitions so far
+        self._formulas_enabled = True
         self._formula: list[str] = []  # lines of the open display formula
-        self._before = self._state()  # as it was before that formula
+        self._before_formula = self._snapshot()
 
     @property
-    def is_open_at_top(self) -> bool:
-        """Whether an open leaf stands in no container, so that the next line is part of it."""
-        return self.is_open and not self.inside
+    def is_open_at_top_level(self) -> bool:
+        """Return whether a leaf outside of any container is open: the next line belongs to it."""
+        return self.is_open and not self.containers
 
     @property
     def is_open(self) -> bool:
-        """Whether a blank line may stand in the leaf: a fence, raw HTML or a formula."""
-        return self.leaf is not None and self.leaf.close is not None
+        """Return whether the open leaf has an end pattern: a fence, raw HTML or a formula."""
+        return self.leaf is not None and self.leaf.end_pattern is not None
 
     def feed(self, line: str) -> Line:
-        """Read one line (without its line ending). May set `redone`."""
-        self.redone = []
+        """Parse one line, given without its line ending.
+
+        Sets `reclassified` to new results for the preceding lines if a formula turned out to be
+        none; it replaces as many results as it has items.
+        """
+        self.reclassified = []
         if not self._formula and "$$" not in line and "\\[" not in line:
-            return self._read(line)
-        before, block = self._state(), self._block
-        read = self._read(line)
+            return self._parse(line)
+        before, block = self._snapshot(), self._block
+        parsed = self._parse(line)
         if self._formula and (
-            read.kind != "math" or read.block != block or NO_FORMULA.search(line)
+            parsed.kind != "math" or parsed.block != block or NO_FORMULA.search(line)
         ):
             self.finish()
-            redone = self.redone
-            read = self.feed(line)
-            self.redone = redone
-        elif read.kind == "math":
+            reclassified = self.reclassified
+            parsed = self.feed(line)
+            self.reclassified = reclassified
+        elif parsed.kind == "math":
             if not self._formula:
-                self._before = before
+                self._before_formula = before
             self._formula.append(line)
             if not self.is_open:
                 self._formula = []
-        return read
+        return parsed
 
     def finish(self) -> None:
-        """The text, or what held an open formula, ends here. May set `redone`."""
-        lines, self._formula, self.redone = self._formula, [], []
+        """End the text or the container of an open formula. Sets `reclassified` as `feed` does."""
+        lines, self._formula, self.reclassified = self._formula, [], []
         if lines:
-            self._block, self.inside, self.leaf, self.top, self._hollow, *text = self._before
-            self._previous, self._defines = text
-            self._knows_formulas = False
-            self.redone = [self._read(line) for line in lines]
-            self._knows_formulas = True
+            self._restore(self._before_formula)
+            self._formulas_enabled = False
+            self.reclassified = [self._parse(line) for line in lines]
+            self._formulas_enabled = True
 
-    def _state(self) -> tuple[Any, ...]:
-        return (
-            *(self._block, self.inside, self.leaf, self.top, self._hollow),
-            *(self._previous, self._defines),
+    def _snapshot(self) -> _Snapshot:
+        return _Snapshot(
+            self._block,
+            self.containers,
+            self.leaf,
+            self.top_kind,
+            self._empty_item_depth,
+            self._possible_header,
+            self._only_definitions,
         )
 
-    def _read(self, line: str) -> Line:
-        if not line and not self.inside and not self.is_open:
+    def _restore(self, state: _Snapshot) -> None:
+        self._block = state.block
+        self.containers = state.containers
+        self.leaf = state.leaf
+        self.top_kind = state.top_kind
+        self._empty_item_depth = state.empty_item_depth
+        self._possible_header = state.possible_header
+        self._only_definitions = state.only_definitions
+
+    def _parse(self, line: str) -> Line:
+        if not line and not self.containers and not self.is_open:
             self.leaf = None
             return Line("blank", 0, self._block, ())
         flat = line.expandtabs(4) if "\t" in line else line
         kind, column = self._classify(flat)
-        at = width = column
+        start = width = column
         if flat is not line:
-            at = width = 0
-            while at < len(line) and width < column:
-                width += 4 - width % 4 if line[at] == "\t" else 1
-                at += 1
-        return Line(kind, at, self._block, self.inside, width - column)
+            start = width = 0
+            while start < len(line) and width < column:
+                width += 4 - width % 4 if line[start] == "\t" else 1
+                start += 1
+        return Line(kind, start, self._block, self.containers, width - column)
 
     def _classify(self, s: str) -> tuple[str, int]:
-        """The kind of the line and the column of its content; moves the state on."""
+        """Return the kind of the line and the column of its content, and update the state."""
         pos, matched = self._continue(s)
         first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
         is_blank = first == len(s)
-        whole = matched == len(self.inside)
+        all_continue = matched == len(self.containers)
         if self.is_open:
-            if whole:
-                return self._inside_leaf(s, pos, first)
+            if all_continue:
+                return self._continue_leaf(s, pos, first)
             self.leaf = None
         if is_blank:
-            self.inside = self.inside[:matched]
+            self.containers = self.containers[:matched]
             self.leaf = None
             return "blank", len(s)
-        lazy = self.leaf is PARAGRAPH
-        inside = self.inside[:matched]
-        fresh = False  # has a container opened on this line?
-        self._hollow = 0
+        in_paragraph = self.leaf is PARAGRAPH
+        containers = self.containers[:matched]
+        has_new_container = False
+        self._empty_item_depth = 0
         while True:
             first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
             if first == len(s):
-                self.inside, self.leaf = inside, None
-                self._hollow = len(inside)
+                self.containers, self.leaf = containers, None
+                self._empty_item_depth = len(containers)
                 return "blank", first
-            in_text = lazy and whole and not fresh
+            interrupts_text = in_paragraph and all_continue and not has_new_container
             if first - pos >= 4:
-                if lazy and not fresh:
+                if in_paragraph and not has_new_container:
                     break
-                return self._start(inside, None, "indented", pos + 4)
-            # To the frontend, what follows another marker on this line interrupts the text too.
+                return self._begin_block(containers, None, "indented", pos + 4)
+            # In the frontend's parser, a block after another marker also interrupts a paragraph.
             opened = (
-                self._container(s, pos, first, lazy and whole) if len(inside) < DEEPEST else None
+                self._container(s, pos, first, in_paragraph and all_continue)
+                if len(containers) < MAX_NESTING
+                else None
             )
             if opened is None:
-                leaf = self._leaf(s, first, in_text, lazy and not fresh)
+                leaf = self._leaf(s, first, interrupts_text, in_paragraph and not has_new_container)
                 if leaf is None:
                     break
-                return self._start(inside, leaf[1], leaf[0], first)
+                return self._begin_block(containers, leaf[1], leaf[0], first)
             container, pos = opened
-            if not inside:
-                self.top = container.kind
-            inside += (container,)
-            fresh = True
-        if fresh or not (lazy or (whole and self.leaf is TABLE)):
-            self._previous = s[first:]
-            self._defines = _is_definition(s, first)
-            return self._start(inside, PARAGRAPH, "text", first)
-        # Neither row of a table's head is indented by four.
-        can_be_head = first - pos < 4
+            if not containers:
+                self.top_kind = container.kind
+            containers += (container,)
+            has_new_container = True
+        if has_new_container or not (in_paragraph or (all_continue and self.leaf is TABLE)):
+            self._possible_header = s[first:]
+            self._only_definitions = _is_definition(s, first)
+            return self._begin_block(containers, PARAGRAPH, "text", first)
+        return self._continue_text(s, pos, first, all_continue)
+
+    def _continue_text(self, s: str, pos: int, first: int, all_continue: bool) -> tuple[str, int]:
+        """Classify a line that continues a paragraph or a table."""
+        # Neither the header row nor the delimiter row of a table may be indented by four.
+        can_be_header = first - pos < 4
         is_text = self.leaf is PARAGRAPH
-        if whole and is_text and can_be_head and self._is_delimiters(s[first:]):
+        if all_continue and is_text and can_be_header and self._is_delimiter_row(s[first:]):
             self.leaf = TABLE
-        if self._defines and self.leaf is PARAGRAPH and not _is_definition(s, first):
-            self._defines = False
-        self._previous = s[first:] if can_be_head else None
+        if self._only_definitions and self.leaf is PARAGRAPH and not _is_definition(s, first):
+            self._only_definitions = False
+        self._possible_header = s[first:] if can_be_header else None
         return ("row" if self.leaf is TABLE else "text"), first
 
     def _continue(self, s: str) -> tuple[int, int]:
-        """How far the open containers reach into this line, and how many of them."""
+        """Return the column at which the open containers end, and how many of them continue."""
         pos = matched = 0
         end = len(s)
-        for depth, container in enumerate(self.inside, 1):
+        for depth, container in enumerate(self.containers, 1):
             first = SPACES.match(s, pos).end()  # type: ignore[union-attr]
             if container.kind == QUOTE:
                 if first - pos > 3 or not s.startswith(">", first):
                     break
                 pos = first + 1 + s.startswith(" ", first + 1)
             elif first == end:
-                if depth == self._hollow:
+                if depth == self._empty_item_depth:
                     break
             elif first - pos >= container.width:
                 pos += container.width
@@ -222,32 +257,32 @@ class Outline:
             matched = depth
         return pos, matched
 
-    def _inside_leaf(self, s: str, pos: int, first: int) -> tuple[str, int]:
+    def _continue_leaf(self, s: str, pos: int, first: int) -> tuple[str, int]:
         leaf = self.leaf
-        assert leaf is not None and leaf.close is not None
-        if leaf.until_blank and first == len(s):
+        assert leaf is not None and leaf.end_pattern is not None
+        if leaf.ends_at_blank and first == len(s):
             self.leaf = None
             return "blank", first
         if leaf.kind == "code":
-            if first - pos < 4 and leaf.close.match(s, first):
+            if first - pos < 4 and leaf.end_pattern.match(s, first):
                 self.leaf = None
-        elif leaf.close.search(s, first):
+        elif leaf.end_pattern.search(s, first):
             self.leaf = None
         return leaf.kind, first
 
-    def _start(
-        self, inside: tuple[Container, ...], leaf: Leaf | None, kind: str, at: int
+    def _begin_block(
+        self, containers: tuple[Container, ...], leaf: LeafBlock | None, kind: str, start: int
     ) -> tuple[str, int]:
         self._block += 1
-        self.inside, self.leaf = inside, leaf
-        if not inside:
-            self.top = kind
-        return kind, at
+        self.containers, self.leaf = containers, leaf
+        if not containers:
+            self.top_kind = kind
+        return kind, start
 
     def _container(
-        self, s: str, pos: int, first: int, in_text: bool
+        self, s: str, pos: int, first: int, interrupts_text: bool
     ) -> tuple[Container, int] | None:
-        """A quote, list item or footnote that starts here, and where its content starts."""
+        """Return the container that starts here and the column of its content, if any."""
         if s[first] == ">":
             return Container(QUOTE, 0), first + 1 + s.startswith(" ", first + 1)
         if found := FOOTNOTE.match(s, first):
@@ -257,52 +292,52 @@ class Outline:
             return None
         end = found.end()
         content = SPACES.match(s, end).end()  # type: ignore[union-attr]
-        if in_text and (content == len(s) or (found[1] and int(found[1]) != 1)):
+        if interrupts_text and (content == len(s) or (found[1] and int(found[1]) != 1)):
             return None
         if content == len(s) or content - end > 4:
             content = end + 1
         return Container(ITEM, content - pos), min(content, len(s))
 
     def _leaf(
-        self, s: str, first: int, in_text: bool, lazy: bool
-    ) -> tuple[str, Leaf | None] | None:
-        """The block that starts here, unless it is a paragraph: its kind, what stays open."""
+        self, s: str, first: int, interrupts_text: bool, in_paragraph: bool
+    ) -> tuple[str, LeafBlock | None] | None:
+        """Return the kind of the non-paragraph block that starts here, and the leaf left open."""
         char = s[first]
         if char == "#" and HEADING.match(s, first):
             return "heading", None
         if char in "`~" and (found := FENCE.match(s, first)):
             mark = found[1] or found[2]
-            return "code", Leaf("code", re.compile(rf"{mark}{mark[0]}* *$"))
-        if char == "<" and (html := self._html(s, first, lazy)):
-            return "html", None if html.close and html.close.search(s, first) else html
-        # Under definitions alone there is no text that it could make a heading of.
-        if in_text and not self._defines and UNDERLINE.match(s, first):
+            return "code", LeafBlock("code", re.compile(rf"{mark}{mark[0]}* *$"))
+        if char == "<" and (html := self._html(s, first, in_paragraph)):
+            return "html", None if html.end_pattern and html.end_pattern.search(s, first) else html
+        # Definitions alone leave no text that the underline could turn into a heading.
+        if interrupts_text and not self._only_definitions and UNDERLINE.match(s, first):
             return "rule", None
         if RULE.match(s, first):
             return "rule", None
-        if self._knows_formulas and (found := DISPLAY.match(s, first)):
+        if self._formulas_enabled and (found := DISPLAY.match(s, first)):
             mark = "$$" if found[0] == "$$" else "\\]"
             if mark not in s[first + 2 :] and not NO_FORMULA.search(s, first):
                 alone = not s[first + 2 :].strip()
-                return "math", Leaf("math", re.compile(re.escape(mark)), not alone)
+                return "math", LeafBlock("math", re.compile(re.escape(mark)), not alone)
         return None
 
-    def _html(self, s: str, first: int, lazy: bool) -> Leaf | None:
-        for start, end in HTML:
+    def _html(self, s: str, first: int, in_paragraph: bool) -> LeafBlock | None:
+        for start, end in HTML_BLOCK_DELIMITERS:
             if start.match(s, first):
-                return Leaf("html", end)
-        if HTML_BLOCK.match(s, first) or (not lazy and HTML_ALONE.match(s, first)):
-            return Leaf("html", re.compile(r"(?!)"), True)
+                return LeafBlock("html", end)
+        if BLOCK_TAG.match(s, first) or (not in_paragraph and STANDALONE_TAG.match(s, first)):
+            return LeafBlock("html", re.compile(r"(?!)"), True)
         return None
 
-    def _is_delimiters(self, s: str) -> bool:
+    def _is_delimiter_row(self, s: str) -> bool:
         s = s.rstrip()
-        if self._previous is None or not DELIMITERS.match(s) or not ("|" in s or ":" in s):
+        if self._possible_header is None or not DELIMITERS.match(s) or not ("|" in s or ":" in s):
             return False
-        return cells(s) == cells(self._previous)
+        return count_cells(s) == count_cells(self._possible_header)
 
 
 def _is_definition(s: str, first: int) -> bool:
-    """Whether the frontend takes the line, at the start of a paragraph, for a link's address."""
+    """Return whether the frontend parses this first line of a paragraph as a link definition."""
     found = DEFINITION.match(s, first)
     return found is not None and is_allowed(found[2])

@@ -1,36 +1,38 @@
-"""Which diagrams may be drawn: those that make the browser ask nobody for anything.
+"""Filter for Mermaid diagrams that could make the browser send requests.
 
-The frontend draws a mermaid fence, and while it does so it loads what the diagram names: pictures
-in nodes, icons, styles. What could name something is shown as its source instead. This module must
-not know where in a text a diagram stands.
+The frontend renders ```` ```mermaid ```` fences and loads the images, icons and style sheets that a
+diagram references. A diagram that could reference one is shown as source code instead. This module
+must not know the text around a diagram.
 """
 
 import re
 from html import unescape
 
-ADDRESS = re.compile(r"//|\b(?:https?|ftp|wss?):", re.IGNORECASE)
-SINK = re.compile(r"""\b(?:img|icon)["']?\s*:|url\(|image-set\(|@import""", re.IGNORECASE)
-ESCAPE = re.compile(r"\\(?!n)")  # \n breaks a line in a label; all others could hide an address
+URL = re.compile(r"//|\b(?:https?|ftp|wss?):", re.IGNORECASE)
+RESOURCE = re.compile(r"""\b(?:img|icon)["']?\s*:|url\(|image-set\(|@import""", re.IGNORECASE)
+ESCAPE = re.compile(r"\\(?!n)")  # \n is a line break in a label; other escapes could hide a URL
 TAG = re.compile(r"<(?!/?(?:br|b|i|u|em|strong|small|sub|sup|code)\s*/?>)[a-z/!?]", re.IGNORECASE)
-STEREOTYPE = re.compile(r"<<\w+>>")  # of a class: <<interface>>
+STEREOTYPE = re.compile(r"<<\w+>>")  # of a class, e.g. <<interface>>
 ENTITY = re.compile(r"#(?:(\d+)|(\w+));")
 
 
 def is_diagram(info: str) -> bool:
-    """Whether the frontend draws a fence with this info string; rather once too often."""
+    """Return whether the frontend may render a fence with this info string as a diagram."""
     return "mermaid" in unescape(info).casefold()
 
 
-def is_harmless(source: str) -> bool:
-    """Whether nothing in a diagram names an address, a picture, a style's file or a tag."""
+def is_safe_diagram(source: str) -> bool:
+    """Return whether a diagram contains no URL, image, icon, style sheet or unsafe HTML tag."""
     source = STEREOTYPE.sub("", source)
-    # Mermaid writes character references as `#60;` and `#lt;`.
+    # Mermaid's own character references look like `#60;` and `#lt;`.
     decoded = ENTITY.sub(lambda found: f"&#{found[1]};" if found[1] else f"&{found[2]};", source)
     decoded = unescape(unescape(decoded))
-    compact = re.sub(r"[\s\0-\x1f]+", "", decoded)  # what reads an address leaves blanks out
+    compact = re.sub(r"[\s\0-\x1f]+", "", decoded)  # URL parsers ignore whitespace
     return not (
         any(
-            danger.search(text) for danger in (ADDRESS, SINK) for text in (source, decoded, compact)
+            pattern.search(text)
+            for pattern in (URL, RESOURCE)
+            for text in (source, decoded, compact)
         )
-        or any(danger.search(text) for danger in (ESCAPE, TAG) for text in (source, decoded))
+        or any(pattern.search(text) for pattern in (ESCAPE, TAG) for text in (source, decoded))
     )

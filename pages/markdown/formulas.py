@@ -1,12 +1,12 @@
-"""What is a formula and what is money, where a text has dollars.
+"""Rules that distinguish formulas from prices in text with dollar signs.
 
-pandoc's rule for `$…$`, and it must not read as a price. This module must know neither lines nor
-how a formula is written for the frontend.
+`$…$` follows pandoc's rule and must not look like a price. This module must not know block
+structure or how a formula is written for the frontend.
 """
 
 import re
 
-# No formula holds these, and the frontend, which looks for formulas on its own, might not see one.
+# Formulas do not contain these; the frontend's own parser could find other Markdown there.
 NO_FORMULA = re.compile(r"`|\]\(|!\[|:[^\W_][\w-]*[\[{]")
 PRICE = re.compile(r"[\d.,]+\s?(?:[^\W\d_]{2,}|\D.*[^\W\d_]{2,}|[^\s\d]*[-–—/,;:(+&]$)", re.DOTALL)
 FORMULA = re.compile(r"[\\^_{}=]")
@@ -14,13 +14,16 @@ VARIABLE = re.compile(r".*[/:,;.\"'(\[|&-]$", re.DOTALL)
 
 
 def is_math(body: str) -> bool:
-    """Whether nothing in it would mean something else, should the frontend see no formula here."""
+    """Return whether `body` holds no other Markdown, in case the frontend finds no formula here."""
     return not NO_FORMULA.search(body) and "$" not in (body[0], body[-1])
 
 
-def is_formula(text: str, body: str, at: int, stop: int) -> bool:
-    """Whether `$body$`, the dollars at `at` and `stop` of `text`, is a formula and no money."""
-    before, after = text[at - 1 : at], text[stop + 1 : stop + 2]
+def is_formula(text: str, body: str, start: int, end: int) -> bool:
+    """Return whether `$body$` is a formula and not a price.
+
+    `start` and `end` are the indices of the two dollar signs in `text`.
+    """
+    before, after = text[start - 1 : start], text[end + 1 : end + 2]
     if body[0].isspace() or body[-1].isspace() or after in ("$", "{") or after.isdigit():
         return False
     if before.isalnum() and body[0].isdigit():

@@ -1,11 +1,11 @@
-"""How HTML looks in Markdown: its tags, and what begins and ends a block of it.
+"""CommonMark's patterns for inline HTML_BLOCK_DELIMITERS tags and HTML_BLOCK_DELIMITERS blocks.
 
-CommonMark's patterns and nothing else. This module must not know what is done with what they find.
+Source: https://spec.commonmark.org/0.31.2/#html-blocks and #raw-html.
 """
 
 import re
 
-HTML = [
+HTML_BLOCK_DELIMITERS = [
     (re.compile(r"<(?:script|pre|style|textarea)(?=[ \t>]|$)", re.IGNORECASE),
      re.compile(r"</(?:script|pre|style|textarea)>", re.IGNORECASE)),
     (re.compile(r"<!--"), re.compile(r"-->")),
@@ -13,7 +13,7 @@ HTML = [
     (re.compile(r"<![A-Za-z]"), re.compile(r">")),
     (re.compile(r"<!\[CDATA\["), re.compile(r"\]\]>")),
 ]  # fmt: skip
-HTML_BLOCK = re.compile(
+BLOCK_TAG = re.compile(
     r"</?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|"
     r"details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|"
     r"head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|"
@@ -21,7 +21,7 @@ HTML_BLOCK = re.compile(
     r"(?=[ \t]|/?>|$)",
     re.IGNORECASE,
 )
-# Blanks are spaces, tabs and line ends alone: whoever counts others sees other tags.
+# CommonMark allows only spaces, tabs and line endings here; \s would match other tags.
 ATTRIBUTE = (
     r"(?>[ \t\n]+[A-Za-z_:][A-Za-z0-9_.:-]*+"
     r"""(?>[ \t\n]*=[ \t\n]*(?>[^ \t\n"'=<>`]++|'[^']*+'|"[^"]*+"))?+)"""
@@ -29,6 +29,6 @@ ATTRIBUTE = (
 HTML_TAG = re.compile(
     rf"<(?:[A-Za-z][A-Za-z0-9-]*+{ATTRIBUTE}*+[ \t\n]*+/?|/[A-Za-z][A-Za-z0-9-]*+[ \t\n]*+)>"
 )
-HTML_ALONE = re.compile(rf"{HTML_TAG.pattern}[ \t]*$")
-RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"))
+STANDALONE_TAG = re.compile(rf"{HTML_TAG.pattern}[ \t]*$")
+RAW_DELIMITERS = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"))
 EMPTY_COMMENTS = ("<!-->", "<!--->")

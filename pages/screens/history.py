@@ -73,9 +73,10 @@ def draw_report(report: ImportReport) -> None:
     with st.container(key="import_report", border=True):
         st.markdown(f"**{report.sentence}**")
         for note in report.notes:
-            st.caption(sanitize.line(note))
+            st.caption(sanitize.plain_text(note))
         for item in report.items[:_SHOWN]:
-            said = sanitize.line(" · ".join(filter(None, (item.title, item.sentence, *item.notes))))
+            parts = filter(None, (item.title, item.sentence, *item.notes))
+            said = sanitize.plain_text(" · ".join(parts))
             st.markdown(f":small[{_ICONS[item.outcome]} {item.outcome.capitalize()}: {said}]")
         if len(report.items) > _SHOWN:
             st.caption(f"… and {len(report.items) - _SHOWN:,} more")
@@ -139,7 +140,7 @@ else:
     st.caption(f"These can be taken back; after {days} days they are removed for good.")
 for conversation in deleted:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(sanitize.line(conversation.title), width="stretch")
+        st.markdown(sanitize.plain_text(conversation.title), width="stretch")
         st.button(
             "Restore",
             key=f"restore_{conversation.id}",

@@ -34,7 +34,7 @@ except ParleyError as error:
     st.stop()
 if gate.is_open():
     notices.draw()
-st.subheader(sanitize.line(snapshot.title), anchor=False)
+st.subheader(sanitize.plain_text(snapshot.title), anchor=False)
 st.caption(f"A shared conversation, as it stood on {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
 with st.container(key="shared"):
     for message in snapshot.messages:

@@ -101,7 +101,7 @@ def draw() -> None:
         st.empty()
         return
     with st.container(key="notice", border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/info: {sanitize.line(notice['text'])}")
+        st.markdown(f":material/info: {sanitize.plain_text(notice['text'])}")
         if "undo" in notice:
             st.button(
                 "Undo",

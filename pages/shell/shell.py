@@ -37,7 +37,7 @@ def _draw() -> None:
             st.text(problem)
         st.stop()
     if banner := tab_state.stored().banner():
-        st.info(sanitize.line(banner), icon=":material/campaign:")
+        st.info(sanitize.plain_text(banner), icon=":material/campaign:")
     else:
         st.empty()
     screens = [

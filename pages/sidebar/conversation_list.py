@@ -100,7 +100,7 @@ def _draw_conversation(conversation: Conversation, shown: Conversation | None) -
     if conversation.is_running:
         icon = ":material/pending:"
     st.button(
-        sanitize.line(conversation.title),
+        sanitize.plain_text(conversation.title),
         key=f"open_{conversation.id}",
         icon=icon,
         type="secondary" if shown and shown.id == conversation.id else "tertiary",

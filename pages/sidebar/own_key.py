@@ -56,9 +56,9 @@ def _draw_state() -> None:
         st.empty()
         return
     with st.container(key="own_state", gap="xsmall"):
-        st.caption(f"A key for {sanitize.line(own.label)} is in use in this tab.")
+        st.caption(f"A key for {sanitize.plain_text(own.label)} is in use in this tab.")
         if told is not None and told.done() and not told.cancelled() and told.exception():
-            st.caption(f":material/error: {sanitize.line(str(told.exception()))}")
+            st.caption(f":material/error: {sanitize.plain_text(str(told.exception()))}")
         st.button("Forget it", key="forget_own_key", width="stretch", on_click=_forget)
 
 

@@ -101,7 +101,7 @@ def _hit_rows(hit: Hit) -> list[Callable[[], object]]:
 
 def _draw_title(hit: Hit) -> bool:
     return st.button(
-        sanitize.line(hit.title),
+        sanitize.plain_text(hit.title),
         key=f"found_{hit.message_id or hit.conversation_id}",
         icon=":material/keep:" if hit.is_pinned else ":material/chat_bubble:",
         type="tertiary",
@@ -119,7 +119,9 @@ def _draw_place(hit: Hit) -> None:
 def _marked(hit: Hit) -> str:
     """The place in the message, what was looked for in bold."""
     pieces = (
-        (piece, sanitize.line(piece.strip()), is_match) for piece, is_match in hit.snippet if piece
+        (piece, sanitize.plain_text(piece.strip()), is_match)
+        for piece, is_match in hit.snippet
+        if piece
     )
     written = ""
     for piece, text, is_match in pieces:

@@ -18,7 +18,7 @@ def draw() -> None:
             _draw_offer()
         with st.container(horizontal=True, vertical_alignment="center"):
             person = visitor.person()
-            name = sanitize.line(person.email) or "Signed in"
+            name = sanitize.plain_text(person.email) or "Signed in"
             st.caption(f"{name} · admin" if person.is_admin else name, width="stretch")
             gate.draw_sign_out()
 

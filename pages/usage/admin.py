@@ -51,7 +51,8 @@ def _draw_people(report: UsageReport) -> None:
     figures.table(
         {
             "Who": [
-                sanitize.line(figures.owner_name(who)) if who else "**Everyone**" for who, _ in rows
+                sanitize.plain_text(figures.owner_name(who)) if who else "**Everyone**"
+                for who, _ in rows
             ],
             "Messages": [f"{line.calls:,}" for _, line in rows],
             "Failed": [f"{line.failed:,}" for _, line in rows],
@@ -68,7 +69,7 @@ def _draw_errors(report: UsageReport) -> None:
         return
     figures.table(
         {
-            "Error": [sanitize.line(code.replace("_", " ")) for code, _ in report.errors],
+            "Error": [sanitize.plain_text(code.replace("_", " ")) for code, _ in report.errors],
             "How often": [f"{count:,}" for _, count in report.errors],
         }
     )

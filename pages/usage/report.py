@@ -88,7 +88,7 @@ def draw_table(report: UsageReport) -> None:
     table(
         {
             "Day": [f"{line.day:%d\u00a0%b\u00a0%Y}" for line in lines],
-            "Model": [sanitize.line(_label(line.model)) for line in lines],
+            "Model": [sanitize.plain_text(_label(line.model)) for line in lines],
             "Messages": [f"{line.calls:,}" for line in lines],
             "Tokens sent": [f"{line.prompt_tokens:,}" for line in lines],
             "Written": [f"{line.completion_tokens:,}" for line in lines],

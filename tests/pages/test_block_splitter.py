@@ -1,4 +1,4 @@
-"""Cutting a growing reply: nothing is lost, nothing finished changes, no block is cut in two."""
+"""Tests for the block splitter: segments are lossless, stable and never split a block."""
 
 import sys
 from collections.abc import Iterator
@@ -8,83 +8,85 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.markdown.block_splitter import Splitter, split
-from pages.markdown.block_structure import Line, Outline
+from pages.markdown.block_splitter import BlockSplitter, split_blocks
+from pages.markdown.block_structure import BlockParser, Line
 
 CORPUS = sorted((Path(__file__).parents[1] / "support" / "corpus").glob("*.md"))
-SCRAPS = [
+FRAGMENTS = [
     "word ", "Word", "\n", "\n", "\n\n", "\r\n", "\r", "```", "```\n", "~~~\n", "- ", "* ", "1. ",
     "> ", "    ", "\t", "$$", "$$\n", "\\[\n", "\\]\n", "| a | b |\n", "|---|---|\n", "# ", "---\n",
     "===\n", "<div>\n", "<!--", "-->", "<pre>\n", "</pre>", "[^1]: ", "[r]: u\n", "[", "中文", "é",
 ]  # fmt: skip
-texts = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
+texts = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
 
 
-def fed(text: str, sizes: Iterator[int], least: int) -> list[str]:
-    splitter = Splitter(least)
-    pieces: list[str] = []
+def split_in_chunks(text: str, sizes: Iterator[int], min_length: int) -> list[str]:
+    splitter = BlockSplitter(min_length)
+    segments: list[str] = []
     at = 0
     while at < len(text):
         size = next(sizes)
-        pieces += splitter.feed(text[at : at + size])
+        segments += splitter.feed(text[at : at + size])
         at += size
-    return [*pieces, splitter.rest] if text else []
+    return [*segments, splitter.pending] if text else []
 
 
 @given(texts, st.integers(0, 60))
-def test_the_pieces_joined_are_the_text(text: str, least: int) -> None:
-    assert "".join(split(text, least)) == text
+def test_joined_segments_equal_the_text(text: str, min_length: int) -> None:
+    assert "".join(split_blocks(text, min_length)) == text
 
 
 @given(texts, st.integers(0, 30))
-def test_finished_pieces_stay_as_the_text_grows(text: str, least: int) -> None:
-    whole = split(text, least)
+def test_finished_segments_do_not_change_as_the_text_grows(text: str, min_length: int) -> None:
+    expected = split_blocks(text, min_length)
     for end in range(len(text)):
-        finished = split(text[:end], least)[:-1]
-        assert finished == whole[: len(finished)]
+        finished = split_blocks(text[:end], min_length)[:-1]
+        assert finished == expected[: len(finished)]
 
 
 @given(texts, st.lists(st.integers(1, 7), min_size=1), st.integers(0, 30))
-def test_chunks_of_any_size_give_the_same_pieces(text: str, sizes: list[int], least: int) -> None:
+def test_chunk_size_does_not_change_the_segments(
+    text: str, sizes: list[int], min_length: int
+) -> None:
     def forever() -> Iterator[int]:
         while True:
             yield from sizes
 
-    assert fed(text, forever(), least) == split(text, least)
+    assert split_in_chunks(text, forever(), min_length) == split_blocks(text, min_length)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("least", [1, 200, 1200])
-def test_documents_cut_at_every_position(path: Path, least: int) -> None:
+@pytest.mark.parametrize("min_length", [1, 200, 1200])
+def test_document_segments_are_stable_at_every_prefix(path: Path, min_length: int) -> None:
     text = path.read_text(encoding="utf-8")
-    whole = split(text, least)
-    assert "".join(whole) == text
-    assert fed(text, iter(lambda: 1, 0), least) == whole
+    expected = split_blocks(text, min_length)
+    assert "".join(expected) == text
+    assert split_in_chunks(text, iter(lambda: 1, 0), min_length) == expected
     for end in range(len(text)):
-        finished = split(text[:end], least)[:-1]
-        assert finished == whole[: len(finished)]
+        finished = split_blocks(text[:end], min_length)[:-1]
+        assert finished == expected[: len(finished)]
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_every_line_of_a_piece_is_what_it_is_in_the_whole(path: Path) -> None:
+def test_lines_of_a_segment_parse_as_in_the_document(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    alone = [line for piece in split(text, 1) for line in kinds(piece)]
-    assert alone == kinds(text)
+    alone = [line for segment in split_blocks(text, 1) for line in parsed_lines(segment)]
+    assert alone == parsed_lines(text)
 
 
-def kinds(text: str) -> list[tuple[str, int, int]]:
-    outline = Outline()
+def parsed_lines(text: str) -> list[tuple[str, int, int]]:
+    parser = BlockParser()
     read: list[Line] = []
     for line in text.splitlines():
-        now = outline.feed(line)
-        read[len(read) - len(outline.redone) :] = outline.redone
+        now = parser.feed(line)
+        read[len(read) - len(parser.reclassified) :] = parser.reclassified
         read.append(now)
-    outline.finish()
-    read[len(read) - len(outline.redone) :] = outline.redone
-    return [(line.kind, line.at, len(line.inside)) for line in read]
+    parser.finish()
+    read[len(read) - len(parser.reclassified) :] = parser.reclassified
+    return [(line.kind, line.start, len(line.containers)) for line in read]
 
 
-ONE_PIECE = {
+UNSPLIT = {
     "a fence": "```\na\n\nb\n```",
     "a longer fence": "````\n```\n\nb\n```\n\n````",
     "a tilde fence": "~~~\n```\n\na\n\n~~~",
@@ -94,7 +96,7 @@ ONE_PIECE = {
     "items of another kind right after": "- a\n\n1. b",
     "indented code": "    a\n\n    b",
     "a table": "| a |\n|---|\n| b |",
-    "a quote that goes on": "> a\n\n> b",
+    "a continued quote": "> a\n\n> b",
     "a formula in dollars": "$$\na\n\nb\n$$",
     "a formula in brackets": "\\[\na\n\nb\n\\]",
     "a formula that never closes": "$$\na\n\nb\n\nc",
@@ -106,19 +108,19 @@ ONE_PIECE = {
     "a footnote and its paragraph": "See[^1].\n\n[^1]: that.\n",
     "a setext heading": "a\n---",
     "an indented paragraph": "a\n\n  b",
-    "the last line, not decided yet": "a\n\n1986",
+    "an incomplete last line": "a\n\n1986",
 }
 
 
-@pytest.mark.parametrize("name", ONE_PIECE)
-def test_stays_one_piece(name: str) -> None:
-    assert split(ONE_PIECE[name], 1) == [ONE_PIECE[name]]
+@pytest.mark.parametrize("name", UNSPLIT)
+def test_block_is_not_split(name: str) -> None:
+    assert split_blocks(UNSPLIT[name], 1) == [UNSPLIT[name]]
 
 
-CUT = {
+SPLIT = {
     "paragraphs": ["a\n\n", "b"],
-    "a letter decides": ["a\n\n", "B"],
-    "a number, once its line is whole": ["a\n\n", "1986 was\n"],
+    "before a letter": ["a\n\n", "B"],
+    "before a number, once its line is complete": ["a\n\n", "1986 was\n"],
     "after a fence": ["```\na\n```\n\n", "b"],
     "after a list": ["- a\n\n", "b"],
     "after an open fence in a list": ["- ```\n  a\n\n", "b"],
@@ -127,37 +129,37 @@ CUT = {
     "before a heading": ["a\n\n", "# b\n\n", "c"],
     "before a fence": ["a\n\n", "```\nb\n\nc\n```\n"],
     "before a list": ["a\n\n", "- b\n"],
-    "money at the start of a line": ["$$ is a process id\n\n", "b"],
+    "dollars at the start of a line that are no formula": ["$$ is a process id\n\n", "b"],
     "Windows line endings": ["a\r\n\r\n", "b"],
 }
 
 
-@pytest.mark.parametrize("name", CUT)
-def test_is_cut(name: str) -> None:
-    assert split("".join(CUT[name]), 1) == CUT[name]
+@pytest.mark.parametrize("name", SPLIT)
+def test_text_is_split_between_blocks(name: str) -> None:
+    assert split_blocks("".join(SPLIT[name]), 1) == SPLIT[name]
 
 
-def test_pieces_hold_at_least_what_was_asked_for() -> None:
+def test_segments_have_the_minimum_length() -> None:
     text = "Some words.\n\n" * 1000
-    pieces = split(text)
-    assert len(pieces) > 5
-    assert all(1200 <= len(piece) < 1300 for piece in pieces[:-1])
+    segments = split_blocks(text)
+    assert len(segments) > 5
+    assert all(1200 <= len(segment) < 1300 for segment in segments[:-1])
 
 
-def test_a_huge_code_block_stays_whole() -> None:
+def test_large_code_block_is_not_split() -> None:
     code = "```\n" + "x = 1\n\n" * 5000 + "```\n"
-    assert split(code + "\nAfter it.\n\nMore", 1) == [code + "\n", "After it.\n\n", "More"]
+    assert split_blocks(code + "\nAfter it.\n\nMore", 1) == [code + "\n", "After it.\n\n", "More"]
 
 
-def test_no_text_has_no_pieces() -> None:
-    assert split("") == []
+def test_empty_text_has_no_segments() -> None:
+    assert split_blocks("") == []
 
 
 @pytest.mark.parametrize(
-    "scrap",
+    "fragment",
     ["word ", "a\n\n", "> ", "- ", "- a\n\n", "\\[\n", "$$\n", "> $$\n", "1. ", "```\n", "|", "\n"],
 )
-def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
+def test_splitting_takes_linear_time(fragment: str) -> None:
     def work(text: str) -> int:
         calls = 0
 
@@ -165,7 +167,7 @@ def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
             nonlocal calls
             calls += event in ("call", "c_call")
 
-        splitter = Splitter()
+        splitter = BlockSplitter()
         before = sys.getprofile()
         sys.setprofile(count)
         try:
@@ -175,5 +177,5 @@ def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
             sys.setprofile(before)
         return calls
 
-    size = 8000 // len(scrap)
-    assert work(scrap * 4 * size) < 6 * work(scrap * size) + 1000
+    size = 8000 // len(fragment)
+    assert work(fragment * 4 * size) < 6 * work(fragment * size) + 1000

@@ -1,6 +1,6 @@
-"""What st.markdown is given, so that it shows what the model or the person wrote.
+"""Tests for the Markdown sanitizer.
 
-The expected sources were drawn in Streamlit 1.67 with Chromium: what is shown there is the text.
+The expected outputs were checked in Streamlit 1.67 with Chromium: it renders them as the input.
 """
 
 import random
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from pages.markdown import sanitize
 from pages.markdown.diagrams import is_diagram
-from pages.markdown.inline import SPLIT
-from pages.markdown.sanitize import line, safe, typed
+from pages.markdown.inline import TEXT_BREAK
 from tests.support.payloads import DIAGRAMS
 
 CORPUS = sorted((Path(__file__).parents[1] / "support" / "corpus").glob("*.md"))
@@ -29,9 +29,9 @@ FRONTEND_REPLACES = re.compile(
 )
 
 
-def shown(source: str) -> str:
-    """The text the frontend shows for source without other Markdown; the split shows nothing."""
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", source.replace(SPLIT, ""))
+def rendered(source: str) -> str:
+    """Return the text that the frontend renders for a source without other Markdown."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", source.replace(TEXT_BREAK, ""))
 
 
 DIRECTIVES = [
@@ -57,18 +57,18 @@ DIRECTIVES = [
 
 
 @pytest.mark.parametrize("text", DIRECTIVES)
-def test_a_directive_is_shown_as_it_was_written(text: str) -> None:
-    written = safe(text)
-    assert shown(written) == text
+def test_directive_is_rendered_as_text(text: str) -> None:
+    written = sanitize.markdown(text)
+    assert rendered(written) == text
     assert not FRONTEND_DIRECTIVE.search(written)
-    assert not any(FRONTEND_REPLACES.search(part) for part in written.split(SPLIT))
+    assert not any(FRONTEND_REPLACES.search(part) for part in written.split(TEXT_BREAK))
 
 
 @pytest.mark.parametrize("arrow", ["->", "<-", "<->", "--", ">=", "<=", "~="])
-def test_an_arrow_keeps_its_characters(arrow: str) -> None:
-    assert shown(safe(f"a {arrow} b")) == f"a {arrow} b"
-    assert not FRONTEND_REPLACES.search(safe(f"a {arrow} b"))
-    assert safe(f"a{arrow}b") == f"a{arrow}b"
+def test_arrow_is_not_replaced(arrow: str) -> None:
+    assert rendered(sanitize.markdown(f"a {arrow} b")) == f"a {arrow} b"
+    assert not FRONTEND_REPLACES.search(sanitize.markdown(f"a {arrow} b"))
+    assert sanitize.markdown(f"a{arrow}b") == f"a{arrow}b"
 
 
 GOLDEN = {
@@ -149,7 +149,7 @@ GOLDEN = {
     "[a](mailto:b@h.io)": "[a](mailto:b@h.io)",
     "[r]\n\n[r]: javascript:alert(1)": "[r]\n\n[r]\\: javascript\\:alert(1)",
     "[r]\n\n[r]:\njavascript:x": "[r]\n\n[r]\\:\njavascript\\:x",
-    # where a link leads, if its text says something else
+    # link text that names another host
     "[h.io](https://h.io/x)": "[h.io](https://h.io/x)",
     "[h.io](https://www.h.io/x)": "[h.io](https://www.h.io/x)",
     "[h.io](https://docs.h.io/x)": "[h.io](https://docs.h.io/x)",
@@ -184,18 +184,18 @@ GOLDEN = {
     "https://bank.com@evil.io": (
         r"[https\::small[]//bank.com@evil.io (evil.io)](<https://bank.com@evil.io>)"
     ),
-    # what is not Markdown text
+    # HTML and footnotes
     '<b title=":red[x]"> :red[x]': '<b title=":red[x]"> \\:red[x]',
     "<div>\n:red[x]\n\n:red[x]": "<div>\n:red[x]\n\n\\:red[x]",
     "a[^b:c]\n\n[^b:c]: :red[x]": "a[^b:c]\n\n[^b:c]: \\:red[x]",
-    # the start, which st.markdown would strip
+    # leading whitespace, which st.markdown would strip
     "    a:b\n\nc:d": "[_]: #\n\n```\na:b\n```\n\nc\\:d",
     "\ufeff```\n![c](d)\n```": "```\n![c](d)\n```",
     "a\n- 10) ```\n![c](d)": "a\n- 10) ```\n[c](d)",
     "\n    a:b": "[_]: #\n\n\n```\na:b\n```",
     "  a:b\n\n    ![c](d)": "[_]: #\n\n  a\\:b\n\n```\n![c](d)\n```",
     "\xa0\n\n    ![c](d)": "[_]: #\n\n\xa0\n\n```\n![c](d)\n```",
-    # indented code is written as what it was read as
+    # indented code becomes a fence
     "a\n\n    b:c\n\n      d\n\n\n    e\n\nf": "a\n\n```\nb:c\n\n  d\n\n\ne\n```\n\nf",
     "a\n\n\tb:c\n\t\td": "a\n\n```\nb:c\n\td\n```",
     "- a\n\n      b:c\n\n- d": "- a\n\n  ```\n  b:c\n  ```\n\n- d",
@@ -204,7 +204,7 @@ GOLDEN = {
     ">     b:c\n\n>     d": "> ```\n> b:c\n> ```\n\n> ```\n> d\n> ```",
     "a\n\n    ```` b:c": "a\n\n`````\n```` b:c\n`````",
     "a\n\n    ```mermaid\n    A[//x]": "a\n\n````\n```mermaid\nA[//x]\n````",
-    # there is no heading without text, and no table with an indented head
+    # headings without text, tables with an indented header row
     "[r]: //h.io\n===\n    ![a](//h.io)": "[r]: //h.io\n&#61;==\n    [a (h.io)](//h.io)",
     "[r]: //h.io\n- \n\t![r]": "[r]: //h.io\n&#45; \n\t[r (h.io)][r]",
     "[r]: //h.io\n'b'\n===\n<x>\n![r]": "[r]: //h.io\n&#39;b'\n===\n<x>\n![r]",
@@ -223,11 +223,11 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("text", GOLDEN)
-def test_golden(text: str) -> None:
-    assert safe(text) == GOLDEN[text]
+def test_sanitized_markdown_matches_golden_output(text: str) -> None:
+    assert sanitize.markdown(text) == GOLDEN[text]
 
 
-HARMLESS = [
+SAFE_DIAGRAMS = [
     "flowchart LR\n  A[Start] -->|yes| B{Is it?}\n  B --> C[(Store)]\n  style A fill:#f9f;",
     'flowchart TD\n  A["two<br/>lines"] --> B["a\\nb"]\n  classDef x fill:#f96;\n  class A x',
     "sequenceDiagram\n  Alice->>+Bob: Hello #amp; good day\n  Note over Bob: x < y",
@@ -238,21 +238,21 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("source", HARMLESS)
-def test_a_diagram_is_drawn(source: str) -> None:
+@pytest.mark.parametrize("source", SAFE_DIAGRAMS)
+def test_safe_diagram_is_unchanged(source: str) -> None:
     text = f"a\n\n```mermaid\n{source}\n```\nb"
-    assert safe(text) == text
+    assert sanitize.markdown(text) == text
 
 
 @pytest.mark.parametrize("text", DIAGRAMS)
-def test_a_diagram_that_could_ask_somebody_is_shown_as_its_source(text: str) -> None:
-    written = safe(text)
+def test_diagram_with_external_reference_is_shown_as_source(text: str) -> None:
+    written = sanitize.markdown(text)
     assert not is_diagram(written)
     assert all(each.strip() in written for each in text.splitlines() if "HOST" in each)
 
 
-CODE = "x[1:2] :red[y] $5 $z$ -> ![i](https://h.io) :tada: \\(q\\)"
-AROUND = {
+CODE_SAMPLE = "x[1:2] :red[y] $5 $z$ -> ![i](https://h.io) :tada: \\(q\\)"
+CODE_CONTEXTS = {
     "fence": "```\n{}\n```",
     "tilde fence": "~~~~ py\n~~~\n{}\n~~~~",
     "fence with blank lines": "```\n\n{}\n\n```\nafter",
@@ -274,10 +274,10 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("name", AROUND)
-def test_code_is_untouched(name: str) -> None:
-    text = AROUND[name].format(CODE)
-    assert safe(text) == text
+@pytest.mark.parametrize("name", CODE_CONTEXTS)
+def test_fenced_and_inline_code_is_unchanged(name: str) -> None:
+    text = CODE_CONTEXTS[name].format(CODE_SAMPLE)
+    assert sanitize.markdown(text) == text
 
 
 INDENTED = {
@@ -288,31 +288,36 @@ INDENTED = {
 
 
 @pytest.mark.parametrize("text", INDENTED)
-def test_indented_code_is_the_same_code_between_fences(text: str) -> None:
-    assert safe(text.format(CODE)) == INDENTED[text].format(CODE)
+def test_indented_code_becomes_a_fence(text: str) -> None:
+    assert sanitize.markdown(text.format(CODE_SAMPLE)) == INDENTED[text].format(CODE_SAMPLE)
 
 
-@given(st.sampled_from(sorted(AROUND)), st.text(alphabet="ab1 :$![](){}<>-*_~\\|#&;.", min_size=1))
-def test_any_code_is_untouched(name: str, body: str) -> None:
+@given(
+    st.sampled_from(sorted(CODE_CONTEXTS)),
+    st.text(alphabet="ab1 :$![](){}<>-*_~\\|#&;.", min_size=1),
+)
+def test_arbitrary_code_is_unchanged(name: str, body: str) -> None:
     code = "x" + body.replace("|", "") + "x"
-    assert code in safe(AROUND[name].format(code) + "\n\n:red[x]")
+    assert code in sanitize.markdown(CODE_CONTEXTS[name].format(code) + "\n\n:red[x]")
 
 
-def test_after_code_the_text_is_read_again() -> None:
-    assert safe("```\n:red[x]\n```\n:red[y] `:red[x]` :red[z]").count("\\:red[") == 2
+def test_text_after_code_is_sanitized() -> None:
+    assert sanitize.markdown("```\n:red[x]\n```\n:red[y] `:red[x]` :red[z]").count("\\:red[") == 2
 
 
 @given(st.text(alphabet="ab1 :$![](){}<>-*_~`\\|#&;\n\"'", max_size=80))
-def test_no_text_becomes_an_image(text: str) -> None:
-    outside = re.sub(r"(`+).*?\1|<[^>]*>|^(?: {4,}|.*[`<]).*$", "", safe(text), flags=re.M | re.S)
+def test_output_never_contains_an_image(text: str) -> None:
+    outside = re.sub(
+        r"(`+).*?\1|<[^>]*>|^(?: {4,}|.*[`<]).*$", "", sanitize.markdown(text), flags=re.M | re.S
+    )
     assert not re.search(r"(?<!\\)!\[", outside)
 
 
-# Another reader of Markdown. It knows no formulas, footnotes and tables, and sees tags of its
-# own where the frontend sees text; so the scraps have none of these.
+# An independent parser. It has no formulas, footnotes or tables and a different definition of HTML
+# tags, so the fragments contain none of these.
 MARKDOWN = MarkdownIt("commonmark")
 MARKDOWN.validateLink = lambda url: True  # type: ignore[method-assign]
-SCRAPS = [
+FRAGMENTS = [
     "a", "[r]: //e.vil/z\n", "[r]: vscode:z\n", "![r]",
     "===\n", "- ", "> ", "1. ", "\n", "\n", "\n\n", "\n    ", "\n\t", "\n\t![a](//e.vil)", "```\n",
     "~~~\n", "\u202e", "```mermaid\nA[//e.vil]\n", "`", "\\", "<div>\n", "</div>", "<!--",
@@ -320,35 +325,35 @@ SCRAPS = [
 ]  # fmt: skip
 
 
-def dangers(tokens: list[Token]) -> Iterator[str]:
-    """Images, links that start programs, and diagrams that name an address."""
+def dangerous_tokens(tokens: list[Token]) -> Iterator[str]:
+    """Yield the types of images, links that start programs, and diagrams that reference a URL."""
     for token in tokens:
         if token.type == "image" or "vscode:" in str(token.attrs.get("href", "")):
             yield token.type
         if token.type == "fence" and is_diagram(token.info) and "//e.vil" in token.content:
             yield token.type
-        yield from dangers(token.children or [])
+        yield from dangerous_tokens(token.children or [])
 
 
-def test_another_reader_finds_nothing_dangerous_either() -> None:
+def test_markdown_it_finds_no_dangerous_token() -> None:
     dice = random.Random(5)
     for _ in range(5000):
-        text = "".join(dice.choices(SCRAPS, k=dice.randint(2, 14)))
-        written = safe(text)
-        assert not [*dangers(MARKDOWN.parse(written))], (text, written)
+        text = "".join(dice.choices(FRAGMENTS, k=dice.randint(2, 14)))
+        written = sanitize.markdown(text)
+        assert not [*dangerous_tokens(MARKDOWN.parse(written))], (text, written)
 
 
 @given(st.text(alphabet="ab 1:./-_+\\\n", max_size=60))
-def test_text_without_markdown_shows_every_character(text: str) -> None:
+def test_plain_characters_are_all_rendered(text: str) -> None:
     text = "x" + re.sub(r"(?m)^[\s\d.+-]+|https?|www|\\|[ \t]+$", "", text)
-    assert shown(safe(text)) == text
+    assert rendered(sanitize.markdown(text)) == text
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_every_prefix_of_a_document_can_be_drawn(path: Path) -> None:
+def test_every_prefix_of_a_document_is_sanitized(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for end in range(len(text)):
-        written = safe(text[:end])
+        written = sanitize.markdown(text[:end])
         assert "\r" not in written and "\0" not in written
 
 
@@ -357,26 +362,28 @@ LINES += ["&amp;", "a_b_c", "~a~", "\\*", "+ a", "---"]
 
 
 @pytest.mark.parametrize("text", LINES + DIRECTIVES)
-def test_a_line_is_plain_text(text: str) -> None:
-    written = line(text)
-    assert shown(written) == text
-    assert not re.search(r"(?<!\\)[!-/:-@\[-`{-~]", re.sub(r"\\.", "", written.replace(SPLIT, "")))
-    assert not any(FRONTEND_REPLACES.search(shown(part)) for part in written.split(SPLIT))
+def test_plain_text_escapes_markdown(text: str) -> None:
+    written = sanitize.plain_text(text)
+    assert rendered(written) == text
+    assert not re.search(
+        r"(?<!\\)[!-/:-@\[-`{-~]", re.sub(r"\\.", "", written.replace(TEXT_BREAK, ""))
+    )
+    assert not any(FRONTEND_REPLACES.search(rendered(part)) for part in written.split(TEXT_BREAK))
 
 
 @pytest.mark.parametrize("text", ["https://h.io/x", "www.h.io", "a@h.io"])
-def test_an_address_in_a_line_is_no_link(text: str) -> None:
-    assert shown(line(text)) == text
-    assert SPLIT in line(text)
+def test_plain_text_breaks_autolinks(text: str) -> None:
+    assert rendered(sanitize.plain_text(text)) == text
+    assert TEXT_BREAK in sanitize.plain_text(text)
 
 
-def test_a_line_is_one_line_without_hidden_characters() -> None:
-    assert line("  a\n\tb\u2028c\x00\x1b\u202e\u2066\ufeffd\u200b ") == "a b cd"
-    assert line("👩‍💻 می‌خواهم") == "👩‍💻 می‌خواهم"
+def test_plain_text_removes_line_breaks_and_control_characters() -> None:
+    assert sanitize.plain_text("  a\n\tb\u2028c\x00\x1b\u202e\u2066\ufeffd\u200b ") == "a b cd"
+    assert sanitize.plain_text("👩‍💻 می‌خواهم") == "👩‍💻 می‌خواهم"
 
 
 @pytest.mark.parametrize(
-    "scrap",
+    "fragment",
     [
         "$",
         "[",
@@ -405,7 +412,7 @@ def test_a_line_is_one_line_without_hidden_characters() -> None:
         " -> ",
     ],
 )
-def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
+def test_sanitizing_takes_linear_time(fragment: str) -> None:
     def calls(text: str) -> int:
         count = 0
 
@@ -416,21 +423,21 @@ def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
         before = sys.getprofile()
         sys.setprofile(counted)
         try:
-            safe(text)
+            sanitize.markdown(text)
         finally:
             sys.setprofile(before)
         return count
 
-    assert calls(scrap * 2000) < 6 * calls(scrap * 500) + 1000
-    # What regular expressions do inside is not counted: a square of this would take minutes.
+    assert calls(fragment * 2000) < 6 * calls(fragment * 500) + 1000
+    # Work inside of regular expressions is not counted; in quadratic time this would take minutes.
     started = time.process_time()
-    safe((scrap * 200_000)[:200_000])
-    line((scrap * 200_000)[:200_000])
+    sanitize.markdown((fragment * 200_000)[:200_000])
+    sanitize.plain_text((fragment * 200_000)[:200_000])
     assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(
-    ("written", "drawn"),
+    ("text", "expected"),
     [
         ("one\ntwo", "one  \ntwo"),
         ("one\n\ntwo", "one\n\ntwo"),
@@ -440,5 +447,5 @@ def test_work_grows_with_the_text_and_not_with_its_square(scrap: str) -> None:
         ("    code\n    code", "    code\n    code"),
     ],
 )
-def test_line_ends_that_people_type_are_seen(written: str, drawn: str) -> None:
-    assert typed(written) == drawn
+def test_single_newlines_of_a_user_become_hard_breaks(text: str, expected: str) -> None:
+    assert sanitize.hard_line_breaks(text) == expected
