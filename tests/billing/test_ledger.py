@@ -30,13 +30,13 @@ from chat.providers.base import Delta
 from chat.replies.worker_liveness import Worker
 from chat.services.database_admin import signs_of
 from chat.store import Store
-from tests.billing.test_limits import Clock, Open, clock, on_sqlite, open_service, say, server
 from tests.support.dead_worker import taken_for_dead
+from tests.support.limited_service import Clock, Open, say
 from tests.support.llm_server import FAULTS, LLMServer, Script
+from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.speech_server import HELLO_WORLD
 
-__all__ = ["clock", "open_service", "server"]
 ME, OTHER = "visitor:me", "visitor:other"
 ADMIN = Person("account:admin", is_admin=True)
 
@@ -115,7 +115,7 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
     assert everyone.total == total and {line.owner for line in everyone.lines} == {ME}
 
 
-@on_sqlite
+@on_one_database
 def test_an_unknown_price_is_unknown(open_service: Open, provider: ScriptedProvider) -> None:
     service = open_service()
     say(service)
@@ -197,7 +197,7 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
         provider.held.clear()
 
 
-@on_sqlite
+@on_one_database
 @pytest.mark.parametrize(
     ("error", "is_held"),
     [
@@ -220,7 +220,7 @@ def test_a_failure_without_a_word_holds_what_may_be_billed(
     assert row["status"] == "failed" and (row["limit_tokens"] > 4_000) is is_held
 
 
-@on_sqlite
+@on_one_database
 def test_of_a_reply_that_was_stopped_what_was_seen_counts(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
@@ -284,7 +284,7 @@ def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
     assert signs.is_lost(elsewhere, None, "b", None) is None
 
 
-@on_sqlite
+@on_one_database
 def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
     open_service: Open,
     server: LLMServer,
@@ -315,7 +315,7 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
     assert rows(database_url)[1]["status"] == "interrupted"
 
 
-@on_sqlite
+@on_one_database
 def test_the_end_of_a_recording_is_written_again_when_it_failed(
     open_service: Open, server: LLMServer, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,7 +335,7 @@ def test_the_end_of_a_recording_is_written_again_when_it_failed(
     assert rows(database_url)[0]["status"] == "complete"
 
 
-@on_sqlite
+@on_one_database
 def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
@@ -351,7 +351,7 @@ def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
     assert second["prompt_tokens"] > first["prompt_tokens"]
 
 
-@on_sqlite
+@on_one_database
 def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> None:
     service = open_service()
     for forbidden in (
@@ -388,7 +388,7 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
         service.switch_off(ADMIN, "guide/guide")
 
 
-@on_sqlite
+@on_one_database
 @pytest.mark.parametrize(
     "spelling",
     [*("one", "scripted/One", "scripted/models/one", "scripted/one:x", "scripted/Models/ONE:free")],
@@ -414,7 +414,7 @@ def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
     assert not is_off("scripted/two:7b")
 
 
-@on_sqlite
+@on_one_database
 def test_what_an_admin_types_is_switched_off_under_its_full_name(
     open_service: Open, server: LLMServer
 ) -> None:
@@ -432,7 +432,7 @@ def test_what_an_admin_types_is_switched_off_under_its_full_name(
     assert not service.switched_off()
 
 
-@on_sqlite
+@on_one_database
 def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Open) -> None:
     service = open_service()
     is_off = service._billing.switches.is_off
@@ -442,7 +442,7 @@ def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Op
     assert is_off("own-openai/one") and not is_off("guide/guide")
 
 
-@on_sqlite
+@on_one_database
 def test_switching_all_off_stops_what_runs_and_leaves_guide(
     open_service: Open, server: LLMServer
 ) -> None:
@@ -466,7 +466,7 @@ def test_switching_all_off_stops_what_runs_and_leaves_guide(
     gate.set()
 
 
-@on_sqlite
+@on_one_database
 def test_another_process_hears_of_it_within_two_seconds(
     open_service: Open, provider: ScriptedProvider, clock: Clock
 ) -> None:

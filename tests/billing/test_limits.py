@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission, open_chat
+from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission
 from chat.billing.call_costs import KEYS_A_MINUTE
 from chat.billing.rate_limiter import Pace
 from chat.domain.attachment import File
@@ -32,64 +30,13 @@ from chat.errors import (
 )
 from chat.providers.base import Delta
 from tests.support.dead_worker import taken_for_dead
+from tests.support.limited_service import NOON, Clock, Open, say
 from tests.support.llm_server import LLMServer, Script
+from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.speech_server import HELLO_WORLD
 
 ME, OTHER = "visitor:me", "visitor:other"
-# What no database can do differently is tried on one: SQLite, or what `--database` names.
-on_sqlite = pytest.mark.parametrize("database_url", ["any"], indirect=True)
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-Open = Callable[..., ChatService]
-
-
-@pytest.fixture
-def open_service(database_url: str, provider: ScriptedProvider, clock: Clock) -> Iterator[Open]:
-    """Opens a service with limits, on a scripted provider or on a real server."""
-    opened: list[ChatService] = []
-
-    def open_one(server: LLMServer | None = None, **config: Any) -> ChatService:
-        base: dict[str, Any] = {"DATABASE_URL": database_url, "FIND_LOCAL_SERVERS": "false"}
-        if server is not None:
-            base |= {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k", "MAX_RETRIES": "0"}
-        opened.append(
-            open_chat(base | config, providers=None if server else [provider], clock=clock)
-        )
-        return opened[-1]
-
-    yield open_one
-    provider.let_go()
-    for service in opened:
-        service.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LLMServer]:
-    with LLMServer() as server:
-        yield server
-
-
-def say(service: ChatService, owner: str = ME, text: str = "Hi", model: str | None = None) -> str:
-    """Send, and follow the reply to its end; returns the conversation."""
-    answer = service.send(owner, None, Submission(text), ReplySettings(model=model))
-    for _ in service.follow(owner, answer.id):
-        pass
-    return answer.conversation_id
 
 
 def refusal(service: ChatService, owner: str = ME, text: str = "Hi") -> LimitReached:
@@ -134,7 +81,7 @@ def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
     assert len(services[0].conversations(ME)) == 10, "nothing of a refused message is stored"
 
 
-@on_sqlite
+@on_one_database
 def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_INSTANCE_MESSAGES_PER_MINUTE=5, LIMIT_MESSAGES_PER_DAY=3)
@@ -173,7 +120,7 @@ def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: Script
         second.send(ME, None, Submission("Hi"))
 
 
-@on_sqlite
+@on_one_database
 def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -206,7 +153,7 @@ def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
     assert refusal(service).again_at == NOON + timedelta(seconds=70)
 
 
-@on_sqlite
+@on_one_database
 def test_of_several_limits_the_longest_wait_is_told(open_service: Open, clock: Clock) -> None:
     service = open_service(LIMIT_MESSAGES_PER_MINUTE=1, LIMIT_INSTANCE_MESSAGES_PER_DAY=1)
     say(service)
@@ -259,7 +206,7 @@ def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
         dear.send(OTHER, None, Submission("Hi"))
 
 
-@on_sqlite
+@on_one_database
 def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
     service = open_service(LIMIT_REQUEST_TOKENS=60)
     conversation = say(service)
@@ -268,7 +215,7 @@ def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
     assert len(service.open(ME, conversation).messages) == 2
 
 
-@on_sqlite
+@on_one_database
 def test_editing_retrying_and_going_on_are_calls_like_any_other(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -288,7 +235,7 @@ def test_editing_retrying_and_going_on_are_calls_like_any_other(
     assert len(provider.requests) == 1
 
 
-@on_sqlite
+@on_one_database
 def test_a_temporary_conversation_counts_and_leaves_no_text(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -302,7 +249,7 @@ def test_a_temporary_conversation_counts_and_leaves_no_text(
     assert len(service.conversations(ME)) == 1
 
 
-@on_sqlite
+@on_one_database
 def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_MESSAGES_PER_DAY=1)
@@ -315,7 +262,7 @@ def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
     assert len(server.requests) == 1
 
 
-@on_sqlite
+@on_one_database
 def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) -> None:
     service = open_service(
         server,
@@ -347,7 +294,7 @@ def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
     assert when(timedelta(seconds=seconds)) == words
 
 
-@on_sqlite
+@on_one_database
 def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -375,7 +322,7 @@ def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock
     pace.begin()
 
 
-@on_sqlite
+@on_one_database
 def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) -> None:
     service = open_service()
     own = service.own_key("openai", "sk-mine")
@@ -397,7 +344,7 @@ def test_no_two_things_wait_for_the_same_lock() -> None:
     assert len(found) >= 3 and len(set(found)) == len(found)
 
 
-@on_sqlite
+@on_one_database
 def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) -> None:
     service = open_service(LIMIT_MESSAGES_PER_DAY=1)
     conversation = say(service)
@@ -406,7 +353,7 @@ def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) ->
     say(service, OTHER)
 
 
-@on_sqlite
+@on_one_database
 def test_a_recording_that_is_discarded_holds_no_place(
     open_service: Open, server: LLMServer
 ) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.test_dictation import ALLOWED, dictate
-from tests.browser.test_rendering import RICH, expect_rich
 from tests.support.app_server import ROOT, AppServer
 from tests.support.chat_page import Chat
+from tests.support.dictation import MICROPHONE_ALLOWED, dictate
 from tests.support.llm_server import LLMServer, Script
 from tests.support.page_watch import Watch
+from tests.support.rich_markdown import RICH_MARKDOWN, expect_rich_markdown
 
 pytestmark = pytest.mark.browser
 
@@ -27,14 +27,14 @@ class ChartPage(AppServer):
 def test_a_conversation_with_everything_in_it_brings_no_complaint(
     browser: Browser, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
-    server.next(Script(text=RICH), Script(text="said"))
-    with closing(browser.new_context(**ALLOWED)) as context:  # type: ignore[arg-type]
+    server.next(Script(text=RICH_MARKDOWN), Script(text="said"))
+    with closing(browser.new_context(**MICROPHONE_ALLOWED)) as context:  # type: ignore[arg-type]
         watch = Watch(context)
         chat = visit(context=context)
         chat.attach("table.csv", b"day,tokens\nMon,3\nTue,5\n")
         chat.price("table.csv")
         chat.ask("Show everything")
-        expect_rich(chat)
+        expect_rich_markdown(chat)
         expect(chat.questions.get_by_test_id("stDataFrame")).to_be_visible()
         with chat.page.expect_download():
             chat.questions.get_by_test_id("stDownloadButton").get_by_role("button").click()

@@ -9,33 +9,13 @@ from playwright.sync_api import expect
 
 from tests.support.app_server import AppServer
 from tests.support.browser_app import configured
-from tests.support.chat_page import Chat, wait_until
+from tests.support.chat_page import Chat
+from tests.support.dictation import MICROPHONE_ALLOWED, dictate, wait_for_speech
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.speech_server import HELLO_WORLD, SpeechServer
 
 pytestmark = pytest.mark.browser
 
-# Listens to the same microphone: true once something was said and it has been quiet since.
-LISTEN = """async () => {
-  const stream = await navigator.mediaDevices.getUserMedia({audio: true})
-  const context = new AudioContext()
-  const ear = context.createAnalyser()
-  context.createMediaStreamSource(stream).connect(ear)
-  const wave = new Float32Array(ear.fftSize)
-  let loud = 0, quiet = 0
-  window.heard = false
-  const look = () => {
-    ear.getFloatTimeDomainData(wave)
-    const isLoud = wave.some((value) => Math.abs(value) > 0.05)
-    loud += isLoud
-    quiet = isLoud ? 0 : quiet + 1
-    if (loud > 5 && quiet > 30) {
-      window.heard = true
-      stream.getTracks().forEach((track) => track.stop())
-    } else requestAnimationFrame(look)
-  }
-  look()
-}"""
 # Whoever looks at the box a moment later looks when it is emptied: so slow can a browser be.
 SLOW = """() => {
   const later = window.setTimeout
@@ -49,7 +29,6 @@ SLOW = """() => {
   window.setTimeout = (work, time, ...more) =>
     [50, 100].includes(time) && !isEmptied ? look(work) : later(work, time, ...more)
 }"""
-ALLOWED = {"permissions": ["microphone"]}
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +51,7 @@ def hearing_app(
 def speaker(
     visit: Callable[..., Chat], hearing_app: AppServer, server: LLMServer
 ) -> Callable[[], Chat]:
-    return lambda: visit(app=hearing_app, **ALLOWED)
-
-
-def dictate(chat: Chat) -> None:
-    """Record until "hello world" was said."""
-    recorder = chat.page.frame_locator(".st-key-mic iframe").get_by_role("button")
-    recorder.click()
-    chat.page.evaluate(LISTEN)
-    wait_until(chat.page, "() => window.heard")
-    recorder.click()
+    return lambda: visit(app=hearing_app, **MICROPHONE_ALLOWED)
 
 
 def test_dictation_lands_behind_what_was_typed_and_is_not_sent(
@@ -106,8 +76,7 @@ def test_the_microphone_in_the_box_goes_the_same_way(
     chat = speaker()
     chat.composer.fill("She said:")
     chat.page.get_by_test_id("stChatInputMicButton").click()
-    chat.page.evaluate(LISTEN)
-    wait_until(chat.page, "() => window.heard")
+    wait_for_speech(chat)
     if is_slow:
         chat.page.evaluate(SLOW)
     chat.key("composer").locator("button").last.click()
@@ -139,7 +108,7 @@ def test_an_audio_file_goes_the_same_way_and_other_files_wait(
 def test_a_failed_transcription_can_be_tried_again_without_speaking_again(
     visit: Callable[..., Chat], server: LLMServer
 ) -> None:
-    chat = visit(**ALLOWED)
+    chat = visit(**MICROPHONE_ALLOWED)
     server.next(FAULTS["500"], Script(text="hello again"))
     chat.composer.fill("Draft")
     dictate(chat)
@@ -154,7 +123,7 @@ def test_a_failed_transcription_can_be_tried_again_without_speaking_again(
 
 
 def test_a_recording_can_be_discarded(visit: Callable[..., Chat], server: LLMServer) -> None:
-    chat = visit(**ALLOWED)
+    chat = visit(**MICROPHONE_ALLOWED)
     server.next(FAULTS["401"])
     dictate(chat)
     expect(chat.key("notice")).to_contain_text("did not accept the API key")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 
@@ -11,59 +10,24 @@ from playwright.sync_api import Response, expect
 
 from tests.support.chat_page import Chat
 from tests.support.llm_server import LLMServer, Script
+from tests.support.rich_markdown import RICH_MARKDOWN, expect_rich_markdown
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
-
-RICH = """It costs $5 and $10, not $x^2$.
-
-:red[not red] and :material/home: and :smile: stay text.
-
-| Name | Value |
-|---|---|
-| a | 1 |
-
-```python
-print("hello")
-```
-
-```mermaid
-graph TD; Alpha-->Omega;
-```
-
-$$
-e = mc^2
-$$
-
-![leak](http://198.51.100.7/pixel.png) <img src="http://198.51.100.8/pixel.png">
-"""
-
-
-def expect_rich(chat: Chat, *, is_over: bool = True) -> None:
-    answer = chat.answers.last
-    expect(answer).to_contain_text("It costs $5 and $10, not")
-    expect(answer.locator(".katex").first).to_be_visible()
-    assert "$" not in answer.locator(".katex").first.inner_text()
-    expect(answer).to_contain_text(":red[not red] and :material/home: and :smile: stay text.")
-    expect(answer.get_by_role("table")).to_contain_text("Value")
-    expect(answer.get_by_role("code").filter(has_text="print").first).to_be_visible()
-    if is_over:  # while text streams, Streamlit shows a diagram's source
-        expect(answer.get_by_role("img", name=re.compile("Mermaid"))).to_be_visible()
-    expect(answer.locator(".katex-display")).to_have_count(1)
 
 
 def test_markdown_becomes_what_it_says_and_nothing_is_fetched(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
-    held, lines = gate(), RICH.split(" ")
-    server.next(Script(text=RICH, gate=held, gate_at=len(lines)))
+    held, lines = gate(), RICH_MARKDOWN.split(" ")
+    server.next(Script(text=RICH_MARKDOWN, gate=held, gate_at=len(lines)))
     chat.send("Show everything")
-    expect_rich(chat, is_over=False)  # while it streams
+    expect_rich_markdown(chat, is_complete=False)  # while it streams
     held.set()
     chat.wait_done()
-    expect_rich(chat)  # when it is over
+    expect_rich_markdown(chat)  # when it is over
     chat.reload()
-    expect_rich(chat)  # and after F5
+    expect_rich_markdown(chat)  # and after F5
 
 
 def test_code_can_be_copied(chat: Chat, server: LLMServer) -> None:

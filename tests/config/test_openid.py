@@ -8,17 +8,8 @@ import pytest
 
 from chat.config.openid import sign_in_problems, sign_in_providers
 from chat.config.settings import understand
+from tests.support.openid_settings import GOOGLE, SHARED
 
-GOOGLE: dict[str, Any] = {
-    "client_id": "parley",
-    "client_secret": "hush-hush",
-    "server_metadata_url": "https://accounts.google.com/.well-known/openid-configuration",
-}
-SHARED: dict[str, Any] = {
-    "redirect_uri": "https://your.host/oauth2callback",
-    "cookie_secret": "x" * 32,
-}
-SIGN_IN = {**SHARED, **GOOGLE}
 CALLBACK = "redirect_uri in [auth] should be the address of Parley with /oauth2callback at its end"
 COOKIE = "cookie_secret in [auth] should be random, with at least 32 characters"
 NOBODY = "[auth] names no provider: it lacks client_id, client_secret and server_metadata_url"

@@ -10,7 +10,7 @@ from chat.__main__ import main
 from chat.config.settings import Settings, read_settings, understand
 from chat.config.sources import gather
 from chat.errors import SettingsError
-from tests.config.test_openid import SIGN_IN
+from tests.support.openid_settings import SIGN_IN
 
 
 def test_nothing_needs_to_be_configured() -> None:

@@ -218,7 +218,7 @@ def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database
         app.database = folder / "parley.db"
 
         async def go() -> None:
-            await asyncio.to_thread(until_logged, app, "DATABASE_URL cannot be opened")
+            await asyncio.to_thread(app.wait_for_log, "DATABASE_URL cannot be opened")
             folder.unlink()
             llm.next(Script(tokens=20, gate=gate, gate_at=10))
             async with Tab(app.url) as tab:
@@ -228,15 +228,6 @@ def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database
 
         asyncio.run(go())
         assert answers(app) == [("interrupted", text_of(10))]
-
-
-def until_logged(app: AppServer, words: str) -> None:
-    pause = threading.Event()
-    for _ in range(400):
-        if words in app.log():
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"it was not logged:\n{app.log()}")
 
 
 def holding_a_connection(app: AppServer) -> socket.socket:

@@ -19,7 +19,7 @@ from chat.errors import NotAllowed, SignInOver, WrongCode
 from chat.services.access import GUESSES
 from pages.session import tab_state
 from pages.session import visitor as session_visitor
-from tests.config.test_openid import SHARED, SIGN_IN
+from tests.support.openid_settings import SHARED, SIGN_IN
 
 APP = str(Path(__file__).parents[2] / "app.py")
 CODE = "open sesame"

@@ -25,8 +25,8 @@ from chat.providers.base import Delta
 from chat.services import conversations
 from chat.store import Outcome, Store
 from chat.store.schema import LedgerRow, MessageRow
-from tests.billing.test_limits import on_sqlite
 from tests.support.dead_worker import taken_for_dead
+from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 
 ME, ADMIN = "visitor:me", Person("account:admin", is_admin=True)
@@ -64,7 +64,7 @@ def last(service: ChatService, answer: Message) -> Message:
     return service.open(ME, answer.conversation_id).messages[-1]
 
 
-@on_sqlite
+@on_one_database
 def test_a_reply_is_stopped_from_another_process(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
@@ -151,7 +151,7 @@ def test_what_is_deleted_for_good_is_written_no_more(
 
 
 @pytest.mark.usefixtures("quick")
-@on_sqlite
+@on_one_database
 def test_whoever_follows_what_is_deleted_elsewhere_is_done(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
@@ -164,7 +164,7 @@ def test_whoever_follows_what_is_deleted_elsewhere_is_done(
 
 
 @pytest.mark.usefixtures("quick")
-@on_sqlite
+@on_one_database
 def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
@@ -403,7 +403,7 @@ def test_a_version_that_had_no_word_yet_comes_into_view_again_with_its_process(
     assert store.conversations.get(ME, old.conversation_id).leaf_id == new.id
 
 
-@on_sqlite
+@on_one_database
 @pytest.mark.parametrize("years", [-1, 1])
 def test_the_clock_of_another_machine_may_tell_anything(
     make_service: Make, elsewhere: Elsewhere, years: int
@@ -439,7 +439,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
 
 
 @pytest.mark.usefixtures("quick")
-@on_sqlite
+@on_one_database
 def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
     make_service: Make, provider: ScriptedProvider
 ) -> None:

@@ -21,47 +21,15 @@ from chat.domain.tokenization import MARKS, fold
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.engine import make_engine, migrate, scrub
-from chat.store.search.search import Hit, SearchStore
+from chat.store.search.search import Hit
 from tests.support.scripted_provider import ScriptedProvider
+from tests.support.search import ask, change, find, marked, say
 
 ME, OTHER = "visitor:me", "visitor:other"
 
 
-def ask(
-    store: Store,
-    words: str,
-    conversation: str | None = None,
-    *,
-    owner: str = ME,
-    title: str = "Untitled",
-    model: str = "scripted/one",
-) -> Message:
-    question = NewQuestion(words, tokens=1, is_exact=True)
-    answer = NewAnswer(new_id(), model, "w")
-    return store.messages.send(owner, conversation, question, answer, title=title)
-
-
-def say(store: Store, words: str, reply: str = "Fine.", /, **more: str) -> Message:
-    sent = ask(store, words, **more)
-    store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, reply))
-    return store.messages.get(more.get("owner", ME), sent.id)
-
-
-def find(store: Store, typed: str, owner: str = ME, limit: int = 20, offset: int = 0) -> list[Hit]:
-    return SearchStore(store.engine).search(owner, parse(typed), limit, offset)
-
-
 def shown(hits: list[Hit]) -> list[str]:
     return ["".join(piece for piece, _ in hit.snippet) for hit in hits]
-
-
-def marked(hit: Hit) -> list[str]:
-    return [piece for piece, is_match in hit.snippet if is_match]
-
-
-def change(store: Store, statement: str, **values: object) -> None:
-    with store.engine.execution_options(writes=True).begin() as connection:
-        connection.execute(text(statement), values)
 
 
 # --- words -----------------------------------------------------------------------------------

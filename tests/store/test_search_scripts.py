@@ -14,7 +14,7 @@ from sqlalchemy import text
 from chat.domain.search_query import Matcher, parse
 from chat.domain.tokenization import MARKS, tokens
 from chat.store import Store
-from tests.store.test_search import change, find, marked, say
+from tests.support.search import change, find, marked, say
 
 SCRIPTS = {  # what was written; what is typed, of which each must find it
     "Hindi": "हिन्दी में लिखा हुआ संदेश | हिन्दी | में | लिखा | हुआ | लिख* | लि* | में लिखा | संदे*",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.test_endurance import until_logged
 from tests.support.app_server import AppServer
 
 
@@ -41,5 +40,5 @@ def test_the_app_says_which_file_cannot_be_read_and_what_else_is_wrong(
         assert answer == "settings"
         with urllib.request.urlopen(app.url) as page:
             assert page.status == 200
-        until_logged(app, told)
-        until_logged(app, "MAX_FILES should be a whole number")
+        app.wait_for_log(told)
+        app.wait_for_log("MAX_FILES should be a whole number")

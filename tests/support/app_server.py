@@ -99,6 +99,15 @@ class AppServer:
         """All it has written to its console, over all starts."""
         return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
+    def wait_for_log(self, text: str) -> None:
+        """Wait until `text` is in the log; raises `AssertionError` after 20 seconds."""
+        pause = threading.Event()
+        for _ in range(400):
+            if text in self.log():
+                return
+            pause.wait(0.05)
+        raise AssertionError(f"{text!r} was not logged:\n{self.log()}")
+
     def __enter__(self) -> AppServer:
         self.start()
         return self

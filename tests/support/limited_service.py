@@ -1,0 +1,30 @@
+"""Types and helpers for tests of limits, on a service whose clock the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from chat import ChatService, ReplySettings, Submission
+
+ME = "visitor:me"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Open = Callable[..., ChatService]  # the fixture `open_service`
+
+
+class Clock:
+    """A clock that returns `now`, which the test sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def say(service: ChatService, owner: str = ME, text: str = "Hi", model: str | None = None) -> str:
+    """Send a message, follow the reply to its end, and return the conversation's id."""
+    answer = service.send(owner, None, Submission(text), ReplySettings(model=model))
+    for _ in service.follow(owner, answer.id):
+        pass
+    return answer.conversation_id
