@@ -1,107 +1,40 @@
-"""The rules of the house that the import linter cannot say."""
+"""Architecture rules that the import contracts in pyproject.toml cannot express."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
-PAGES = sorted((ROOT / "pages").rglob("*.py"))
-SERVER = sorted((ROOT / "server").rglob("*.py"))
-CHAT = sorted((ROOT / "chat").rglob("*.py"))
-READERS = sorted((ROOT / "readers").rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PARSERS = {"readers", "PIL", "pypdf", "docx", "lxml", "python_calamine"}
+SLEEP_ALLOWED = {ROOT / "tests" / "support" / "llm_server.py"}  # it simulates a model's pace
 
 
-def names(paths: list[Path]) -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in paths]
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every import of a file, wherever it stands: the module, and the names taken from it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def nodes(paths: Iterable[Path]) -> Iterator[tuple[str, ast.AST]]:
+    """Yield every syntax node of the files with its location, `path:line`."""
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", node
+
+
+def imported_modules(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Yield the location and the absolute name of every imported module."""
+    for location, node in nodes(paths):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, ()) for alias in node.names)
+            yield from ((location, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: relative imports hide who talks to whom"
-            yield node.module or "", tuple(alias.name for alias in node.names)
-
-
-def public_names() -> set[str]:
-    tree = ast.parse((ROOT / "chat" / "__init__.py").read_text("utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return set(ast.literal_eval(node.value))
-    raise AssertionError("chat/__init__.py has no __all__")
-
-
-def test_the_entry_is_where_the_commands_look_for_it() -> None:
-    assert (ROOT / "app.py").is_file()
-
-
-def test_no_script_lies_directly_in_pages() -> None:
-    # Streamlit would run it on a deep link without app.py, and so without its gate.
-    assert names(list((ROOT / "pages").glob("*.py"))) == []
-
-
-@pytest.mark.parametrize("path", [ROOT / "app.py", *PAGES, *SERVER], ids=lambda path: path.name)
-def test_pages_and_server_use_only_the_public_names_of_chat(path: Path) -> None:
-    for module, taken in imports(path):
-        if module.split(".")[0] == "chat":
-            assert module == "chat", f"imports {module}: only `chat` itself is public"
-            assert set(taken) <= public_names()
-
-
-@pytest.mark.parametrize("path", CHAT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_chat_imports_neither_pages_nor_server(path: Path) -> None:
-    assert not {module.split(".")[0] for module, _ in imports(path)} & {"pages", "server", "app"}
-
-
-@pytest.mark.parametrize("path", SERVER, ids=lambda path: path.name)
-def test_the_server_imports_no_page(path: Path) -> None:
-    assert not {module.split(".")[0] for module, _ in imports(path)} & {"pages", "app"}
-
-
-@pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
-def test_readers_know_nothing_of_parley(path: Path) -> None:
-    # They run in a child process that is to hold no key and no settings.
-    foreign = {"chat", "pages", "server", "app", "streamlit", "pandas", "numpy", "dotenv"}
-    assert not {module.split(".")[0] for module, _ in imports(path)} & foreign
-
-
-@pytest.mark.parametrize(
-    "path", [*CHAT, *SERVER, *PAGES, ROOT / "app.py"], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_only_readers_import_what_takes_files_apart(path: Path) -> None:
-    parsers = {"readers", "PIL", "pypdf", "docx", "lxml", "python_calamine"}
-    assert not {module.split(".")[0] for module, _ in imports(path)} & parsers
-
-
-PACED = {ROOT / "tests" / "support" / "llm_server.py"}  # a model's pace is what it is there to play
-
-
-@pytest.mark.parametrize(
-    "path",
-    [*PAGES, *(path for path in TESTS if path not in PACED)],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_nobody_sleeps(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
-    sleeps = [
-        f"line {node.lineno}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and (ast.unparse(node.func) == "sleep" or ast.unparse(node.func).endswith(".sleep"))
-    ]
-    assert sleeps == [], "wait for what you are waiting for"
+            yield location, node.module or ""
 
 
 def run_python(code: str, folder: Path) -> str:
+    """Run `code` in a new interpreter without environment variables and return its output."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -113,12 +46,48 @@ def run_python(code: str, folder: Path) -> str:
     ).stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["streamlit", "openai", "tiktoken"])
-def test_importing_chat_does_not_import(module: str, tmp_path: Path) -> None:
-    assert run_python(f"import chat, sys; print({module!r} in sys.modules)", tmp_path) == "False"
+def test_pages_folder_contains_no_script_at_its_top_level() -> None:
+    # Streamlit would serve it as a page of its own, without app.py and its sign-in gate.
+    assert list((ROOT / "pages").glob("*.py")) == []
 
 
-def test_importing_chat_opens_nothing_and_starts_nothing(tmp_path: Path) -> None:
+def test_app_imports_neither_internals_of_chat_nor_parsers() -> None:
+    # The import contracts cover packages only, and app.py is a single module.
+    violations = [
+        f"{location} imports {module}"
+        for location, module in imported_modules([ROOT / "app.py"])
+        if module.startswith("chat.") or module.split(".")[0] in PARSERS
+    ]
+    assert violations == []
+
+
+def test_test_files_import_helpers_from_support_only() -> None:
+    violations = [
+        f"{location} imports {module}"
+        for location, module in imported_modules(python_files("tests", "benchmarks"))
+        if not location.startswith("tests/formats")
+        and module.startswith("tests.")
+        and module.split(".")[-1].startswith(("test_", "conftest"))
+    ]
+    assert violations == [], "move shared helpers to tests/support"
+
+
+def test_pages_and_tests_do_not_sleep() -> None:
+    files = [path for path in python_files("pages", "tests") if path not in SLEEP_ALLOWED]
+    violations = [
+        location
+        for location, node in nodes(files)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "sleep"
+    ]
+    assert violations == [], "wait for a condition instead"
+
+
+def test_importing_chat_imports_no_slow_library(tmp_path: Path) -> None:
+    code = "import chat, sys; print({'streamlit', 'openai', 'tiktoken'} & set(sys.modules))"
+    assert run_python(code, tmp_path) == "set()"
+
+
+def test_importing_chat_has_no_side_effects(tmp_path: Path) -> None:
     code = """
 import sys, threading
 seen = []
@@ -135,12 +104,12 @@ print(seen, threading.active_count())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_server_answers_before_the_database_is_imported(tmp_path: Path) -> None:
+def test_server_starts_without_importing_the_database(tmp_path: Path) -> None:
     entry = "import pages.session.visitor, pages.shell.lifespan, server.wiring, sys"
     assert run_python(f"{entry}; print('sqlalchemy' in sys.modules)", tmp_path) == "False"
 
 
-def test_every_public_name_of_chat_is_there(tmp_path: Path) -> None:
+def test_every_public_name_of_chat_can_be_imported(tmp_path: Path) -> None:
     assert run_python("from chat import *; print(open_chat.__module__)", tmp_path) == (
         "chat.bootstrap"
     )
