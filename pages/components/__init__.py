@@ -1,1 +1,1 @@
-"""Small browser components, each a Python module and its JavaScript."""
+"""Browser components: one Python module and one script each, see `browser_component`."""

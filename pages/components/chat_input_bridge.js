@@ -1,53 +1,54 @@
-// The composer's text box, from the outside: tells which files it holds, makes a file of a very
-// long paste, does what the page asks (append text, take a file out), and keeps a draft over a
-// refresh and a look at another screen, in this tab alone.
-const BOX = ".st-key-composer"
-const done = new Set() // commands, by id: the page repeats the latest
-let page = null // the newest mount
-let told = "[]"
-let isWatching = false
-let known = null // the box whose draft is kept
-let pasted = 0 // names are never used twice, also when a file was taken out
+// Connects the page with the text box of st.chat_input: reports the files it holds, turns a long
+// paste into a file, executes the page's commands (append text, remove a file, take the draft), and
+// keeps a draft in sessionStorage across a refresh and a visit to another screen.
+const SYNC_DELAY = 50 // milliseconds
+const REPORT_DELAY = 100 // milliseconds
+const executed = new Set() // ids of commands; the page repeats the latest ones in every run
+let page = null // the most recent mount
+let reported = "[]"
+let isObserving = false
+let syncedComposer = null // the composer that the draft was last synchronized with
+let pasteCount = 0 // file names are never reused, even after a file was removed
 
-const box = () => document.querySelector(`${BOX} textarea`)
-const chips = () => [...document.querySelectorAll(`${BOX} [data-testid="stFileChip"]`)]
-const nameOf = (chip) => chip.querySelector('[data-testid="stFileChipName"]')?.title ?? ""
+const textBox = () => document.querySelector(SELECTORS.composerText)
+const chips = () => [...document.querySelectorAll(SELECTORS.fileChip)]
+const nameOf = (chip) => chip.querySelector(SELECTORS.fileChipName)?.title ?? ""
 
-function stateOf(chip) {
+function uploadState(chip) {
   if (chip.getAttribute("aria-invalid")) return "failed"
-  return chip.querySelector('[data-testid="stFileChipIconSpinner"]') ? "uploading" : "ready"
+  return chip.querySelector(SELECTORS.fileChipSpinner) ? "uploading" : "ready"
 }
 
-function keep() {
-  const area = box()
-  if (!area) return
-  const draft = `parley-draft-${page.data.whose}`
-  const kept = sessionStorage.getItem(draft)
-  // Not the text's own element: it is a new one, too, after a recording that was just sent.
-  const whole = document.querySelector(BOX)
-  const isNew = whole !== known
-  known = whole
-  if (isNew && kept && !area.value) enter(area, kept)
-  else if (area.value) sessionStorage.setItem(draft, area.value)
-  else sessionStorage.removeItem(draft)
+function syncDraft() {
+  const box = textBox()
+  if (!box) return
+  const storageKey = `parley-draft-${page.data.draftOwner}`
+  const saved = sessionStorage.getItem(storageKey)
+  // Compares the composer, because Streamlit replaces the textarea after a recording was sent.
+  const composer = document.querySelector(SELECTORS.composer)
+  const isNew = composer !== syncedComposer
+  syncedComposer = composer
+  if (isNew && saved && !box.value) setValue(box, saved)
+  else if (box.value) sessionStorage.setItem(storageKey, box.value)
+  else sessionStorage.removeItem(storageKey)
 }
 
-function tell() {
-  keep()
-  const names = chips().map((chip) => `${stateOf(chip)}:${nameOf(chip)}`)
-  const now = JSON.stringify(names)
-  if (now === told) return
-  told = now
-  page.setStateValue("files", names)
+function report() {
+  syncDraft()
+  const files = chips().map((chip) => `${uploadState(chip)}:${nameOf(chip)}`)
+  const serialized = JSON.stringify(files)
+  if (serialized === reported) return
+  reported = serialized
+  page.setStateValue("files", files)
 }
 
-function watch() {
-  if (isWatching) return
-  isWatching = true
+function observe() {
+  if (isObserving) return
+  isObserving = true
   let timer
   new MutationObserver(() => {
     clearTimeout(timer)
-    timer = setTimeout(tell, 100)
+    timer = setTimeout(report, REPORT_DELAY)
   }).observe(document.body, {
     subtree: true,
     childList: true,
@@ -55,78 +56,78 @@ function watch() {
     attributeFilter: ["aria-invalid"],
   })
   document.addEventListener("paste", onPaste, true)
-  // The last two may have sent it; what else empties the box, `tell` finds in a quiet moment.
-  for (const kind of ["input", "keydown", "click"])
-    document.addEventListener(kind, () => setTimeout(keep, 50))
-  document.documentElement.dataset.parleyBox = "ready"
+  // A key or click may submit the message and clear the box. Other changes are found by `report`.
+  for (const type of ["input", "keydown", "click"])
+    document.addEventListener(type, () => setTimeout(syncDraft, SYNC_DELAY))
+  document.documentElement.dataset.parleyBox = "ready" // awaited by the browser tests
 }
 
 function onPaste(event) {
   const text = event.clipboardData?.getData("text/plain") ?? ""
-  if (event.target !== box() || !text.trim()) return
+  if (event.target !== textBox() || !text.trim()) return
   const { longPaste } = page.data
   if (longPaste > 0 && text.length > longPaste) {
     event.preventDefault()
     event.stopPropagation()
-    attach(text)
+    attachAsFile(text)
   } else if (event.clipboardData.files.length) {
-    // Office programs put a picture of the text beside it; the text is what was meant.
+    // Office programs add an image of the copied text; insert the text only.
     event.preventDefault()
     event.stopPropagation()
     document.execCommand("insertText", false, text)
   }
 }
 
-function attach(text) {
-  pasted += 1
-  const name = pasted > 1 ? `Pasted text ${pasted}.txt` : "Pasted text.txt"
-  const files = new DataTransfer()
-  files.items.add(new File([text], name, { type: "text/plain" }))
-  const again = { clipboardData: files, bubbles: true, cancelable: true }
-  box().dispatchEvent(new ClipboardEvent("paste", again))
+function attachAsFile(text) {
+  pasteCount += 1
+  const name = pasteCount > 1 ? `Pasted text ${pasteCount}.txt` : "Pasted text.txt"
+  const clipboardData = new DataTransfer()
+  clipboardData.items.add(new File([text], name, { type: "text/plain" }))
+  const init = { clipboardData, bubbles: true, cancelable: true }
+  textBox().dispatchEvent(new ClipboardEvent("paste", init))
 }
 
-function enter(area, text) {
-  // React listens to the native setter's event, not to the property.
+function setValue(box, text) {
+  // React tracks the value through its own setter: call the native one and dispatch the event.
   const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value")
-  set.call(area, text)
-  area.dispatchEvent(new Event("input", { bubbles: true }))
+  set.call(box, text)
+  box.dispatchEvent(new Event("input", { bubbles: true }))
 }
 
-function write(text) {
-  const area = box()
-  enter(area, text)
-  area.focus()
-  area.setSelectionRange(text.length, text.length)
+function replaceDraft(text) {
+  const box = textBox()
+  setValue(box, text)
+  box.focus()
+  box.setSelectionRange(text.length, text.length)
 }
 
-function append(text) {
-  const draft = box().value
-  write(draft + (!draft || /\s$/.test(draft) ? "" : " ") + text)
+function appendToDraft(text) {
+  const draft = textBox().value
+  replaceDraft(draft + (!draft || /\s$/.test(draft) ? "" : " ") + text)
 }
 
-function take(command) {
-  const text = box().value
-  write("")
-  page.setTriggerValue("taken", { text, mayCut: command.take === "cut" })
+function takeDraft(mayCut) {
+  const text = textBox().value
+  replaceDraft("")
+  page.setTriggerValue("taken", { text, mayCut })
 }
 
-function obey(command, tries = 40) {
-  if (!command || done.has(command.id)) return
-  if (!box()) {
-    if (tries) setTimeout(() => obey(command, tries - 1), 50)
+function execute(command, attempts = 40) {
+  if (executed.has(command.id)) return
+  if (!textBox()) {
+    if (attempts) setTimeout(() => execute(command, attempts - 1), 50)
     return
   }
-  done.add(command.id)
+  executed.add(command.id)
   const chip = chips().find((each) => nameOf(each) === command.remove)
   chip?.querySelector("button")?.click()
-  if (command.append) append(command.append)
-  if (command.take) take(command)
+  if (command.append) appendToDraft(command.append)
+  if (command.take) takeDraft(command.take === "cut")
 }
 
 export default function (component) {
   page = component
-  watch()
-  tell()
-  for (const command of component.data.commands) obey(command)
+  observe()
+  report()
+  for (const command of component.data.commands) execute(command)
 }

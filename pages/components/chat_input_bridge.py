@@ -1,7 +1,7 @@
-"""The composer's box, from the outside: what Streamlit's widget cannot tell or be told.
+"""Access to the state of st.chat_input that Streamlit does not expose.
 
-Which files it holds before they are sent; to append to a draft that only the browser knows; to
-make a file of a very long paste.
+Reports the files in the box before they are sent, appends text to the draft, which only the browser
+has, takes the draft, and turns a long paste into a file.
 """
 
 from __future__ import annotations
@@ -10,115 +10,127 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import File
+from pages.components import browser_component
 from pages.session import tab_state, visitor
 
-_ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # of a name in multipart/form-data
-_JS = Path(__file__).with_name("chat_input_bridge.js").read_text("utf-8")
+_ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # in file names, by multipart/form-data
+_MAX_COMMANDS = 9  # repeated to the browser, which skips those that it has executed
 
-_box = st.components.v2.component("parley_box", html="<i></i>", js=_JS)
+_bridge = browser_component.declare("chat_input_bridge")
 
 
-def draw(on_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -> list[File]:
-    """The files that wait in the box, in the order they were added; draws again when they change.
+def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -> list[File]:
+    """Mount the bridge and return the uploaded files of the box, in the order they were added.
 
-    In a fragment, only that is drawn again. `on_taken(text, may_cut)` is called with the draft
-    after `take`, `on_change` when the files have changed.
+    A change of the files reruns the script, or only the fragment that this is called in, after
+    `on_change()`. `on_draft_taken(text, may_cut)` receives the draft after `take_draft`.
     """
 
-    def hand_over() -> None:
+    def receive_draft() -> None:
         if taken := st.session_state["box"].taken:
-            on_taken(str(taken["text"]), bool(taken["mayCut"]))
+            on_draft_taken(str(taken["text"]), bool(taken["mayCut"]))
             st.session_state["box_was_taken"] = True
 
-    _box(
+    _bridge(
         key="box",
         data={
             "longPaste": tab_state.service().settings.long_paste_characters,
-            "whose": sha256(visitor.owner().encode()).hexdigest()[:16],  # a draft is theirs alone
-            "commands": tuple(st.session_state.get("box_commands", ())),  # a list imports pandas
+            # Another user of this browser must not see the draft.
+            "draftOwner": sha256(visitor.owner().encode()).hexdigest()[:16],
+            # A tuple, because Streamlit imports pandas to serialize a list.
+            "commands": tuple(st.session_state.get("box_commands", ())),
         },
         default={"files": []},
         on_files_change=on_change,
-        on_taken_change=hand_over,
+        on_taken_change=receive_draft,
         height="content",
     )
     if st.session_state.pop("box_was_taken", False):
-        st.rerun()  # all of the page, not only the fragment
-    st.session_state["box_failed"] = failed()
+        st.rerun()  # the whole page, not only the fragment
+    st.session_state["box_failed"] = failed_uploads()
     names = _names("ready")
     return [file for file in _uploaded() if file.name in names]
 
 
-def named(uploaded: str) -> str:
-    """What a file is called that came as `uploaded`: a form cannot carry every name.
+def original_name(uploaded: str) -> str:
+    """Return the name of a file as the browser shows it.
 
-    The browser tells the real one; where it has not yet, what it would have escaped is taken back.
+    A multipart form escapes some characters. Until the browser has reported the original name, the
+    escapes are reversed, which is ambiguous.
     """
-    of_form = _without_folders(uploaded)
+    name_in_form = _without_folders(uploaded)
     for name in _names():
-        if _without_folders(_in_a_form(name)) == of_form:
+        if _without_folders(_escape(name)) == name_in_form:
             return name
     for character, escape in _ESCAPES.items():
         uploaded = uploaded.replace(escape, character)
     return uploaded
 
 
-def _in_a_form(name: str) -> str:
+def _escape(name: str) -> str:
     for character, escape in _ESCAPES.items():
         name = name.replace(character, escape)
     return name
 
 
 def _without_folders(name: str) -> str:
-    return name.rpartition("\\")[2]  # what is before it, the server may have dropped
+    return name.rpartition("\\")[2]  # the server may drop what precedes a backslash
 
 
-def failed() -> list[str]:
-    """Names of files in the box that the browser could not upload, such as too large ones."""
+def failed_uploads() -> list[str]:
+    """Return the names of files that the browser could not upload, such as too large ones."""
     return _names("failed")
 
 
-def failed_when_sent() -> list[str]:
-    """The same of a message that is just sent: the box may have told already that it is empty."""
-    return failed() or list(st.session_state.get("box_failed", []))
+def failed_uploads_at_submit() -> list[str]:
+    """Return the failed uploads of a message that was just submitted.
+
+    The browser may already have reported the empty box.
+    """
+    return failed_uploads() or list(st.session_state.get("box_failed", []))
 
 
 def is_empty() -> bool:
+    """Return whether the box holds no file."""
     return not _names()
 
 
-def _names(wanted: str = "") -> list[str]:
+def _names(state: str = "") -> list[str]:
     known = st.session_state.get("box")
     entries = (entry.partition(":") for entry in (known.files if known is not None else []))
-    return [name for kind, _, name in entries if wanted in ("", kind)]
+    return [name for each, _, name in entries if state in ("", each)]
 
 
 def append(text: str, *, instead_of: str = "") -> None:
-    """Add `text` to the draft, and take the file `instead_of` out of the box."""
-    _command(append=text, remove=instead_of)
+    """Append `text` to the draft and remove the file with the name `instead_of` from the box."""
+    _send_command(append=text, remove=instead_of)
 
 
-def take(*, may_cut: bool) -> None:
-    """Take the draft out of the box, to send it with the files that wait above it."""
-    _command(take="cut" if may_cut else "all")
+def take_draft(*, may_cut: bool) -> None:
+    """Empty the box and pass its text to the `on_draft_taken` callback."""
+    _send_command(take="cut" if may_cut else "all")
 
 
-def _command(**wishes: str) -> None:
-    commands: deque[dict[str, str]] = st.session_state.setdefault("box_commands", deque(maxlen=9))
-    commands.append({"id": secrets.token_hex(8), **wishes})
+def _send_command(**command: str) -> None:
+    commands: deque[dict[str, str]] = st.session_state.setdefault(
+        "box_commands", deque(maxlen=_MAX_COMMANDS)
+    )
+    commands.append({"id": secrets.token_hex(8), **command})
 
 
 def _uploaded() -> list[File]:
-    """What this tab has uploaded and not sent yet. Streamlit keeps it in memory by session."""
+    """Return the files that this session has uploaded and not sent, from Streamlit's memory.
+
+    Streamlit has no public API for the files of a chat input before they are submitted.
+    """
     context = get_script_run_ctx()
     if context is None:
         return []
     by_session = getattr(context.uploaded_file_mgr, "file_storage", {})
-    waiting = by_session.get(context.session_id, {})
-    return [File(named(record.name), record.data) for record in list(waiting.values())]
+    records = list(by_session.get(context.session_id, {}).values())
+    return [File(original_name(record.name), record.data) for record in records]

@@ -1,32 +1,14 @@
-"""Tells a screen reader which conversation of the list is in view. Streamlit's buttons cannot."""
+"""Mark the conversation in view with aria-current, which Streamlit's buttons do not support."""
 
 from __future__ import annotations
 
-import streamlit as st
-
 from chat import Conversation
+from pages.components import browser_component
 
-_JS = """
-const lists = new WeakMap() // the key that is current in each
-
-export default function ({ data }) {
-  const list = document.querySelector(".st-key-conversations")
-  if (!list) return
-  const mark = () => {
-    const current = list.querySelector(`.st-key-open_${lists.get(list)} button`)
-    for (const marked of list.querySelectorAll("[aria-current]"))
-      if (marked !== current) marked.removeAttribute("aria-current")
-    current?.setAttribute("aria-current", "page")
-  }
-  const isNew = !lists.has(list)
-  lists.set(list, data.id)
-  mark()
-  if (isNew) new MutationObserver(mark).observe(list, { childList: true, subtree: true })
-}
-"""
-
-_current = st.components.v2.component("parley_current", html="<i></i>", js=_JS)
+_current_item = browser_component.declare("current_item")
 
 
-def draw(shown: Conversation | None) -> None:
-    _current(key="current", data={"id": shown.id if shown else "none"}, height="content")
+def draw(current: Conversation | None) -> None:
+    """Mark the button of `current` in the conversation list, or none."""
+    data = {"id": current.id if current else "none"}
+    _current_item(key="current", data=data, height="content")

@@ -1,35 +1,12 @@
-"""Puts the cursor where the person is about to type. Streamlit has no way to ask for that."""
+"""Move the keyboard focus to a text input, for which Streamlit has no API."""
 
 from __future__ import annotations
 
-import streamlit as st
+from pages.components import browser_component
 
-_JS = """
-const done = new WeakSet()
-
-export default function ({ data, parentElement }) {
-  if (done.has(parentElement)) return
-  done.add(parentElement)
-  const find = () => document.querySelector(`.st-key-${data.key} :is(input, textarea)`)
-  let left = 20
-  let isThere = false
-  const focus = () => {
-    const box = find()
-    if (box && !isThere) {
-      box.focus({ preventScroll: true })
-      isThere = document.activeElement === box
-    }
-    // Again and again, for Streamlit may still scroll to the end of the page.
-    if (box && document.activeElement === box) box.scrollIntoView({ block: "nearest" })
-    if (--left) setTimeout(focus, 50)
-  }
-  focus()
-}
-"""
-
-_focus = st.components.v2.component("parley_focus", html="<i></i>", js=_JS)
+_focus = browser_component.declare("focus")
 
 
-def on(key: str) -> None:
-    """Focus the text box of the widget `key`, once, when it appears."""
+def draw(key: str) -> None:
+    """Focus the text input of the widget `key` once, when it appears."""
     _focus(key=f"focus_{key}", data={"key": key}, height="content")

@@ -1,29 +1,15 @@
-"""Tells a screen reader once that a reply is being written, and once how it ended."""
+"""Announce the start and the end of a reply to screen readers, once each."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from chat import Status, View
+from pages.components import browser_component
 
-_HTML = "<div></div>"
-_JS = """
-export default function ({ data, parentElement }) {
-  const region = parentElement.querySelector("div")
-  if (!region.hasAttribute("role")) {
-    region.setAttribute("role", "status")
-    Object.assign(region.style, {
-      position: "absolute", width: "1px", height: "1px",
-      overflow: "hidden", clipPath: "inset(50%)",
-    })
-  }
-  if (region.textContent !== data.text) region.textContent = data.text
-}
-"""
+_live_region = browser_component.declare("live_region", html="<div></div>")
 
-_announce = st.components.v2.component("parley_announcer", html=_HTML, js=_JS)
-
-_ENDS = {
+_OUTCOMES = {
     Status.COMPLETE: "The reply is complete.",
     Status.STOPPED: "The reply was stopped.",
     Status.INTERRUPTED: "The reply was interrupted.",
@@ -32,13 +18,17 @@ _ENDS = {
 
 
 def draw(view: View | None) -> None:
-    """Say how the reply stands that this tab has watched; nothing about older ones."""
+    """Announce the status of the reply in view, but no outcome that this tab did not wait for."""
     text = ""
     if view is not None and view.running_id:
         st.session_state["watched"] = view.conversation.id
         text = "A reply is being written."
     elif view is not None and st.session_state.get("watched") == view.conversation.id:
-        last = view.messages[-1] if view.messages else None
-        failed = view.failed_retry is not None
-        text = _ENDS[Status.FAILED] if failed else (_ENDS.get(last.status, "") if last else "")
-    _announce(key="announcer", data={"text": text}, height="content")
+        text = _outcome(view)
+    _live_region(key="announcer", data={"text": text}, height="content")
+
+
+def _outcome(view: View) -> str:
+    if view.failed_retry is not None:
+        return _OUTCOMES[Status.FAILED]
+    return _OUTCOMES.get(view.messages[-1].status, "") if view.messages else ""

@@ -1,43 +1,46 @@
-// Brings into view what was asked for, and lets the reader's place be.
-const done = new WeakMap()
-const SIDEBAR = '[data-testid="stSidebar"]'
-const PAGE = '[data-testid="stAppScrollToBottomContainer"]'
-const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"])
-const DOWNWARDS = new Set(["ArrowDown", "PageDown", "End"])
-const OPENS = // something else than what is in view
-  "a, :is(.st-key-new_chat, .st-key-new_temporary, .st-key-delete_conversation," +
-  ' [class*="st-key-open_"], [class*="st-key-found_"]) button'
+// Scrolls to the end or to a message on request, and otherwise keeps the reader's position.
+const MOBILE_WIDTH = 768 // pixels, Streamlit's own breakpoint
+const INTERVAL = 50 // milliseconds
+const FOCUS_ATTEMPTS = 20
+const SCROLL_ATTEMPTS = 200
+const ATTEMPTS_AFTER_RUN = 60 // a slow browser renders after the script run has ended
+const UPWARD_KEYS = new Set(["ArrowUp", "PageUp", "Home"])
+const DOWNWARD_KEYS = new Set(["ArrowDown", "PageDown", "End"])
+const SCROLL_EVENTS = ["wheel", "touchmove", "keydown"]
+const handled = new WeakMap() // the last request, by mount
 
-function leave({ target }) {
-  const isNarrow = innerWidth <= 768 // as Streamlit sees it
-  if (isNarrow && target.closest?.(SIDEBAR) && target.closest(OPENS)) setTimeout(uncover)
+// On a narrow screen the sidebar covers the page: collapse it when something was opened from it.
+function onNavigate({ target }) {
+  const isNarrow = innerWidth <= MOBILE_WIDTH
+  const isInSidebar = target.closest?.(SELECTORS.sidebar)
+  if (isNarrow && isInSidebar && target.closest(SELECTORS.navigation)) setTimeout(collapseSidebar)
 }
 
-function uncover() {
-  document.querySelector(`${SIDEBAR} [data-testid="stSidebarCollapseButton"] button`)?.click()
-  let left = 20
+function collapseSidebar() {
+  document.querySelector(SELECTORS.collapseSidebarButton)?.click()
+  let attemptsLeft = FOCUS_ATTEMPTS
   const focus = () => {
-    // What was pressed is out of view; in the composer it would bring up a phone's keyboard.
-    const back = document.querySelector('[data-testid="stExpandSidebarButton"]')
-    if (back) back.focus({ preventScroll: true })
-    else if (left--) setTimeout(focus, 50)
+    // The pressed button is hidden now. Focusing the composer would open the on-screen keyboard.
+    const button = document.querySelector(SELECTORS.expandSidebarButton)
+    if (button) button.focus({ preventScroll: true })
+    else if (attemptsLeft--) setTimeout(focus, INTERVAL)
   }
   focus()
 }
 
-// Once the page stood at its end, Streamlit follows the end, against a reader who scrolls up while
-// a reply grows, and for a while against a message that was looked for. Nothing tells it not to: so
-// the property by which it scrolls does nothing while the page is held.
+// Once the page was at its end, Streamlit 1.67 keeps scrolling to the end while content grows, even
+// if the reader scrolls up or a message was requested. There is no option to turn this off, so the
+// setter of scrollTop, through which it scrolls, is disabled while the position is held.
 let isHeld = false
-let heldAt = 0 // the last turn upwards, in milliseconds
-const MOVES = 300 // milliseconds until a turn of the wheel has moved the page
-const AT_END = 40 // pixels
-const STILL = 30 // frames without growth
-let stood = 0 // where the page was at the last look
-let tall = 0 // how high it was at the last turn downwards; it may have grown since
-let following = null // the one that goes on
+let heldAt = 0 // time of the last upward scroll, in milliseconds
+const WHEEL_DELAY = 300 // milliseconds until a wheel event has moved the page
+const END_TOLERANCE = 40 // pixels
+const STABLE_FRAMES = 30 // frames without growth after which following ends
+let lastTop = 0 // scrollTop at the last scroll event
+let heightAtDownwardScroll = 0 // scrollHeight at the last downward scroll; may have grown since
+let following = null // token of the loop that follows the end
 
-function watch(page) {
+function observe(page) {
   if (Object.hasOwn(page, "scrollTop")) return
   const { get, set } = Object.getOwnPropertyDescriptor(Element.prototype, "scrollTop")
   Object.defineProperty(page, "scrollTop", {
@@ -46,13 +49,14 @@ function watch(page) {
       if (!isHeld) set.call(page, top)
     },
   })
-  const look = () => {
-    const height = Math.min(page.scrollHeight, tall || page.scrollHeight)
-    const isBack = page.scrollTop > stood && page.scrollTop + page.clientHeight > height - AT_END
-    stood = page.scrollTop
-    if (isHeld && isBack && performance.now() - heldAt > MOVES) follow(page)
+  const onScroll = () => {
+    const height = Math.min(page.scrollHeight, heightAtDownwardScroll || page.scrollHeight)
+    const isAtEnd = page.scrollTop + page.clientHeight > height - END_TOLERANCE
+    const hasReturned = page.scrollTop > lastTop && isAtEnd
+    lastTop = page.scrollTop
+    if (isHeld && hasReturned && performance.now() - heldAt > WHEEL_DELAY) follow(page)
   }
-  page.addEventListener("scroll", look, { passive: true })
+  page.addEventListener("scroll", onScroll, { passive: true })
 }
 
 function hold() {
@@ -60,16 +64,16 @@ function hold() {
   heldAt = performance.now()
 }
 
-// To the end, and with it as long as it grows; then Streamlit takes it up, for it finds the page at
-// its end and nothing new since it last looked. A focus lets it forget what has grown.
+// Scroll to the end until the page stops growing. Streamlit then continues on its own, because it
+// finds the page at its end. The focus event resets the height that it compares with.
 function follow(page) {
   isHeld = false
-  const mine = (following = {})
-  let frames = STILL
+  const token = (following = {})
+  let framesLeft = STABLE_FRAMES
   let height = 0
   const next = () => {
-    if (isHeld || following !== mine || !frames--) return
-    if (page.scrollHeight !== height) frames = STILL
+    if (isHeld || following !== token || !framesLeft--) return
+    if (page.scrollHeight !== height) framesLeft = STABLE_FRAMES
     height = page.scrollHeight
     page.scrollTo({ top: height })
     page.dispatchEvent(new FocusEvent("focus"))
@@ -78,54 +82,62 @@ function follow(page) {
   next()
 }
 
-function turned({ type, deltaY, key }) {
+// Returns -1 for up, 1 for down, 0 if unknown, null if the event does not scroll.
+function direction({ type, deltaY, key }) {
   if (type === "wheel") return Math.sign(deltaY)
-  if (type === "touchmove") return 0 // either way
-  return UPWARDS.has(key) ? -1 : DOWNWARDS.has(key) ? 1 : null
+  if (type === "touchmove") return 0
+  return UPWARD_KEYS.has(key) ? -1 : DOWNWARD_KEYS.has(key) ? 1 : null
 }
 
-function turn(event) {
-  const isNowhere = event.target === document.body // a key, and nothing has the focus
-  const page = isNowhere ? document.querySelector(PAGE) : event.target.closest?.(PAGE)
-  const way = turned(event)
-  if (!page || way === null) return
-  if (way >= 0) tall = page.scrollHeight
-  if (way > 0 || page.scrollTop <= 0) return
-  const top = Math.max(stood, page.scrollTop) // some browsers scroll before they tell
+function onScrollInput(event) {
+  const isUnfocusedKey = event.target === document.body
+  const page = isUnfocusedKey
+    ? document.querySelector(SELECTORS.page)
+    : event.target.closest?.(SELECTORS.page)
+  const sign = direction(event)
+  if (!page || sign === null) return
+  if (sign >= 0) heightAtDownwardScroll = page.scrollHeight
+  if (sign > 0 || page.scrollTop <= 0) return
+  const top = Math.max(lastTop, page.scrollTop) // some browsers scroll before they send the event
   const wasHeld = isHeld
   hold()
-  // Something within the page may have scrolled, or nothing at all.
-  if (!wasHeld) setTimeout(() => (isHeld &&= page.scrollTop < top), MOVES)
+  // The event may have scrolled an element inside of the page, or nothing.
+  if (!wasHeld) setTimeout(() => (isHeld &&= page.scrollTop < top), WHEEL_DELAY)
 }
 
-if (!window.parleyScrolls) {
-  window.parleyScrolls = true
-  document.addEventListener("click", leave, true)
-  for (const kind of ["wheel", "touchmove", "keydown"])
-    document.addEventListener(kind, turn, { capture: true, passive: true })
+function scrollToMessage(id) {
+  hold()
+  const app = document.querySelector(SELECTORS.app)
+  let attemptsLeft = SCROLL_ATTEMPTS
+  let attemptsAfterRun = ATTEMPTS_AFTER_RUN
+  const listeners = new AbortController()
+  const cancel = () => (attemptsLeft = 0)
+  for (const type of [...SCROLL_EVENTS, "pointerdown"])
+    addEventListener(type, cancel, { signal: listeners.signal, passive: true })
+  const scroll = () => {
+    if (attemptsLeft <= 0 || !attemptsAfterRun) return listeners.abort()
+    const actions = document.querySelector(SELECTORS.messageActions(id))
+    actions?.closest(SELECTORS.chatMessage).scrollIntoView({ block: "start" })
+    attemptsLeft -= 1
+    if (app.dataset.testScriptState === "notRunning") attemptsAfterRun -= 1
+    setTimeout(scroll, INTERVAL) // the message, or those above it, may still be rendered
+  }
+  scroll()
+}
+
+if (!window.parleyScroll) {
+  window.parleyScroll = true
+  document.addEventListener("click", onNavigate, true)
+  for (const type of SCROLL_EVENTS)
+    document.addEventListener(type, onScrollInput, { capture: true, passive: true })
   document.addEventListener("pointerdown", () => (following = null), true)
 }
 
 export default function ({ data, parentElement }) {
-  const page = document.querySelector(PAGE)
-  if (page) watch(page)
-  if (!page || !data.to || done.get(parentElement) === data.to) return
-  done.set(parentElement, data.to)
-  if (!data.message) return follow(page)
-  hold()
-  const app = document.querySelector('[data-testid="stApp"]')
-  let left = 200
-  let still = 60 // looks after the script has ended; a slow browser draws later
-  const theirs = new AbortController() // whoever scrolls now is let go
-  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"])
-    addEventListener(kind, () => (left = 0), { signal: theirs.signal, passive: true })
-  const toPlace = () => {
-    if (left <= 0 || !still) return theirs.abort()
-    const actions = document.querySelector(`.st-key-actions_${data.message}`)
-    actions?.closest('[data-testid="stChatMessage"]').scrollIntoView({ block: "start" })
-    left -= 1
-    if (app.dataset.testScriptState === "notRunning") still -= 1
-    setTimeout(toPlace, 50) // what is wanted is still being drawn
-  }
-  toPlace()
+  const page = document.querySelector(SELECTORS.page)
+  if (page) observe(page)
+  if (!page || !data.to || handled.get(parentElement) === data.to) return
+  handled.set(parentElement, data.to)
+  if (data.message) scrollToMessage(data.message)
+  else follow(page)
 }

@@ -1,40 +1,40 @@
-"""Brings into view what was asked for: the end after a send, or a message that was looked for.
+"""Scroll requests: to the end after a message was sent, or to a message opened by a search.
 
-Otherwise the reader's place is kept, also while a reply grows. On a narrow screen the sidebar lies
-over the page; it goes when something was opened from it, and Streamlit has no call for that.
+Without a request the reader's position is kept, also while a reply grows. On a narrow screen, where
+the sidebar covers the page, the script also collapses it after a selection: Streamlit has no API
+for either.
 """
 
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
 import streamlit as st
 
+from pages.components import browser_component
 from pages.session import tab_state
 
-_JS = Path(__file__).with_name("scroll.js").read_text("utf-8")
-
-_scroll = st.components.v2.component("parley_scroll", html="<i></i>", js=_JS)
+_scroll = browser_component.declare("scroll")
 
 
-def wish(answer_id: str) -> None:
-    """Scroll to the end when `answer_id` is drawn: this tab has just asked for it."""
+def to_answer(answer_id: str) -> None:
+    """Scroll to the end when the answer that this tab has just requested is rendered."""
     tab_state.scroll_to(answer_id)
 
 
-def wish_end() -> None:
-    """Scroll to the end of what is about to be drawn."""
+def to_end() -> None:
+    """Scroll to the end of the conversation that is rendered next."""
     tab_state.scroll_to(secrets.token_hex(8))
 
 
-def wish_message(message_id: str) -> None:
-    """Scroll to a message that is about to be drawn."""
+def to_message(message_id: str) -> None:
+    """Scroll to a message that is rendered next."""
     st.session_state["scroll_to"] = secrets.token_hex(8)
     st.session_state["scroll_message"] = message_id
 
 
 def draw() -> None:
-    wanted = st.session_state.get("scroll_to", "")
-    data = {"to": wanted, "message": st.session_state.get("scroll_message", "")}
+    """Mount the component with the latest request; it handles each request once."""
+    request = st.session_state.get("scroll_to", "")
+    data = {"to": request, "message": st.session_state.get("scroll_message", "")}
     _scroll(key="scroll", data=data, height="content")

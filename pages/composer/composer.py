@@ -71,7 +71,9 @@ def _submit() -> None:
     if value is None or isinstance(value, str):
         send(value or "")
         return
-    files = [File(chat_input_bridge.named(each.name), each.getvalue()) for each in value.files]
+    files = [
+        File(chat_input_bridge.original_name(each.name), each.getvalue()) for each in value.files
+    ]
     voices = [file for file in files if is_audio(file.name, file.data)]
     if recorded := value.get("audio"):
         voices.append(File("recording.wav", recorded.getvalue()))
@@ -93,7 +95,7 @@ def _submit() -> None:
 
 def _keeps_back(voices: list[File]) -> ParleyError | None:
     """Why nothing of this can be sent as it is."""
-    if names := chat_input_bridge.failed_when_sent():
+    if names := chat_input_bridge.failed_uploads_at_submit():
         limit = f"{tab_state.service().settings.max_file_mb:g} MB"
         return NotUploaded(names[0], limit=limit)
     if voices and (sentence := tab_state.service().voice_problem):

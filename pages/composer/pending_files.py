@@ -99,7 +99,7 @@ def _not_uploaded() -> list[FilePrice]:
     limit = f"{tab_state.service().settings.max_file_mb:g} MB"
     return [
         FilePrice(name, 0, problem=NotUploaded(name, limit=limit).sentence)
-        for name in chat_input_bridge.failed()
+        for name in chat_input_bridge.failed_uploads()
     ]
 
 
@@ -175,7 +175,7 @@ def _draw_send(prices: tuple[FilePrice, ...], *, is_busy: bool) -> None:
             key="send_beginning" if may_cut else "send_files",
             icon=":material/content_cut:" if may_cut else ":material/send:",
             disabled=is_busy,
-            on_click=chat_input_bridge.take,
+            on_click=chat_input_bridge.take_draft,
             kwargs={"may_cut": may_cut},
         )
 

@@ -29,7 +29,7 @@ def draw(view: View, message: Message) -> None:
                 _button("continue", message, "play_arrow", _continue, is_disabled=is_busy)
             _button("retry", message, "refresh", retry, is_disabled=is_busy)
         if message.text:
-            clipboard.draw(message.text, key=f"copy_{message.id}")
+            clipboard.draw_button(message.text, key=f"copy_{message.id}")
         _button("delete", message, "delete", _delete, is_disabled=is_busy)
         if message.role is Role.ASSISTANT and message.status is not Status.FAILED:
             st.caption(_facts(message), width="content")
@@ -104,7 +104,7 @@ def draw_editor(message: Message) -> None:
             label_visibility="collapsed",
             height="content",
         )
-        focus.on(f"edit_text_{message.id}")
+        focus.draw(f"edit_text_{message.id}")
         for file in message.attachments:
             st.checkbox(
                 f"Send {sanitize.plain_text(file.name)} again",
@@ -150,7 +150,7 @@ def _send_edit(message_id: str, files: list[str]) -> None:
         tab_state.service().edit, visitor.owner(), message_id, text, keep, own=own
     ):
         tab_state.edit(None)
-        scroll.wish(answer.id)
+        scroll.to_answer(answer.id)
 
 
 def retry_last() -> None:
@@ -163,7 +163,7 @@ def retry_last() -> None:
 def retry(message_id: str) -> None:
     own = tab_state.own_key()
     if answer := notices.attempt(tab_state.service().retry, visitor.owner(), message_id, own=own):
-        scroll.wish(answer.id)
+        scroll.to_answer(answer.id)
 
 
 def _continue(message_id: str) -> None:

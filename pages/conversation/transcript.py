@@ -73,7 +73,7 @@ def draw(view: View) -> streaming_reply.Running | None:
 def _show_earlier(first_in_view: str | None) -> None:
     tab_state.widen_window()
     if first_in_view is not None:
-        scroll.wish_message(first_in_view)
+        scroll.to_message(first_in_view)
 
 
 def keep(view: View | None) -> None:

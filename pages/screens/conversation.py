@@ -25,7 +25,7 @@ if wanted := tab_state.conversation_id():
 tab_state.note_seen()
 live_region.draw(view)
 scroll.draw()
-clipboard.listen()
+clipboard.draw_listener()
 if tab_state.is_temporary():
     st.caption(
         ":material/timer: Temporary conversation: nothing of it is stored. "

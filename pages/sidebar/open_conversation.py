@@ -13,10 +13,10 @@ def open_message(conversation_id: str, message_id: str | None) -> None:
         place = notices.attempt(tab_state.stored().show_message, visitor.owner(), message_id)
         if place is not None:
             tab_state.widen_window_to(place)
-            scroll.wish_message(message_id)
+            scroll.to_message(message_id)
 
 
 def open_conversation(conversation_id: str) -> None:
     notices.dismiss()
     tab_state.show_conversation(conversation_id, is_temporary=False)
-    scroll.wish_end()
+    scroll.to_end()

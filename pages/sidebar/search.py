@@ -40,7 +40,7 @@ def toggle() -> None:
 def draw() -> None:
     """In the sidebar."""
     text = _draw_box(KEY)
-    focus.on(KEY)
+    focus.draw(KEY)
     with st.container(gap=None):
         stale_elements.fill("hits", _rows(text))
 

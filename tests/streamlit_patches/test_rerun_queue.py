@@ -61,7 +61,7 @@ class Page(Tab):
         return next(
             message
             for message in self.sent
-            if "parley_box" in message.delta.new_element.bidi_component.component_name
+            if "parley_chat_input_bridge" in message.delta.new_element.bidi_component.component_name
         )
 
     async def until(self, is_done: Callable[[], bool]) -> None:
