@@ -25,7 +25,7 @@ from sqlalchemy import Engine, text
 
 from chat.domain.ids import new_id
 from chat.domain.message import Status
-from chat.domain.search_query import parse
+from chat.domain.search_query import parse_query
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.engine import make_engine, migrate
@@ -221,9 +221,11 @@ def measure_queries(engine: Engine, words: Words, repetitions: int) -> None:
     for name, typed in queries(words):
         times: list[float] = []
         for _ in range(repetitions + 1):
-            times.append(timed(lambda typed=typed: store.search(MOST, parse(typed))))
-        few = min(timed(lambda typed=typed: store.search(FEW, parse(typed))) for _ in range(3))
-        hits, warm = len(store.search(MOST, parse(typed))), sorted(times[1:])
+            times.append(timed(lambda typed=typed: store.search(MOST, parse_query(typed))))
+        few = min(
+            timed(lambda typed=typed: store.search(FEW, parse_query(typed))) for _ in range(3)
+        )
+        hits, warm = len(store.search(MOST, parse_query(typed))), sorted(times[1:])
         median, p95 = statistics.median(warm), warm[int(len(warm) * 0.95)]
         print(f"{name:26}{times[0]:8.1f}{median:8.1f}{p95:8.1f}{few:8.1f}{hits:6}", flush=True)
 

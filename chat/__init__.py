@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any
 from chat.attachments.file_types import is_audio
 from chat.background.backup_jobs import Backup
 from chat.background.import_jobs import ImportJob
-from chat.config.ephemeral_disk import keeps_history
+from chat.config.ephemeral_disk import is_history_persistent
 from chat.config.openid import sign_in_problems, sign_in_providers
 from chat.config.settings import Settings, read_settings
-from chat.config.sources import gather
-from chat.domain.attachment import Attachment, File, FileKind, FilePrice
-from chat.domain.context_window import Fit
+from chat.config.sources import load_config
+from chat.domain.attachment import Attachment, File, FileCost, FileKind
+from chat.domain.context_window import ContextWindow
 from chat.domain.conversation import Conversation, ReplySettings
-from chat.domain.identity import Connection, account, is_local_admin, is_visitor_cookie, visitor
+from chat.domain.identity import (
+    Connection,
+    account_from_claims,
+    is_local_admin,
+    is_visitor_cookie,
+    visitor_from_cookie,
+)
 from chat.domain.message import Failure, Message, Role, Status, Submission, Usage, Versions
 from chat.domain.person import Person
 from chat.domain.search_query import is_searchable
@@ -30,8 +36,8 @@ from chat.domain.sizes import human_size
 from chat.domain.usage import UsageLine, UsageReport
 from chat.errors import (
     FILE_CODES,
-    CannotSee,
     FileTooLong,
+    ImagesUnsupported,
     LimitReached,
     MessageTooLong,
     NotAllowed,
@@ -43,8 +49,8 @@ from chat.errors import (
     Refused,
     ReplyRunning,
     SettingsError,
-    SignInOver,
-    TemporaryGone,
+    SignInExpired,
+    TemporaryConversationExpired,
 )
 from chat.formats.export import Export, ExportFormat
 from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
@@ -74,19 +80,19 @@ __all__ = [
     "OTHER",
     "Attachment",
     "Backup",
-    "CannotSee",
     "ChatService",
     "Connection",
+    "ContextWindow",
     "Conversation",
     "Export",
     "ExportFormat",
     "Failure",
     "File",
+    "FileCost",
     "FileKind",
-    "FilePrice",
     "FileTooLong",
-    "Fit",
     "Hit",
+    "ImagesUnsupported",
     "ImportJob",
     "ImportOutcome",
     "ImportReport",
@@ -112,32 +118,32 @@ __all__ = [
     "SettingsError",
     "Share",
     "SharedMessage",
-    "SignInOver",
+    "SignInExpired",
     "Snapshot",
     "Status",
     "Submission",
-    "TemporaryGone",
+    "TemporaryConversationExpired",
     "Usage",
     "UsageLine",
     "UsageReport",
     "Versions",
     "View",
-    "account",
+    "account_from_claims",
     "begin_request",
-    "gather",
     "human_size",
     "is_audio",
+    "is_history_persistent",
     "is_local_admin",
     "is_searchable",
     "is_visitor_cookie",
-    "keeps_history",
+    "load_config",
     "log_formatter",
     "open_chat",
     "read_settings",
     "request_id",
     "sign_in_problems",
     "sign_in_providers",
-    "visitor",
+    "visitor_from_cookie",
 ]
 
 

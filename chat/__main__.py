@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chat.bootstrap import problems_of
-from chat.config.settings import Settings, read_settings, understand
-from chat.config.sources import gather
+from chat.config.settings import Settings, parse_settings, read_settings
+from chat.config.sources import load_config
 from chat.domain.sizes import human_size
 from chat.errors import ParleyError
 from chat.services import database_admin
@@ -26,9 +26,9 @@ SHOWN = 10  # ids in a line
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
-        config = gather()
+        config = load_config()
         if not config.unread:  # which may name another one
-            sys.stderr.write(f"Database: {database_admin.database(understand(config)[0])}\n")
+            sys.stderr.write(f"Database: {database_admin.database(parse_settings(config)[0])}\n")
         if given.command == "check":
             return _check(problems_of(config))
         settings = read_settings(config)

@@ -12,8 +12,8 @@ from chat.background.backup_jobs import remove_old
 from chat.billing.call_costs import Billing
 from chat.billing.kill_switch import Switches
 from chat.billing.prices import Prices, read_prices
-from chat.config.settings import DEFAULT_DATABASE_URL, read_settings, understand
-from chat.config.sources import gather, unread
+from chat.config.settings import DEFAULT_DATABASE_URL, parse_settings, read_settings
+from chat.config.sources import load_config, unreadable_files
 from chat.errors import ParleyError, SettingsError
 from chat.observability.metrics import Metrics
 from chat.providers.base import Provider
@@ -48,7 +48,7 @@ def open_chat(
     ones, `clock` for the one that limits go by. Raises `SettingsError`. Waits for no network. Call
     `close()` when done.
     """
-    return _open(gather() if config is None else config, providers, clock)
+    return _open(load_config() if config is None else config, providers, clock)
 
 
 def _open(
@@ -120,7 +120,7 @@ def _watching(service: ChatService) -> Callable[[], object]:
 def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with a configuration, and whether its database answers."""
     problems = _problems(config, with_catalogue=True)
-    if unread(config):  # it may name another database
+    if unreadable_files(config):  # it may name another database
         return problems
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
     return problems + probe.problems_of(url)
@@ -131,7 +131,7 @@ def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:
     from chat.providers.endpoints import endpoints, transcription_endpoint
     from chat.providers.local_gguf import check_file
 
-    settings, problems = understand(config)
+    settings, problems = parse_settings(config)
     checks: list[Callable[[], object]] = [
         lambda: read_prices(settings.model_prices),
         lambda: transcription_endpoint(settings),

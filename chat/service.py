@@ -21,9 +21,9 @@ from chat.background.import_jobs import ImportJob, ImportJobs
 from chat.background.tasks import Chores
 from chat.billing.call_costs import Billing
 from chat.config.settings import Settings
-from chat.domain.attachment import File, FilePrice
-from chat.domain.conversation import ReplySettings, begun
-from chat.domain.identity import must_be_somebody
+from chat.domain.attachment import File, FileCost
+from chat.domain.conversation import ReplySettings, new_conversation
+from chat.domain.identity import require_owner
 from chat.domain.message import Message, Submission
 from chat.domain.person import Person
 from chat.domain.title import title_from
@@ -168,7 +168,7 @@ class ChatService(Oversight, Entering):
     def discover_own_models(self, own: OwnKey) -> Future[tuple[Model, ...]]:
         """The models that the provider tells for a key, some time later, or a `ProviderError`.
 
-        Raises `KeysBusy`.
+        Raises `KeyChecksBusy`.
         """
         looks = self._billing.key_looks
         looks.begin()
@@ -198,7 +198,7 @@ class ChatService(Oversight, Entering):
         Without a conversation a new one is begun, with `settings`. `own` is the person's own key,
         for models that take one; so in the methods below.
         """
-        must_be_somebody(owner)  # before a file is read
+        require_owner(owner)  # before a file is read
         conversation = leaf_id = None
         if conversation_id is None:
             chosen = self._dispatch.meant(settings or ReplySettings())
@@ -213,7 +213,7 @@ class ChatService(Oversight, Entering):
                 owner, conversation_id, question, new, title=title, settings=chosen
             )
         if conversation is None:
-            conversation = begun(owner, title, chosen, answer)
+            conversation = new_conversation(owner, title, chosen, answer)
         return self._dispatch.begin(conversation, answer, generation, own)
 
     def edit(
@@ -296,9 +296,9 @@ class ChatService(Oversight, Entering):
         conversation_id: str | None,
         files: Sequence[File],
         settings: ReplySettings | None = None,
-    ) -> tuple[FilePrice, ...]:
+    ) -> tuple[FileCost, ...]:
         """What each file would cost in the next message of a conversation (or a new one)."""
-        must_be_somebody(owner)
+        require_owner(owner)
         chosen = settings or ReplySettings()
         if conversation_id is not None:
             chosen = self._store.conversations.get(owner, conversation_id).settings
@@ -333,7 +333,7 @@ class ChatService(Oversight, Entering):
 
         Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
         """
-        must_be_somebody(owner)
+        require_owner(owner)
         return self._speech.transcribe(owner, recording)
 
     # --- versions, context, settings ---------------------------------------------------------
@@ -384,7 +384,7 @@ class ChatService(Oversight, Entering):
 
         Raises `ImportRunning` or `ImportsBusy`.
         """
-        must_be_somebody(owner)
+        require_owner(owner)
         job = self._imports.begin(owner)
 
         def work() -> None:

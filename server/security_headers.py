@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import file_util
 
-from chat import SettingsError, gather, read_settings
+from chat import SettingsError, load_config, read_settings
 from server.scheme import is_https
 
 _YEAR = 365 * 24 * 3600
@@ -147,7 +147,7 @@ def _ancestors() -> str:
     """Whose pages may show Parley in a frame: our own always, unless nobody's may."""
     secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
     try:
-        named = read_settings(gather(secrets)).frame_ancestors.split()
+        named = read_settings(load_config(secrets)).frame_ancestors.split()
     except SettingsError:  # the page says so once it is opened
         named = []
     if named == ["'none'"]:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat import Connection, Settings, SettingsError, gather, is_visitor_cookie, read_settings
+from chat import Connection, Settings, SettingsError, is_visitor_cookie, load_config, read_settings
 from server.visitor_cookie import COOKIE
 
 _PLACE = "/_stcore/upload_file/"
@@ -86,7 +86,7 @@ class Uploads:
         """Whom an upload is counted for, and how much each of them may have."""
         host = request.client.host if request.client else None
         headers = {name: request.headers.getlist(name) for name in request.headers}
-        address = Connection(host, headers).client(self._proxies)
+        address = Connection(host, headers).client_address(self._proxies)
         bounds = {"all": self._most * _OF_ALL, f"visitor {cookie or address}": self._most}
         if address:  # else it is not known, and nobody shall wait for somebody else
             bounds[f"address {address}"] = self._most * _OF_ADDRESS
@@ -127,6 +127,6 @@ class Uploads:
 def _settings() -> Settings:
     secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
     try:
-        return read_settings(gather(secrets))
+        return read_settings(load_config(secrets))
     except SettingsError:  # the page says so once it is opened
         return Settings()

@@ -10,11 +10,11 @@ from chat.billing.kill_switch import Switches
 from chat.billing.prices import Prices
 from chat.billing.rate_limiter import Pace
 from chat.config.settings import Settings
-from chat.domain.calls import EndedCall, Kind, NewCall
-from chat.domain.limits import NANOS, Limits, Rules
+from chat.domain.calls import CallKind, EndedCall, NewCall
+from chat.domain.limits import NANOS_PER_DOLLAR, LimitRules, Limits
 from chat.domain.message import Status
-from chat.domain.person import is_paid_here
-from chat.domain.token_estimate import PER_MESSAGE
+from chat.domain.person import is_billed_to_operator
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE
 from chat.domain.usage import UsageReport
 from chat.providers.catalogue import GUIDE
 from chat.providers.tokenizer import Tokenizer
@@ -29,7 +29,7 @@ _UNBILLED = frozenset(
         *(errors.RefusedParameter, errors.BadRequest, errors.NoCredit, errors.RateLimited),
         *(errors.ImagesRefused, errors.ProviderDown, errors.NameNotFound, errors.TlsFailed),
         *(errors.ConnectionRefused, errors.ModelNotLoaded, errors.ServiceClosed),
-        errors.Redirected,
+        errors.RedirectRefused,
     )
 )
 
@@ -41,7 +41,7 @@ class Billing:
     def __init__(
         self, settings: Settings, store: Store, prices: Prices, switches: Switches
     ) -> None:
-        self.rules: Rules = rules_of(settings)
+        self.rules: LimitRules = rules_of(settings)
         self.ledger, self._usage = store.ledger, store.usage
         self.prices, self.switches = prices, switches
         self.key_looks = Pace(KEYS_AT_ONCE, KEYS_A_MINUTE, self.ledger.clock)
@@ -62,11 +62,13 @@ class Billing:
     ) -> NewCall:
         """A reply that is to be asked for. Raises `PriceUnknown`."""
         if _is_guide(model):
-            return NewCall(owner, model, Kind.REPLY, worker, answer_id, prompt_tokens)
+            return NewCall(owner, model, CallKind.REPLY, worker, answer_id, prompt_tokens)
         tokens = nanos = 0
-        if not is_paid_here(model):
+        if not is_billed_to_operator(model):
             rules = self.rules.of_messages
-            return NewCall(owner, model, Kind.REPLY, worker, answer_id, prompt_tokens, rules=rules)
+            return NewCall(
+                owner, model, CallKind.REPLY, worker, answer_id, prompt_tokens, rules=rules
+            )
         if self.rules.limits_tokens:
             tokens = (prompt_tokens or 0) + max_tokens
         if self.rules.limits_money:
@@ -74,7 +76,7 @@ class Billing:
         return NewCall(
             owner,
             model,
-            Kind.REPLY,
+            CallKind.REPLY,
             worker,
             answer_id,
             prompt_tokens,
@@ -89,7 +91,7 @@ class Billing:
         if self.rules.limits_money:
             nanos = self._most(self.prices.configured(model, 0, 1_000), model)
         return NewCall(
-            owner, model, Kind.TRANSCRIPTION, worker, reserved_nanos=nanos, rules=self.rules
+            owner, model, CallKind.TRANSCRIPTION, worker, reserved_nanos=nanos, rules=self.rules
         )
 
     @staticmethod
@@ -147,7 +149,7 @@ class Billing:
 def sent_tokens(generation: Generation, counter: Tokenizer) -> int:
     """About how many tokens a reply was asked for with."""
     system = generation.system_prompt
-    wrapped = counter.count(system).tokens + PER_MESSAGE if system else 0
+    wrapped = counter.count(system).tokens + TOKENS_PER_MESSAGE if system else 0
     return generation.sent_tokens + wrapped
 
 
@@ -155,8 +157,8 @@ def _is_guide(model: str) -> bool:
     return model.partition("/")[0] == GUIDE
 
 
-def rules_of(settings: Settings) -> Rules:
-    return Rules(
+def rules_of(settings: Settings) -> LimitRules:
+    return LimitRules(
         _limits(settings, "limit_"),
         _limits(settings, "limit_instance_"),
         settings.limit_request_tokens,
@@ -169,6 +171,6 @@ def _limits(settings: Settings, prefix: str) -> Limits:
         getattr(settings, f"{prefix}messages_per_minute"),
         getattr(settings, f"{prefix}messages_per_day"),
         getattr(settings, f"{prefix}tokens_per_day"),
-        round(dollars * NANOS) if dollars is not None else None,
+        round(dollars * NANOS_PER_DOLLAR) if dollars is not None else None,
         getattr(settings, f"{prefix}concurrent_replies"),
     )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from chat.domain.ids import storable
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.errors import Refused, StoreFailed
 from chat.store.kill_switch import SwitchStore
 
@@ -46,7 +46,7 @@ class Switches:
             return True
         return (
             bool(self._names)
-            and not ref.startswith(OWN)
+            and not ref.startswith(OWN_KEY_PREFIX)
             and not _names(ref).isdisjoint(self._names)
         )
 
@@ -98,7 +98,7 @@ class Switches:
 def _check(ref: str) -> None:
     if ref.startswith(GUIDE):
         raise Refused("Guide cannot be switched off: it asks nobody and costs nothing.")
-    if ref.startswith(OWN):
+    if ref.startswith(OWN_KEY_PREFIX):
         raise Refused("People's own keys are theirs: they are off only while all models are.")
     if not ref:
         raise Refused("Name the model that is to be switched off.")

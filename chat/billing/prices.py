@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
 
-from chat.domain.limits import NANOS
-from chat.domain.person import is_paid_here
+from chat.domain.limits import NANOS_PER_DOLLAR
+from chat.domain.person import is_billed_to_operator
 from chat.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Prices:
 
     def cost(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
         """Billionths of a dollar for a reply; None when nobody knows."""
-        if not is_paid_here(ref):
+        if not is_billed_to_operator(ref):
             return 0
         name, _, model_id = ref.partition("/")
         found = self.configured(ref, prompt_tokens, completion_tokens)
@@ -90,7 +90,7 @@ class Prices:
         for price in self._overrides:
             if fnmatchcase(ref, price.pattern):
                 total = price.prompt * prompt_tokens + price.completion * completion_tokens
-                return round(total * NANOS / 1_000_000)
+                return round(total * NANOS_PER_DOLLAR / 1_000_000)
         return None
 
     def _listed(self, name: str, model_id: str, prompt: int, completion: int) -> int | None:
@@ -113,7 +113,7 @@ class Prices:
         price = found.model_price
         if price.input_mtok is None or price.output_mtok is None:  # sold by the minute, or the call
             return None
-        return round(found.total_price * NANOS)
+        return round(found.total_price * NANOS_PER_DOLLAR)
 
     def _where(self, name: str) -> dict[str, Any] | None:
         if name in _PROVIDERS:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chat.domain.limits import MINUTE
-from chat.errors import KeysBusy
+from chat.errors import KeyChecksBusy
 
 
 class Pace:
@@ -22,13 +22,13 @@ class Pace:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Raises `KeysBusy`. What has begun must `end`."""
+        """Raises `KeyChecksBusy`. What has begun must `end`."""
         with self._lock:
             now = self._clock()
             while self._begun and now - self._begun[0] >= MINUTE:
                 self._begun.popleft()
             if self._running >= self._at_once or len(self._begun) >= self._a_minute:
-                raise KeysBusy
+                raise KeyChecksBusy
             self._begun.append(now)
             self._running += 1
 

@@ -13,7 +13,7 @@ from chat.config.settings import Settings
 COMMUNITY_CLOUD = PurePath("/mount/src")
 
 
-def keeps_history(settings: Settings, folder: PurePath) -> bool:
+def is_history_persistent(settings: Settings, folder: PurePath) -> bool:
     """Whether what is stored will be there after the next start; `folder` is that of the app."""
     if not settings.database_url.startswith("sqlite"):
         return True

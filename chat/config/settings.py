@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.config.openid import sign_in_problems
-from chat.config.sources import unread
+from chat.config.sources import unreadable_files
 from chat.errors import SettingsError
 
 DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
@@ -168,15 +168,15 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
     Raises `SettingsError` with every problem at once.
     """
-    settings, problems = understand(values)
+    settings, problems = parse_settings(values)
     if problems:
         raise SettingsError(problems)
     return settings
 
 
-def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+def parse_settings(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     """What can be understood of a configuration, and what is wrong with the rest."""
-    problems = list(unread(values))
+    problems = list(unreadable_files(values))
     found: dict[str, Any] = {}
     for field, (name, kind, least, most) in _READERS.items():
         raw = values.get(name)
@@ -210,7 +210,7 @@ def understand(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         problems.append(
             f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
         )
-    if found.get("allowed_emails") and not values.get("auth") and not unread(values):
+    if found.get("allowed_emails") and not values.get("auth") and not unreadable_files(values):
         problems.append(
             "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
             "and everybody would be let in"

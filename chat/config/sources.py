@@ -17,24 +17,24 @@ _SECRETS, _DOTENV = ".streamlit/secrets.toml", ".env"
 _MARK = "\ufeff"  # some editors put it before everything else
 
 
-class Gathered(dict[str, Any]):
+class LoadedConfig(dict[str, Any]):
     """What is configured, and which files could not be read."""
 
-    def __init__(self, values: Mapping[str, Any], unread: Sequence[str]) -> None:
+    def __init__(self, values: Mapping[str, Any], unreadable_files: Sequence[str]) -> None:
         super().__init__(values)
-        self.unread = tuple(unread)
+        self.unread = tuple(unreadable_files)
 
 
-def unread(values: Mapping[str, Any]) -> tuple[str, ...]:
+def unreadable_files(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Why there may be more configured than these values."""
-    return values.unread if isinstance(values, Gathered) else ()
+    return values.unread if isinstance(values, LoadedConfig) else ()
 
 
-def gather(
+def load_config(
     secrets: Mapping[str, Any] | None = None,
     folder: Path | None = None,
     files: Sequence[str] | None = None,
-) -> Gathered:
+) -> LoadedConfig:
     """Everything configured: the environment wins over `.env`, `.env` over the secrets file.
 
     `secrets` stands for an already read secrets file (a host may keep it elsewhere); without it
@@ -47,7 +47,7 @@ def gather(
             values |= _read(folder, name, _toml, problems)
     values |= _read(folder, _DOTENV, _dotenv, problems)
     values |= {name: value for name, value in os.environ.items() if value.strip()}
-    return Gathered(values, problems)
+    return LoadedConfig(values, problems)
 
 
 def _read(

@@ -21,7 +21,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class FilePrice:
+class FileCost:
     """What a file would cost if it were sent now, or the `problem` that keeps it back."""
 
     name: str

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chat.domain.ids import new_id
-from chat.domain.limits import Rules
+from chat.domain.limits import LimitRules
 from chat.domain.message import Status
 
 
-class Kind(StrEnum):
+class CallKind(StrEnum):
     REPLY = "reply"
     TRANSCRIPTION = "transcription"
 
@@ -24,13 +24,13 @@ class NewCall:
 
     owner: str
     model: str  # "provider/model id"
-    kind: Kind
+    kind: CallKind
     worker: str
     answer_id: str | None = None
     prompt_tokens: int | None = None  # as far as that is known beforehand
     reserved_tokens: int = 0
     reserved_nanos: int = 0
-    rules: Rules | None = None  # None: it is not limited
+    rules: LimitRules | None = None  # None: it is not limited
     id: str = field(default_factory=new_id)
 
 

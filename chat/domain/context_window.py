@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from chat.domain.attachment import Attachment
 from chat.domain.message import Message, Role
-from chat.domain.token_estimate import PER_MESSAGE, estimate
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE, estimate_tokens
 
-LOOK_BACK = 40  # messages beyond the budget that are looked at to count what is left out
+OMITTED_SCAN_LIMIT = 40  # messages beyond the budget that are looked at to count what is left out
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One message of a path, as far as it matters for what is sent. Hundreds are made at a time."""
 
     id: str
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     file_tokens: int = 0
 
     @classmethod
-    def of(cls, message: Message) -> Step:
+    def of(cls, message: Message) -> PathStep:
         files = message.attachments
         return cls(
             id=message.id,
@@ -50,7 +50,7 @@ class Step(NamedTuple):
         )
 
 
-class Said(NamedTuple):
+class SentMessage(NamedTuple):
     """What is sent of one message."""
 
     id: str
@@ -60,7 +60,7 @@ class Said(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fit:
+class ContextWindow:
     """What of a path is sent. `used_tokens` exceeds `available_tokens` only for one long turn."""
 
     ids: tuple[str, ...]  # of the messages that are sent, oldest first
@@ -71,18 +71,18 @@ class Fit:
     is_exact: bool  # whether every message that is sent was counted, not estimated
 
 
-def budget(
+def token_budget(
     *, max_tokens: int, system_tokens: int, window_tokens: int | None, reserve_tokens: int
 ) -> int:
     """Tokens there are for the turns: the smaller of the limit and the window less the reply."""
     room = max_tokens
     if window_tokens is not None:
         room = min(room, window_tokens - reserve_tokens)
-    return max(0, room - (system_tokens + PER_MESSAGE if system_tokens else 0))
+    return max(0, room - (system_tokens + TOKENS_PER_MESSAGE if system_tokens else 0))
 
 
-def fit(
-    newest_first: Iterable[Step],
+def fit_context(
+    newest_first: Iterable[PathStep],
     *,
     max_tokens: int,
     max_turns: int | None,
@@ -90,22 +90,22 @@ def fit(
     window_tokens: int | None,
     reserve_tokens: int,
     first_depth: int = 0,
-) -> Fit:
+) -> ContextWindow:
     """The newest whole turns within the budget; the last turn always goes.
 
     A turn is a question and what follows until the next one. The path comes newest first, ends
     where the context begins, and is read little further than it is sent. `first_depth` is the
     depth of the oldest message of the context; it serves to count what was not even looked at.
     """
-    available = budget(
+    available = token_budget(
         max_tokens=max_tokens,
         system_tokens=system_tokens,
         window_tokens=window_tokens,
         reserve_tokens=reserve_tokens,
     )
     path = iter(newest_first)
-    sent: list[Step] = []
-    turn: list[Step] = []
+    sent: list[PathStep] = []
+    turn: list[PathStep] = []
     used = cost = turns = left_out = 0
     for message in path:
         if not _is_sendable(message):
@@ -121,7 +121,7 @@ def fit(
             turns += 1
             turn, cost = [], 0
     sent.reverse()
-    return Fit(
+    return ContextWindow(
         ids=tuple(step.id for step in sent),
         left_out=left_out,
         begins_at_id=sent[0].id if sent else None,
@@ -131,18 +131,18 @@ def fit(
     )
 
 
-def _is_sendable(step: Step) -> bool:
+def _is_sendable(step: PathStep) -> bool:
     if step.is_deleted or step.is_live:
         return False
     return bool(step.text.strip() or step.files)
 
 
-def _cost(step: Step) -> int:
+def _cost(step: PathStep) -> int:
     """Tokens of one message; text that was never counted (its process died) is estimated."""
-    return (step.tokens or estimate(step.text)) + step.file_tokens + PER_MESSAGE
+    return (step.tokens or estimate_tokens(step.text)) + step.file_tokens + TOKENS_PER_MESSAGE
 
 
-def _count_left_out(turn: list[Step], path: Iterator[Step], first_depth: int) -> int:
+def _count_left_out(turn: list[PathStep], path: Iterator[PathStep], first_depth: int) -> int:
     """How many messages are not sent: those of `turn`, and those further up.
 
     Answers above the first question belong to no turn and would not be sent anyway.
@@ -153,6 +153,6 @@ def _count_left_out(turn: list[Step], path: Iterator[Step], first_depth: int) ->
             pending += 1
             if message.role is Role.USER:
                 count, pending = count + pending, 0
-        if looked == LOOK_BACK:
+        if looked == OMITTED_SCAN_LIMIT:
             return count + pending + max(0, message.depth - first_depth)
     return count

@@ -32,7 +32,9 @@ class Conversation:
     is_pinned: bool = False
 
 
-def begun(owner: str, title: str, settings: ReplySettings, answer: Message) -> Conversation:
+def new_conversation(
+    owner: str, title: str, settings: ReplySettings, answer: Message
+) -> Conversation:
     """The conversation that has just begun with `answer`."""
     return Conversation(
         id=answer.conversation_id,

@@ -12,7 +12,7 @@ _RUNS = re.compile(r"`{3,}")
 _CUT = "\n[The file goes on; only its beginning is here.]"
 
 
-def fenced(name: str, details: str, text: str) -> str:
+def fence_document(name: str, details: str, text: str) -> str:
     """The text of a file as it is sent."""
     longest = max((len(run.group()) for run in _RUNS.finditer(text)), default=2)
     fence = "`" * (longest + 1)
@@ -21,7 +21,7 @@ def fenced(name: str, details: str, text: str) -> str:
     return f'File "{name}"{about}:\n{fence}\n{text.rstrip()}\n{fence}'
 
 
-def beginning(text: str, costs: Callable[[str], int], room: int) -> str:
+def truncate_document(text: str, costs: Callable[[str], int], room: int) -> str:
     """As much of `text` from its beginning as costs at most `room`, cut at a line; may be empty.
 
     `costs` gives the tokens of what is sent when that much of the text is.

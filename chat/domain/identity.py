@@ -16,10 +16,10 @@ from typing import Any
 
 from chat.config.settings import Settings
 from chat.domain.person import Person
-from chat.errors import NotAllowed, NotFound, SignInOver
+from chat.errors import NotAllowed, NotFound, SignInExpired
 
 VISITOR, ACCOUNT = "visitor:", "account:"
-SIGN_IN_LASTS = timedelta(days=30)
+SIGN_IN_LIFETIME = timedelta(days=30)
 _SKEW = timedelta(days=1)  # clocks differ, but not by more
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -37,12 +37,12 @@ def is_visitor_cookie(value: object) -> bool:
     return isinstance(value, str) and _COOKIE.fullmatch(value) is not None
 
 
-def visitor(cookie: str) -> Person:
+def visitor_from_cookie(cookie: str) -> Person:
     """The browser that holds this cookie; only a hash of it is ever kept."""
     return Person(VISITOR + _hash(cookie))
 
 
-def account(
+def account_from_claims(
     claims: Mapping[str, Any], settings: Settings, now: datetime, *, is_only_provider: bool = True
 ) -> Person:
     """The account that an OpenID provider vouches for: its issuer and its subject.
@@ -50,26 +50,26 @@ def account(
     Where there are several providers, one must not vouch for an address that another one knows:
     then it counts only when it is said to be verified.
 
-    Raises `SignInOver` when the sign-in is older than 30 days or is none, and `NotAllowed` when
+    Raises `SignInExpired` when the sign-in is older than 30 days or is none, and `NotAllowed` when
     ALLOWED_EMAILS does not hold its address.
     """
     issuer, subject, since = claims.get("iss"), claims.get("sub"), claims.get("iat")
     if not (_is_text(issuer) and _is_text(subject) and isinstance(since, int | float)):
-        raise SignInOver
+        raise SignInExpired
     age = now.timestamp() - since
-    if not -_SKEW.total_seconds() <= age <= SIGN_IN_LASTS.total_seconds():
-        raise SignInOver
+    if not -_SKEW.total_seconds() <= age <= SIGN_IN_LIFETIME.total_seconds():
+        raise SignInExpired
     email = _email(claims, must_be_verified=not is_only_provider)
-    if settings.allowed_emails and not is_listed(email, settings.allowed_emails):
+    if settings.allowed_emails and not is_email_listed(email, settings.allowed_emails):
         raise NotAllowed
     return Person(
         ACCOUNT + _hash(f"{issuer}\n{subject}"),
         email,
-        is_listed(email, settings.admin_emails or "", with_domains=False),
+        is_email_listed(email, settings.admin_emails or "", with_domains=False),
     )
 
 
-def is_listed(email: str, names: str, *, with_domains: bool = True) -> bool:
+def is_email_listed(email: str, names: str, *, with_domains: bool = True) -> bool:
     """Whether an address, or its whole domain, is one of `names`: "ann@x.org, y.org, @y.org"."""
     local, at, domain = email.translate(_SMALL).partition("@")
     if not (local and at and domain) or "@" in domain or not email.isprintable() or " " in email:
@@ -83,7 +83,7 @@ def is_listed(email: str, names: str, *, with_domains: bool = True) -> bool:
     return False
 
 
-def must_be_somebody(owner: str) -> None:
+def require_owner(owner: str) -> None:
     """Nobody owns nothing: who is not signed in has an empty owner. Raises `NotFound`."""
     if not owner:
         raise NotFound
@@ -121,7 +121,7 @@ class Connection:
             _LOCAL_HOST.fullmatch(re.sub("^https?://", "", origin)) for origin in origins
         )
 
-    def client(self, proxies: int) -> str:
+    def client_address(self, proxies: int) -> str:
         """The address of whoever asks, behind that many proxies of ours.
 
         Empty for this machine, and for all whose address only somebody else tells. Each proxy

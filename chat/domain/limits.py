@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-NANOS = 1_000_000_000  # money is counted in billionths of a dollar
+NANOS_PER_DOLLAR = 1_000_000_000  # money is counted in billionths of a dollar
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LimitRules:
     own: Limits
     all: Limits
     request_tokens: int | None = None
@@ -45,9 +45,9 @@ class Rules:
         return self.own.is_set or self.all.is_set or self.request_tokens is not None
 
     @property
-    def of_messages(self) -> Rules:
+    def of_messages(self) -> LimitRules:
         """What holds for calls that cost nothing here."""
-        return Rules(self.own.of_messages, self.all.of_messages, self.request_tokens)
+        return LimitRules(self.own.of_messages, self.all.of_messages, self.request_tokens)
 
     @property
     def limits_tokens(self) -> bool:
@@ -65,7 +65,7 @@ class Rules:
         return self.own.nanos_per_day is not None or self.all.nanos_per_day is not None
 
 
-def when(wait: timedelta) -> str:
+def format_wait(wait: timedelta) -> str:
     """ "in about 3 minutes", never too early."""
     seconds = max(1, math.ceil(wait.total_seconds()))
     for size, unit in ((3600, "hour"), (60, "minute")):
@@ -78,7 +78,7 @@ def _about(count: int, unit: str) -> str:
     return f"in about {count} {unit}{'' if count == 1 else 's'}"
 
 
-def dollars(nanos: int) -> str:
+def format_dollars(nanos: int) -> str:
     """An amount as people read it, with as many digits as a small one needs."""
-    value = nanos / NANOS
+    value = nanos / NANOS_PER_DOLLAR
     return f"{value:,.2f}" if value >= 0.1 or not value else f"{value:.2g}"

@@ -94,8 +94,8 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a person sends. `may_cut`: of a file that does not fit, send the beginning."""
+    """What a person sends. `may_truncate`: of a file that does not fit, send the beginning."""
 
     text: str
     files: tuple[File, ...] = ()
-    may_cut: bool = False
+    may_truncate: bool = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OWN = "own-"  # begins the ref of a model that is asked with a person's own key
+OWN_KEY_PREFIX = "own-"  # begins the ref of a model that is asked with a person's own key
 
 
-def is_paid_here(model: str) -> bool:
+def is_billed_to_operator(model: str) -> bool:
     """Whether a call costs whoever runs Parley anything: a person's own key is theirs to pay."""
-    return not model.startswith(OWN)
+    return not model.startswith(OWN_KEY_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

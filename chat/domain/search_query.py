@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chat.domain.tokenization import composed, fold, is_cjk, pattern_of, tokens
+from chat.domain.tokenization import fold, is_cjk, phrase_pattern, to_nfc, tokenize
 
 MAX_INPUT = 1000  # characters of what was typed
 MAX_TERMS = 12
@@ -52,7 +52,7 @@ class Query:
         return not self.models and not self.has_file
 
 
-def parse(typed: str) -> Query:
+def parse_query(typed: str) -> Query:
     """What was typed as a query. Never raises: what is no prefix is searched for as words."""
     typed = typed[:MAX_INPUT].encode("utf-8", "replace").decode()
     terms: list[Term] = []
@@ -78,7 +78,7 @@ def parse(typed: str) -> Query:
             has_file = True
         elif len(terms) < MAX_TERMS:
             is_phrase = piece["phrase"] is not None
-            found = tokens(piece["phrase"] if is_phrase else piece[0])
+            found = tokenize(piece["phrase"] if is_phrase else piece[0])
             if found:
                 still_typing = piece.end() == len(typed) and not typed.endswith('"')
                 is_prefix = (
@@ -90,7 +90,7 @@ def parse(typed: str) -> Query:
 
 def is_searchable(typed: str) -> bool:
     """Whether something can be looked for: a word, a number or a condition."""
-    return not parse(typed).is_empty
+    return not parse_query(typed).is_empty
 
 
 def _date(value: str) -> datetime | None:
@@ -109,15 +109,15 @@ class Matcher:
 
     def __init__(self, query: Query) -> None:
         self._patterns = [
-            re.compile(pattern_of(term.tokens, term.is_prefix)) for term in query.terms
+            re.compile(phrase_pattern(term.tokens, term.is_prefix)) for term in query.terms
         ]
         whole = [token for term in query.terms for token in term.tokens]
         is_one = len(query.terms) < 2
-        self._in_order = None if is_one else re.compile(pattern_of(whole, is_prefix=False))
+        self._in_order = None if is_one else re.compile(phrase_pattern(whole, is_prefix=False))
 
-    def holds(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         """Whether every term is in the text."""
-        folded = fold(composed(text))
+        folded = fold(to_nfc(text))
         return all(pattern.search(folded) for pattern in self._patterns)
 
     def spans(self, text: str, most: int = 200) -> list[tuple[int, int, int]]:
@@ -132,7 +132,7 @@ class Matcher:
 
     def score(self, text: str, age_days: float) -> float:
         """How well a text fits: how often the terms occur, side by side, and how fresh it is."""
-        folded = fold(composed(text))
+        folded = fold(to_nfc(text))
         score = 0.0
         for pattern in self._patterns:
             count = sum(1 for _ in zip(pattern.finditer(folded), range(16), strict=False))
@@ -144,7 +144,7 @@ class Matcher:
 
     def snippet(self, text: str) -> tuple[tuple[str, bool], ...]:
         """About 160 characters around the best place on one line; whether each piece matches."""
-        text = composed(text)
+        text = to_nfc(text)
         spans = self.spans(text)
         start = _best_start(text, spans)
         end = min(len(text), start + SNIPPET)

@@ -43,7 +43,7 @@ class Share:
     expires_at: datetime | None
 
 
-def snapshot_of(messages: Iterable[Message]) -> dict[str, Any]:
+def build_snapshot(messages: Iterable[Message]) -> dict[str, Any]:
     """The messages of a path, oldest first, as JSON."""
     return {
         "version": VERSION,
@@ -65,7 +65,7 @@ def snapshot_of(messages: Iterable[Message]) -> dict[str, Any]:
     }
 
 
-def read_snapshot(title: str, created_at: datetime, value: dict[str, Any]) -> Snapshot:
+def parse_snapshot(title: str, created_at: datetime, value: dict[str, Any]) -> Snapshot:
     return Snapshot(
         title,
         created_at,

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     pass
 
 
-PER_MESSAGE = 4  # what the wrapping of one message (role, separators) costs beside its text
+TOKENS_PER_MESSAGE = 4  # what the wrapping of one message (role, separators) costs beside its text
 
 
 @dataclass(frozen=True)
-class Count:
+class TokenCount:
     tokens: int
     is_exact: bool
 
@@ -48,7 +48,7 @@ _BLOB_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,3}|[+/=_\-]+")
 _SAFETY = 1.1
 
 
-def estimate(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """About how many tokens `text` has: rather too many than too few, never more than its bytes."""
     tokens = sum(_weigh(match.lastgroup, match.group()) for match in _PIECES.finditer(text))
     return min(math.ceil(tokens * _SAFETY), len(text.encode("utf-8", "surrogatepass")))

@@ -56,19 +56,19 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_folded)
 
 
-def composed(text: str) -> str:
+def to_nfc(text: str) -> str:
     """The one way in which letters and their marks are written here."""
     return unicodedata.normalize("NFC", text)
 
 
-def rewritten(text: str) -> str:
+def restore_composition_exclusions(text: str) -> str:
     """`text` with the letters that composing takes apart, as most keyboards write them."""
     for apart, letter in _TAKEN_APART.items():
         text = text.replace(apart, letter)
     return text
 
 
-def ends_word(text: str) -> bool:
+def ends_with_mark(text: str) -> bool:
     """Whether it ends with a mark where SQLite's index ends a word; it leaves accents out."""
     return text[-1] >= _FIRST_WITH_MARKS and text[-1] in MARKS
 
@@ -82,12 +82,12 @@ def has_marks(token: str) -> bool:
     return _HAS_MARKS.search(token) is not None
 
 
-def tokens(text: str) -> tuple[str, ...]:
-    found = _TOKEN.findall(fold(composed(text)))
+def tokenize(text: str) -> tuple[str, ...]:
+    found = _TOKEN.findall(fold(to_nfc(text)))
     return tuple(found[:MAX_TOKENS])
 
 
-def pattern_of(words: Sequence[str], is_prefix: bool) -> str:
+def phrase_pattern(words: Sequence[str], is_prefix: bool) -> str:
     """Words between anything that is no word; a CJK character ends a word beside it."""
     parts: list[str] = []
     for place, token in enumerate(words):

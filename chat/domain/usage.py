@@ -29,14 +29,14 @@ class UsageLine:
     written_tokens: int = 0  # of replies whose pace is known …
     written_ms: int = 0  # … and the time they took
     first_token_ms: int | None = None  # the median
-    slow_first_token_ms: int | None = None  # nine in ten came sooner
+    p90_first_token_ms: int | None = None  # nine in ten came sooner
 
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
     @property
-    def tokens_a_second(self) -> float | None:
+    def tokens_per_second(self) -> float | None:
         return self.written_tokens / self.written_ms * 1000 if self.written_ms else None
 
 
@@ -48,7 +48,7 @@ class UsageReport:
     errors: tuple[tuple[str, int], ...] = ()  # an error's code, how often; the most frequent first
 
 
-def median_and_slow(times: Iterable[int]) -> tuple[int | None, int | None]:
+def median_and_p90(times: Iterable[int]) -> tuple[int | None, int | None]:
     """The middle one, and the one that nine in ten stay below or meet."""
     sorted_times = sorted(times)
     if not sorted_times:

@@ -2,26 +2,27 @@
 
     ParleyError
     ├── NotFound            it does not exist, or it is somebody else's: one answer for both
-    │   └── TemporaryGone
+    │   └── TemporaryConversationExpired
     ├── Refused             the person's input or the moment is wrong; nothing was called
     │   ├── EmptyMessage
     │   ├── MessageTooLong
     │   ├── ReplyRunning
     │   ├── NothingToAnswer
-    │   ├── ImportRunning  ImportsBusy  KeysBusy
+    │   ├── ImportRunning  ImportsBusy  KeyChecksBusy
     │   ├── TooManyFiles
-    │   ├── CannotSee       the model reads no images
-    │   ├── NotAllowed  SignInOver  WrongCode  LockedOut
+    │   ├── ImagesUnsupported       the model reads no images
+    │   ├── NotAllowed  SignInExpired  WrongCode  LockedOut
     │   ├── BackupRunning  BackupTooLarge  RestoreRefused
-    │   ├── ModelOff  PriceUnknown  RequestTooLarge  RequestTooDear
+    │   ├── ModelDisabled  PriceUnknown  RequestTooLarge  RequestTooExpensive
     │   ├── LimitReached    says when it is possible again
-    │   │   ├── TooManyMessages  TooManyReplies  TokensSpent  DollarsSpent
+    │   │   ├── TooManyMessages  TooManyReplies  TokenLimitReached  SpendingLimitReached
     │   │   └── InstanceLimit   all visitors together
     │   ├── FileRefused     names the file
     │   │   ├── FileEmpty  FileTooLarge  UnknownFileType  UnreadableFile  EncryptedFile
     │   │   └── FileTooComplex  NoTextInFile  FileTooLong  ImageTooLong  NotUploaded
     │   └── VoiceRefused
-    │       └── NoTranscription  RecordingEmpty  RecordingTooLarge  RecordingTooLong  NothingHeard
+    │       ├── TranscriptionUnavailable  NoSpeechDetected
+    │       └── RecordingEmpty  RecordingTooLarge  RecordingTooLong
     ├── StoreFailed         the database did not take it: busy, gone, full
     │   └── NotStoredYet    the end of a reply, which is tried again
     ├── BackupFailed        it could not be written
@@ -31,8 +32,8 @@
         ├── WrongKey  NoPermission  UnknownModel  ContextTooLong  RefusedParameter  BadRequest
         ├── NoCredit  RateLimited  ContentFiltered  ImagesRefused
         ├── ProviderDown  NameNotFound  TlsFailed  ConnectionRefused  ConnectionLost
-        ├── FirstTokenTimeout  Stalled  CutOff  Unfinished  EmptyReply  OnlyThinking  Malformed
-        ├── ModelNotLoaded  Redirected
+        ├── FirstTokenTimeout  StreamStalled  StreamInterrupted  IncompleteReply
+        ├── EmptyReply  OnlyReasoning  MalformedResponse  ModelNotLoaded  RedirectRefused
         └── OwnKeyMissing  OwnKeyRefused  AddressRefused
 
 `str(error)` is the sentence. `details` may hold what the provider said, keys redacted.
@@ -49,17 +50,17 @@ from chat.errors.base import (
     ServiceClosed,
     SettingsError,
     StoreFailed,
-    TemporaryGone,
+    TemporaryConversationExpired,
 )
 from chat.errors.files import (
     FILE_CODES,
-    CannotSee,
     EncryptedFile,
     FileEmpty,
     FileRefused,
     FileTooComplex,
     FileTooLarge,
     FileTooLong,
+    ImagesUnsupported,
     ImageTooLong,
     NoTextInFile,
     NotUploaded,
@@ -68,14 +69,14 @@ from chat.errors.files import (
     UnreadableFile,
 )
 from chat.errors.limits import (
-    DollarsSpent,
     InstanceLimit,
     LimitReached,
-    ModelOff,
+    ModelDisabled,
     PriceUnknown,
-    RequestTooDear,
+    RequestTooExpensive,
     RequestTooLarge,
-    TokensSpent,
+    SpendingLimitReached,
+    TokenLimitReached,
     TooManyMessages,
     TooManyReplies,
 )
@@ -86,26 +87,26 @@ from chat.errors.provider import (
     ConnectionRefused,
     ContentFiltered,
     ContextTooLong,
-    CutOff,
     EmptyReply,
     FirstTokenTimeout,
     ImagesRefused,
-    Malformed,
+    IncompleteReply,
+    MalformedResponse,
     ModelNotLoaded,
     NameNotFound,
     NoCredit,
     NoPermission,
-    OnlyThinking,
+    OnlyReasoning,
     OwnKeyMissing,
     OwnKeyRefused,
     ProviderDown,
     ProviderError,
     RateLimited,
-    Redirected,
+    RedirectRefused,
     RefusedParameter,
-    Stalled,
+    StreamInterrupted,
+    StreamStalled,
     TlsFailed,
-    Unfinished,
     UnknownModel,
     WrongKey,
 )
@@ -115,22 +116,22 @@ from chat.errors.requests import (
     EmptyMessage,
     ImportRunning,
     ImportsBusy,
-    KeysBusy,
+    KeyChecksBusy,
     LockedOut,
     MessageTooLong,
     NotAllowed,
     NothingToAnswer,
     ReplyRunning,
     RestoreRefused,
-    SignInOver,
+    SignInExpired,
     WrongCode,
 )
 from chat.errors.voice import (
-    NothingHeard,
-    NoTranscription,
+    NoSpeechDetected,
     RecordingEmpty,
     RecordingTooLarge,
     RecordingTooLong,
+    TranscriptionUnavailable,
     VoiceRefused,
 )
 
@@ -141,13 +142,10 @@ __all__ = [
     "BackupRunning",
     "BackupTooLarge",
     "BadRequest",
-    "CannotSee",
     "ConnectionLost",
     "ConnectionRefused",
     "ContentFiltered",
     "ContextTooLong",
-    "CutOff",
-    "DollarsSpent",
     "EmptyMessage",
     "EmptyReply",
     "EncryptedFile",
@@ -159,28 +157,29 @@ __all__ = [
     "FirstTokenTimeout",
     "ImageTooLong",
     "ImagesRefused",
+    "ImagesUnsupported",
     "ImportRunning",
     "ImportsBusy",
+    "IncompleteReply",
     "InstanceLimit",
-    "KeysBusy",
+    "KeyChecksBusy",
     "LimitReached",
     "LockedOut",
-    "Malformed",
+    "MalformedResponse",
     "MessageTooLong",
+    "ModelDisabled",
     "ModelNotLoaded",
-    "ModelOff",
     "NameNotFound",
     "NoCredit",
     "NoPermission",
+    "NoSpeechDetected",
     "NoTextInFile",
-    "NoTranscription",
     "NotAllowed",
     "NotFound",
     "NotStoredYet",
     "NotUploaded",
-    "NothingHeard",
     "NothingToAnswer",
-    "OnlyThinking",
+    "OnlyReasoning",
     "OwnKeyMissing",
     "OwnKeyRefused",
     "ParleyError",
@@ -191,25 +190,27 @@ __all__ = [
     "RecordingEmpty",
     "RecordingTooLarge",
     "RecordingTooLong",
-    "Redirected",
+    "RedirectRefused",
     "Refused",
     "RefusedParameter",
     "ReplyRunning",
-    "RequestTooDear",
+    "RequestTooExpensive",
     "RequestTooLarge",
     "RestoreRefused",
     "ServiceClosed",
     "SettingsError",
-    "SignInOver",
-    "Stalled",
+    "SignInExpired",
+    "SpendingLimitReached",
     "StoreFailed",
-    "TemporaryGone",
+    "StreamInterrupted",
+    "StreamStalled",
+    "TemporaryConversationExpired",
     "TlsFailed",
-    "TokensSpent",
+    "TokenLimitReached",
     "TooManyFiles",
     "TooManyMessages",
     "TooManyReplies",
-    "Unfinished",
+    "TranscriptionUnavailable",
     "UnknownFileType",
     "UnknownModel",
     "UnreadableFile",

@@ -20,7 +20,7 @@ class NotFound(ParleyError):
     sentence = "This conversation or message does not exist (any more)."
 
 
-class TemporaryGone(NotFound):
+class TemporaryConversationExpired(NotFound):
     code = "temporary_gone"
     sentence = (
         "This temporary conversation is not here any more. One process of Parley keeps it in its "

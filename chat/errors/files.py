@@ -14,7 +14,7 @@ class TooManyFiles(Refused):
         )
 
 
-class CannotSee(Refused):
+class ImagesUnsupported(Refused):
     code = "cannot_see"
 
     def __init__(self, model: str) -> None:
@@ -97,5 +97,5 @@ class NotUploaded(FileRefused):
     template = "“{name}” was not uploaded: a file may have at most {limit}."
 
 
-_ABOUT_FILES: list[type[Refused]] = [TooManyFiles, CannotSee, FileRefused]
+_ABOUT_FILES: list[type[Refused]] = [TooManyFiles, ImagesUnsupported, FileRefused]
 FILE_CODES = frozenset(each.code for each in [*_ABOUT_FILES, *FileRefused.__subclasses__()])

@@ -7,7 +7,7 @@ from datetime import datetime
 from chat.errors.base import Refused
 
 
-class ModelOff(Refused):
+class ModelDisabled(Refused):
     code = "model_off"
 
     def __init__(self, model: str = "…") -> None:
@@ -37,7 +37,7 @@ class RequestTooLarge(Refused):
         )
 
 
-class RequestTooDear(Refused):
+class RequestTooExpensive(Refused):
     code = "request_too_dear"
 
     def __init__(self, cost: str = "…", limit: str = "…") -> None:
@@ -80,7 +80,7 @@ class TooManyReplies(LimitReached):
     )
 
 
-class TokensSpent(LimitReached):
+class TokenLimitReached(LimitReached):
     code = "tokens_spent"
     template = (
         "Your {limit} tokens for 24 hours do not suffice for this any more. "
@@ -88,7 +88,7 @@ class TokensSpent(LimitReached):
     )
 
 
-class DollarsSpent(LimitReached):
+class SpendingLimitReached(LimitReached):
     code = "dollars_spent"
     template = (
         "Your ${limit} for 24 hours do not suffice for this any more. "

@@ -138,7 +138,7 @@ class FirstTokenTimeout(ProviderError):
     )
 
 
-class Stalled(ProviderError):
+class StreamStalled(ProviderError):
     code = "stalled"
     template = (
         "{provider} went silent for {seconds:g} s in the middle of the reply. "
@@ -146,7 +146,7 @@ class Stalled(ProviderError):
     )
 
 
-class CutOff(ProviderError):
+class StreamInterrupted(ProviderError):
     code = "cut_off"
     template = (
         "The connection to {provider} broke in the middle of the reply. "
@@ -154,7 +154,7 @@ class CutOff(ProviderError):
     )
 
 
-class Unfinished(ProviderError):
+class IncompleteReply(ProviderError):
     code = "unfinished"
     template = (
         "{provider} ended the reply without saying that it was complete. "
@@ -167,7 +167,7 @@ class EmptyReply(ProviderError):
     template = "{provider} sent an empty reply. Retry, or choose another model."
 
 
-class OnlyThinking(ProviderError):
+class OnlyReasoning(ProviderError):
     code = "only_thinking"
     template = (
         "The model used its whole reply for thinking and wrote no answer. "
@@ -175,7 +175,7 @@ class OnlyThinking(ProviderError):
     )
 
 
-class Malformed(ProviderError):
+class MalformedResponse(ProviderError):
     code = "malformed"
     template = (
         "{provider} sent something that is not a reply. "
@@ -191,7 +191,7 @@ class ModelNotLoaded(ProviderError):
     )
 
 
-class Redirected(ProviderError):
+class RedirectRefused(ProviderError):
     code = "redirected"
     template = (
         "{provider} sends requests on to another address, where neither the key nor the "

@@ -43,7 +43,7 @@ class ImportsBusy(Refused):
     sentence = "Many imports are waiting for their turn already. Try again in a few minutes."
 
 
-class KeysBusy(Refused):
+class KeyChecksBusy(Refused):
     code = "keys_busy"
     sentence = (
         "Many keys are being tried just now, so the models of yours were not asked for. The "
@@ -79,7 +79,7 @@ class NotAllowed(Refused):
     )
 
 
-class SignInOver(Refused):
+class SignInExpired(Refused):
     code = "sign_in_over"
     sentence = "This sign-in has ended. Please sign in again."
 

@@ -11,7 +11,7 @@ class VoiceRefused(Refused):
     code = "voice_refused"
 
 
-class NoTranscription(VoiceRefused):
+class TranscriptionUnavailable(VoiceRefused):
     code = "no_transcription"
     sentence = "Dictation is off: set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL to turn it on."
 
@@ -41,7 +41,7 @@ class RecordingTooLong(VoiceRefused):
         )
 
 
-class NothingHeard(VoiceRefused):
+class NoSpeechDetected(VoiceRefused):
     code = "nothing_heard"
     sentence = (
         "No words were heard in this recording. Try again, or record it closer to the microphone."

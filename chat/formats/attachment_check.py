@@ -15,7 +15,7 @@ import orjson
 
 from chat.attachments.file_types import recognise
 from chat.domain.attachment import Attachment, FileKind
-from chat.domain.token_estimate import estimate
+from chat.domain.token_estimate import estimate_tokens
 from chat.errors import FileRefused
 from chat.formats import validation
 from chat.formats.conversation import PortableConversation
@@ -58,7 +58,7 @@ def check_attachment(
     if file.text_sha256:
         contents[file.text_sha256] = raw
     if not len(text) / 200 <= file.tokens <= 4 * len(text) + 1000:
-        checked = replace(checked, tokens=estimate(text), is_exact=False)
+        checked = replace(checked, tokens=estimate_tokens(text), is_exact=False)
     preview = _whole(content, file.preview_sha256) if file.preview_sha256 else None
     if preview is not None and file.preview_sha256 and _can_be_drawn(preview):
         contents[file.preview_sha256] = preview

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.formats.markdown import line
 from chat.providers.base import Request
 from chat.providers.endpoints import CLOUD, LOCAL, endpoints, unconfigured_local_servers
@@ -53,7 +53,7 @@ class ApiCall:
 
 def find_endpoint(values: Mapping[str, Any], provider: str) -> ApiEndpoint | None:
     """The address of a provider of this configuration; None for one that has none."""
-    if (name := provider.removeprefix(OWN)) != provider and name in CLOUD:
+    if (name := provider.removeprefix(OWN_KEY_PREFIX)) != provider and name in CLOUD:
         values, provider = {f"{name.upper()}_API_KEY": "-"}, name  # the person's own, at its home
     for each in (*endpoints(values), *unconfigured_local_servers(values)):
         if each.name == provider:

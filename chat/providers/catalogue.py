@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from chat import errors
 from chat.config.settings import Settings
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.providers.base import Model, Provider
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,9 @@ class Catalogue:
         """
         wanted = typed.strip()
         name, _, model_id = wanted.partition("/")
-        if name.startswith(OWN):  # meant for a person's own key, and never sent with another
+        if name.startswith(
+            OWN_KEY_PREFIX
+        ):  # meant for a person's own key, and never sent with another
             raise errors.UnknownModel("Parley", model=wanted)
         for provider in self._providers:
             if provider.name == name and model_id:

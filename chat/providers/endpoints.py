@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.config.settings import Endpoint, Settings
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.errors import SettingsError
 
 CLOUD = {
@@ -130,7 +130,11 @@ def _custom(table: Any, taken: set[str], problems: list[str]) -> list[Endpoint]:
     found = []
     for name, entry in table.items():
         where = f"providers.{name}"
-        if not _NAME.fullmatch(str(name)) or name in _RESERVED or str(name).startswith(OWN):
+        if (
+            not _NAME.fullmatch(str(name))
+            or name in _RESERVED
+            or str(name).startswith(OWN_KEY_PREFIX)
+        ):
             problems.append(f"{where}: this name cannot be used for a provider")
         elif name in taken:
             problems.append(f"{where}: configured twice, also as {str(name).upper()}_…")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chat.domain.token_estimate import Count, estimate
+from chat.domain.token_estimate import TokenCount, estimate_tokens
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -61,12 +61,12 @@ class Tokenizer:
     def is_exact(self) -> bool:
         return self._encoding is not None
 
-    def count(self, text: str) -> Count:
+    def count(self, text: str) -> TokenCount:
         """Tokens of `text`, without the wrapping of its message."""
         encoding = self._encoding
         if encoding is None or len(text) > MAX_EXACT_CHARACTERS:
-            return Count(estimate(text), is_exact=False)
-        return Count(len(encoding.encode_ordinary(text)), is_exact=True)
+            return TokenCount(estimate_tokens(text), is_exact=False)
+        return TokenCount(len(encoding.encode_ordinary(text)), is_exact=True)
 
     def load(self) -> bool:
         """Make counts exact if a sound rank file is at hand; takes about a second of work."""

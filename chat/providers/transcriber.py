@@ -29,7 +29,7 @@ class Transcriber(Protocol):
     async def transcribe(self, audio: bytes, file_name: str, media_type: str) -> str:
         """The words of a recording, never empty.
 
-        Raises `NothingHeard`, another `VoiceRefused` or a `ProviderError`, and closes its
+        Raises `NoSpeechDetected`, another `VoiceRefused` or a `ProviderError`, and closes its
         connection when it is cancelled.
         """
         ...

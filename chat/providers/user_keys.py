@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chat import errors
 from chat.config.settings import Endpoint, Settings
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.providers.base import Delta, Model, Provider, Request
 from chat.providers.endpoints import CLOUD
 from chat.providers.openai_compatible.model_list import assumed_models
@@ -40,7 +40,7 @@ class OwnKey:
 
 def is_own(ref: str | None) -> bool:
     """Whether a model's ref says that only a person's own key may be used."""
-    return bool(ref) and str(ref).startswith(OWN) and _host_or_name(str(ref)) is not None
+    return bool(ref) and str(ref).startswith(OWN_KEY_PREFIX) and _host_or_name(str(ref)) is not None
 
 
 class OwnKeys:
@@ -69,12 +69,12 @@ class OwnKeys:
         if not _KEY.fullmatch(key):
             raise errors.Refused("This is no key: copy it again, without quotes or spaces.")
         if provider != OTHER:
-            return OwnKey(OWN + provider, CLOUD[provider][0], key)
+            return OwnKey(OWN_KEY_PREFIX + provider, CLOUD[provider][0], key)
         from chat.providers.ssrf.public_address import read_address
 
         url = read_address(base_url)
         host = url.netloc.decode("ascii")
-        return OwnKey(OWN + host, host, key, str(url))
+        return OwnKey(OWN_KEY_PREFIX + host, host, key, str(url))
 
     def resolve(self, ref: str, own: OwnKey | None = None) -> tuple[OwnProvider, Model]:
         """Who answers to an own model, with `own` if that is the key it takes.
@@ -83,7 +83,7 @@ class OwnKeys:
         """
         name, _, model_id = ref.partition("/")
         label = _host_or_name(ref)
-        is_typed = name.removeprefix(OWN) not in CLOUD
+        is_typed = name.removeprefix(OWN_KEY_PREFIX) not in CLOUD
         is_allowed = self._settings.allow_own_keys and (
             self._settings.allow_custom_endpoints or not is_typed
         )
@@ -167,7 +167,7 @@ class OwnProvider:
         from chat.providers.openai_compatible.client import OpenAIProvider
 
         if not own.base_url:
-            url = CLOUD[self.name.removeprefix(OWN)][1]
+            url = CLOUD[self.name.removeprefix(OWN_KEY_PREFIX)][1]
             endpoint = Endpoint(self.name, self.label, url, own.api_key, is_standard=True)
             return OpenAIProvider(endpoint, self._settings)
         from chat.providers.ssrf.public_address import read_address
@@ -186,7 +186,7 @@ def check_ready(provider: Provider) -> None:
 
 def _host_or_name(ref: str) -> str | None:
     """What people read for whom a ref's key is; None for a ref of another kind."""
-    name, _, model_id = ref.removeprefix(OWN).partition("/")
+    name, _, model_id = ref.removeprefix(OWN_KEY_PREFIX).partition("/")
     if not model_id:
         return None
     if name in CLOUD:

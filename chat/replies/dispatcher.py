@@ -18,7 +18,7 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.ids import new_id
 from chat.domain.message import Failure, Message
 from chat.domain.writes import NewAnswer, NewQuestion
-from chat.errors import ModelOff, ParleyError
+from chat.errors import ModelDisabled, ParleyError
 from chat.observability.metrics import Metrics
 from chat.providers.base import Delta
 from chat.providers.catalogue import Catalogue
@@ -68,13 +68,13 @@ class Dispatch(Sending):
         """A reply known to this process before it is stored; forgotten if storing fails.
 
         It is asked for below `leaf_id`, with `added` as the question, or is an answer that
-        `goes_on`. Raises `ModelOff` and, here or when it is stored, what the limits say.
+        `goes_on`. Raises `ModelDisabled` and, here or when it is stored, what the limits say.
         """
         provider, model = self.resolve(settings, own)
         check_ready(provider)
         label = self.label(model.ref)
         if self._billing.switches.is_off(model.ref):
-            raise ModelOff(label)
+            raise ModelDisabled(label)
         generation = Generation(goes_on.id if goes_on else new_id(), self.replies.crowd)
         tokens = None
         if self._billing.rules.limits_tokens:

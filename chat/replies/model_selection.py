@@ -11,12 +11,12 @@ from typing import TypedDict
 
 from chat.billing.call_costs import Billing
 from chat.config.settings import Settings
-from chat.domain.attachment import Attachment, FileKind, FilePrice, NewAttachment
-from chat.domain.context_window import budget
+from chat.domain.attachment import Attachment, FileCost, FileKind, NewAttachment
+from chat.domain.context_window import token_budget
 from chat.domain.conversation import ReplySettings
 from chat.domain.ids import storable
-from chat.domain.token_estimate import PER_MESSAGE, Count
-from chat.errors import CannotSee, UnknownModel
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE, TokenCount
+from chat.errors import ImagesUnsupported, UnknownModel
 from chat.providers.base import Model, Provider
 from chat.providers.catalogue import Catalogue
 from chat.providers.tokenizer import Tokenizer
@@ -44,7 +44,7 @@ class Choice:
             return self.own_keys.label(ref)
         return self._catalogue.label(ref)
 
-    def count(self, text: str) -> Count:
+    def count(self, text: str) -> TokenCount:
         return self._counter.count(text)
 
     def resolve(self, settings: ReplySettings, own: OwnKey | None = None) -> tuple[Provider, Model]:
@@ -83,20 +83,20 @@ class Choice:
         return replace(settings, model=model or None, system_prompt=prompt)
 
     def check_sight(
-        self, files: Iterable[Attachment | NewAttachment | FilePrice], settings: ReplySettings
+        self, files: Iterable[Attachment | NewAttachment | FileCost], settings: ReplySettings
     ) -> None:
-        """Raises `CannotSee` for a picture that the model is known not to read."""
+        """Raises `ImagesUnsupported` for a picture that the model is known not to read."""
         if any(file.kind is FileKind.IMAGE for file in files):
             try:
                 _, model = self.resolve(settings)
             except UnknownModel:  # sending will say so
                 return
             if supports_vision(model, self._settings) is False:
-                raise CannotSee(self.label(model.ref))
+                raise ImagesUnsupported(self.label(model.ref))
 
     def _room(self, settings: ReplySettings) -> int:
         """Tokens there are for one message and its files."""
-        return budget(**self._limits(settings)) - PER_MESSAGE
+        return token_budget(**self._limits(settings)) - TOKENS_PER_MESSAGE
 
     def _limits(self, settings: ReplySettings, so_far: int = 0) -> _Limits:
         return {

@@ -13,15 +13,21 @@ from itertools import takewhile
 from chat.attachments.token_cost import AttachmentPricer
 from chat.billing.call_costs import Billing
 from chat.config.settings import Settings
-from chat.domain.attachment import Attachment, File, FileKind, FilePrice
-from chat.domain.context_window import Fit, Said, budget, fit
+from chat.domain.attachment import Attachment, File, FileCost, FileKind
+from chat.domain.context_window import ContextWindow, SentMessage, fit_context, token_budget
 from chat.domain.conversation import Conversation, ReplySettings
-from chat.domain.document_fencing import fenced
+from chat.domain.document_fencing import fence_document
 from chat.domain.ids import storable
 from chat.domain.message import Message, Role, Submission
-from chat.domain.token_estimate import PER_MESSAGE
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE
 from chat.domain.writes import NewQuestion
-from chat.errors import CannotSee, EmptyMessage, FileTooLong, MessageTooLong, NothingToAnswer
+from chat.errors import (
+    EmptyMessage,
+    FileTooLong,
+    ImagesUnsupported,
+    MessageTooLong,
+    NothingToAnswer,
+)
 from chat.providers.base import Model, Picture, Provider, Request, Turn
 from chat.providers.catalogue import GUIDE, Catalogue
 from chat.providers.tokenizer import Tokenizer
@@ -65,33 +71,35 @@ class Sending(Choice):
             tokens = sum(file.tokens for file in kept)
             raise FileTooLong(kept[0].name, tokens=tokens, room=max(0, room + tokens))
         new = self._attaching.attach(
-            submission.files, room, kept=len(kept), may_cut=submission.may_cut
+            submission.files, room, kept=len(kept), may_truncate=submission.may_truncate
         )
         self.check_sight((*kept, *new), settings)
         return NewQuestion(
             text, count.tokens, count.is_exact, new_files=new, kept_files=tuple(kept)
         )
 
-    def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FilePrice, ...]:
+    def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FileCost, ...]:
         """What each file would cost as it is, with these settings, or why it cannot be sent."""
         prices = self._attaching.price(files, self._room(settings))
         try:
             self.check_sight(prices, settings)
-        except CannotSee as error:
+        except ImagesUnsupported as error:
             return tuple(
                 replace(price, problem=error.sentence) if price.kind is FileKind.IMAGE else price
                 for price in prices
             )
         return prices
 
-    def fit(self, conversation: Conversation, leaf_id: str | None, so_far: int = 0) -> Fit:
+    def fit(
+        self, conversation: Conversation, leaf_id: str | None, so_far: int = 0
+    ) -> ContextWindow:
         """What would be sent if the message `leaf_id` were the last one.
 
         `so_far` tokens of an answer that is to go on are sent along and need their room.
         """
         cleared = set(conversation.cleared_ids)
         path = self._store.messages.steps(conversation.owner, conversation.id, leaf_id)
-        return fit(
+        return fit_context(
             takewhile(lambda step: step.id not in cleared, path),
             max_turns=self._settings.max_history_turns,
             **self._limits(conversation.settings, so_far),
@@ -115,7 +123,7 @@ class Sending(Choice):
     def _request(
         self,
         conversation: Conversation,
-        sent: Fit,
+        sent: ContextWindow,
         provider: Provider,
         model: Model,
         continues: str = "",
@@ -130,7 +138,7 @@ class Sending(Choice):
         )
 
     def _turns(
-        self, conversation: Conversation, sent: Fit, provider: Provider, model: Model
+        self, conversation: Conversation, sent: ContextWindow, provider: Provider, model: Model
     ) -> tuple[Turn, ...]:
         """What is sent, with the files it needs; Guide reads none."""
         messages = self._said(conversation, sent.ids)
@@ -143,7 +151,7 @@ class Sending(Choice):
         ]
         return as_turns(messages, self._store.attachments.contents(hashes))
 
-    def _said(self, conversation: Conversation, ids: Sequence[str]) -> list[Said]:
+    def _said(self, conversation: Conversation, ids: Sequence[str]) -> list[SentMessage]:
         if not ids:
             return []
         wanted = set(ids)
@@ -163,17 +171,23 @@ class Sending(Choice):
         room = self._limits(settings, goes_on.tokens if goes_on else 0)
         tokens = goes_on.tokens if goes_on else 0
         if added is not None:
-            tokens += added.tokens + PER_MESSAGE
+            tokens += added.tokens + TOKENS_PER_MESSAGE
             tokens += sum(file.tokens for file in added.new_files)
             tokens += sum(file.tokens for file in added.kept_files)
         if conversation is not None and leaf_id is not None:
             before = self.fit(conversation, leaf_id).used_tokens
             # With a question more, as much as does not fit of what came before is left out.
-            tokens = min(before + tokens, max(tokens, budget(**room))) if added else before + tokens
+            tokens = (
+                min(before + tokens, max(tokens, token_budget(**room)))
+                if added
+                else before + tokens
+            )
         return tokens + room["system_tokens"]
 
 
-def as_turns(messages: Sequence[Said | Message], contents: Mapping[str, bytes]) -> tuple[Turn, ...]:
+def as_turns(
+    messages: Sequence[SentMessage | Message], contents: Mapping[str, bytes]
+) -> tuple[Turn, ...]:
     """Turns whose roles alternate: neighbours of one role become one, a blank line between.
 
     `contents` holds what is attached, by SHA-256; a picture that is not there is only mentioned.
@@ -190,7 +204,7 @@ def as_turns(messages: Sequence[Said | Message], contents: Mapping[str, bytes]) 
     return tuple(turns)
 
 
-def _turn(message: Said | Message, contents: Mapping[str, bytes]) -> Turn:
+def _turn(message: SentMessage | Message, contents: Mapping[str, bytes]) -> Turn:
     if not message.attachments:
         return Turn(message.role, message.text)
     texts, pictures = [], []
@@ -202,6 +216,6 @@ def _turn(message: Said | Message, contents: Mapping[str, bytes]) -> Turn:
             else:
                 texts.append(f'[Image "{file.name}", not shown]')
         elif data is not None:
-            texts.append(fenced(file.name, file.details, data.decode()))
+            texts.append(fence_document(file.name, file.details, data.decode()))
     text = "\n\n".join(filter(None, (*texts, message.text)))
     return Turn(message.role, text, tuple(pictures))

@@ -19,7 +19,7 @@ from contextlib import aclosing
 from typing import Any
 
 from chat.domain.message import Status
-from chat.errors import EmptyReply, OnlyThinking, ParleyError, ReplyRunning, ServiceClosed
+from chat.errors import EmptyReply, OnlyReasoning, ParleyError, ReplyRunning, ServiceClosed
 from chat.providers.base import Delta
 from chat.replies.buffer import Crowd, Generation
 
@@ -229,7 +229,7 @@ class Replies:
             return generation.stop_as or Status.STOPPED
         error = task.exception()
         if error is None and not generation.text:
-            kind = OnlyThinking if generation.reasoning.strip() else EmptyReply
+            kind = OnlyReasoning if generation.reasoning.strip() else EmptyReply
             error = kind(generation.provider_label)
         if error is None:
             return Status.COMPLETE

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import pbkdf2_hmac, sha256
 
 from chat.config.settings import Settings
-from chat.domain.identity import ACCOUNT, is_visitor_cookie, must_be_somebody, visitor
+from chat.domain.identity import ACCOUNT, is_visitor_cookie, require_owner, visitor_from_cookie
 from chat.errors import NotFound
 from chat.store import Store
 
@@ -33,7 +33,7 @@ class Entering:
         Raises `WrongCode`, and `LockedOut` after too many of them: of this owner, from this
         address, or of everybody together, so that a new cookie gives no new guesses.
         """
-        must_be_somebody(owner)
+        require_owner(owner)
         right = sha256((self.settings.access_code or "").encode()).digest()
         given = sha256(code.strip().encode("utf-8", "replace")).digest()
         limits = {f"owner:{self._keyed(owner)}": GUESSES, "everybody": ALL_GUESSES}
@@ -55,7 +55,7 @@ class Entering:
         """
         if not owner.startswith(ACCOUNT) or not is_visitor_cookie(cookie):
             raise NotFound
-        return self._store.access.take_along(owner, visitor(cookie).owner)
+        return self._store.access.take_along(owner, visitor_from_cookie(cookie).owner)
 
     def _keyed(self, text: str) -> str:
         """A hash that says nothing to whoever does not know the code, and changes with it."""

@@ -12,7 +12,7 @@ from chat.billing.call_costs import Billing
 from chat.billing.kill_switch import ALL, GUIDE
 from chat.config.settings import Settings
 from chat.domain.ids import storable
-from chat.domain.person import OWN, Person
+from chat.domain.person import OWN_KEY_PREFIX, Person
 from chat.domain.usage import UsageReport
 from chat.errors import NotFound
 from chat.replies.dispatcher import Dispatch
@@ -58,7 +58,7 @@ class Oversight(Carrying):
         typed = storable(typed).strip()
         if typed.casefold() == self._speech_ref.casefold():
             return self._speech_ref
-        if not typed or typed == ALL or typed.startswith((OWN, GUIDE)):
+        if not typed or typed == ALL or typed.startswith((OWN_KEY_PREFIX, GUIDE)):
             return typed
         return self._dispatch.find(typed).ref
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.domain.context_window import Fit
+from chat.domain.context_window import ContextWindow
 from chat.domain.conversation import Conversation
 from chat.domain.message import Message, Versions
 from chat.replies.dispatcher import Dispatch
@@ -24,7 +24,7 @@ class View:
     older: int  # messages of the path above the window
     marks: dict[str, str]  # message shown → the clear mark right above it
     mark_at_end: str | None  # the clear mark below the last message
-    context: Fit
+    context: ContextWindow
     failed_retry: Message | None  # a try that failed and left the old version in view
     running: tuple[str, ...]  # ids of the replies being written, in view or not
 

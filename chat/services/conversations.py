@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from chat.config.settings import Settings
 from chat.domain.conversation import Conversation
-from chat.domain.search_query import parse
-from chat.domain.sharing import Share, Snapshot, snapshot_of
+from chat.domain.search_query import parse_query
+from chat.domain.sharing import Share, Snapshot, build_snapshot
 from chat.domain.title import title_from
 from chat.replies.dispatcher import Dispatch
 from chat.store import Hit, Store
@@ -49,7 +49,7 @@ class Library:
 
         Knows "phrases", `model:`, `before:`, `after:`, `is:pinned` and `has:file`.
         """
-        query = parse(typed)
+        query = parse_query(typed)
         return [] if query.is_empty else self._store.search.search(owner, query, limit, offset)
 
     # --- names, pins, deletion ----------------------------------------------------------------
@@ -109,7 +109,7 @@ class Library:
         secret = secrets.token_urlsafe(24)
         expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
         share = self._store.shares.add(
-            owner, conversation_id, secret, snapshot_of(reversed(path)), expires_at
+            owner, conversation_id, secret, build_snapshot(reversed(path)), expires_at
         )
         return share, secret
 

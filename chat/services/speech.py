@@ -10,7 +10,7 @@ from chat.config.settings import Settings
 from chat.domain.attachment import File
 from chat.domain.calls import NewCall
 from chat.domain.message import Status
-from chat.errors import ModelOff, NoTranscription, ServiceClosed
+from chat.errors import ModelDisabled, ServiceClosed, TranscriptionUnavailable
 from chat.providers.audio_downsampling import compact
 from chat.providers.transcriber import Transcriber, check_recording
 from chat.replies.dispatcher import Dispatch
@@ -33,7 +33,7 @@ class Speech:
     @property
     def problem(self) -> str:
         """Why there is no speech; empty when there is."""
-        return "" if self._transcriber else NoTranscription.sentence
+        return "" if self._transcriber else TranscriptionUnavailable.sentence
 
     def transcribe(self, owner: str, recording: File) -> Future[str]:
         """The words of a recording, some time later.
@@ -41,14 +41,14 @@ class Speech:
         Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
         """
         if self._transcriber is None:
-            raise NoTranscription
+            raise TranscriptionUnavailable
         audio = recording.data
         if len(audio) > self._settings.max_recording_mb * 1_000_000:
             audio = compact(audio)  # a few minutes are too much for most, as browsers record them
         kind = check_recording(audio, self._settings)
         ref = self._transcriber.ref
         if self._billing.switches.is_off(ref):
-            raise ModelOff(ref)
+            raise ModelDisabled(ref)
         call = self._billing.transcription(owner, ref, self._worker)
         self._billing.ledger.add(call)
         work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)

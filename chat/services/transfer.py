@@ -7,7 +7,7 @@ from itertools import count
 from typing import BinaryIO
 
 from chat.attachments.reading import is_valid_image
-from chat.domain.identity import must_be_somebody
+from chat.domain.identity import require_owner
 from chat.errors import NotFound, ProviderError, Refused
 from chat.formats.attachment_check import without_invalid_images
 from chat.formats.code_snippets import ApiCall, find_endpoint
@@ -64,7 +64,7 @@ class Carrying(conversations.Library):
 
         `on_progress(done, total)` counts bytes. The same file twice adds nothing.
         """
-        must_be_somebody(owner)
+        require_owner(owner)
 
         def merge(portable: PortableConversation) -> ItemReport:
             portable = without_invalid_images(portable, is_valid_image)

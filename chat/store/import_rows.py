@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from chat.domain.attachment import Attachment
 from chat.domain.ids import new_id
-from chat.domain.token_estimate import Count
+from chat.domain.token_estimate import TokenCount
 from chat.formats.attachment_check import check_attachment
 from chat.formats.conversation import Node, PortableConversation, is_parley_id
 from chat.formats.merge import MergePlan
@@ -73,7 +73,7 @@ def add_messages(
     session: Session,
     row: ConversationRow,
     planned: MergePlan,
-    counts: dict[str, Count],
+    counts: dict[str, TokenCount],
     *,
     keep_ids: bool,
 ) -> dict[str, str]:
@@ -119,7 +119,7 @@ def _any_taken(session: Session, ids: Sequence[str]) -> bool:
     return False
 
 
-def _columns(node: Node, count: Count | None, ids: dict[str, str]) -> dict[str, Any]:
+def _columns(node: Node, count: TokenCount | None, ids: dict[str, str]) -> dict[str, Any]:
     message, usage, failure = node.message, node.message.usage, node.message.failure
     return {
         "role": message.role.value,

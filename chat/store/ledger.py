@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, bindparam, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from chat.domain.calls import EndedCall, Kind, NewCall
+from chat.domain.calls import CallKind, EndedCall, NewCall
 from chat.domain.message import Status
-from chat.domain.person import OWN, is_paid_here
-from chat.domain.token_estimate import PER_MESSAGE, estimate
+from chat.domain.person import OWN_KEY_PREFIX, is_billed_to_operator
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE, estimate_tokens
 from chat.store.engine import reading, writing
 from chat.store.limits import check, lock
 from chat.store.schema import AttachmentRow, LedgerRow, MessageRow, now
@@ -37,7 +37,8 @@ _END = (
         is_reported=bindparam("told"),
         cost_nanos=bindparam("cost"),
         limit_tokens=case(
-            (LedgerRow.model.startswith(OWN, autoescape=True), 0), else_=bindparam("counted")
+            (LedgerRow.model.startswith(OWN_KEY_PREFIX, autoescape=True), 0),
+            else_=bindparam("counted"),
         ),
         limit_nanos=bindparam("counted_nanos"),
         first_token_ms=bindparam("first_ms"),
@@ -94,7 +95,7 @@ class LedgerStore:
                 created_at=moment,
                 status=Status.STREAMING.value,
                 worker=call.worker,
-                heartbeat_at=now() if call.kind is Kind.REPLY else None,
+                heartbeat_at=now() if call.kind is CallKind.REPLY else None,
                 answer_id=call.answer_id,
                 prompt_tokens=call.prompt_tokens,
                 is_reported=False,
@@ -185,9 +186,10 @@ def interrupt_call(session: Session, answer: MessageRow, cost: Cost | None) -> N
     )
     if row is None:
         return
-    written = estimate(answer.text) - answer.tokens  # those are of the part that was there before
+    # `answer.tokens` counts the text that existed before this call continued it.
+    written = estimate_tokens(answer.text) - answer.tokens
     if not answer.tokens:
-        written += estimate(answer.reasoning)
+        written += estimate_tokens(answer.reasoning)
     prompt = row.prompt_tokens
     if prompt is None:  # it died the moment it had begun
         prompt = _path_tokens(session, answer.parent_id)
@@ -214,10 +216,10 @@ def _interrupt(row: LedgerRow, prompt: int, completion: int, cost: Cost | None) 
     row.status = Status.INTERRUPTED.value
     row.prompt_tokens, row.completion_tokens = prompt, completion
     row.cost_nanos = None
-    if cost is not None and row.kind == Kind.REPLY.value:
+    if cost is not None and row.kind == CallKind.REPLY.value:
         row.cost_nanos = cost(row.model, prompt, completion)
     # Nobody knows what was written of a temporary reply: limits go on counting what was reserved.
-    taken = prompt + completion if is_paid_here(row.model) else 0
+    taken = prompt + completion if is_billed_to_operator(row.model) else 0
     row.limit_tokens = max(taken, 0 if completion else row.limit_tokens)
     row.limit_nanos = max(row.cost_nanos or 0, 0 if completion else row.limit_nanos)
 
@@ -236,7 +238,7 @@ def _path_tokens(session: Session, leaf_id: str | None, most_messages: int = 40)
         .join(walk, above.id == walk.c.parent_id)
         .where(above.depth > first - most_messages)
     )
-    texts = session.scalar(select(func.sum(walk.c.tokens + PER_MESSAGE))) or 0
+    texts = session.scalar(select(func.sum(walk.c.tokens + TOKENS_PER_MESSAGE))) or 0
     files = session.scalar(
         select(func.sum(AttachmentRow.tokens)).join(walk, walk.c.id == AttachmentRow.message_id)
     )

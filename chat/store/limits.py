@@ -14,16 +14,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from chat.domain.calls import Kind, NewCall
-from chat.domain.limits import DAY, MINUTE, Limits, Rules, dollars, when
+from chat.domain.calls import CallKind, NewCall
+from chat.domain.limits import DAY, MINUTE, LimitRules, Limits, format_dollars, format_wait
 from chat.domain.message import Status
 from chat.errors import (
-    DollarsSpent,
     InstanceLimit,
     LimitReached,
-    RequestTooDear,
+    RequestTooExpensive,
     RequestTooLarge,
-    TokensSpent,
+    SpendingLimitReached,
+    TokenLimitReached,
     TooManyMessages,
     TooManyReplies,
 )
@@ -63,13 +63,13 @@ _USED = select(
 _USED_BY_OWNER = _USED.where(_BY_OWNER)
 _RUNNING = select(func.count()).where(
     LedgerRow.status == Status.STREAMING.value,
-    LedgerRow.kind == Kind.REPLY.value,
+    LedgerRow.kind == CallKind.REPLY.value,
     LedgerRow.is_limited,
 )
 _RUNNING_OF_OWNER = _RUNNING.where(_BY_OWNER)
 
 
-def lock(session: Session, owner: str, rules: Rules) -> None:
+def lock(session: Session, owner: str, rules: LimitRules) -> None:
     """Let nobody else count until this transaction is over."""
     if session.get_bind().dialect.name != "postgresql":
         return  # `writing` holds the only lock there is
@@ -83,7 +83,7 @@ def lock(session: Session, owner: str, rules: Rules) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": name})
 
 
-def check(session: Session, call: NewCall, rules: Rules, now: datetime) -> None:
+def check(session: Session, call: NewCall, rules: LimitRules, now: datetime) -> None:
     """Raises a `Refused` when `call` is too much; of several, the one that lasts longest."""
     _check_size(call, rules)
     found = [
@@ -94,7 +94,7 @@ def check(session: Session, call: NewCall, rules: Rules, now: datetime) -> None:
         raise max(found, key=lambda error: error.again_at or now)
 
 
-def _check_size(call: NewCall, rules: Rules) -> None:
+def _check_size(call: NewCall, rules: LimitRules) -> None:
     """What could not be sent on an empty day either."""
     prompt = call.prompt_tokens or 0
     if rules.request_tokens is not None and prompt > rules.request_tokens:
@@ -103,7 +103,9 @@ def _check_size(call: NewCall, rules: Rules) -> None:
         if limits.tokens_per_day is not None and call.reserved_tokens > limits.tokens_per_day:
             raise RequestTooLarge(call.reserved_tokens, limits.tokens_per_day)
         if limits.nanos_per_day is not None and call.reserved_nanos > limits.nanos_per_day:
-            raise RequestTooDear(dollars(call.reserved_nanos), dollars(limits.nanos_per_day))
+            raise RequestTooExpensive(
+                format_dollars(call.reserved_nanos), format_dollars(limits.nanos_per_day)
+            )
 
 
 def _exceeded(
@@ -123,14 +125,14 @@ def _exceeded(
             again_at = _again_at(session, measure, here)
             if again_at is None:
                 continue
-            told = when(again_at - now)
+            told = format_wait(again_at - now)
             if owner is None:
                 yield InstanceLimit(when=told, again_at=again_at, limit=measure.told_of_all)
             else:
                 span = "a minute" if measure.span is MINUTE else "24 hours"
                 yield measure.error(when=told, again_at=again_at, limit=measure.told, span=span)
     most = limits.concurrent_replies
-    if most is not None and call.kind is Kind.REPLY and _running(session, owner) >= most:
+    if most is not None and call.kind is CallKind.REPLY and _running(session, owner) >= most:
         if owner is None:
             told = f"{most:,} replies at once"
             yield InstanceLimit(when="when one of them has ended", limit=told)
@@ -155,18 +157,18 @@ def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
         call.reserved_tokens,
         limits.tokens_per_day,
         DAY,
-        TokensSpent,
+        TokenLimitReached,
         tokens,
         f"{tokens} tokens a day",
     )
-    money = dollars(limits.nanos_per_day or 0)
+    money = format_dollars(limits.nanos_per_day or 0)
     yield _Measure(
         "nanos",
         LedgerRow.limit_nanos.expression,
         call.reserved_nanos,
         limits.nanos_per_day,
         DAY,
-        DollarsSpent,
+        SpendingLimitReached,
         money,
         f"${money} a day",
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, column, text
 from sqlalchemy.orm import Session
 
 from chat.domain.attachment import Attachment
-from chat.domain.context_window import Said, Step
+from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Role, Status
 from chat.store.attachments import files_of
 from chat.store.schema import MessageRow, PlainRow, as_message
@@ -71,7 +71,7 @@ def path(
 
 def steps(
     session: Session, owner: str, conversation_id: str, leaf_id: str, most: int
-) -> list[Step]:
+) -> list[PathStep]:
     """The same without the texts."""
     place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
     rows = session.execute(_STEPS, {**place, "most": most}).all()
@@ -79,9 +79,9 @@ def steps(
     return [_step(row, files.get(row[0], ())) for row in rows]
 
 
-def _step(row: PlainRow, files: tuple[Attachment, ...]) -> Step:
+def _step(row: PlainRow, files: tuple[Attachment, ...]) -> PathStep:
     id_, parent_id, depth, role, status, is_deleted, tokens, is_exact, text_, _ = row
-    return Step(
+    return PathStep(
         id_,
         parent_id,
         depth,
@@ -98,9 +98,11 @@ def _step(row: PlainRow, files: tuple[Attachment, ...]) -> Step:
 
 def said(
     session: Session, owner: str, conversation_id: str, first_id: str, last_id: str
-) -> list[Said]:
+) -> list[SentMessage]:
     """What was said between two messages of one path, both included, oldest first."""
     place = {"leaf_id": last_id, "conversation_id": conversation_id, "owner": owner}
     rows = session.execute(_SAID, {**place, "first_id": first_id}).all()
     files = files_of(session, [row[0] for row in rows if row[3]])
-    return [Said(row[0], _ROLES[row[1]], row[2], files.get(row[0], ())) for row in reversed(rows)]
+    return [
+        SentMessage(row[0], _ROLES[row[1]], row[2], files.get(row[0], ())) for row in reversed(rows)
+    ]

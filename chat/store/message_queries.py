@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import ColumnElement, Engine, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import aliased
 
-from chat.domain.context_window import Said, Step
+from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Status, Versions
 from chat.domain.versions import versions
 from chat.errors import NotFound
@@ -97,7 +97,7 @@ class MessageReader:
             leaf_id = messages[-1].parent_id if messages else None
             piece *= 2
 
-    def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Step]:
+    def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[PathStep]:
         """The same without the texts."""
         while leaf_id is not None:
             with reading(self._engine) as session:
@@ -105,7 +105,9 @@ class MessageReader:
             yield from found
             leaf_id = found[-1].parent_id if found else None
 
-    def said(self, owner: str, conversation_id: str, first_id: str, last_id: str) -> list[Said]:
+    def said(
+        self, owner: str, conversation_id: str, first_id: str, last_id: str
+    ) -> list[SentMessage]:
         """What was said between two messages of one path, both included, oldest first."""
         with reading(self._engine) as session:
             return said(session, owner, conversation_id, first_id, last_id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from chat.domain.conversation import ReplySettings
 from chat.domain.ids import new_id
 from chat.domain.message import Message, Role, Status
-from chat.domain.token_estimate import Count
+from chat.domain.token_estimate import TokenCount
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import NotFound
 from chat.store.attachments import add_attachments
@@ -98,7 +98,7 @@ class MessageStore(MessageReader):
             return as_message(row)
 
     def copy(
-        self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, bool, Count]]
+        self, owner: str, title: str, said: Sequence[tuple[Role, str, str | None, bool, TokenCount]]
     ) -> str:
         """A new conversation of messages, oldest first: (role, text, model, is cut, tokens)."""
         moment = now()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 from chat.domain.attachment import Attachment, FileKind
 from chat.domain.conversation import Conversation, ReplySettings
-from chat.domain.identity import must_be_somebody
+from chat.domain.identity import require_owner
 from chat.domain.message import Failure, Message, Role, Status, Usage
 from chat.domain.sharing import Share
 
@@ -71,7 +71,7 @@ class ConversationRow(Base):
 
     @validates("owner")
     def _check_owner(self, _name: str, owner: str) -> str:
-        must_be_somebody(owner)  # here, because all that is owned begins with a conversation
+        require_owner(owner)  # here, because all that is owned begins with a conversation
         return owner
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, or_, select
 
 from chat.domain.ids import new_id
-from chat.domain.sharing import Share, Snapshot, read_snapshot
+from chat.domain.sharing import Share, Snapshot, parse_snapshot
 from chat.errors import NotFound
 from chat.store.conversations import owned
 from chat.store.engine import reading, writing
@@ -79,7 +79,7 @@ class ShareStore:
             )
             if row is None:
                 raise NotFound
-            return read_snapshot(row.title, row.created_at, json.loads(row.snapshot))
+            return parse_snapshot(row.title, row.created_at, json.loads(row.snapshot))
 
 
 def _is_valid() -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from chat.domain.message import Role, Status
-from chat.domain.token_estimate import Count
+from chat.domain.token_estimate import TokenCount
 from chat.errors import ReplyRunning, StoreFailed
 from chat.formats.conversation import OWN, ClearMark, Node, PortableConversation
 from chat.formats.import_report import ImportOutcome, ItemReport
@@ -80,7 +80,7 @@ class PortableStore:
             return session.scalar(select(ContentRow.data).where(ContentRow.sha256 == sha256))
 
     def merge(
-        self, owner: str, portable: PortableConversation, count: Callable[[str], Count]
+        self, owner: str, portable: PortableConversation, count: Callable[[str], TokenCount]
     ) -> ItemReport:
         """Store what of a conversation is not there yet, all of it or nothing.
 
@@ -109,7 +109,7 @@ class PortableStore:
         self,
         owner: str,
         portable: PortableConversation,
-        counts: dict[str, Count],
+        counts: dict[str, TokenCount],
         *,
         keep_ids: bool,
     ) -> ItemReport:

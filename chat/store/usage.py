@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, case, func, select
 from sqlalchemy.orm import Session
 
-from chat.domain.limits import NANOS
+from chat.domain.limits import NANOS_PER_DOLLAR
 from chat.domain.message import Status
-from chat.domain.usage import UsageLine, UsageReport, median_and_slow
+from chat.domain.usage import UsageLine, UsageReport, median_and_p90
 from chat.store.engine import reading
 from chat.store.schema import LedgerRow
 
@@ -95,7 +95,7 @@ def _lines(session: Session, here: list[ColumnElement[bool]], *, by_owner: bool)
                 day=date.fromisoformat(row["day"]),
                 model=row["model"],
                 owner=row["owner"] if by_owner else "",
-                cost_usd=Decimal(int(row["nanos"])) / NANOS,
+                cost_usd=Decimal(int(row["nanos"])) / NANOS_PER_DOLLAR,
                 **counts,
             )
         )
@@ -113,8 +113,8 @@ def _first_tokens(session: Session, here: list[ColumnElement[bool]]) -> list[tup
 
 
 def _timed(line: UsageLine, times: list[int]) -> UsageLine:
-    middle, slow = median_and_slow(times)
-    return replace(line, first_token_ms=middle, slow_first_token_ms=slow)
+    middle, slow = median_and_p90(times)
+    return replace(line, first_token_ms=middle, p90_first_token_ms=slow)
 
 
 def _sum(lines: tuple[UsageLine, ...]) -> UsageLine:

@@ -28,7 +28,7 @@ def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], No
     """Mount the bridge and return the uploaded files of the box, in the order they were added.
 
     A change of the files reruns the script, or only the fragment that this is called in, after
-    `on_change()`. `on_draft_taken(text, may_cut)` receives the draft after `take_draft`.
+    `on_change()`. `on_draft_taken(text, may_truncate)` receives the draft after `take_draft`.
     """
 
     def receive_draft() -> None:
@@ -111,9 +111,9 @@ def append(text: str, *, instead_of: str = "") -> None:
     _send_command(append=text, remove=instead_of)
 
 
-def take_draft(*, may_cut: bool) -> None:
+def take_draft(*, may_truncate: bool) -> None:
     """Empty the box and pass its text to the `on_draft_taken` callback."""
-    _send_command(take="cut" if may_cut else "all")
+    _send_command(take="cut" if may_truncate else "all")
 
 
 def _send_command(**command: str) -> None:

@@ -61,8 +61,8 @@ def _limits() -> str:
     )
 
 
-def _send_draft(text: str, may_cut: bool) -> None:
-    send(text, may_cut=may_cut)
+def _send_draft(text: str, may_truncate: bool) -> None:
+    send(text, may_truncate=may_truncate)
 
 
 def _submit() -> None:
@@ -108,12 +108,12 @@ def start(text: str) -> None:
     _sent(Submission(text))
 
 
-def send(text: str, files: list[File] | None = None, *, may_cut: bool = False) -> None:
+def send(text: str, files: list[File] | None = None, *, may_truncate: bool = False) -> None:
     """Send `text` in the conversation in view, or in a new one, with the files that wait."""
     files = [*tab_state.kept_files(), *(files or [])]
     is_sent = False
     try:
-        is_sent = _sent(Submission(text, tuple(files), may_cut=may_cut))
+        is_sent = _sent(Submission(text, tuple(files), may_truncate=may_truncate))
     finally:
         if not is_sent and not tab_state.sent():  # whatever went wrong, the words come back
             _put_back(text)

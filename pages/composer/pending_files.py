@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from chat import FILE_CODES, File, FileKind, FilePrice, FileTooLong, NotUploaded, human_size
+from chat import FILE_CODES, File, FileCost, FileKind, FileTooLong, NotUploaded, human_size
 from pages.components import chat_input_bridge
 from pages.markdown import sanitize
 from pages.rendering import draw_turns, stale_elements
@@ -24,7 +24,7 @@ Send = Callable[[str, bool], None]
 
 
 def draw(send: Send, *, is_busy: bool) -> None:
-    """`send(text, may_cut)` sends a draft with the files that are kept here.
+    """`send(text, may_truncate)` sends a draft with the files that are kept here.
 
     A fragment waits while a reply is followed; then the page itself draws again at every change.
     """
@@ -84,7 +84,7 @@ def _unsay() -> None:
         st.session_state["notice_is_gone"] = True
 
 
-def _prices(files: list[File]) -> tuple[FilePrice, ...]:
+def _prices(files: list[File]) -> tuple[FileCost, ...]:
     if not files:
         return ()
     draw_turns.over()  # large files take a while to read
@@ -92,18 +92,18 @@ def _prices(files: list[File]) -> tuple[FilePrice, ...]:
     found = notices.quietly(
         service.price, owner, tab_state.conversation_id(), files, tab_state.draft_settings()
     )
-    return found or tuple(FilePrice(file.name, len(file.data)) for file in files)
+    return found or tuple(FileCost(file.name, len(file.data)) for file in files)
 
 
-def _not_uploaded() -> list[FilePrice]:
+def _not_uploaded() -> list[FileCost]:
     limit = f"{tab_state.service().settings.max_file_mb:g} MB"
     return [
-        FilePrice(name, 0, problem=NotUploaded(name, limit=limit).sentence)
+        FileCost(name, 0, problem=NotUploaded(name, limit=limit).sentence)
         for name in chat_input_bridge.failed_uploads()
     ]
 
 
-def _draw_file(number: int, price: FilePrice, file: File | None, *, is_kept: bool) -> None:
+def _draw_file(number: int, price: FileCost, file: File | None, *, is_kept: bool) -> None:
     with st.container(
         key=f"file_waiting_{number}", horizontal=True, vertical_alignment="center", gap="small"
     ):
@@ -114,7 +114,7 @@ def _draw_file(number: int, price: FilePrice, file: File | None, *, is_kept: boo
             _button("Insert as text", "undo", f"unpaste_{number}", _unpaste, file)
 
 
-def _draw_price(price: FilePrice) -> None:
+def _draw_price(price: FileCost) -> None:
     name = f"**{sanitize.plain_text(price.name)}**"
     problem = price.problem
     if price.is_audio:
@@ -136,7 +136,7 @@ def _draw_price(price: FilePrice) -> None:
     st.markdown(f":small[:material/{icon}: {text}]")
 
 
-def _draw_sum(prices: tuple[FilePrice, ...]) -> None:
+def _draw_sum(prices: tuple[FileCost, ...]) -> None:
     most = tab_state.service().settings.max_files
     said = []
     if len(prices) > 1:
@@ -162,21 +162,21 @@ def _is_guide() -> bool:
     return model is not None and model.provider == "guide"
 
 
-def _draw_send(prices: tuple[FilePrice, ...], *, is_busy: bool) -> None:
+def _draw_send(prices: tuple[FileCost, ...], *, is_busy: bool) -> None:
     """The box sends nothing while it is empty, and files that came back are not in it.
 
     With files in the box its own arrow sends them all.
     """
     can_cut = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
-    may_cut = can_cut or notices.code() == FileTooLong.code
+    may_truncate = can_cut or notices.code() == FileTooLong.code
     with st.container(horizontal=True):
         st.button(
-            "Send its beginning" if may_cut else "Send",
-            key="send_beginning" if may_cut else "send_files",
-            icon=":material/content_cut:" if may_cut else ":material/send:",
+            "Send its beginning" if may_truncate else "Send",
+            key="send_beginning" if may_truncate else "send_files",
+            icon=":material/content_cut:" if may_truncate else ":material/send:",
             disabled=is_busy,
             on_click=chat_input_bridge.take_draft,
-            kwargs={"may_cut": may_cut},
+            kwargs={"may_truncate": may_truncate},
         )
 
 

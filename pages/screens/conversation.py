@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from chat import NotFound, ParleyError, TemporaryGone
+from chat import NotFound, ParleyError, TemporaryConversationExpired
 from pages.components import clipboard, live_region, scroll
 from pages.composer import composer
 from pages.conversation import streaming_reply, transcript
@@ -17,7 +17,9 @@ if wanted := tab_state.conversation_id():
     try:
         view = service.open(owner, wanted, tab_state.window())
     except NotFound as error:
-        notices.say(TemporaryGone.sentence if tab_state.is_temporary() else error.sentence)
+        notices.say(
+            TemporaryConversationExpired.sentence if tab_state.is_temporary() else error.sentence
+        )
         tab_state.show_conversation(None)
     except ParleyError as error:  # the address stays: loading the page again may help
         notices.say(error.sentence)

@@ -15,11 +15,11 @@ from chat import (
     NotAllowed,
     ParleyError,
     Person,
-    SignInOver,
-    account,
+    SignInExpired,
+    account_from_claims,
     is_local_admin,
     is_visitor_cookie,
-    visitor,
+    visitor_from_cookie,
 )
 from pages.session import tab_state
 
@@ -35,7 +35,7 @@ def person() -> Person:
     """Who this tab belongs to: an account, or this browser. Nobody until they are let in."""
     try:
         found = claimed()
-    except (NotAllowed, SignInOver):
+    except (NotAllowed, SignInExpired):
         return Person("")
     if found.owner and st.session_state.get("entered") != found.owner:
         if not tab_state.stored().has_entered(found.owner):
@@ -49,7 +49,7 @@ def may_upload(cookie: str) -> bool:
     try:
         if has_sign_in() or not tab_state.stored().settings.access_code:
             return True
-        return bool(cookie) and tab_state.stored().has_entered(visitor(cookie).owner)
+        return bool(cookie) and tab_state.stored().has_entered(visitor_from_cookie(cookie).owner)
     except ParleyError:  # the page says what is wrong
         return False
 
@@ -57,15 +57,17 @@ def may_upload(cookie: str) -> bool:
 def claimed() -> Person:
     """Who this is, the access code aside; nobody before they sign in.
 
-    Raises `NotAllowed` and `SignInOver`.
+    Raises `NotAllowed` and `SignInExpired`.
     """
     settings = tab_state.stored().settings
     if has_sign_in():
         claims = st.user.to_dict()
         if claims.get("is_logged_in") is not True:
             return Person("")
-        return account(claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1)
-    found = visitor(visitor_cookie() or _tab_only())
+        return account_from_claims(
+            claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1
+        )
+    found = visitor_from_cookie(visitor_cookie() or _tab_only())
     has_desktop = not st.get_option("server.headless")
     is_admin = is_local_admin(_connection(), settings, has_desktop=has_desktop)
     return replace(found, is_admin=is_admin)
@@ -105,7 +107,7 @@ def visitor_cookie() -> str:
 
 
 def client_address() -> str:
-    return _connection().client(tab_state.stored().settings.trusted_proxies)
+    return _connection().client_address(tab_state.stored().settings.trusted_proxies)
 
 
 def can_take_along() -> bool:
@@ -113,7 +115,7 @@ def can_take_along() -> bool:
     if "can_take_along" not in st.session_state:
         cookie, found = visitor_cookie(), False
         if cookie:
-            before = visitor(cookie).owner
+            before = visitor_from_cookie(cookie).owner
             found = bool(
                 tab_state.stored().conversations(before, 1) or tab_state.stored().pinned(before)
             )

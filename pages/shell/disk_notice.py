@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from chat import keeps_history
+from chat import is_history_persistent
 from pages.session import tab_state, visitor
 
 _SENTENCE = (
@@ -35,7 +35,7 @@ def draw() -> None:
 
 
 def _is_kept() -> bool:
-    return keeps_history(tab_state.stored().settings, Path(__file__).resolve())
+    return is_history_persistent(tab_state.stored().settings, Path(__file__).resolve())
 
 
 def _understood() -> None:

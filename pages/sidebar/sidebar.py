@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import CannotSee, ProviderError, ReplySettings, Role, View
+from chat import ImagesUnsupported, ProviderError, ReplySettings, Role, View
 from pages.conversation import message_actions
 from pages.rendering import widget_values
 from pages.session import notices, tab_state, visitor
@@ -177,7 +177,7 @@ def _change(key: str, field: str) -> None:
         if model is None:
             return
         value = model.ref
-        notices.forget(CannotSee.code)
+        notices.forget(ImagesUnsupported.code)
     if (conversation := tab_state.conversation_id()) is None:
         tab_state.change_draft_settings(**{field: value})
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import NotAllowed, SignInOver, sign_in_problems, sign_in_providers
+from chat import NotAllowed, SignInExpired, sign_in_problems, sign_in_providers
 from pages.session import notices, tab_state, visitor
 
 
@@ -26,7 +26,7 @@ def draw(wish: str = "to go on") -> None:
             st.text(error.sentence)
             draw_sign_out()
             return
-        except SignInOver as error:
+        except SignInExpired as error:
             st.text(error.sentence)
             owner = ""
         if owner:

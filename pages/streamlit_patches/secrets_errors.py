@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.runtime.secrets import Secrets
 
-from chat import gather
+from chat import load_config
 
 _parse_file = Secrets._parse_toml_file
 
@@ -40,5 +40,5 @@ def _parsed(secrets: Secrets, path: str) -> tuple[Mapping[str, Any], bool]:
 def config() -> Mapping[str, Any]:
     """Everything configured. Of secrets that Streamlit cannot load it is told why."""
     if st.secrets.load_if_toml_exists():
-        return gather(st.secrets.to_dict())
-    return gather(files=st.get_option("secrets.files"))
+        return load_config(st.secrets.to_dict())
+    return load_config(files=st.get_option("secrets.files"))

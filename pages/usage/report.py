@@ -23,7 +23,7 @@ _FIGURES: dict[str, tuple[Callable[[UsageLine], float | None], bool]] = {
         lambda line: None if line.first_token_ms is None else line.first_token_ms / 1000,
         False,
     ),
-    "Tokens a second": (lambda line: line.tokens_a_second, False),
+    "Tokens a second": (lambda line: line.tokens_per_second, False),
 }
 _CSV = (
     *("day", "model", "owner", "messages", "failed", "tokens sent", "tokens received"),
@@ -132,13 +132,13 @@ def _dollars(amount: Decimal) -> str:
 
 
 def _row(line: UsageLine) -> Sequence[object]:
-    pace = line.tokens_a_second
+    pace = line.tokens_per_second
     return (
         *(line.day, line.model, line.owner and owner_name(line.owner), line.calls, line.failed),
         *(line.prompt_tokens, line.completion_tokens, line.estimated_tokens),
         # Nothing known is no nought.
         None if line.unpriced and not line.cost_usd else f"{line.cost_usd:f}",
-        *(line.unpriced, line.first_token_ms, line.slow_first_token_ms),
+        *(line.unpriced, line.first_token_ms, line.p90_first_token_ms),
         None if pace is None else round(pace, 1),
     )
 
@@ -152,7 +152,7 @@ def _seconds(ms: int | None) -> str:
 
 
 def _pace(line: UsageLine) -> str:
-    pace = line.tokens_a_second
+    pace = line.tokens_per_second
     return "–" if pace is None else f"{pace:,.0f}"
 
 

@@ -16,12 +16,12 @@ from sqlalchemy import create_engine, text
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
 from chat.billing.kill_switch import KEPT, Switches
 from chat.domain.attachment import File
-from chat.domain.calls import EndedCall, Kind, NewCall
-from chat.domain.usage import median_and_slow
+from chat.domain.calls import CallKind, EndedCall, NewCall
+from chat.domain.usage import median_and_p90
 from chat.errors import (
     ConnectionLost,
     FirstTokenTimeout,
-    ModelOff,
+    ModelDisabled,
     RateLimited,
     Refused,
     StoreFailed,
@@ -261,7 +261,7 @@ def test_what_a_living_process_has_begun_is_left_to_it(
 def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it_took(
     store: Store, database_url: str
 ) -> None:
-    call = NewCall(ME, "scripted/one", Kind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
+    call = NewCall(ME, "scripted/one", CallKind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
     store.ledger.add(call)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
     assert rows(database_url)[0]["status"] == "interrupted"
@@ -377,7 +377,7 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
         lambda: service.edit(ME, question.id, "Other"),
         lambda: service.retry(ME, answer.id),
     ):
-        with pytest.raises(ModelOff, match="one · Scripted"):
+        with pytest.raises(ModelDisabled, match="one · Scripted"):
             refused()
     assert [model.ref for model in service.models()] == ["scripted/two"]
     assert service.model().ref == "scripted/two", "the first on offer gives way"
@@ -398,7 +398,7 @@ def test_no_other_spelling_of_a_model_that_is_off_is_called(
 ) -> None:
     service = open_service()
     service.switch_off(ADMIN, "scripted/one")
-    with pytest.raises(ModelOff):
+    with pytest.raises(ModelDisabled):
         service.send(ME, None, Submission("Hi"), ReplySettings(spelling))
     assert not provider.requests
 
@@ -460,7 +460,7 @@ def test_switching_all_off_stops_what_runs_and_leaves_guide(
         list(each.follow(ME, answer.id))
         assert each.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
     assert [model.ref for model in service.models()] == ["guide/guide"]
-    with pytest.raises(ModelOff):
+    with pytest.raises(ModelDisabled):
         service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
     say(service, text="Thanks!")
     gate.set()
@@ -503,7 +503,7 @@ def test_what_is_off_stays_off_while_the_database_is_away() -> None:
 
 
 def test_the_median_and_the_slow_ones() -> None:
-    assert median_and_slow([]) == (None, None)
-    assert median_and_slow([5]) == (5, 5)
-    assert median_and_slow([9, 1, 5]) == (5, 9)
-    assert median_and_slow(range(101)) == (50, 90)
+    assert median_and_p90([]) == (None, None)
+    assert median_and_p90([5]) == (5, 5)
+    assert median_and_p90([9, 1, 5]) == (5, 9)
+    assert median_and_p90(range(101)) == (50, 90)

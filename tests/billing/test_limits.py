@@ -14,17 +14,17 @@ from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Sub
 from chat.billing.call_costs import KEYS_A_MINUTE
 from chat.billing.rate_limiter import Pace
 from chat.domain.attachment import File
-from chat.domain.limits import when
+from chat.domain.limits import format_wait
 from chat.domain.message import Status, Usage
 from chat.errors import (
-    DollarsSpent,
     InstanceLimit,
-    KeysBusy,
+    KeyChecksBusy,
     NotFound,
     PriceUnknown,
-    RequestTooDear,
+    RequestTooExpensive,
     RequestTooLarge,
-    TokensSpent,
+    SpendingLimitReached,
+    TokenLimitReached,
     TooManyMessages,
     TooManyReplies,
 )
@@ -167,7 +167,7 @@ def test_a_reply_holds_its_longest_length_until_it_has_ended(
     service = open_service(LIMIT_TOKENS_PER_DAY=250, MAX_REPLY_TOKENS=100)
     provider.hold()
     answers = [service.send(ME, None, Submission("Hi")) for _ in range(2)]
-    assert isinstance(refusal(service), TokensSpent)
+    assert isinstance(refusal(service), TokenLimitReached)
     provider.let_go()
     for answer in answers:
         list(service.follow(ME, answer.id))
@@ -198,11 +198,11 @@ def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
     )
     provider.say([Delta(text="Yes"), Delta(finish_reason="stop", usage=Usage(10, 700, True))])
     say(service)  # $0.70; the next may take $0.40
-    assert isinstance(refusal(service), DollarsSpent)
+    assert isinstance(refusal(service), SpendingLimitReached)
     with pytest.raises(PriceUnknown, match="MODEL_PRICES"):
         service.send(ME, None, Submission("Hi"), ReplySettings("scripted/two"))
     dear = open_service(LIMIT_DOLLARS_PER_DAY=0.1, MODEL_PRICES="*=0/1000", MAX_REPLY_TOKENS=400)
-    with pytest.raises(RequestTooDear, match=r"\$0\.40"):
+    with pytest.raises(RequestTooExpensive, match=r"\$0\.40"):
         dear.send(OTHER, None, Submission("Hi"))
 
 
@@ -291,7 +291,7 @@ def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) 
     ],
 )
 def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
-    assert when(timedelta(seconds=seconds)) == words
+    assert format_wait(timedelta(seconds=seconds)) == words
 
 
 @on_one_database
@@ -310,13 +310,13 @@ def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock
     pace = Pace(2, 4, clock)
     for _ in range(2):
         pace.begin()
-    with pytest.raises(KeysBusy):
+    with pytest.raises(KeyChecksBusy):
         pace.begin()
     for _ in range(2):
         pace.end()
         pace.begin()
     pace.end()
-    with pytest.raises(KeysBusy):
+    with pytest.raises(KeyChecksBusy):
         pace.begin()
     clock.now += timedelta(minutes=1)
     pace.begin()
@@ -330,7 +330,7 @@ def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) ->
         service._billing.key_looks.begin()
         service._billing.key_looks.end()
     for each in (service, service.temporary):
-        with pytest.raises(KeysBusy):
+        with pytest.raises(KeyChecksBusy):
             each.discover_own_models(own)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from chat.domain.calls import EndedCall, Kind, NewCall
-from chat.domain.limits import Limits, Rules
+from chat.domain.calls import CallKind, EndedCall, NewCall
+from chat.domain.limits import LimitRules, Limits
 from chat.domain.message import Status
-from chat.errors import LimitReached, TokensSpent
+from chat.errors import LimitReached, TokenLimitReached
 from chat.store import Store
 
 ME = "visitor:me"
@@ -28,8 +28,8 @@ def another(database_url: str) -> Iterator[Store]:
     another.close()
 
 
-def call(rules: Rules) -> NewCall:
-    call = NewCall(ME, "some/model", Kind.REPLY, "here:1:a", rules=rules)
+def call(rules: LimitRules) -> NewCall:
+    call = NewCall(ME, "some/model", CallKind.REPLY, "here:1:a", rules=rules)
     return replace(call, reserved_tokens=600, reserved_nanos=600)
 
 
@@ -52,14 +52,14 @@ def after_counting(store: Store, act: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        Rules(Limits(tokens_per_day=1_000), Limits()),
-        Rules(Limits(), Limits(tokens_per_day=1_000)),
-        Rules(Limits(nanos_per_day=1_000), Limits()),
+        LimitRules(Limits(tokens_per_day=1_000), Limits()),
+        LimitRules(Limits(), Limits(tokens_per_day=1_000)),
+        LimitRules(Limits(nanos_per_day=1_000), Limits()),
     ],
     ids=["tokens", "tokens of all", "dollars"],
 )
 def test_what_a_reply_gives_back_meanwhile_may_be_taken(
-    store: Store, another: Store, rules: Rules
+    store: Store, another: Store, rules: LimitRules
 ) -> None:
     first = call(rules)
     store.ledger.add(first)
@@ -71,9 +71,9 @@ def test_what_a_reply_gives_back_meanwhile_may_be_taken(
 
 @on_postgres
 def test_what_does_not_fit_all_the_same_is_refused(store: Store, another: Store) -> None:
-    rules = Rules(Limits(tokens_per_day=1_000), Limits())
+    rules = LimitRules(Limits(tokens_per_day=1_000), Limits())
     first = call(rules)
     store.ledger.add(first)
     after_counting(store, lambda: end(another, first, 500))
-    with pytest.raises(TokensSpent):
+    with pytest.raises(TokenLimitReached):
         store.ledger.add(call(rules))

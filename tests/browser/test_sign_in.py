@@ -12,8 +12,8 @@ import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from playwright.sync_api import BrowserContext, Page, expect
 
-from chat import Submission, open_chat, visitor
-from chat.errors import NotAllowed, NotFound, SignInOver
+from chat import Submission, open_chat, visitor_from_cookie
+from chat.errors import NotAllowed, NotFound, SignInExpired
 from tests.support.app_server import AppServer
 from tests.support.chat_page import Chat
 from tests.support.openid_provider import COOKIE_SECRET, OpenIDProvider
@@ -158,7 +158,7 @@ def test_forged_and_expired_cookies_are_strangers(
         expect_gate(chat.page)
     show(signed(long_ago))
     expect_gate(chat.page)
-    expect(chat.page.get_by_text(SignInOver.sentence)).to_be_visible()
+    expect(chat.page.get_by_text(SignInExpired.sentence)).to_be_visible()
     show(right)  # so that none of the above was refused for another reason
     expect(chat.composer).to_be_visible()
 
@@ -171,7 +171,7 @@ def test_a_visitors_conversations_are_taken_along_once(
     (cookie,) = (
         each["value"] for each in bob.page.context.cookies() if each["name"] == "parley_visitor"
     )
-    owner = visitor(cookie).owner
+    owner = visitor_from_cookie(cookie).owner
     service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
     try:
         answer = service.send(owner, None, Submission("From before"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat.config.openid import sign_in_problems, sign_in_providers
-from chat.config.settings import understand
+from chat.config.settings import parse_settings
 from tests.support.openid_settings import GOOGLE, SHARED
 
 CALLBACK = "redirect_uri in [auth] should be the address of Parley with /oauth2callback at its end"
@@ -27,7 +27,7 @@ NOBODY = "[auth] names no provider: it lacks client_id, client_secret and server
 )
 def test_what_sign_in_needs_is_enough(auth: dict[str, Any]) -> None:
     assert sign_in_problems(auth) == []
-    assert understand({"auth": auth})[1] == []
+    assert parse_settings({"auth": auth})[1] == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_all_that_sign_in_lacks_is_told_at_once_and_no_value(
     auth: object, problems: list[str]
 ) -> None:
     assert sign_in_problems(auth) == problems
-    told = understand({"auth": auth, "MAX_FILES": "none"})[1]
+    told = parse_settings({"auth": auth, "MAX_FILES": "none"})[1]
     assert told[1:] == problems
     assert not any(secret in " ".join(told) for secret in ("hush-hush", "parley,"))
 

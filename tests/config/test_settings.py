@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chat.__main__ import main
-from chat.config.settings import Settings, read_settings, understand
-from chat.config.sources import gather
+from chat.config.settings import Settings, parse_settings, read_settings
+from chat.config.sources import load_config
 from chat.errors import SettingsError
 from tests.support.openid_settings import SIGN_IN
 
@@ -109,14 +109,14 @@ def test_the_environment_wins_over_dotenv_and_dotenv_over_secrets(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARLEY_TEST_A", "environment")
-    values = gather(folder=folder)
+    values = load_config(folder=folder)
     assert [values[f"PARLEY_TEST_{name}"] for name in "ABC"] == ["environment", "dotenv", "secrets"]
     assert values["providers"]["example"]["base_url"] == "http://localhost:9/v1"
 
 
 def test_an_empty_value_hides_none_below_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_TEST_B", "")
-    assert gather(folder=folder)["PARLEY_TEST_B"] == "dotenv"
+    assert load_config(folder=folder)["PARLEY_TEST_B"] == "dotenv"
 
 
 def test_reading_leaves_the_environment_alone(
@@ -125,18 +125,18 @@ def test_reading_leaves_the_environment_alone(
     import os
 
     before = dict(os.environ)
-    gather(folder=folder)
+    load_config(folder=folder)
     assert dict(os.environ) == before
 
 
 def test_secrets_that_were_read_elsewhere_are_used_instead_of_the_file(folder: Path) -> None:
-    values = gather({"PARLEY_TEST_C": "host"}, folder)
+    values = load_config({"PARLEY_TEST_C": "host"}, folder)
     assert values["PARLEY_TEST_C"] == "host"
     assert "providers" not in values
 
 
 def test_a_folder_without_any_file_is_fine(tmp_path: Path) -> None:
-    assert "PATH" in gather(folder=tmp_path)
+    assert "PATH" in load_config(folder=tmp_path)
 
 
 UMLAUT = "# gr\u00fc\u00dfe\n"
@@ -153,17 +153,17 @@ def test_a_broken_secrets_file_is_one_problem_of_all(folder: Path, kind: str) ->
     content, told = UNREADABLE[kind]
     (folder / ".streamlit" / "secrets.toml").write_bytes(content)
     (folder / ".env").write_text("MAX_FILES=many\nALLOWED_EMAILS=x.org\n")
-    problems = understand(gather(folder=folder))[1]
+    problems = parse_settings(load_config(folder=folder))[1]
     assert problems[0].startswith(".streamlit/secrets.toml") and told in problems[0]
     assert problems[1:] == ["MAX_FILES should be a whole number, not 'many'"]
     with pytest.raises(SettingsError, match=r"secrets\.toml.*MAX_FILES"):
-        read_settings(gather(folder=folder))
+        read_settings(load_config(folder=folder))
 
 
 def test_a_broken_dotenv_is_one_problem_of_all(folder: Path) -> None:
     (folder / ".env").write_bytes(f"{UMLAUT}MAX_FILES=3\n".encode("latin-1"))
-    values = gather({"MAX_RETRIES": "many"}, folder)
-    assert understand(values)[1] == [
+    values = load_config({"MAX_RETRIES": "many"}, folder)
+    assert parse_settings(values)[1] == [
         ".env is not UTF-8 (line 1): save it as UTF-8",
         "MAX_RETRIES should be a whole number, not 'many'",
     ]
@@ -171,7 +171,7 @@ def test_a_broken_dotenv_is_one_problem_of_all(folder: Path) -> None:
 
 def test_a_dotenv_may_begin_with_a_mark(folder: Path) -> None:
     (folder / ".env").write_bytes("PARLEY_TEST_A=gr\u00fc\u00dfe\n".encode("utf-8-sig"))
-    assert gather(folder=folder)["PARLEY_TEST_A"] == "gr\u00fc\u00dfe"
+    assert load_config(folder=folder)["PARLEY_TEST_A"] == "gr\u00fc\u00dfe"
 
 
 def test_the_commands_name_no_database_that_may_be_another(

@@ -12,9 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.domain.context_window import LOOK_BACK, Fit, Step, budget, fit
+from chat.domain.context_window import (
+    OMITTED_SCAN_LIMIT,
+    ContextWindow,
+    PathStep,
+    fit_context,
+    token_budget,
+)
 from chat.domain.message import Message, Role, Status
-from chat.domain.token_estimate import PER_MESSAGE, estimate
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE, estimate_tokens
 from chat.providers.base import Turn
 from chat.replies.request_builder import as_turns
 
@@ -47,14 +53,14 @@ def conversation(turns: int, tokens: int = 10) -> list[Message]:
 class Found:
     """What is sent of a path, and the turns it makes."""
 
-    fit: Fit
+    fit_context: ContextWindow
     turns: tuple[Turn, ...]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.fit, name)
 
 
-def turns_of(found: Fit, path: list[Message]) -> tuple[Turn, ...]:
+def turns_of(found: ContextWindow, path: list[Message]) -> tuple[Turn, ...]:
     by_id = {message.id: message for message in path}
     return as_turns([by_id[id_] for id_ in found.ids], {})
 
@@ -67,7 +73,7 @@ def fit_all(path: list[Message], **limits: Any) -> Found:
         "window_tokens": None,
         "reserve_tokens": 0,
     }
-    found = fit(map(Step.of, reversed(path)), **{**defaults, **limits})
+    found = fit_context(map(PathStep.of, reversed(path)), **{**defaults, **limits})
     return Found(found, turns_of(found, path))
 
 
@@ -76,14 +82,14 @@ def test_all_of_a_short_conversation_is_sent() -> None:
     assert [turn.role for turn in found.turns] == [USER, ASSISTANT, USER, ASSISTANT, USER]
     assert found.turns[-1] == Turn(USER, "user 4")
     assert (found.left_out, found.begins_at_id) == (0, "m0")
-    assert found.used_tokens == 5 * (10 + PER_MESSAGE)
+    assert found.used_tokens == 5 * (10 + TOKENS_PER_MESSAGE)
 
 
 def test_the_oldest_turns_are_dropped_first_and_whole() -> None:
-    found = fit_all(conversation(3), max_tokens=4 * (10 + PER_MESSAGE))
+    found = fit_all(conversation(3), max_tokens=4 * (10 + TOKENS_PER_MESSAGE))
     assert found.begins_at_id == "m2"
     assert found.left_out == 2
-    assert found.used_tokens == 3 * (10 + PER_MESSAGE)
+    assert found.used_tokens == 3 * (10 + TOKENS_PER_MESSAGE)
 
 
 def test_older_turns_are_not_pulled_in_past_one_that_does_not_fit() -> None:
@@ -154,11 +160,11 @@ def test_what_would_not_be_sent_is_not_counted_as_left_out() -> None:
 
 def test_text_that_was_never_counted_is_estimated() -> None:
     lost = message(0, USER, text="a few words to be counted", tokens=0)
-    assert fit_all([lost]).used_tokens == estimate(lost.text) + PER_MESSAGE
+    assert fit_all([lost]).used_tokens == estimate_tokens(lost.text) + TOKENS_PER_MESSAGE
 
 
 def test_nothing_fits_into_nothing() -> None:
-    assert fit_all([]).fit == Fit((), 0, None, 0, 1_000_000, is_exact=True)
+    assert fit_all([]).fit == ContextWindow((), 0, None, 0, 1_000_000, is_exact=True)
 
 
 def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:
@@ -171,15 +177,15 @@ def test_a_long_path_is_read_little_further_than_it_is_sent() -> None:
             read += 1
             yield item
 
-    found = fit(
-        map(Step.of, newest_first()),
+    found = fit_context(
+        map(PathStep.of, newest_first()),
         max_tokens=100,
         max_turns=None,
         system_tokens=0,
         window_tokens=None,
         reserve_tokens=0,
     )
-    assert read <= LOOK_BACK + 20
+    assert read <= OMITTED_SCAN_LIMIT + 20
     assert found.left_out == len(path) - len(found.ids)
 
 
@@ -195,14 +201,14 @@ def test_left_out_counts_from_where_the_context_begins() -> None:
         (None, 500, 0, 1_000),
         (8_000, 500, 0, 1_000),
         (1_200, 500, 0, 700),
-        (1_200, 500, 100, 600 - PER_MESSAGE),
+        (1_200, 500, 100, 600 - TOKENS_PER_MESSAGE),
         (400, 500, 0, 0),
     ],
 )
 def test_the_budget_is_the_smaller_of_limit_and_window(
     window: int | None, reserve: int, system: int, expected: int
 ) -> None:
-    assert expected == budget(
+    assert expected == token_budget(
         max_tokens=1_000, window_tokens=window, reserve_tokens=reserve, system_tokens=system
     )
 

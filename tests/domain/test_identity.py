@@ -14,9 +14,16 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from chat import Connection, Person, account, is_local_admin, is_visitor_cookie, visitor
+from chat import (
+    Connection,
+    Person,
+    account_from_claims,
+    is_local_admin,
+    is_visitor_cookie,
+    visitor_from_cookie,
+)
 from chat.config.settings import Settings, read_settings
-from chat.errors import NotAllowed, SettingsError, SignInOver
+from chat.errors import NotAllowed, SettingsError, SignInExpired
 from server.visitor_cookie import COOKIE, VisitorCookie
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -25,12 +32,12 @@ CLAIMS = {"iss": "https://id.example", "sub": "7", "iat": NOW.timestamp(), "emai
 
 def signed_in(allowed: str = "", admins: str = "", **claims: Any) -> Person:
     settings = Settings(allowed_emails=allowed or None, admin_emails=admins or None)
-    return account({**CLAIMS, **claims}, settings, NOW)
+    return account_from_claims({**CLAIMS, **claims}, settings, NOW)
 
 
 def test_a_visitor_keeps_what_was_made_before_there_were_accounts() -> None:
     told = hashlib.sha256(b"cookie").hexdigest()[:40]
-    assert visitor("cookie") == Person(f"visitor:{told}")
+    assert visitor_from_cookie("cookie") == Person(f"visitor:{told}")
 
 
 def test_an_account_is_its_issuer_and_its_subject() -> None:
@@ -39,7 +46,7 @@ def test_an_account_is_its_issuer_and_its_subject() -> None:
     assert signed_in(email="new@x.org", name="Ann").owner == owner
     others = {signed_in(sub="8").owner, signed_in(iss="https://other.example").owner}
     assert len(others | {owner}) == 3
-    assert signed_in(iss="a\nb", sub="c").owner != visitor("a\nb\nc").owner
+    assert signed_in(iss="a\nb", sub="c").owner != visitor_from_cookie("a\nb\nc").owner
 
 
 @pytest.mark.parametrize(
@@ -116,13 +123,13 @@ def test_admins_are_listed_by_address_only() -> None:
     ],
 )
 def test_a_sign_in_of_long_ago_is_over(since: object) -> None:
-    with pytest.raises(SignInOver):
+    with pytest.raises(SignInExpired):
         signed_in(iat=since)
 
 
 @pytest.mark.parametrize("claim", [{"iss": None}, {"iss": ""}, {"sub": None}, {"sub": 7}])
 def test_claims_without_a_subject_are_nobody(claim: dict[str, Any]) -> None:
-    with pytest.raises(SignInOver):
+    with pytest.raises(SignInExpired):
         signed_in(**claim)
 
 
@@ -183,10 +190,10 @@ def test_only_the_person_at_the_machine_is_an_admin_without_an_account(
 def test_of_several_providers_none_vouches_for_an_address_by_saying_nothing() -> None:
     settings = Settings(admin_emails="ann@x.org", values={"auth": {}})
     claims = {"iss": "https://id", "sub": "1", "iat": NOW.timestamp(), "email": "ann@x.org"}
-    assert account(claims, settings, NOW).is_admin
-    assert not account(claims, settings, NOW, is_only_provider=False).is_admin
+    assert account_from_claims(claims, settings, NOW).is_admin
+    assert not account_from_claims(claims, settings, NOW, is_only_provider=False).is_admin
     verified = {**claims, "email_verified": True}
-    assert account(verified, settings, NOW, is_only_provider=False).is_admin
+    assert account_from_claims(verified, settings, NOW, is_only_provider=False).is_admin
 
 
 @pytest.mark.parametrize(
@@ -209,7 +216,7 @@ def test_the_address_of_a_client_is_the_last_one_that_can_be_believed(
     proxies: int, address: str | None, said: list[str], client: str
 ) -> None:
     headers = {"X-Forwarded-For": said} if said else {}
-    assert Connection(address, headers).client(proxies) == client
+    assert Connection(address, headers).client_address(proxies) == client
 
 
 @pytest.mark.parametrize(

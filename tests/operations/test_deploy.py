@@ -14,7 +14,7 @@ import streamlit as st
 import yaml
 from streamlit.testing.v1 import AppTest
 
-from chat import keeps_history, read_settings
+from chat import is_history_persistent, read_settings
 from chat.__main__ import _parser
 from chat.config.settings import _READERS
 from chat.providers.tokenizer import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
@@ -265,7 +265,7 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 def test_a_disk_that_is_not_kept_is_known(
     config: dict[str, str], folder: str, is_kept: bool
 ) -> None:
-    assert keeps_history(read_settings(config), PurePosixPath(folder)) is is_kept
+    assert is_history_persistent(read_settings(config), PurePosixPath(folder)) is is_kept
 
 
 def test_people_are_told_once_that_the_disk_is_not_kept(

@@ -80,7 +80,7 @@ def test_what_a_browser_says_of_itself_is_not_passed_on(echo: int, tmp_path: Pat
     with Proxy(tmp_path, echo, echo) as proxy:
         headers = passed_on(proxy.url)
     assert headers == {"x-forwarded-for": ["127.0.0.1"]}
-    assert Connection("10.0.0.1", headers).client(proxies=1) == "127.0.0.1"
+    assert Connection("10.0.0.1", headers).client_address(proxies=1) == "127.0.0.1"
 
 
 def test_who_came_by_https_is_said_to_have(echo: int, tmp_path: Path) -> None:

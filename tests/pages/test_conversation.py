@@ -19,10 +19,10 @@ from chat import ChatService, Submission
 from chat.errors import (
     NoCredit,
     NotFound,
-    NoTranscription,
     ReplyRunning,
     StoreFailed,
-    TemporaryGone,
+    TemporaryConversationExpired,
+    TranscriptionUnavailable,
 )
 from pages.session import tab_state
 from tests.support.llm_server import FAULTS, LLMServer, Script, text_of
@@ -236,7 +236,7 @@ def test_a_temporary_conversation_of_another_process_is_said_to_be_gone(page: Ap
     page.query_params["c"] = "0" * 30
     page.run()
     assert not page.exception
-    assert TemporaryGone.sentence in said(page)
+    assert TemporaryConversationExpired.sentence in said(page)
     assert "c" not in page.query_params
 
 
@@ -251,7 +251,7 @@ def test_another_visitor_sees_nothing_of_a_conversation(page: AppTest, open_page
 def test_dictation_is_shown_disabled_with_its_reason(open_page: Open) -> None:
     page = open_page()
     assert page.button(key="mic").disabled
-    assert NoTranscription.sentence in said(page)
+    assert TranscriptionUnavailable.sentence in said(page)
 
 
 def test_a_file_is_sent_and_a_bad_one_comes_back_with_the_words(

@@ -13,9 +13,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from chat import Submission, account, visitor
+from chat import Submission, account_from_claims, visitor_from_cookie
 from chat.config.settings import Settings
-from chat.errors import NotAllowed, SignInOver, WrongCode
+from chat.errors import NotAllowed, SignInExpired, WrongCode
 from chat.services.access import GUESSES
 from pages.session import tab_state
 from pages.session import visitor as session_visitor
@@ -52,7 +52,7 @@ def ann(**changes: Any) -> dict[str, Any]:
     return {**claims, "iat": time.time(), **changes}
 
 
-OWNER = account(ann(), Settings(), datetime.now(UTC)).owner
+OWNER = account_from_claims(ann(), Settings(), datetime.now(UTC)).owner
 LONG_AGO = 31 * 86_400  # seconds
 
 
@@ -122,7 +122,7 @@ def test_claims_without_a_sign_in_are_nobody(is_logged_in: object) -> None:
 def test_a_sign_in_that_is_over_or_not_allowed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_EMAILS", "x.org")
     page = open_page(**ann(iat=time.time() - LONG_AGO)).run()
-    assert SignInOver.sentence in said(page) and keys(page) == {"sign_in"}
+    assert SignInExpired.sentence in said(page) and keys(page) == {"sign_in"}
     page = open_page(**ann(email="eve@y.org")).run()
     assert NotAllowed.sentence in said(page) and keys(page) == {"sign_out"}
 
@@ -177,7 +177,7 @@ def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     st.cache_resource.clear()
     monkeypatch.setenv("ACCESS_CODE", CODE)
     assert not session_visitor.may_upload("") and not session_visitor.may_upload(cookie)
-    tab_state.stored().enter(visitor(cookie).owner, CODE)
+    tab_state.stored().enter(visitor_from_cookie(cookie).owner, CODE)
     assert session_visitor.may_upload(cookie) and not session_visitor.may_upload("d" * 43)
 
 

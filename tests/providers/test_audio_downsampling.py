@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat import ChatService, File, open_chat
-from chat.errors import NoTranscription, RecordingTooLarge
+from chat.errors import RecordingTooLarge, TranscriptionUnavailable
 from chat.providers.audio_downsampling import RATE, compact
 from tests.support.llm_server import LLMServer, Script
 from tests.support.speech_server import HELLO_WORLD, decode_wav, encode_wav, recognise, resample
@@ -84,7 +84,7 @@ def test_only_a_recording_that_is_too_large_is_compacted(
 
 def test_without_a_provider_there_is_a_reason(service_for: Callable[..., ChatService]) -> None:
     service = service_for()
-    assert service.voice_problem == NoTranscription.sentence
-    with pytest.raises(NoTranscription):
+    assert service.voice_problem == TranscriptionUnavailable.sentence
+    with pytest.raises(TranscriptionUnavailable):
         service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes()))
     service.close()

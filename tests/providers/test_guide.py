@@ -431,12 +431,12 @@ def test_the_errors_page_quotes_every_sentence(error: type[errors.ParleyError]) 
     examples = {
         errors.MessageTooLong: lambda: errors.MessageTooLong(9_001, 8_000, is_exact=True),
         errors.TooManyFiles: lambda: errors.TooManyFiles(9_001, 8_000),
-        errors.CannotSee: lambda: errors.CannotSee("…"),
+        errors.ImagesUnsupported: lambda: errors.ImagesUnsupported("…"),
         errors.LockedOut: lambda: errors.LockedOut(datetime(2026, 5, 4, 12, tzinfo=UTC)),
         errors.RecordingTooLarge: lambda: errors.RecordingTooLarge("…", "…"),
         errors.RecordingTooLong: lambda: errors.RecordingTooLong(9_001, 8_000),
         errors.SettingsError: lambda: errors.SettingsError(["…"]),
-        errors.Stalled: lambda: errors.Stalled("P", seconds=30),
+        errors.StreamStalled: lambda: errors.StreamStalled("P", seconds=30),
     }
     if error in examples:
         sentence = str(examples[error]())

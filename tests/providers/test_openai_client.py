@@ -246,14 +246,14 @@ def test_a_document_in_place_of_a_stream_is_one_delta() -> None:
 
 TEXT = event({"content": "a"})
 BAD_ENDS = {
-    "no finish": (TEXT, errors.Unfinished),
-    "done without finish": (TEXT + b"data: [DONE]\n\n", errors.Unfinished),
-    "half an event": (TEXT + b'data: {"choices"', errors.Unfinished),
-    "nothing at all": (b"", errors.Malformed),
-    "plain text": (b"Welcome to this server\n", errors.Malformed),
-    "html": (b"<html></html>", errors.Malformed),
-    "another document": (b'{"status": "ok"}', errors.Malformed),
-    "a number": (TEXT + b"data: 7\n\n", errors.Malformed),
+    "no finish": (TEXT, errors.IncompleteReply),
+    "done without finish": (TEXT + b"data: [DONE]\n\n", errors.IncompleteReply),
+    "half an event": (TEXT + b'data: {"choices"', errors.IncompleteReply),
+    "nothing at all": (b"", errors.MalformedResponse),
+    "plain text": (b"Welcome to this server\n", errors.MalformedResponse),
+    "html": (b"<html></html>", errors.MalformedResponse),
+    "another document": (b'{"status": "ok"}', errors.MalformedResponse),
+    "a number": (TEXT + b"data: 7\n\n", errors.MalformedResponse),
     "empty": (DONE, errors.EmptyReply),
     "only white space": (event({"content": " \n \n "}) + DONE, errors.EmptyReply),
     "only blank thinking": (event({"content": "<think>\n</think>\n"}) + DONE, errors.EmptyReply),

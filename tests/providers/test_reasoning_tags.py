@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chat import ChatService, Message, Status, Submission
 from chat.domain.message import Usage
-from chat.errors import OnlyThinking
+from chat.errors import OnlyReasoning
 from chat.providers.base import Delta
 from chat.replies.buffer import Generation, Piece
 from tests.support.scripted_provider import ScriptedProvider
@@ -124,7 +124,7 @@ def test_nothing_but_such_thinking_is_no_answer(
 ) -> None:
     provider.say(_deltas("inner thoughts\n", "</think>"))
     answer = _wait(service, service.send(ME, None, Submission("Hi")))
-    assert answer.failure is not None and answer.failure.code == OnlyThinking.code
+    assert answer.failure is not None and answer.failure.code == OnlyReasoning.code
     assert (answer.text, answer.reasoning) == ("", "inner thoughts\n")
 
 

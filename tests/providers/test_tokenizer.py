@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
-from chat.domain.token_estimate import Count, estimate
+from chat.domain.token_estimate import TokenCount, estimate_tokens
 from chat.providers.tokenizer import (
     MAX_EXACT_CHARACTERS,
     RANKS_FILE_NAME,
@@ -122,15 +122,17 @@ def test_without_a_rank_file_counts_are_estimates(tmp_path: Path) -> None:
     tokenizer = Tokenizer(str(tmp_path / "nowhere"))
     assert not tokenizer.load()
     assert not tokenizer.is_exact
-    assert tokenizer.count("hello world") == Count(estimate("hello world"), is_exact=False)
+    assert tokenizer.count("hello world") == TokenCount(
+        estimate_tokens("hello world"), is_exact=False
+    )
 
 
 def test_with_a_sound_rank_file_counts_are_exact_once_it_is_loaded(tmp_path: Path) -> None:
     tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
     assert not tokenizer.count("hello world").is_exact
     assert tokenizer.load()
-    assert tokenizer.count("hello world") == Count(5, is_exact=True)  # hello| w|or|l|d
-    assert tokenizer.count("") == Count(0, is_exact=True)
+    assert tokenizer.count("hello world") == TokenCount(5, is_exact=True)  # hello| w|or|l|d
+    assert tokenizer.count("") == TokenCount(0, is_exact=True)
 
 
 @pytest.mark.parametrize("variable", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"])
@@ -187,12 +189,12 @@ def test_huge_texts_are_estimated_even_with_ranks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_estimates_are_close_and_rather_too_high(kind: str) -> None:
     true, text = SAMPLES[kind]
-    assert 1.0 <= estimate(text) / true <= 1.7
+    assert 1.0 <= estimate_tokens(text) / true <= 1.7
 
 
 @given(st.text())
 def test_an_estimate_lies_between_nothing_and_the_bytes(text: str) -> None:
-    assert (1 if text else 0) <= estimate(text) <= len(text.encode("utf-8"))
+    assert (1 if text else 0) <= estimate_tokens(text) <= len(text.encode("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_megabyte_of_anything_is_estimated_in_linear_time(unit: str) -> None:
         used = []
         for _ in range(3):
             begin = process_time()
-            estimate(text)
+            estimate_tokens(text)
             used.append(process_time() - begin)
         return min(used)
 

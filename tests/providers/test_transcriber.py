@@ -263,7 +263,7 @@ def test_an_answer_without_words_means_that_nothing_was_heard(
     server: LLMServer, script: Script
 ) -> None:
     server.next(script)
-    assert type(failure(acme(server.base_url))) is errors.NothingHeard
+    assert type(failure(acme(server.base_url))) is errors.NoSpeechDetected
 
 
 # --- when it fails
@@ -513,5 +513,5 @@ def test_silence_is_not_made_into_words(server: LLMServer) -> None:
     assert recognise(np.zeros(2 * RATE)) == ""
     with SpeechServer() as speech:
         transcriber = acme(speech.base_url)
-        with pytest.raises(errors.NothingHeard):
+        with pytest.raises(errors.NoSpeechDetected):
             ask(transcriber, wav(1))

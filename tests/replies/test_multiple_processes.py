@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, text
 
 from chat import ChatService, NotFound, Person, Status, Submission
-from chat.domain.calls import Kind, NewCall
+from chat.domain.calls import CallKind, NewCall
 from chat.domain.message import Message
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import LockedOut, TooManyReplies, WrongCode
@@ -426,7 +426,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
     service = make_service(LIMIT_CONCURRENT_REPLIES=1)
     elsewhere.store.conversations.purge(ME, elsewhere.answer.conversation_id)
     rules = service._billing.rules.of_messages
-    call = NewCall(ME, "scripted/one", Kind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
+    call = NewCall(ME, "scripted/one", CallKind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
     elsewhere.store.ledger.add(call)
     look = watch(service)
     for _ in range(12):

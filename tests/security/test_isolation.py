@@ -28,7 +28,7 @@ from sqlalchemy import select
 
 from chat import ChatService, ExportFormat, File, Person, Submission, open_chat
 from chat.domain.ids import new_id
-from chat.errors import NotFound, NoTranscription, ParleyError
+from chat.errors import NotFound, ParleyError, TranscriptionUnavailable
 from chat.store.schema import Base
 from tests.support.databases import postgres_database
 from tests.support.scripted_provider import ScriptedProvider
@@ -333,7 +333,7 @@ def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: 
         found = outcome(lambda call=call: call(scene.service, stranger, scene))  # type: ignore[misc]
         scene.provider._hold_at = held
         if stranger:
-            assert found[0] in (None, NoTranscription), f"{name}: {found}"
+            assert found[0] in (None, TranscriptionUnavailable), f"{name}: {found}"
         else:
             assert found == (NotFound, NotFound.sentence, NotFound.code), name
             assert scene.dump() == before, f"{name} made something of nobody's"

@@ -84,6 +84,6 @@ def test_nothing_follows_a_redirect(elsewhere: LLMServer, status: int) -> None:
     target = elsewhere.base_url.removesuffix("/v1")
     with Redirector(target, status) as redirector:
         failures = asyncio.run(run(redirector.base_url))
-    assert [type(each) for each in failures] == [errors.Redirected] * 3
+    assert [type(each) for each in failures] == [errors.RedirectRefused] * 3
     assert redirector.asked == ["/v1/models", "/v1/chat/completions", "/v1/audio/transcriptions"]
     assert elsewhere.connections == 0, "neither the key nor a word went there"

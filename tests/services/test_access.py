@@ -12,7 +12,7 @@ from secrets import token_hex, token_urlsafe
 
 import pytest
 
-from chat import ChatService, File, Submission, visitor
+from chat import ChatService, File, Submission, visitor_from_cookie
 from chat.config.settings import Settings
 from chat.errors import LockedOut, NotFound, ParleyError, WrongCode
 from chat.services.access import ALL_GUESSES, GUESSES, LOCKED, Entering
@@ -172,7 +172,7 @@ ACCOUNT = "account:ann"
 
 @pytest.fixture
 def conversation(service: ChatService) -> str:
-    owner = visitor(COOKIE).owner
+    owner = visitor_from_cookie(COOKIE).owner
     answer = service.send(
         owner, None, Submission("Which zebra?", (File("notes.txt", b"about okapis"),))
     )
@@ -183,7 +183,7 @@ def conversation(service: ChatService) -> str:
 def test_an_account_takes_along_all_that_the_visitor_had(
     service: ChatService, conversation: str
 ) -> None:
-    owner = visitor(COOKIE).owner
+    owner = visitor_from_cookie(COOKIE).owner
     share, secret = service.share(owner, conversation)
     service.pin(owner, conversation)
     before = service.open(owner, conversation).messages
@@ -204,7 +204,7 @@ def test_an_account_takes_along_all_that_the_visitor_had(
 def test_a_reply_that_runs_meanwhile_arrives(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    owner = visitor(COOKIE).owner
+    owner = visitor_from_cookie(COOKIE).owner
     provider.hold(at=1)
     answer = service.send(owner, None, Submission("Hello"))
     assert provider.held.wait(10)
@@ -220,13 +220,13 @@ def test_only_an_account_that_holds_the_cookie_takes_along(
     for owner, cookie in (
         ("visitor:other", COOKIE),
         ("", COOKIE),
-        (ACCOUNT, visitor(COOKIE).owner),  # a hash proves nothing
+        (ACCOUNT, visitor_from_cookie(COOKIE).owner),  # a hash proves nothing
         (ACCOUNT, ""),
         (ACCOUNT, "account:bob"),
     ):
         with pytest.raises(NotFound):
             service.take_along(owner, cookie)
-    assert service.open(visitor(COOKIE).owner, conversation)
+    assert service.open(visitor_from_cookie(COOKIE).owner, conversation)
 
 
 MOVED = {"conversations", "shares"}

@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 
 from chat import ChatService, File, FileKind, Message, ReplySettings, Submission
 from chat.errors import (
-    CannotSee,
     EmptyMessage,
     FileEmpty,
     FileTooLong,
+    ImagesUnsupported,
     NotFound,
     TooManyFiles,
 )
@@ -250,7 +250,7 @@ def test_a_file_that_does_not_fit_is_refused_with_both_numbers(
 
 def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvider) -> None:
     service = make_service(MAX_HISTORY_TOKENS=2000)
-    answer = service.send(ME, None, Submission("What?", (NOTES, LONG), may_cut=True))
+    answer = service.send(ME, None, Submission("What?", (NOTES, LONG), may_truncate=True))
     question, _ = finished(service, answer)
     notes, long = question.attachments
     assert (notes.is_partial, long.is_partial) == (False, True)
@@ -296,7 +296,7 @@ def test_a_blind_model_refuses_a_picture_before_any_request(
 ) -> None:
     (price,) = service.price(ME, None, [picture()], blind)
     assert "cannot see" in price.problem
-    with pytest.raises(CannotSee):
+    with pytest.raises(ImagesUnsupported):
         service.send(ME, None, Submission("What colour?", (picture(),)), blind)
     assert provider.requests == []
     assert service.conversations(ME) == []
@@ -309,7 +309,7 @@ def test_a_picture_further_up_is_only_mentioned_to_a_blind_model(
     question, answer = ask(service, "What colour?", picture())
     service.change_settings(ME, question.conversation_id, model=blind.model)
     for again in (lambda: service.retry(ME, answer.id), lambda: service.edit(ME, question.id, "?")):
-        with pytest.raises(CannotSee):
+        with pytest.raises(ImagesUnsupported):
             again()
     ask(service, "Thanks", conversation=question.conversation_id)
     first = provider.requests[-1].turns[0]

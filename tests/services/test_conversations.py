@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from chat import ChatService, File, Role, Submission
-from chat.domain.token_estimate import Count
+from chat.domain.token_estimate import TokenCount
 from chat.errors import NotFound
 from chat.store.schema import Base
 from pages.sidebar.conversation_list import period
@@ -64,7 +64,7 @@ def test_what_was_deleted_is_listed_until_it_is_taken_back(service: ChatService)
 
 def test_a_very_long_conversation_can_be_deleted_for_good(service: ChatService) -> None:
     roles = (Role.USER, Role.ASSISTANT)
-    said = [(roles[n % 2], "x", None, False, Count(1, True)) for n in range(2500)]
+    said = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]
     conversation = service._store.messages.copy(ME, "Long", said)
     service.purge(ME, conversation)
     assert rows(service) == 0

@@ -20,7 +20,7 @@ from chat import (
     View,
 )
 from chat.domain.message import Usage
-from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyThinking, ProviderDown
+from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyReasoning, ProviderDown
 from chat.providers.base import Delta
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -517,7 +517,7 @@ def test_a_retry_that_brings_only_white_space_leaves_the_old_answer_in_view(
     view = service.open(ME, answer.conversation_id)
     assert texts(view) == ["Tell me.", "A real answer."]
     assert view.failed_retry is not None and view.failed_retry.failure is not None
-    kind = EmptyReply if reply is BLANK else OnlyThinking
+    kind = EmptyReply if reply is BLANK else OnlyReasoning
     assert view.failed_retry.failure.code == kind.code
 
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from chat import ChatService, File, ReplySettings, Role, Submission
 from chat.domain.message import Usage
-from chat.domain.sharing import read_snapshot
+from chat.domain.sharing import parse_snapshot
 from chat.errors import NotFound
 from chat.providers.base import Delta
 from server.private_responses import SharedPrivately
@@ -146,7 +146,7 @@ def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
 def test_a_snapshot_of_before_shows_what_it_did() -> None:
     said = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
     old = {"version": 1, "messages": [said]}
-    (message,) = read_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
+    (message,) = parse_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
     assert (message.text, message.is_cut) == ("Hello", False)
 
 

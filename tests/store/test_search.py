@@ -16,7 +16,7 @@ from sqlalchemy import text
 from chat import ChatService, File, Submission
 from chat.domain.ids import new_id
 from chat.domain.message import Message, Status
-from chat.domain.search_query import Matcher, Query, Term, parse
+from chat.domain.search_query import Matcher, Query, Term, parse_query
 from chat.domain.tokenization import MARKS, fold
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
@@ -333,7 +333,7 @@ def test_only_prefixes_list_the_newest_first(store: Store) -> None:
 
 
 def test_what_is_typed_becomes_terms_and_conditions() -> None:
-    query = parse('Model:gpt "two words" foo:bar before:2024-05 IS:Pinned has:file las')
+    query = parse_query('Model:gpt "two words" foo:bar before:2024-05 IS:Pinned has:file las')
     assert query == Query(
         terms=(
             Term(("two", "words")),
@@ -358,13 +358,13 @@ def test_what_is_typed_becomes_terms_and_conditions() -> None:
     ],
 )
 def test_what_is_no_prefix_is_words(typed: str, words: tuple[str, ...]) -> None:
-    assert parse(typed).terms[0].tokens == words
+    assert parse_query(typed).terms[0].tokens == words
 
 
 @pytest.mark.parametrize("typed", ["", "   ", '"', '""', "!?…", "model:", "before: is: has:", "\0"])
 def test_nothing_to_look_for_finds_nothing(store: Store, typed: str) -> None:
     say(store, "something")
-    assert parse(typed).is_empty
+    assert parse_query(typed).is_empty
     assert find(store, typed) == []
 
 
@@ -400,7 +400,7 @@ def test_hostile_input_is_only_words(store: Store, typed: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_typed(typed: str) -> None:
-    query = parse(typed)
+    query = parse_query(typed)
     assert len(query.terms) <= 12
     for term in query.terms:
         assert term.tokens
@@ -423,8 +423,8 @@ def test_folding_keeps_the_length(words: str) -> None:
     )
 )
 def test_what_a_text_says_is_found_in_it(words: list[str]) -> None:
-    matcher = Matcher(parse(" ".join(words)))
-    assert matcher.holds("… ".join(words).upper())
+    matcher = Matcher(parse_query(" ".join(words)))
+    assert matcher.matches("… ".join(words).upper())
     assert any(is_match for _, is_match in matcher.snippet(" ".join(words)))
 
 

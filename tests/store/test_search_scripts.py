@@ -11,8 +11,8 @@ import unicodedata
 import pytest
 from sqlalchemy import text
 
-from chat.domain.search_query import Matcher, parse
-from chat.domain.tokenization import MARKS, tokens
+from chat.domain.search_query import Matcher, parse_query
+from chat.domain.tokenization import MARKS, tokenize
 from chat.store import Store
 from tests.support.search import change, find, marked, say
 
@@ -152,11 +152,11 @@ def test_a_word_with_marks_is_found_far_into_a_long_message(store: Store) -> Non
     ],
 )
 def test_no_letter_is_cut_from_its_marks(written: str, word: str, bold: list[str]) -> None:
-    matcher = Matcher(parse(word))
+    matcher = Matcher(parse_query(word))
     whole = "".join(piece for piece, is_match in matcher.snippet(written) if is_match)
     assert whole == "".join(unicodedata.normalize("NFC", piece) for piece in bold)
 
 
 def test_a_mark_belongs_to_the_letter_before_it() -> None:
-    assert tokens("हिन्दी, में") == ("हिन्दी", "में")
-    assert tokens("\u093e \ufe0f ❤\ufe0f 1\ufe0f\u20e3") == ("1",)
+    assert tokenize("हिन्दी, में") == ("हिन्दी", "में")
+    assert tokenize("\u093e \ufe0f ❤\ufe0f 1\ufe0f\u20e3") == ("1",)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
-from chat.domain.context_window import Step
+from chat.domain.context_window import PathStep
 from chat.domain.ids import new_id
 from chat.domain.message import Role, Status
 from chat.domain.writes import NewAnswer, NewQuestion
@@ -107,7 +107,9 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
     whole = list(store.messages.walk(ME, conversation, leaf))
     assert [m.depth for m in whole] == list(range(199, -1, -1))
     assert whole[-1].role is Role.USER and whole[-1].text == "question 0"
-    assert list(store.messages.steps(ME, conversation, leaf)) == [Step.of(each) for each in whole]
+    assert list(store.messages.steps(ME, conversation, leaf)) == [
+        PathStep.of(each) for each in whole
+    ]
     assert list(store.messages.steps("visitor:other", conversation, leaf)) == []
 
 

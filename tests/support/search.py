@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from chat.domain.ids import new_id
 from chat.domain.message import Message, Status
-from chat.domain.search_query import parse
+from chat.domain.search_query import parse_query
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.search.search import Hit, SearchStore
@@ -38,7 +38,7 @@ def say(store: Store, words: str, reply: str = "Fine.", /, **more: str) -> Messa
 
 def find(store: Store, typed: str, owner: str = ME, limit: int = 20, offset: int = 0) -> list[Hit]:
     """Search as the search box does, from the text that was typed."""
-    return SearchStore(store.engine).search(owner, parse(typed), limit, offset)
+    return SearchStore(store.engine).search(owner, parse_query(typed), limit, offset)
 
 
 def marked(hit: Hit) -> list[str]:

@@ -25,7 +25,7 @@ import openai
 
 from chat import errors
 from chat.config.settings import Endpoint, Settings
-from chat.domain.person import OWN
+from chat.domain.person import OWN_KEY_PREFIX
 from chat.providers.base import Delta, Model, Request
 from chat.providers.openai_compatible.error_mapping import (
     Said,
@@ -81,7 +81,7 @@ class OpenAIProvider:
         self._patience = StreamTimeouts(self.label, settings, self._connection.secrets)
         self._models = tuple(assumed_models(endpoint.name, endpoint.models))
         self._lessons = LearnedParameters()
-        is_openai = endpoint.name.removeprefix(OWN) == "openai" and endpoint.is_standard
+        is_openai = endpoint.name.removeprefix(OWN_KEY_PREFIX) == "openai" and endpoint.is_standard
         self._cap = "max_completion_tokens" if is_openai else "max_tokens"
 
     def models(self) -> tuple[Model, ...]:
@@ -295,9 +295,9 @@ class Connection:
         elif isinstance(error, openai.APIConnectionError):
             kind = connection_fault(error)
         elif isinstance(error, (Unreadable, httpx2.DecodingError)):
-            kind = errors.Malformed
+            kind = errors.MalformedResponse
         elif isinstance(error, httpx2.HTTPError):
-            kind = errors.CutOff
+            kind = errors.StreamInterrupted
         else:
             # Only the places: the message of an unforeseen error may quote the request.
             places = "".join(traceback.format_tb(error.__traceback__, limit=-6))

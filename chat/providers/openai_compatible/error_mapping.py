@@ -167,7 +167,7 @@ def _kind(said: Said) -> type[errors.ProviderError]:
     status, text, names = said.status, said.message.lower(), {said.code, said.kind}
     asks_too_much = status in {None, 400, 413, 422, 500}
     if status is not None and 300 <= status < 400:
-        return errors.Redirected
+        return errors.RedirectRefused
     if names & _CONTEXT_CODES or status == 413:
         return errors.ContextTooLong
     if asks_too_much and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
@@ -190,9 +190,9 @@ def _kind(said: Said) -> type[errors.ProviderError]:
         return errors.UnknownModel
     if status == 404:
         names_model = said.is_json and "model" in f"{text} {said.code} {said.parameter}"
-        return errors.UnknownModel if names_model else errors.Malformed
+        return errors.UnknownModel if names_model else errors.MalformedResponse
     if status == 405 or (status is not None and status < 400):
-        return errors.Malformed
+        return errors.MalformedResponse
     if status in {400, 422} and adjustable_parameter(said, set(ADJUSTABLE)):
         return errors.RefusedParameter
     if status == 429 or "rate_limit" in f"{said.code} {said.kind}":

@@ -57,7 +57,7 @@ class OpenAITranscriber:
         else:
             if text:
                 return text
-            failure = errors.NothingHeard()
+            failure = errors.NoSpeechDetected()
         log.info("no text for %d bytes from %s: %s", len(audio), self._name, failure.code)
         # Outside of the `except`: the original holds the request with its key.
         raise failure

@@ -33,7 +33,7 @@ class SpeechNotPermitted(errors.NoPermission):
     )
 
 
-class SpeechNotOffered(errors.Malformed):
+class SpeechNotOffered(errors.MalformedResponse):
     template = (
         "{provider} sent something that is no transcription. "
         "Check that it turns speech into text, and that TRANSCRIPTION_BASE_URL is right."
@@ -69,9 +69,9 @@ _IN_OTHER_WORDS: dict[type[errors.ProviderError], type[errors.ProviderError]] = 
     errors.ProviderError: SpeechFailed,
     errors.UnknownModel: SpeechModelUnknown,
     errors.NoPermission: SpeechNotPermitted,
-    errors.Malformed: SpeechNotOffered,
+    errors.MalformedResponse: SpeechNotOffered,
     errors.ProviderDown: SpeechDown,
-    errors.CutOff: errors.ConnectionLost,
+    errors.StreamInterrupted: errors.ConnectionLost,
     errors.BadRequest: RecordingNotRead,
     errors.RefusedParameter: RecordingNotRead,
     errors.ContentFiltered: RecordingNotRead,
@@ -84,7 +84,7 @@ def speech_fault(
     """`error` as the one who recorded something should read it."""
     kind, said = _IN_OTHER_WORDS.get(type(error), type(error)), error.details.lower()
     if kind is RecordingNotRead and _TOO_SHORT.search(said):
-        return errors.NothingHeard(details=error.details)
+        return errors.NoSpeechDetected(details=error.details)
     if kind is RecordingNotRead and language and "language" in said:
         kind = LanguageRefused
     elif kind is errors.ContextTooLong or (kind is RecordingNotRead and _TOO_LONG.search(said)):

@@ -74,8 +74,8 @@ class ReplyReader:
     def finish(self) -> Iterator[Delta]:
         """What is left when the body has ended; the last delta carries reason and usage.
 
-        Raises `ContentFiltered`, `Unfinished`, `EmptyReply` or `Malformed` where the reply is not
-        a whole one.
+        Raises `ContentFiltered`, `IncompleteReply`, `EmptyReply` or `MalformedResponse` where the
+        reply is not a whole one.
         """
         if self._document is not None:
             yield from self._read_document(bytes(self._document))
@@ -88,7 +88,7 @@ class ReplyReader:
             yield from self.flush()
             if self.is_done and not self._has_words:
                 raise errors.EmptyReply(self._provider)
-            raise errors.Unfinished(self._provider)
+            raise errors.IncompleteReply(self._provider)
         if reason.startswith(_FILTERED):
             yield from self.flush()
             raise errors.ContentFiltered(self._provider, details=f"finish_reason {reason}")
@@ -196,8 +196,8 @@ class ReplyReader:
             self._has_words = self._has_words or bool(reasoning.strip() or text.strip())
             yield Delta(text=text, reasoning=reasoning)
 
-    def _malformed(self, details: str) -> errors.Malformed:
-        return errors.Malformed(self._provider, details=details, secrets=self._secrets)
+    def _malformed(self, details: str) -> errors.MalformedResponse:
+        return errors.MalformedResponse(self._provider, details=details, secrets=self._secrets)
 
     def _shown(self, content: bytes) -> str:
         return redact(content[:_SHOWN].decode("utf-8", "replace"), self._secrets, 300)

@@ -34,7 +34,10 @@ class StreamTimeouts:
     async def read(
         self, body: AsyncIterator[bytes], reader: ReplyReader, first_token_by: float
     ) -> AsyncGenerator[Delta, None]:
-        """The deltas that `reader` finds in `body`. Raises `FirstTokenTimeout` and `Stalled`."""
+        """Yield the deltas that `reader` parses from `body`.
+
+        Raises `FirstTokenTimeout` and `StreamStalled`.
+        """
         loop = asyncio.get_running_loop()
         longest_silence = max(self._first, self._idle)
         silent_by = first_token_by
@@ -74,5 +77,5 @@ class StreamTimeouts:
     def too_late(self) -> errors.FirstTokenTimeout:
         return errors.FirstTokenTimeout(self._provider, seconds=self._first, secrets=self._secrets)
 
-    def _stalled(self) -> errors.Stalled:
-        return errors.Stalled(self._provider, seconds=self._idle, secrets=self._secrets)
+    def _stalled(self) -> errors.StreamStalled:
+        return errors.StreamStalled(self._provider, seconds=self._idle, secrets=self._secrets)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chat.domain.search_query import Query, Term
-from chat.domain.tokenization import ends_word, has_marks, is_cjk, rewritten
+from chat.domain.tokenization import (
+    ends_with_mark,
+    has_marks,
+    is_cjk,
+    restore_composition_exclusions,
+)
 
 MARK = "\ue000"
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -100,8 +105,8 @@ def _next_month(day: datetime) -> datetime:
 def _sqlite_term(term: Term) -> str:
     words = " ".join(" ".join(token) if is_cjk(token) else token for token in term.tokens)
     ways = [
-        f'"{way}"' + ("*" if term.is_prefix and not ends_word(way) else "")
-        for way in dict.fromkeys((words, rewritten(words)))
+        f'"{way}"' + ("*" if term.is_prefix and not ends_with_mark(way) else "")
+        for way in dict.fromkeys((words, restore_composition_exclusions(words)))
     ]
     return ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
 

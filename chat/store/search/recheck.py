@@ -42,13 +42,13 @@ def certain(
 def whole(connection: Connection, row: Row[Any], matcher: Matcher) -> str:
     """The text of a hit as far as it is needed for the snippet."""
     beginning: str = row.beginning
-    return beginning if _is_all(row) or matcher.holds(beginning) else _read(connection, row)
+    return beginning if _is_all(row) or matcher.matches(beginning) else _read(connection, row)
 
 
 def _holds(connection: Connection, row: Row[Any], matcher: Matcher) -> bool:
-    if matcher.holds(row.beginning):
+    if matcher.matches(row.beginning):
         return True
-    return not _is_all(row) and matcher.holds(_read(connection, row))
+    return not _is_all(row) and matcher.matches(_read(connection, row))
 
 
 def _is_all(row: Row[Any]) -> bool:
