@@ -1,6 +1,6 @@
-"""Readers of untrusted files: bytes in, text or a clean picture out, one module for each kind.
+"""Parsers for untrusted files: bytes in, text or a clean image out, one module per file type.
 
-They are imported only in a child process that has confined itself (see limits.py), and know
-nothing of Parley. Each has `read(data, options)`, which gives a header (a dict for JSON) and the
-content, or raises `Problem`.
+They are imported only in a child process that has called `limits.confine`, and do not import
+Parley. Each module has a function `read(data, options)` that returns a header (a JSON-compatible
+dict) and the content, or raises `ReaderError`.
 """

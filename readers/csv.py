@@ -1,4 +1,4 @@
-"""Tables as text, separated by commas, semicolons, tabs or bars: sent as they are."""
+"""Reader for delimited text: commas, semicolons, tabs or vertical bars."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
+from readers.errors import ReaderError
 from readers.preview import Preview
-from readers.problems import Problem
-from readers.texts import MOST_CHARACTERS, cut, decode
+from readers.text_decoding import MAX_CHARACTERS, decode, truncate
 
 _DELIMITERS = ",;\t|"
-_SAMPLE = 8_192  # characters; the sniffer is slow on more
+_SAMPLE_CHARACTERS = 8_192  # csv.Sniffer is slow on more
 
 
 def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Header: `rows` below the first, `rows_read` of them, `is_cut`, `preview`. Content: the text.
+    """Return the text in UTF-8, unchanged.
 
-    `options["delimiter"]` is used instead of a guess.
+    Header: `rows` without the first, `rows_read` of them, `is_cut`, `preview`.
+    `options["delimiter"]` overrides the detected delimiter.
     """
     text = decode(data)
     if not text.strip():
-        raise Problem("no_text")
-    kept = cut(text, options.get("characters", MOST_CHARACTERS))
-    delimiter = options.get("delimiter") or _delimiter(text)
+        raise ReaderError("no_text")
+    kept = truncate(text, options.get("characters", MAX_CHARACTERS))
+    delimiter = options.get("delimiter") or _detect_delimiter(text)
     preview = Preview()
-    preview.begin("")
+    preview.start_sheet("")
     for row in _rows(text, delimiter):
-        preview.add(row)
+        preview.add_row(row)
     rows = preview.rows_total
     rows_read = rows if kept == text else max(0, sum(1 for _ in _rows(kept, delimiter)) - 1)
     header = {"rows": rows, "rows_read": rows_read, "is_cut": kept != text}
-    return header | {"preview": preview.as_json()}, kept.encode()
+    return header | {"preview": preview.to_json()}, kept.encode()
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
@@ -40,10 +41,10 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
     return (row for row in csv.reader(StringIO(text), delimiter=delimiter) if row)
 
 
-def _delimiter(text: str) -> str:
-    sample = cut(text, _SAMPLE)
+def _detect_delimiter(text: str) -> str:
+    sample = truncate(text, _SAMPLE_CHARACTERS)
     try:
         return csv.Sniffer().sniff(sample, _DELIMITERS).delimiter
     except csv.Error:
-        first = sample.partition("\n")[0]
-        return max(_DELIMITERS, key=first.count)
+        first_line = sample.partition("\n")[0]
+        return max(_DELIMITERS, key=first_line.count)

@@ -1,8 +1,8 @@
-"""Confines this process, for good, before it looks at anything untrusted.
+"""Restrict the current process before it reads untrusted data. Cannot be undone.
 
-The system bounds memory, time and files where it can (Windows cannot: there the parent's clock is
-all there is). The interpreter refuses what no reader has any business with, in case a file talks
-a library into it. Imports nothing but the standard library.
+Resource limits bound memory, CPU time and files; Windows has none, so only the parent's timeout
+applies there. An audit hook blocks network access, subprocesses and changes to files, in case a
+file exploits a parser. Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-_REFUSED = (
+_BLOCKED_EVENTS = (
     "socket.",
     "subprocess.",
     "ctypes.",
@@ -36,11 +36,11 @@ _REFUSED = (
     "shutil.",
     "tempfile.",
 )
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def confine(seconds: float, memory_mb: int) -> None:
-    """From here on: no file is written, no process or connection opened, all within the limits."""
+    """Set the resource limits and install the audit hook."""
     try:
         import resource
     except ImportError:
@@ -54,21 +54,21 @@ def confine(seconds: float, memory_mb: int) -> None:
             "RLIMIT_NOFILE": 64,
             "RLIMIT_NPROC": 0,
         }
-        for name, most in limits.items():
+        for name, limit in limits.items():
             if hasattr(resource, name):
                 kind = getattr(resource, name)
-                allowed = resource.getrlimit(kind)[1]
-                if allowed != resource.RLIM_INFINITY:
-                    most = min(most, allowed)
-                with suppress(OSError, ValueError):  # macOS has no limit on memory
-                    resource.setrlimit(kind, (most, most))
-    sys.addaudithook(_refuse)
+                hard_limit = resource.getrlimit(kind)[1]
+                if hard_limit != resource.RLIM_INFINITY:
+                    limit = min(limit, hard_limit)
+                with suppress(OSError, ValueError):  # macOS does not support RLIMIT_AS
+                    resource.setrlimit(kind, (limit, limit))
+    sys.addaudithook(_audit)
 
 
-def _refuse(event: str, args: tuple[Any, ...]) -> None:
+def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event == "open":
         flags = args[2]
-        if isinstance(flags, int) and flags & _WRITES:
-            raise PermissionError("a reader writes no files")
-    elif event.startswith(_REFUSED):
-        raise PermissionError(f"a reader has no business with {event}")
+        if isinstance(flags, int) and flags & _WRITE_FLAGS:
+            raise PermissionError("readers must not write files")
+    elif event.startswith(_BLOCKED_EVENTS):
+        raise PermissionError(f"readers must not use {event}")

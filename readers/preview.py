@@ -1,39 +1,39 @@
-"""The first rows of tables, small enough to be shown on a page."""
+"""Preview of tables: the first rows of each sheet, small enough to display on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-_ROWS, _COLUMNS = 200, 50
-_CELL = 300  # characters
-_CHARACTERS = 500_000  # of all sheets together
+_MAX_ROWS, _MAX_COLUMNS = 200, 50
+_MAX_CELL = 300  # characters
+_MAX_CHARACTERS = 500_000  # of all sheets together
 
 
 class Preview:
     """Collects {"name", "columns", "rows", "rows_total"} for each sheet, all cells as text.
 
-    The first row of a sheet names its columns: it is neither among its rows nor counted.
+    The first row of a sheet holds the column names; it is not part of `rows` or `rows_total`.
     """
 
     def __init__(self) -> None:
         self._sheets: list[dict[str, Any]] = []
-        self._room = _CHARACTERS
+        self._room = _MAX_CHARACTERS
 
-    def begin(self, name: str) -> None:
+    def start_sheet(self, name: str) -> None:
         self._sheets.append({"name": name, "columns": None, "rows": [], "rows_total": 0})
 
-    def add(self, row: Sequence[str]) -> None:
+    def add_row(self, row: Sequence[str]) -> None:
         sheet = self._sheets[-1]
         if sheet["columns"] is None:
-            sheet["columns"] = self._shown(row)
+            sheet["columns"] = self._shorten(row)
             return
         sheet["rows_total"] += 1
-        if len(sheet["rows"]) < _ROWS and self._room > 0:
-            sheet["rows"].append(self._shown(row))
+        if len(sheet["rows"]) < _MAX_ROWS and self._room > 0:
+            sheet["rows"].append(self._shorten(row))
 
-    def skip(self, rows: int) -> None:
-        """So many more rows are in the sheet, and nobody looked at them."""
+    def skip_rows(self, rows: int) -> None:
+        """Add to the row count of the sheet without reading the rows."""
         self._sheets[-1]["rows_total"] += rows
 
     @property
@@ -44,15 +44,18 @@ class Preview:
     def rows_total(self) -> int:
         return sum(sheet["rows_total"] for sheet in self._sheets)
 
-    def as_json(self) -> dict[str, Any]:
-        """All rows of a sheet have as many cells as there are columns."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the sheets, with rows padded to the number of columns."""
         for sheet in self._sheets:
             rows = [sheet["columns"] or [], *sheet["rows"]]
             width = max(map(len, rows))
             sheet["columns"], *sheet["rows"] = [row + [""] * (width - len(row)) for row in rows]
         return {"sheets": self._sheets}
 
-    def _shown(self, row: Sequence[str]) -> list[str]:
-        cells = [cell if len(cell) <= _CELL else cell[: _CELL - 1] + "…" for cell in row[:_COLUMNS]]
+    def _shorten(self, row: Sequence[str]) -> list[str]:
+        cells = [
+            cell if len(cell) <= _MAX_CELL else cell[: _MAX_CELL - 1] + "…"
+            for cell in row[:_MAX_COLUMNS]
+        ]
         self._room -= sum(map(len, cells))
         return cells

@@ -1,18 +1,18 @@
-"""Plain text, code, JSON and Markdown: the text as it is."""
+"""Reader for plain text, source code, JSON and Markdown."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from readers.problems import Problem
-from readers.texts import MOST_CHARACTERS, cut, decode, lines
+from readers.errors import ReaderError
+from readers.text_decoding import MAX_CHARACTERS, count_lines, decode, truncate
 
 
 def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Header: `lines` in all, and `lines_read`, `is_cut`. Content: the text in UTF-8."""
+    """Return the text in UTF-8. Header: `lines`, `lines_read` of them, `is_cut`."""
     text = decode(data)
     if not text.strip():
-        raise Problem("no_text")
-    kept = cut(text, options.get("characters", MOST_CHARACTERS))
-    header = {"lines": lines(text), "lines_read": lines(kept), "is_cut": kept != text}
+        raise ReaderError("no_text")
+    kept = truncate(text, options.get("characters", MAX_CHARACTERS))
+    header = {"lines": count_lines(text), "lines_read": count_lines(kept), "is_cut": kept != text}
     return header, kept.encode()

@@ -1,7 +1,7 @@
-"""Word documents: paragraphs and tables in their order, as Markdown.
+"""Reader for Word documents: paragraphs and tables in document order, as Markdown.
 
-python-docx opens the package. The text is collected here: what stands in content controls, in
-tracked insertions and in text boxes belongs to it, what was deleted does not.
+python-docx opens the package; the text is collected here because python-docx skips content
+controls, tracked insertions and text boxes. Tracked deletions are left out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from docx.oxml.ns import qn
 from docx.package import Package
 from docx.parts.document import DocumentPart
 
-from readers.archives import check_archive
-from readers.problems import Problem
-from readers.texts import MOST_CHARACTERS, cut
+from readers.errors import ReaderError
+from readers.text_decoding import MAX_CHARACTERS, truncate
+from readers.zip_check import check_zip
 
-# Documents with macros and templates are read like any other; nothing in them is run.
+# Read templates and documents with macros too. Macros are not executed.
 for _type in (
     "application/vnd.ms-word.document.macroEnabled.main+xml",
     "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
@@ -31,49 +31,54 @@ for _type in (
 
 _PARAGRAPH, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_NO_TEXT = {_FALLBACK, *map(qn, ("w:pPr", "w:rPr", "w:tcPr", "w:trPr", "w:del", "w:moveFrom"))}
-_TEXT = {qn("w:t"), "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"}
-_SIGNS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+_SKIPPED_TAGS = {_FALLBACK, *map(qn, ("w:pPr", "w:rPr", "w:tcPr", "w:trPr", "w:del", "w:moveFrom"))}
+_TEXT_TAGS = {qn("w:t"), "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"}
+_CHARACTER_TAGS = {
+    qn("w:tab"): "\t",
+    qn("w:br"): "\n",
+    qn("w:cr"): "\n",
+    qn("w:noBreakHyphen"): "-",
+}
 _HEADING = re.compile(r"heading ([1-9])$", re.IGNORECASE)
-_DEEPEST_HEADING, _DEEPEST_LIST = 6, 8
-# Chinese and Japanese are written without spaces: there each character counts.
+_MAX_HEADING_LEVEL, _MAX_LIST_LEVEL = 6, 8
+# Chinese and Japanese have no spaces between words, so each character counts as a word.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w[^\s|\u3040-\u30ff\u3400-\u9fff]*")
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    heading: int = 0  # its level, from 1
+    heading: int = 0  # level from 1; 0 for other styles
     is_list: bool = False
 
 
 def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Header: `words`, `words_read` of them, `is_cut`. Content: Markdown in UTF-8."""
-    check_archive(data)
+    """Return Markdown in UTF-8. Header: `words`, `words_read` of them, `is_cut`."""
+    check_zip(data)
     part = Package.open(BytesIO(data)).main_document_part
     if not isinstance(part, DocumentPart):
-        raise Problem("unreadable")
+        raise ReaderError("unreadable")
     if part.element.getroottree().docinfo.internalDTD is not None:
-        raise Problem("unreadable")  # Word declares no entities; who does, means harm
+        raise ReaderError("unreadable")  # Word never writes a DTD; it is an attack with entities
     styles = {style.get(qn("w:styleId")): _style(style) for style in part.styles.element}
-    pieces: list[str] = []
+    parts: list[str] = []
     was_item = False
     for block, is_item in _blocks(part.element.body, styles):
-        pieces += ["\n" if is_item and was_item else "\n\n", block]
+        parts += ["\n" if is_item and was_item else "\n\n", block]
         was_item = is_item
-    text = "".join(pieces[1:])
+    text = "".join(parts[1:])
     if not text:
-        raise Problem("no_text")
-    kept = cut(text, options.get("characters", MOST_CHARACTERS))
-    header = {"words": _words(text), "words_read": _words(kept), "is_cut": kept != text}
+        raise ReaderError("no_text")
+    kept = truncate(text, options.get("characters", MAX_CHARACTERS))
+    header = {"words": _count_words(text), "words_read": _count_words(kept), "is_cut": kept != text}
     return header, kept.encode()
 
 
 def _blocks(container: Any, styles: dict[str, _Style]) -> Iterator[tuple[str, bool]]:
-    """The text of each paragraph and table that has any, and whether it is an item of a list."""
+    """Yield the text of each non-empty paragraph and table, and whether it is a list item."""
     for element in _elements(container):
         if element.tag == _PARAGRAPH:
             if text := "".join(_texts(element)).strip():
-                yield _marked(element, text, styles)
+                yield _to_markdown(element, text, styles)
         elif element.tag == _TABLE:
             if text := _table(element):
                 yield text, False
@@ -83,10 +88,10 @@ def _blocks(container: Any, styles: dict[str, _Style]) -> Iterator[tuple[str, bo
 
 def _texts(element: Any) -> Iterator[str]:
     for child in _elements(element):
-        if child.tag in _TEXT:
+        if child.tag in _TEXT_TAGS:
             yield child.text or ""
-        elif child.tag in _SIGNS:
-            yield _SIGNS[child.tag]
+        elif child.tag in _CHARACTER_TAGS:
+            yield _CHARACTER_TAGS[child.tag]
         else:
             if child.tag == _PARAGRAPH:  # in a text box or a cell
                 yield "\n"
@@ -94,11 +99,13 @@ def _texts(element: Any) -> Iterator[str]:
 
 
 def _elements(parent: Any) -> Iterator[Any]:
-    # The tag of a comment or of an entity is no string.
-    return (child for child in parent if isinstance(child.tag, str) and child.tag not in _NO_TEXT)
+    # Comments and entities have a function as their tag.
+    return (
+        child for child in parent if isinstance(child.tag, str) and child.tag not in _SKIPPED_TAGS
+    )
 
 
-def _marked(paragraph: Any, text: str, styles: dict[str, _Style]) -> tuple[str, bool]:
+def _to_markdown(paragraph: Any, text: str, styles: dict[str, _Style]) -> tuple[str, bool]:
     style = styles.get(_value(paragraph, "w:pPr/w:pStyle"), _Style())
     number = _value(paragraph, "w:pPr/w:numPr/w:numId")
     if style.heading:
@@ -106,12 +113,12 @@ def _marked(paragraph: Any, text: str, styles: dict[str, _Style]) -> tuple[str, 
     if number == "0" or not (number or style.is_list):
         return text, False
     level = _value(paragraph, "w:pPr/w:numPr/w:ilvl")
-    indent = "  " * min(int(level) if level.isdecimal() else 0, _DEEPEST_LIST)
+    indent = "  " * min(int(level) if level.isdecimal() else 0, _MAX_LIST_LEVEL)
     return indent + "- " + text.replace("\n", f"\n{indent}  "), True
 
 
 def _table(table: Any) -> str:
-    rows = [_row(row) for row in _found(table, _ROW)]
+    rows = [_row(row) for row in _descendants(table, _ROW)]
     rows = [row for row in rows if any(row)]
     if not rows:
         return ""
@@ -122,7 +129,7 @@ def _table(table: Any) -> str:
 
 def _row(row: Any) -> list[str]:
     cells = []
-    for cell in _found(row, _CELL):
+    for cell in _descendants(row, _CELL):
         cells.append(" ".join("".join(_texts(cell)).split()).replace("|", "\\|"))
         span = _value(cell, "w:tcPr/w:gridSpan")
         if span.isdecimal() and len(span) < 3:
@@ -130,13 +137,13 @@ def _row(row: Any) -> list[str]:
     return cells
 
 
-def _found(parent: Any, tag: str) -> Iterator[Any]:
-    """The rows of a table or the cells of a row; content controls may stand around them."""
+def _descendants(parent: Any, tag: str) -> Iterator[Any]:
+    """Yield the rows of a table or the cells of a row, also inside content controls."""
     for element in _elements(parent):
         if element.tag == tag:
             yield element
         else:
-            yield from _found(element, tag)
+            yield from _descendants(element, tag)
 
 
 def _style(style: Any) -> _Style:
@@ -144,7 +151,7 @@ def _style(style: Any) -> _Style:
     heading = _HEADING.match(name)
     level = 1 if name == "Title" else int(heading[1]) if heading else 0
     is_list = bool(_value(style, "w:pPr/w:numPr/w:numId")) or name.startswith("List Bullet")
-    return _Style(min(level, _DEEPEST_HEADING), is_list or name.startswith("List Number"))
+    return _Style(min(level, _MAX_HEADING_LEVEL), is_list or name.startswith("List Number"))
 
 
 def _value(element: Any, path: str) -> str:
@@ -152,5 +159,5 @@ def _value(element: Any, path: str) -> str:
     return "" if found is None else found.get(qn("w:val")) or ""
 
 
-def _words(text: str) -> int:
+def _count_words(text: str) -> int:
     return sum(1 for _ in _WORD.finditer(text))

@@ -1,1 +1,1 @@
-"""What people attach: recognised by its content, read in a process of its own, named safely."""
+"""Attachments: type detection, parsing in a sandbox, file names and token prices."""

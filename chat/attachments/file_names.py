@@ -1,6 +1,6 @@
-"""The name a file is shown under, made from the one its browser gave.
+"""Sanitize the names of uploaded files for display.
 
-The result is for people's eyes and for the model; it is never a path, here or anywhere.
+A sanitized name is shown to users and sent to the model. It is never used as a path.
 """
 
 from __future__ import annotations
@@ -8,42 +8,44 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LONGEST = 120  # characters
-_LONGEST_ENDING = 20
-_NAMELESS = "file"
-# Letters and marks that draw nothing: with them a name could look empty, or like another one.
+_MAX_LENGTH = 120  # characters
+_MAX_EXTENSION = 20
+_DEFAULT_NAME = "file"
+# Letters and marks without a visible glyph: with them, two names can look the same.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffe\uffff")
-# Control characters, marks that turn the direction of writing or have no width, surrogates.
-_DROPPED = frozenset({"Cc", "Cf", "Cs"})
+# Control characters, bidirectional and zero-width formatting, surrogates.
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
 
 def clean_name(raw: str) -> str:
-    """`raw` without folders, on one line, with nothing hidden in it; never empty.
+    """Return `raw` without folders, line breaks and invisible characters; never empty.
 
-    At most 120 characters; the ending stays.
+    The name has at most 120 characters and keeps its extension.
     """
     parts = [part for part in re.split(r"[/\\]", raw) if part.strip()]
     name = " ".join(parts[-1].split()) if parts else ""
-    name = "".join(character for character in name if _is_shown(character))
+    name = "".join(character for character in name if _is_visible(character))
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    name = _shortened(name)
-    return name if name.strip(".") else _NAMELESS
+    name = _shorten(name)
+    return name if name.strip(".") else _DEFAULT_NAME
 
 
-def ending(name: str) -> str:
-    """What follows the last dot, in small letters, without the dot; "" if there is none."""
-    stem, _, last = name.rpartition(".")
-    return last.strip().lower() if stem else ""
+def extension(name: str) -> str:
+    """Return the extension in lower case without the dot, or "" if there is none."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix.strip().lower() if stem else ""
 
 
-def _is_shown(character: str) -> bool:
-    return unicodedata.category(character) not in _DROPPED and character not in _INVISIBLE
+def _is_visible(character: str) -> bool:
+    return (
+        unicodedata.category(character) not in _DROPPED_CATEGORIES and character not in _INVISIBLE
+    )
 
 
-def _shortened(name: str) -> str:
-    if len(name) <= _LONGEST:
+def _shorten(name: str) -> str:
+    if len(name) <= _MAX_LENGTH:
         return name
-    stem, dot, last = name.rpartition(".")
-    if not stem.strip() or len(last) > _LONGEST_ENDING:
-        return name[:_LONGEST].rstrip()
-    return stem[: _LONGEST - len(last) - 2].rstrip() + "…" + dot + last
+    stem, dot, suffix = name.rpartition(".")
+    if not stem.strip() or len(suffix) > _MAX_EXTENSION:
+        return name[:_MAX_LENGTH].rstrip()
+    return stem[: _MAX_LENGTH - len(suffix) - 2].rstrip() + "…" + dot + suffix

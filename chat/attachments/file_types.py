@@ -1,6 +1,6 @@
-"""What a file is, told by its content; its name only tells one kind of text from another.
+"""Detect the type of a file by its content; the name only distinguishes types of text.
 
-This runs in the app's own process: it looks at bytes, and takes nothing apart or decompresses it.
+This runs in the app's own process, so it compares bytes and never parses or decompresses a file.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from chat.attachments.file_names import ending
+from chat.attachments.file_names import extension
 from chat.domain.attachment import FileKind
 from chat.errors import EncryptedFile, FileEmpty, UnknownFileType, UnreadableFile
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """`reader` names the one that reads it; `label` is what people call it."""
+class FileType:
+    """A file type. `reader` is the module in `readers`; `label` is the name shown to users."""
 
     file_kind: FileKind
     reader: str
@@ -25,100 +25,102 @@ class Kind:
 
 
 _OPEN_XML = "application/vnd.openxmlformats-officedocument."
-_PDF = Kind(FileKind.DOCUMENT, "pdf", "application/pdf", "PDF")
-_WORD = Kind(FileKind.DOCUMENT, "word", f"{_OPEN_XML}wordprocessingml.document", "Word document")
-_EXCEL = Kind(FileKind.TABLE, "sheet", f"{_OPEN_XML}spreadsheetml.sheet", "Excel workbook")
-_OLD_EXCEL = Kind(FileKind.TABLE, "sheet", "application/vnd.ms-excel", "Excel workbook")
-_OPEN_SHEET = Kind(
+_PDF = FileType(FileKind.DOCUMENT, "pdf", "application/pdf", "PDF")
+_WORD = FileType(
+    FileKind.DOCUMENT, "word", f"{_OPEN_XML}wordprocessingml.document", "Word document"
+)
+_EXCEL = FileType(FileKind.TABLE, "sheet", f"{_OPEN_XML}spreadsheetml.sheet", "Excel workbook")
+_OLD_EXCEL = FileType(FileKind.TABLE, "sheet", "application/vnd.ms-excel", "Excel workbook")
+_OPEN_SHEET = FileType(
     FileKind.TABLE, "sheet", "application/vnd.oasis.opendocument.spreadsheet", "spreadsheet"
 )
-# All text but these is handed back as text/plain: a browser must not run a page or a drawing.
-_TEXTS = {
-    "csv": Kind(FileKind.TABLE, "csv", "text/csv", "CSV"),
-    "tsv": Kind(FileKind.TABLE, "csv", "text/tab-separated-values", "TSV"),
-    "json": Kind(FileKind.DOCUMENT, "text", "application/json", "JSON"),
-    "md": Kind(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
-    "markdown": Kind(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
+# Other text is served as text/plain so that a browser does not execute HTML or SVG.
+_TEXT_TYPES = {
+    "csv": FileType(FileKind.TABLE, "csv", "text/csv", "CSV"),
+    "tsv": FileType(FileKind.TABLE, "csv", "text/tab-separated-values", "TSV"),
+    "json": FileType(FileKind.DOCUMENT, "text", "application/json", "JSON"),
+    "md": FileType(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
+    "markdown": FileType(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
 }
-_TEXT = Kind(FileKind.DOCUMENT, "text", "text/plain", "text")
-_CODE = Kind(FileKind.DOCUMENT, "text", "text/plain", "code")
-_PROGRAMS = """bash bat c cc clj cpp cs css cu dart erl ex f90 fs go gradle graphql h hpp hs
-    htm html ini ipynb java jl js jsx kt less lua m makefile ml mjs nix php pl proto ps1 py pyi r
-    rb rs sass scala scss sh sql svelte swift tex toml ts tsx vb vue xml yaml yml zig zsh"""
-_CODE_ENDINGS = frozenset(_PROGRAMS.split())
+_PLAIN_TEXT = FileType(FileKind.DOCUMENT, "text", "text/plain", "text")
+_CODE = FileType(FileKind.DOCUMENT, "text", "text/plain", "code")
+_CODE_NAMES = """bash bat c cc clj cpp cs css cu dart erl ex f90 fs go gradle graphql h hpp hs htm
+    html ini ipynb java jl js jsx kt less lua m makefile ml mjs nix php pl proto ps1 py pyi r rb
+    rs sass scala scss sh sql svelte swift tex toml ts tsx vb vue xml yaml yml zig zsh"""
+_CODE_EXTENSIONS = frozenset(_CODE_NAMES.split())
 
-# What a name may promise: the readers that keep the promise.
-_PROMISES = {
-    last: readers
-    for endings, readers in (
-        (("png", "jpg", "jpeg", "jpe", "webp", "gif"), ("picture",)),
+# The readers that may handle a file with a given extension.
+_EXPECTED_READERS = {
+    suffix: readers
+    for suffixes, readers in (
+        (("png", "jpg", "jpeg", "jpe", "webp", "gif"), ("image",)),
         (("xlsx", "xlsm", "xltx", "xls", "xlsb", "ods"), ("sheet",)),
         (("docx", "docm", "dotx"), ("word",)),
         (("pdf",), ("pdf",)),
-        ((*_TEXTS, *_CODE_ENDINGS, "txt", "log", "svg"), ("csv", "text")),
+        ((*_TEXT_TYPES, *_CODE_EXTENSIONS, "txt", "log", "svg"), ("csv", "text")),
     )
-    for last in endings
+    for suffix in suffixes
 }
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_TEXT_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-_SAMPLE = 65_536  # bytes
-_CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
-_MOST_CONTROLS = 0.01
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_SAMPLE_BYTES = 65_536
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
+_MAX_CONTROL_RATIO = 0.01
 
-_SOUNDS = "aac flac m4a mp3 mp4 mpeg mpga oga ogg opus wav weba webm"
-_AUDIO_ENDINGS = frozenset(_SOUNDS.split())
-_PICTURE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
+_AUDIO_NAMES = "aac flac m4a mp3 mp4 mpeg mpga oga ogg opus wav weba webm"
+_AUDIO_EXTENSIONS = frozenset(_AUDIO_NAMES.split())
+_IMAGE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 
 
-def recognise(name: str, data: bytes) -> Kind:
-    """The kind of a file; `name` is its cleaned name.
+def detect_file_type(name: str, data: bytes) -> FileType:
+    """Return the type of a file. `name` is the sanitized name.
 
-    Raises FileEmpty, EncryptedFile, UnknownFileType, or UnreadableFile when it is not what its
-    name says.
+    Raises FileEmpty, EncryptedFile or UnknownFileType, or UnreadableFile if the content does not
+    match the extension.
     """
     if not data:
         raise FileEmpty(name)
-    kind = _by_content(name, data)
-    promised = _PROMISES.get(ending(name))
-    if promised and (kind is None or kind.reader not in promised):
+    file_type = _detect_by_content(name, data)
+    expected = _EXPECTED_READERS.get(extension(name))
+    if expected and (file_type is None or file_type.reader not in expected):
         raise UnreadableFile(name)
-    if kind is None:
+    if file_type is None:
         raise UnknownFileType(name)
-    return kind
+    return file_type
 
 
 def is_audio(name: str, data: bytes) -> bool:
-    """Whether it is sound (or a film, which holds some), by its content or else by its name."""
+    """Return whether a file is audio or video, by its content or else by its extension."""
     if data[4:8] == b"ftyp":
-        return data[8:12] not in _PICTURE_BRANDS
+        return data[8:12] not in _IMAGE_BRANDS
     if data[:4] == b"RIFF":
         return data[8:12] == b"WAVE"
     if data.startswith((b"ID3", b"OggS", b"fLaC", b"\x1a\x45\xdf\xa3")):
         return True
-    if _picture(data) or data.startswith((b"PK", b"%PDF-", _OLE)) or _is_text(data):
+    if _image_format(data) or data.startswith((b"PK", b"%PDF-", _OLE)) or _is_text(data):
         return False
-    # MPEG audio begins with eleven set bits, a version and a layer.
+    # An MPEG audio frame starts with eleven set bits, the version and the layer.
     if len(data) > 2 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x18 != 0x08:
         return True
-    return ending(name) in _AUDIO_ENDINGS
+    return extension(name) in _AUDIO_EXTENSIONS
 
 
-def _by_content(name: str, data: bytes) -> Kind | None:
-    if picture := _picture(data):
-        return Kind(FileKind.IMAGE, "picture", f"image/{picture}", "image")
+def _detect_by_content(name: str, data: bytes) -> FileType | None:
+    if image_format := _image_format(data):
+        return FileType(FileKind.IMAGE, "image", f"image/{image_format}", "image")
     if b"%PDF-" in data[:1024] and (data.lstrip().startswith(b"%PDF-") or not _is_text(data)):
-        return _PDF  # some have other bytes before it; a text may speak of it
+        return _PDF  # the header may follow other bytes, but text may quote it
     if data.startswith(b"PK\x03\x04"):
-        return _in_zip(data)
+        return _detect_in_zip(data)
     if data.startswith(_OLE):
-        return _in_ole(name, data)
+        return _detect_in_ole(name, data)
     if not _is_text(data):
         return None
-    last = ending(name)
-    return _TEXTS.get(last) or (_CODE if last in _CODE_ENDINGS else _TEXT)
+    suffix = extension(name)
+    return _TEXT_TYPES.get(suffix) or (_CODE if suffix in _CODE_EXTENSIONS else _PLAIN_TEXT)
 
 
-def _picture(data: bytes) -> str:
+def _image_format(data: bytes) -> str:
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -128,36 +130,36 @@ def _picture(data: bytes) -> str:
     return "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else ""
 
 
-def _in_zip(data: bytes) -> Kind | None:
+def _detect_in_zip(data: bytes) -> FileType | None:
     if re.match(rb".{26}\x08\x00.{2}mimetype" + _OPEN_SHEET.media_type.encode(), data, re.DOTALL):
         return _OPEN_SHEET
     end = data.rfind(b"PK\x05\x06")
     size = int.from_bytes(data[end + 12 : end + 16], "little")
-    # The directory stands right before its end record, whatever offset that record names.
-    listed = memoryview(data)[max(0, end - size) : max(0, end)]
-    folder = re.search(rb"PK\x01\x02.{42}(word|xl)/", listed, re.DOTALL)
+    # Ignore the offset in the end record: the central directory always precedes the record.
+    directory = memoryview(data)[max(0, end - size) : max(0, end)]
+    folder = re.search(rb"PK\x01\x02.{42}(word|xl)/", directory, re.DOTALL)
     if folder is None:
         return None
     return _WORD if folder[1] == b"word" else _EXCEL
 
 
-def _in_ole(name: str, data: bytes) -> Kind | None:
-    """Old Office files are small file systems; the first stream named there says whose it is."""
+def _detect_in_ole(name: str, data: bytes) -> FileType | None:
+    """Detect an OLE file (Office until 2003, encrypted Office) by its first known stream."""
     sector = 1 << min(int.from_bytes(data[30:32], "little"), 12)
     directory = sector * (int.from_bytes(data[48:52], "little") + 1)
     streams = ("EncryptedPackage", "WordDocument", "PowerPoint Document", "Workbook", "Book")
-    places = {data.find(f"{stream}\0".encode("utf-16-le"), directory): stream for stream in streams}
-    places.pop(-1, None)
-    if "EncryptedPackage" in places.values():
+    found = {data.find(f"{stream}\0".encode("utf-16-le"), directory): stream for stream in streams}
+    found.pop(-1, None)
+    if "EncryptedPackage" in found.values():
         raise EncryptedFile(name)
-    return _OLD_EXCEL if places and places[min(places)] in {"Workbook", "Book"} else None
+    return _OLD_EXCEL if found and found[min(found)] in {"Workbook", "Book"} else None
 
 
 def _is_text(data: bytes) -> bool:
-    if data.startswith(_TEXT_MARKS):
+    if data.startswith(_BYTE_ORDER_MARKS):
         return True
     if b"\0" in data:
         return False
-    sample = data[:_SAMPLE]
-    controls = len(sample) - len(sample.translate(None, _CONTROLS))
-    return controls <= _MOST_CONTROLS * len(sample)
+    sample = data[:_SAMPLE_BYTES]
+    controls = len(sample) - len(sample.translate(None, _CONTROL_BYTES))
+    return controls <= _MAX_CONTROL_RATIO * len(sample)

@@ -1,7 +1,6 @@
-"""From an attached file to what is kept, shown and sent of it.
+"""Read attached files: detect the type, parse in the sandbox and describe the result.
 
-It decides in which order a file is judged, and what people read about it. It never looks into a
-file itself: that happens in the sandbox.
+File contents are parsed by `readers` in a child process only; this module never parses them.
 """
 
 from __future__ import annotations
@@ -10,16 +9,18 @@ import hashlib
 import logging
 import math
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+from cachetools import TLRUCache, cached
 
 from chat.attachments import sandbox
-from chat.attachments.cache import Recent
 from chat.attachments.file_names import clean_name
-from chat.attachments.file_types import Kind, recognise
+from chat.attachments.file_types import FileType, detect_file_type
 from chat.config.settings import Settings
 from chat.domain.attachment import File, FileKind
 from chat.domain.ids import storable
@@ -42,134 +43,165 @@ _REFUSALS: Mapping[str, type[FileRefused]] = {
     "too_complex": FileTooComplex,
     "no_text": NoTextInFile,
 }
-_PICTURES = {  # what they begin with
+_IMAGE_SIGNATURES = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
 }
-_REFUSAL_BYTES, _REFUSAL_SECONDS = 1_000, 60.0  # what took too long may go well in a minute
-_SECONDS = 20.0
-_PDF_SECONDS = 12.0  # then the pages read so far have to do
+_CACHE_BYTES = 64_000_000
+_REFUSAL_BYTES = 1_000
+_REFUSAL_SECONDS = 60.0  # a timeout may not repeat on a less busy machine
+_TIMEOUT_SECONDS = 20.0
+_PDF_SECONDS = 12.0  # the PDF reader returns the pages it has read by then
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """A file that was read. `content` is what is kept and shown: of an image a clean copy."""
+    """The parsed content of a file. `content` is stored and displayed: a re-encoded copy of an
+    image, or the original bytes of any other file.
+    """
 
     name: str
     kind: FileKind
     media_type: str  # of `content`
     label: str  # "PDF"
     content: bytes = field(repr=False)
-    text: str = field(repr=False)  # what is sent; "" for an image
-    preview: str = field(repr=False)  # of a table's first rows, JSON; else ""
+    text: str = field(repr=False)  # sent to the model; "" for an image
+    preview: str = field(repr=False)  # the first rows of a table as JSON; else ""
     details: str  # "3 pages"
     width: int = 0  # of an image, in pixels
     height: int = 0
 
 
 class FileReader:
-    """Reads attached files. Safe to share between threads."""
+    """Reads attached files and caches the results. Thread-safe.
 
-    def __init__(self, settings: Settings) -> None:
+    Threads that read the same file at the same time parse it once.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = int(settings.max_file_mb * 1_000_000)
-        self._recent: Recent[ParsedFile | type[FileRefused]] = Recent(_worth)
+        self._parse_cached = cached(
+            TLRUCache[tuple[bytes, str], ParsedFile | type[FileRefused]](
+                _CACHE_BYTES, ttu=_expires_at, timer=clock, getsizeof=_cached_size
+            ),
+            key=lambda name, data: (hashlib.sha256(data).digest(), name),
+            condition=threading.Condition(),
+        )(_parse_or_refuse)
 
     def read(self, file: File) -> ParsedFile:
-        """Raises the `FileRefused` that says why it cannot be read."""
+        """Return the parsed file. Raises the `FileRefused` that explains why it cannot be read."""
         name = clean_name(file.name)
         if len(file.data) > self._limit:
             size, limit = human_size(len(file.data)), human_size(self._limit)
             if size == limit:
                 size = f"{len(file.data):,} bytes"
             raise FileTooLarge(name, size=size, limit=limit)
-        key = (hashlib.sha256(file.data).digest(), name)
-        outcome = self._recent.get(key, lambda: _judged(name, file.data))
-        if isinstance(outcome, ParsedFile):
-            is_own = outcome.kind is FileKind.IMAGE  # of others the bytes are the file's
-            return outcome if is_own else replace(outcome, content=file.data)
-        raise outcome(name)
+        result = self._parse_cached(name, file.data)
+        if not isinstance(result, ParsedFile):
+            raise result(name)
+        return result if result.kind is FileKind.IMAGE else replace(result, content=file.data)
 
 
 def is_valid_image(data: bytes) -> bool:
-    """Whether it could be what was once made of an attached image: whole, and no larger.
+    """Return whether an image is undamaged and no larger than Parley stores.
 
-    Reads it in the sandbox, which takes a tenth of a second.
+    Decodes it in the sandbox, which takes about 100 ms.
     """
     try:
-        header, _ = sandbox.run("picture", data, {}, seconds=_SECONDS)
-    except sandbox.SandboxFailed:
+        header, _ = sandbox.run("image", data, {}, seconds=_TIMEOUT_SECONDS)
+    except sandbox.SandboxError:
         return False
-    return header.get("is_sound") is True
+    return header.get("is_valid") is True
 
 
-def _worth(outcome: ParsedFile | type[FileRefused]) -> tuple[int, float]:
-    """About how many bytes it takes to keep, and for how many seconds that makes sense."""
-    if not isinstance(outcome, ParsedFile):
-        return _REFUSAL_BYTES, _REFUSAL_SECONDS
-    return sum(map(sys.getsizeof, (outcome.content, outcome.text, outcome.preview))), math.inf
+def _cached_size(result: ParsedFile | type[FileRefused]) -> int:
+    """Return the approximate size of a cache entry in bytes."""
+    if not isinstance(result, ParsedFile):
+        return _REFUSAL_BYTES
+    return sum(map(sys.getsizeof, (result.content, result.text, result.preview)))
 
 
-def _judged(name: str, data: bytes) -> ParsedFile | type[FileRefused]:
-    """The reading, or why there is none: an error that is kept would keep the file with it."""
+def _expires_at(_key: object, result: ParsedFile | type[FileRefused], now: float) -> float:
+    return math.inf if isinstance(result, ParsedFile) else now + _REFUSAL_SECONDS
+
+
+def _parse_or_refuse(name: str, data: bytes) -> ParsedFile | type[FileRefused]:
+    """Return the parsed file, or the error class: a cached error would keep `data` alive.
+
+    Only images have their `content`; other files are stored as they were attached.
+    """
     try:
-        parsed = _read(name, data)
+        parsed = _parse(name, data)
     except FileRefused as error:
         return type(error)
     return parsed if parsed.kind is FileKind.IMAGE else replace(parsed, content=b"")
 
 
-def _read(name: str, data: bytes) -> ParsedFile:
-    kind = recognise(name, data)
+def _parse(name: str, data: bytes) -> ParsedFile:
+    file_type = detect_file_type(name, data)
     try:
-        header, content = sandbox.run(kind.reader, data, _options(kind), seconds=_SECONDS)
-    except sandbox.SandboxFailed as failed:
-        raise _refusal(kind, failed.problem)(name) from None
+        header, content = sandbox.run(
+            file_type.reader, data, _options(file_type), seconds=_TIMEOUT_SECONDS
+        )
+    except sandbox.SandboxError as error:
+        raise _refusal(file_type, error.problem)(name) from None
     try:
-        if kind.file_kind is FileKind.IMAGE:
-            return _image(name, kind, header, content)
-        return _texts(name, kind, data, header, content)
-    except (KeyError, TypeError, ValueError):  # the child answered, but not as a reader does
-        log.warning("the reader %s gave an answer that makes no sense", kind.reader)
+        if file_type.file_kind is FileKind.IMAGE:
+            return _parsed_image(name, file_type, header, content)
+        return _parsed_text(name, file_type, data, header, content)
+    except (KeyError, TypeError, ValueError):  # a compromised reader can return anything
+        log.warning("the reader %s returned an invalid header", file_type.reader)
         raise UnreadableFile(name) from None
 
 
-def _options(kind: Kind) -> dict[str, Any]:
-    if kind.reader == "pdf":
+def _options(file_type: FileType) -> dict[str, Any]:
+    if file_type.reader == "pdf":
         return {"seconds": _PDF_SECONDS}
-    return {"delimiter": "\t"} if kind.label == "TSV" else {}
+    return {"delimiter": "\t"} if file_type.label == "TSV" else {}
 
 
-def _refusal(kind: Kind, problem: str) -> type[FileRefused]:
-    if problem == "no_text" and kind.reader not in {"pdf", "word"}:
-        return FileEmpty  # no scan, but blank
+def _refusal(file_type: FileType, problem: str) -> type[FileRefused]:
+    if problem == "no_text" and file_type.reader not in {"pdf", "word"}:
+        return FileEmpty  # PDF and Word files may hold scans; others are blank
     return _REFUSALS[problem]
 
 
-def _image(name: str, kind: Kind, header: dict[str, Any], content: bytes) -> ParsedFile:
+def _parsed_image(
+    name: str, file_type: FileType, header: dict[str, Any], content: bytes
+) -> ParsedFile:
     width, height, media_type = int(header["width"]), int(header["height"]), header["media_type"]
-    if not content.startswith(_PICTURES[media_type]):
+    if not content.startswith(_IMAGE_SIGNATURES[media_type]):
         raise ValueError(media_type)
     details = f"{width:,} × {height:,}"
     if header["is_animated"]:
-        details += ", only the first picture"
+        details += ", first frame only"
     return ParsedFile(
-        name, kind.file_kind, media_type, kind.label, content, "", "", details, width, height
+        name,
+        file_type.file_kind,
+        media_type,
+        file_type.label,
+        content,
+        text="",
+        preview="",
+        details=details,
+        width=width,
+        height=height,
     )
 
 
-def _texts(
-    name: str, kind: Kind, data: bytes, header: dict[str, Any], content: bytes
+def _parsed_text(
+    name: str, file_type: FileType, data: bytes, header: dict[str, Any], content: bytes
 ) -> ParsedFile:
     preview = orjson.dumps(header["preview"]).decode() if "preview" in header else ""
     return ParsedFile(
         name,
-        kind.file_kind,
-        kind.media_type,
-        kind.label,
+        file_type.file_kind,
+        file_type.media_type,
+        file_type.label,
         content=data,
         text=storable(content.decode()),
         preview=storable(preview),
-        details=_details(kind.reader, header),
+        details=_details(file_type.reader, header),
     )
 
 
@@ -192,7 +224,7 @@ def _details(reader: str, header: dict[str, Any]) -> str:
 
 
 def _amount(header: dict[str, Any], unit: str) -> str:
-    """ "3 pages", "only the first 2 of 3 pages", or "1 page, only the beginning"."""
+    """Return "3 pages", "only the first 2 of 3 pages" or "1 page, only the beginning"."""
     total, read = int(header[f"{unit}s"]), int(header[f"{unit}s_read"])
     amount = f"{total:,} {unit}" if total == 1 else f"{total:,} {unit}s"
     if read < total:

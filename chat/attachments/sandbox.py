@@ -1,8 +1,7 @@
-"""Runs a reader of untrusted bytes in a process of its own that can be killed at any moment.
+"""Run a reader on untrusted bytes in a child process with limits on memory and time.
 
-The child gets the bytes and nothing else: no environment, no writable disk, little memory, little
-time. What it sends back is bounded, and to be judged like anything from outside. It knows how to
-confine a reader, and nothing of what readers do.
+The child gets the bytes, an almost empty environment and no write access to the disk. Its output
+is bounded in size and as untrusted as the input.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ import orjson
 log = logging.getLogger(__name__)
 
 PROBLEMS = frozenset({"encrypted", "unreadable", "too_complex", "no_text"})
-# All a child inherits: what the system needs to start a program. Anything else may be a key.
+# The only inherited variables: those the system needs to start a program. Others may hold keys.
 ENVIRONMENT = ("SystemRoot", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _ROOT = Path(__file__).parents[2]
-_MOST_BACK = 64_000_000  # bytes
-_AT_ONCE = threading.BoundedSemaphore(3)
-# The limits come first: nothing that reads files is imported before they hold.
-_BEGIN = """
+_MAX_OUTPUT_BYTES = 64_000_000
+_slots = threading.BoundedSemaphore(3)  # child processes at a time
+# The limits are set before any parser is imported.
+_BOOTSTRAP = """
 import json, sys
 job = json.loads(sys.argv[1])
 sys.path[:] = job["path"]
@@ -43,8 +42,8 @@ main(job["package"], job["reader"], job["options"])
 """
 
 
-class SandboxFailed(Exception):
-    """The reader gave no result; `problem` is one of PROBLEMS."""
+class SandboxError(Exception):
+    """The reader returned no result. `problem` is one of PROBLEMS."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
@@ -60,9 +59,9 @@ def run(
     memory_mb: int = 768,
     package: str = "readers",
 ) -> tuple[dict[str, Any], bytes]:
-    """What the module `reader` of `package` makes of `data`: a header, and the content.
+    """Run the module `reader` of `package` on `data` and return its header and content.
 
-    Waits while too many others are being read. Raises SandboxFailed.
+    Blocks while the maximum number of child processes is running. Raises SandboxError.
     """
     job = {
         "package": package,
@@ -72,50 +71,53 @@ def run(
         "memory_mb": memory_mb,
         "path": _import_path(),
     }
-    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BEGIN, json.dumps(job)]
-    with _AT_ONCE:
-        began = time.monotonic()
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, json.dumps(job)]
+    with _slots:
+        started = time.monotonic()
         outcome = "a limit"
         try:
-            code, answer = _exchange(command, data, began + seconds)
-            header, content = _parted(code, answer)
-            outcome = _word(header.get("reason", "read"))
+            exit_code, output = _communicate(command, data, started + seconds)
+            header, content = _parse_output(exit_code, output)
+            outcome = _identifier(header.get("reason", "read"))
             if problem := header.get("problem"):
-                raise SandboxFailed(problem if _word(problem) in PROBLEMS else "unreadable")
+                raise SandboxError(problem if _identifier(problem) in PROBLEMS else "unreadable")
             return header, content
-        except SandboxFailed as failed:
-            outcome = f"{failed.problem} ({outcome})"
+        except SandboxError as error:
+            outcome = f"{error.problem} ({outcome})"
             raise
         finally:
-            spent_ms = (time.monotonic() - began) * 1000
-            log.info("%s of %d bytes, %.0f ms: %s", reader, len(data), spent_ms, outcome)
+            elapsed_ms = (time.monotonic() - started) * 1000
+            log.info("%s of %d bytes, %.0f ms: %s", reader, len(data), elapsed_ms, outcome)
 
 
-def _exchange(command: list[str], data: bytes, deadline: float) -> tuple[int, bytes]:
-    """Runs `command` with `data` as its input: its exit code and its output."""
+def _communicate(command: list[str], data: bytes, deadline: float) -> tuple[int, bytes]:
+    """Run `command` with `data` as its input and return its exit code and output.
+
+    Unlike `Popen.communicate`, this bounds the size of the output.
+    """
     try:
         process = _start(command)
     except OSError as error:
-        log.warning("no process can be started to read a file: %s", error.strerror)
-        raise SandboxFailed("too_complex") from None
+        log.warning("cannot start a process to read a file: %s", error.strerror)
+        raise SandboxError("too_complex") from None
     assert process.stdin and process.stdout
-    answer = bytearray()
-    feed = threading.Thread(target=_feed, args=(process.stdin, data), daemon=True)
-    collect = threading.Thread(target=_collect, args=(process.stdout, answer), daemon=True)
+    output = bytearray()
+    writer = threading.Thread(target=_write, args=(process.stdin, data), daemon=True)
+    collector = threading.Thread(target=_collect, args=(process.stdout, output), daemon=True)
     try:
-        feed.start()
-        collect.start()
-        collect.join(max(0.0, deadline - time.monotonic()))
-        if collect.is_alive() or len(answer) > _MOST_BACK:
-            raise SandboxFailed("too_complex")
-        code = process.wait(max(0.1, deadline - time.monotonic()))
+        writer.start()
+        collector.start()
+        collector.join(max(0.0, deadline - time.monotonic()))
+        if collector.is_alive() or len(output) > _MAX_OUTPUT_BYTES:
+            raise SandboxError("too_complex")
+        exit_code = process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        raise SandboxFailed("too_complex") from None
+        raise SandboxError("too_complex") from None
     finally:
-        _end(process)
-        feed.join(1)
-        collect.join(1)
-    return code, bytes(answer)
+        _kill(process)
+        writer.join(1)
+        collector.join(1)
+    return exit_code, bytes(output)
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -126,50 +128,52 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         cwd=Path(sys.executable).anchor,
         env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
-        start_new_session=True,  # a group of its own, to be ended as one
+        start_new_session=True,  # a process group of its own, to kill it with its children
     )
 
 
-def _feed(pipe: IO[bytes], data: bytes) -> None:
-    with suppress(OSError), pipe:  # the child may end before it has read everything
+def _write(pipe: IO[bytes], data: bytes) -> None:
+    with suppress(OSError), pipe:  # the child may exit before it has read its input
         pipe.write(data)
 
 
-def _collect(pipe: IO[bytes], answer: bytearray) -> None:
+def _collect(pipe: IO[bytes], output: bytearray) -> None:
     with pipe:
-        while len(answer) <= _MOST_BACK and (piece := os.read(pipe.fileno(), 65_536)):
-            answer += piece
+        while len(output) <= _MAX_OUTPUT_BYTES and (chunk := os.read(pipe.fileno(), 65_536)):
+            output += chunk
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is not None:
         return
     if sys.platform == "win32":
         process.kill()
     else:
-        # It has not been waited for, so the group's id still is its own.
+        # The child has not been waited for, so its group id cannot have been reused.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _parted(code: int, answer: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header of an answer and what follows it."""
-    if code < 0:  # ended by a signal: a limit, a crash, or the system short of memory
-        return {"problem": "too_complex", "reason": f"signal_{-code}"}, b""
-    line, _, content = answer.partition(b"\n")
+def _parse_output(exit_code: int, output: bytes) -> tuple[dict[str, Any], bytes]:
+    """Split the output into its header and its content."""
+    if exit_code < 0:  # killed by a signal: a limit, a crash or the out-of-memory killer
+        return {"problem": "too_complex", "reason": f"signal_{-exit_code}"}, b""
+    line, _, content = output.partition(b"\n")
     with suppress(orjson.JSONDecodeError):
         header = orjson.loads(line)
-        if code == 0 and isinstance(header, dict):
+        if exit_code == 0 and isinstance(header, dict):
             return header, content
-    return {"problem": "unreadable", "reason": f"exit_code_{code}"}, b""
+    return {"problem": "unreadable", "reason": f"exit_code_{exit_code}"}, b""
 
 
-def _word(said: object) -> str:
-    """A name as readers give them; of anything else nothing reaches the log."""
-    return said if isinstance(said, str) and said.isidentifier() and len(said) < 50 else "unknown"
+def _identifier(value: object) -> str:
+    """Return `value` if it is a short identifier, else "unknown", so that logs quote no content."""
+    if isinstance(value, str) and value.isidentifier() and len(value) < 50:
+        return value
+    return "unknown"
 
 
 def _import_path() -> list[str]:
-    """Parley, and the places where this process finds its libraries."""
-    return [str(_ROOT), *(os.path.abspath(place) for place in sys.path if place)]
+    """Return the root of the repository and the import path of this process."""
+    return [str(_ROOT), *(os.path.abspath(path) for path in sys.path if path)]

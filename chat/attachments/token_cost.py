@@ -1,13 +1,16 @@
-"""Attached files between reading and storing: what each costs, whether it fits, what is sent of it.
+"""Price attached files in tokens and cut them to the room that is left.
 
-Pure but for the reading itself, which `chat.attachments` does.
+Reading the files is the only I/O and happens in `FileReader`.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+
+from cachetools import LRUCache, cached
 
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import is_audio
@@ -19,44 +22,57 @@ from chat.domain.token_estimate import TokenCount
 from chat.errors import FileTooLong, ImageTooLong, ParleyError, TooManyFiles
 from chat.providers.tokenizer import Tokenizer
 
-PIXELS_PER_TOKEN = 750  # providers differ; this is the dearest of the usual ways to count
-LEAST_TOKENS_OF_A_PICTURE = 85
-KEPT_COUNTS = 100
-LEAST_BEGINNING = 50  # tokens; less of a file is not worth sending
+PIXELS_PER_TOKEN = 750  # providers differ; this is the most expensive common formula
+MIN_IMAGE_TOKENS = 85
+MIN_PARTIAL_TOKENS = 50  # a shorter beginning of a file is not worth sending
+_MAX_CACHED_COUNTS = 100
+_MAX_CHARACTERS_PER_TOKEN = 20
 
 
 class AttachmentPricer:
-    def __init__(self, settings: Settings, counter: Tokenizer) -> None:
-        self._settings, self._counter = settings, counter
-        self._files = FileReader(settings)
-        self._counts: dict[tuple[str, int, bool], TokenCount] = {}  # the latest last
+    """Prices files before a message is sent and prepares them for storage. Thread-safe."""
+
+    def __init__(
+        self, settings: Settings, tokenizer: Tokenizer, reader: FileReader | None = None
+    ) -> None:
+        self._settings, self._tokenizer = settings, tokenizer
+        self._reader = reader or FileReader(settings)
+        self._count_text = cached(
+            LRUCache[tuple[str, int, bool], TokenCount](_MAX_CACHED_COUNTS),
+            key=self._count_key,
+            lock=threading.Lock(),
+        )(self._uncached_count)
 
     def price(self, files: Sequence[File], room: int) -> tuple[FileCost, ...]:
-        """What each file would cost, or the sentence that says why it cannot be sent."""
+        """Return the price of each file, or the error message that explains its refusal.
+
+        Files that exceed what is left of `room` tokens have `is_too_long` set.
+        """
         prices = [self._price(file) for file in files]
         room -= sum(price.tokens for price in prices if price.kind is FileKind.IMAGE)
-        judged = []
+        checked = []
         for price in prices:
             is_image = price.kind is FileKind.IMAGE
             is_too_long = room < 0 if is_image else price.tokens > room
-            judged.append(replace(price, is_too_long=is_too_long and bool(price.tokens)))
+            checked.append(replace(price, is_too_long=is_too_long and bool(price.tokens)))
             if not (is_image or is_too_long):
                 room -= price.tokens
-        return tuple(judged)
+        return tuple(checked)
 
     def attach(
         self, files: Sequence[File], room: int, *, kept: int = 0, may_truncate: bool = False
     ) -> tuple[NewAttachment, ...]:
-        """The files ready to be stored, `room` tokens of them at most.
+        """Return the files ready to be stored, at most `room` tokens in total.
 
-        `kept` files of an older version come with them. Of one that does not fit the beginning is
-        taken if it `may_truncate`. Raises `TooManyFiles` or a `FileRefused`.
+        `kept` is the number of files taken over from an older version of the message; it counts
+        towards the limit. With `may_truncate`, a text that does not fit is cut to its beginning.
+        Raises `TooManyFiles` or a `FileRefused`.
         """
         if len(files) + kept > self._settings.max_files:
             raise TooManyFiles(len(files) + kept, self._settings.max_files)
-        parsed_files = [self._files.read(file) for file in files]
+        parsed_files = [self._reader.read(file) for file in files]
         counts = [self._count(parsed) for parsed in parsed_files]
-        # What cannot be cut is counted first.
+        # Images come first because they cannot be cut.
         room -= sum(
             count.tokens
             for parsed, count in zip(parsed_files, counts, strict=True)
@@ -67,8 +83,8 @@ class AttachmentPricer:
             new = _attachment(file, parsed, count)
             if parsed.kind is FileKind.IMAGE:
                 if room < 0:
-                    rest = max(0, room + count.tokens)
-                    raise ImageTooLong(parsed.name, tokens=count.tokens, room=rest)
+                    image_room = max(0, room + count.tokens)
+                    raise ImageTooLong(parsed.name, tokens=count.tokens, room=image_room)
             else:
                 if count.tokens > room:
                     new = self._cut(file, parsed, count, room, may_truncate=may_truncate)
@@ -81,7 +97,7 @@ class AttachmentPricer:
         if is_audio(file.name, file.data):
             return FileCost(name, len(file.data), is_audio=True)
         try:
-            parsed = self._files.read(file)
+            parsed = self._reader.read(file)
         except ParleyError as error:
             return FileCost(name, len(file.data), problem=error.sentence)
         count = self._count(parsed)
@@ -97,35 +113,36 @@ class AttachmentPricer:
     def _count(self, parsed: ParsedFile) -> TokenCount:
         if parsed.kind is FileKind.IMAGE:
             tokens = math.ceil(parsed.width * parsed.height / PIXELS_PER_TOKEN)
-            return TokenCount(max(LEAST_TOKENS_OF_A_PICTURE, tokens), is_exact=False)
-        key = (parsed.name, hash(parsed.text), self._counter.is_exact)
-        count = self._counts.pop(key, None)
-        if count is None:
-            count = self._counter.count(fence_document(parsed.name, parsed.details, parsed.text))
-        self._counts[key] = count
-        while len(self._counts) > KEPT_COUNTS:
-            self._counts.pop(next(iter(self._counts)), None)
-        return count
+            return TokenCount(max(MIN_IMAGE_TOKENS, tokens), is_exact=False)
+        return self._count_text(parsed)
+
+    def _count_key(self, parsed: ParsedFile) -> tuple[str, int, bool]:
+        return parsed.name, hash(parsed.text), self._tokenizer.is_exact
+
+    def _uncached_count(self, parsed: ParsedFile) -> TokenCount:
+        return self._tokenizer.count(fence_document(parsed.name, parsed.details, parsed.text))
 
     def _cut(
         self, file: File, parsed: ParsedFile, count: TokenCount, room: int, *, may_truncate: bool
     ) -> NewAttachment:
-        def costs(text: str) -> int:
-            return self._counter.count(fence_document(parsed.name, parsed.details, text)).tokens
+        """Return the file cut to its beginning. Raises `FileTooLong` if it may not be cut."""
 
-        # A quarter stays for the questions that follow: the file is sent again with each.
-        wanted = room - room // 4
-        # Longer texts than could ever fit need not be counted over and over.
-        text = parsed.text[: max(0, wanted) * 20]
+        def cost(text: str) -> int:
+            return self._tokenizer.count(fence_document(parsed.name, parsed.details, text)).tokens
+
+        # Leave a quarter for follow-up questions: the file is sent again with each of them.
+        target = room - room // 4
+        # Bound the text that the binary search has to count.
+        text = parsed.text[: max(0, target) * _MAX_CHARACTERS_PER_TOKEN]
         text = (
-            truncate_document(text, costs, wanted)
-            if may_truncate and wanted >= LEAST_BEGINNING
+            truncate_document(text, cost, target)
+            if may_truncate and target >= MIN_PARTIAL_TOKENS
             else ""
         )
         if not text:
             raise FileTooLong(parsed.name, tokens=count.tokens, room=max(0, room))
         return _attachment(
-            file, parsed, TokenCount(costs(text), count.is_exact), text=text, is_partial=True
+            file, parsed, TokenCount(cost(text), count.is_exact), text=text, is_partial=True
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from chat.attachments.file_types import recognise
+from chat.attachments.file_types import detect_file_type
 from chat.domain.attachment import Attachment, FileKind
 from chat.domain.token_estimate import estimate_tokens
 from chat.errors import FileRefused
@@ -39,7 +39,7 @@ def check_attachment(
     if data is None:
         return None
     try:
-        kind = recognise(file.name, data)
+        kind = detect_file_type(file.name, data)
     except FileRefused:
         return None
     if kind.file_kind is not file.kind:

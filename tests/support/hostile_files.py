@@ -1,4 +1,4 @@
-"""Files made to harm whoever reads them. Each is small, and made without doing the harm itself."""
+"""Malicious and damaged files. Each is small and cheap to build."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One file in a zip. Sizes and sum may be declared falsely; None means: as they are."""
+    """An entry of a zip file. `size` and `sum` may be false declarations."""
 
     name: str
     packed: bytes
@@ -77,17 +77,17 @@ def entry(name: str, text: bytes) -> Entry:
 
 
 def blank(megabytes: int, before: bytes = b"", after: bytes = b"", wbits: int = -15) -> bytes:
-    """Deflated: `before`, so many megabytes of spaces, `after`; made of one piece many times."""
+    """Return `before`, megabytes of spaces and `after`, deflated with one repeated block."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, wbits)
     start = deflate.compress(before) + deflate.flush(zlib.Z_FULL_FLUSH)
-    piece = deflate.compress(b" " * _MB) + deflate.flush(zlib.Z_FULL_FLUSH)
-    # The first piece may end on a different bit; from the second on they are all alike.
-    again = deflate.compress(b" " * _MB) + deflate.flush(zlib.Z_FULL_FLUSH)
-    return start + piece + again * (megabytes - 1) + deflate.compress(after) + deflate.flush()
+    first = deflate.compress(b" " * _MB) + deflate.flush(zlib.Z_FULL_FLUSH)
+    # The first block may end on a different bit; all later blocks are identical.
+    block = deflate.compress(b" " * _MB) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return start + first + block * (megabytes - 1) + deflate.compress(after) + deflate.flush()
 
 
 def rebuilt(original: bytes, *replaced: Entry) -> bytes:
-    """The zip `original` with some of its entries replaced, or with more of them."""
+    """Return the zip `original` with entries replaced or added."""
     names = {new.name for new in replaced}
     with ZipFile(BytesIO(original)) as archive:
         kept = [entry(name, archive.read(name)) for name in archive.namelist() if name not in names]
@@ -113,8 +113,8 @@ def _bomb(original: bytes, part: str, end: bytes, megabytes: int, declared: int 
 
 
 def many_entries(original: bytes, count: int) -> bytes:
-    nothing = packed(b"")
-    return rebuilt(original, *(Entry(f"more/{n}", nothing, 0) for n in range(count)))
+    empty = packed(b"")
+    return rebuilt(original, *(Entry(f"more/{n}", empty, 0) for n in range(count)))
 
 
 def locked_entries(original: bytes) -> bytes:
@@ -125,8 +125,8 @@ def locked_entries(original: bytes) -> bytes:
     )
 
 
-def laughing(original: bytes, part: str, element: str, use: str = "&l9;") -> bytes:
-    """The part with entities that stand for a billion words, `use`d at the first `element`."""
+def billion_laughs(original: bytes, part: str, element: str, use: str = "&l9;") -> bytes:
+    """Return the file with entities that expand to a billion words in the first `element`."""
     entities = '<!ENTITY l0 "lol">' + "".join(
         f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)
     )
@@ -143,7 +143,7 @@ def with_entities(original: bytes, part: str, element: str, entities: str, use: 
 
 
 def with_macros(original: bytes) -> bytes:
-    """A Word document that says it holds macros."""
+    """Return a Word document with the content type of macro-enabled documents."""
     part, plain = "[Content_Types].xml", b"openxmlformats-officedocument.wordprocessingml.document"
     with ZipFile(BytesIO(original)) as archive:
         types = archive.read(part)
@@ -153,7 +153,7 @@ def with_macros(original: bytes) -> bytes:
 
 
 def far_cell() -> bytes:
-    """A workbook of two cells with seventeen thousand million empty ones between them."""
+    """Return a workbook of two cells with 17 billion empty cells between them."""
     original = sample_files.workbook({"Far": [["near"]]})
     part = "xl/worksheets/sheet1.xml"
     with ZipFile(BytesIO(original)) as archive:
@@ -163,7 +163,7 @@ def far_cell() -> bytes:
 
 
 def raw_pdf(*objects: bytes) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
+    """Return a PDF of these objects, numbered from 1. The first is the catalogue."""
     output, places = b"%PDF-1.7\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(output))
@@ -208,7 +208,7 @@ def pdf_bomb_in_a_bomb(megabytes: int) -> bytes:
 
 
 def pdf_damaged_page() -> bytes:
-    """The first of two pages is packed in a way that nobody knows."""
+    """Return a PDF of two pages. The first uses an unknown stream filter."""
     words = b"BT /F 9 Tf (The good page) Tj ET"
     return raw_pdf(
         _CATALOGUE,
@@ -237,7 +237,7 @@ def pdf_deep_tree(depth: int) -> bytes:
 
 
 def pdf_of_countless_pages(levels: int = 30) -> bytes:
-    """Each node of the tree has the next one twice: two to the power of `levels` pages."""
+    """Return a PDF with 2**levels pages: each page tree node refers to the next one twice."""
     nodes = [
         b"<< /Type /Pages /Kids [%d 0 R %d 0 R] /Count 1000000000 >>" % (number + 1, number + 1)
         for number in range(2, levels + 2)
@@ -254,7 +254,7 @@ def locked_pdf(password: str, algorithm: str = "RC4-128") -> bytes:
 
 
 def aes_pdf() -> bytes:
-    """Says it is encrypted with AES-256; there is nothing behind it."""
+    """Return a PDF that declares AES-256 encryption and has no content."""
     return raw_pdf(_CATALOGUE, _PAGES, _page(4), b"<< /Length 0 >>\nstream\n\nendstream").replace(
         b"/Root 1 0 R",
         b"/Root 1 0 R /ID [<00> <00>] /Encrypt << /Filter /Standard /V 5 /R 6 /Length 256 /P -4 "

@@ -1,4 +1,4 @@
-"""A reader that does what no reader may, to see that it cannot. It runs only in the sandbox."""
+"""A reader that misbehaves, to test the sandbox. Run it in the sandbox only."""
 
 from __future__ import annotations
 
@@ -12,51 +12,54 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-Answer = tuple[dict[str, Any], bytes]
+Output = tuple[dict[str, Any], bytes]
 
 
-def read(data: bytes, options: dict[str, Any]) -> Answer:
-    acts: dict[str, Callable[[bytes], Answer]] = {
+def read(data: bytes, options: dict[str, Any]) -> Output:
+    actions: dict[str, Callable[[bytes], Output]] = {
         "loop": loop,
-        "hoard": hoard,
-        "flood": lambda data: ({}, bytes(100_000_000)),
+        "exhaust memory": exhaust_memory,
+        "oversized output": lambda data: ({}, bytes(100_000_000)),
         "crash": lambda data: os.abort(),
-        "leave": lambda data: os._exit(0),
-        "chatter": chatter,
+        "exit": lambda data: os._exit(0),
+        "print": print_text,
         "echo": lambda data: ({"size": len(data)}, data),
-        "look around": look_around,
-        "reach out": reach_out,
+        "show environment": show_environment,
+        "escape": escape,
     }
-    return acts[options["do"]](data)
+    return actions[options["action"]](data)
 
 
-def loop(data: bytes) -> Answer:
+def loop(data: bytes) -> Output:
     while True:
         pass
 
 
-def hoard(data: bytes) -> Answer:
-    hoarded = []
+def exhaust_memory(data: bytes) -> Output:
+    blocks = []
     while True:
-        hoarded.append(bytearray(10_000_000))
+        blocks.append(bytearray(10_000_000))
 
 
-def chatter(data: bytes) -> Answer:
-    sys.stdout.write("This is not the answer.")
-    return {"is": "the answer"}, b""
+def print_text(data: bytes) -> Output:
+    sys.stdout.write("This is not the output.")
+    return {"is": "the output"}, b""
 
 
-def look_around(data: bytes) -> Answer:
-    """The environment as Python has it, and as the system has it."""
+def show_environment(data: bytes) -> Output:
+    """Return the environment as seen by Python, and by the system as the content."""
     system = Path("/proc/self/environ")
     inherited = system.read_bytes() if system.exists() else b""
     return {"environment": dict(os.environ), "folder": os.getcwd()}, inherited
 
 
-def reach_out(data: bytes) -> Answer:
-    """Tries to leave a trace in the folder named by `data`; tells what was not refused."""
+def escape(data: bytes) -> Output:
+    """Try to write to the folder named by `data` and to leave the process.
+
+    Return the attempts that succeeded.
+    """
     folder = Path(data.decode())
-    tries: dict[str, Callable[[], object]] = {
+    attempts: dict[str, Callable[[], object]] = {
         "write": lambda: (folder / "written").write_bytes(b"x"),
         "create": lambda: os.open(folder / "created", os.O_CREAT | os.O_RDWR),
         "delete": lambda: (folder / "here").unlink(),
@@ -67,11 +70,11 @@ def reach_out(data: bytes) -> Answer:
         "run": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
         "run in a shell": lambda: os.system("true"),
         "fork": os.fork,
-        # This one writes without Python: only the system's limit stands in its way.
+        # SQLite writes without Python, so only RLIMIT_FSIZE can prevent it.
         "write from C": lambda: _fill_database(folder / "database"),
     }
     done = []
-    for name, attempt in tries.items():
+    for name, attempt in attempts.items():
         try:
             attempt()
         except (OSError, sqlite3.Error):

@@ -1,4 +1,4 @@
-"""Good files with known contents, made by other libraries than those that read them."""
+"""Well-formed files with known contents, written by libraries other than those that read them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 CAMERA = "Secret Camera 3000"
 PLACE = (52.0, 31.0, 12.25)  # degrees, minutes, seconds
 REMARK = "taken at home"
+MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(100)
 TABLE: list[list[Any]] = [
     ["name", "born", "score"],
     ["Grace", date(1906, 12, 9), 12],
@@ -30,9 +31,9 @@ TABLE: list[list[Any]] = [
 def photo(
     kind: str = "JPEG", size: tuple[int, int] = (80, 40), orientation: int = 1, mode: str = "RGB"
 ) -> bytes:
-    """Blue with a red quarter at the top left, with a place, a camera and a remark beside them."""
-    picture = Image.new(mode, size, "blue")
-    picture.paste("red", (0, 0, size[0] // 2, size[1] // 2))
+    """Return a blue image with a red top left quarter and metadata: location, camera, comment."""
+    image = Image.new(mode, size, "blue")
+    image.paste("red", (0, 0, size[0] // 2, size[1] // 2))
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x010E] = orientation, CAMERA, REMARK
     exif.get_ifd(0x8825).update({1: "N", 2: PLACE, 3: "E", 4: PLACE})
@@ -48,7 +49,7 @@ def photo(
     elif kind in {"JPEG", "GIF"}:
         options["comment"] = REMARK
     output = BytesIO()
-    picture.save(output, kind, **options)
+    image.save(output, kind, **options)
     return output.getvalue()
 
 
@@ -111,8 +112,8 @@ def saved(document: Any) -> bytes:
     return output.getvalue()
 
 
-def open_sheet(*, is_locked: bool = False) -> bytes:
-    """An OpenDocument spreadsheet: a sheet "Trees" with "kind,height" and "oak,21.5"."""
+def open_sheet(*, is_encrypted: bool = False) -> bytes:
+    """Return an OpenDocument workbook: a sheet "Trees" with "kind,height" and "oak,21.5"."""
     space = "urn:oasis:names:tc:opendocument:xmlns"
     text = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
     number = '<table:table-cell office:value-type="float" office:value="{}"/>'
@@ -124,13 +125,13 @@ def open_sheet(*, is_locked: bool = False) -> bytes:
         + "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
         + "</table:table></office:spreadsheet></office:body></office:document-content>"
     )
-    lock = (
+    encryption = (
         '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml">'
         "<manifest:encryption-data/></manifest:file-entry>"
     )
     manifest = (
-        f'<manifest:manifest xmlns:manifest="{space}:manifest:1.0">{lock if is_locked else ""}'
-        "</manifest:manifest>"
+        f'<manifest:manifest xmlns:manifest="{space}:manifest:1.0">'
+        f"{encryption if is_encrypted else ''}</manifest:manifest>"
     )
     output = BytesIO()
     with ZipFile(output, "w", ZIP_STORED) as archive:
@@ -140,8 +141,8 @@ def open_sheet(*, is_locked: bool = False) -> bytes:
     return output.getvalue()
 
 
-def old_workbook(*, is_locked: bool = False) -> bytes:
-    """A workbook as Excel wrote it until 2003: a sheet "Old" with "year,sum" and "1999,12.5"."""
+def old_workbook(*, is_encrypted: bool = False) -> bytes:
+    """Return an Excel 97-2003 workbook: a sheet "Old" with "year,sum" and "1999,12.5"."""
 
     def record(kind: int, body: bytes) -> bytes:
         return struct.pack("<HH", kind, len(body)) + body
@@ -156,7 +157,7 @@ def old_workbook(*, is_locked: bool = False) -> bytes:
 
     end = record(0x000A, b"")
     beginning = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0x0DBB, 1996, 0, 6))
-    beginning += record(0x002F, bytes(54)) if is_locked else b""
+    beginning += record(0x002F, bytes(54)) if is_encrypted else b""
     beginning += record(0x0042, struct.pack("<H", 1200))
     name = b"\x03\x00Old"
     place = len(beginning) + 4 + 6 + len(name) + len(end)
@@ -168,12 +169,12 @@ def old_workbook(*, is_locked: bool = False) -> bytes:
 
 
 def ole(streams: Mapping[str, bytes]) -> bytes:
-    """The small file system in which old Office files, and new ones with a password, are kept."""
+    """Return an OLE compound file, the container of .doc, .xls and encrypted Office files."""
     free, end, fat_mark = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
     fat, body = [fat_mark, end], b""
     entries = [_entry("Root Entry", 5, end, 0, child=1)]
     for number, (name, data) in enumerate(streams.items(), 1):
-        data = data.ljust(4096, b"\0")  # shorter ones would live in a file system of their own
+        data = data.ljust(4096, b"\0")  # shorter streams would need a mini FAT
         data += b"\0" * (-len(data) % 512)
         first, sectors = len(fat), len(data) // 512
         fat += [*range(first + 1, first + sectors), end]
