@@ -30,7 +30,7 @@ from chat.providers.base import Delta
 from chat.replies.worker_liveness import Worker
 from chat.services.database_admin import signs_of
 from chat.store import Store
-from tests.support.dead_worker import taken_for_dead
+from tests.support.dead_worker import presumed_dead
 from tests.support.limited_service import Clock, Open, say
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.markers import on_one_database
@@ -164,7 +164,7 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
     pause = threading.Event()
     while not first._store.messages.get(ME, answer.id).text:  # it is saved every second
         pause.wait(0.02)
-    with taken_for_dead(first):
+    with presumed_dead(first):
         second = open_service(MODEL_PRICES="*=1/10")
         stored, temporary = rows(database_url)
         for row in (stored, temporary):

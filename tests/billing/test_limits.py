@@ -29,7 +29,7 @@ from chat.errors import (
     TooManyReplies,
 )
 from chat.providers.base import Delta
-from tests.support.dead_worker import taken_for_dead
+from tests.support.dead_worker import presumed_dead
 from tests.support.limited_service import NOON, Clock, Open, say
 from tests.support.llm_server import LLMServer, Script
 from tests.support.markers import on_one_database
@@ -116,7 +116,7 @@ def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: Script
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
     assert isinstance(refusal(second), TooManyReplies)
-    with taken_for_dead(first):
+    with presumed_dead(first):
         second.send(ME, None, Submission("Hi"))
 
 
@@ -130,7 +130,7 @@ def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
     assert isinstance(refusal(second.temporary), TooManyReplies)
-    with taken_for_dead(first):
+    with presumed_dead(first):
         second.temporary.send(ME, None, Submission("Hi"))
 
 

@@ -14,7 +14,7 @@ from tests.support.app_server import ROOT, AppServer
 from tests.support.chat_page import Chat
 from tests.support.dictation import MICROPHONE_ALLOWED, dictate
 from tests.support.llm_server import LLMServer, Script
-from tests.support.page_watch import Watch
+from tests.support.page_watch import PageWatch
 from tests.support.rich_markdown import RICH_MARKDOWN, expect_rich_markdown
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def test_a_conversation_with_everything_in_it_brings_no_complaint(
 ) -> None:
     server.next(Script(text=RICH_MARKDOWN), Script(text="said"))
     with closing(browser.new_context(**MICROPHONE_ALLOWED)) as context:  # type: ignore[arg-type]
-        watch = Watch(context)
+        watch = PageWatch(context)
         chat = visit(context=context)
         chat.attach("table.csv", b"day,tokens\nMon,3\nTue,5\n")
         chat.price("table.csv")
@@ -45,12 +45,12 @@ def test_a_conversation_with_everything_in_it_brings_no_complaint(
         chat.press("search")
         expect(chat.key("search_text")).to_be_visible()
         chat.wait_settled()
-        watch.expect_quiet()
+        watch.expect_no_errors()
 
 
 def test_charts_and_tables_bring_no_complaint(browser: Browser, tmp_path: Path) -> None:
     with ChartPage(tmp_path) as app, closing(browser.new_context()) as context:
-        watch = Watch(context)
+        watch = PageWatch(context)
         page = context.new_page()
         page.goto(app.url)
         expect(page.get_by_text("the end")).to_be_visible(timeout=30_000)
@@ -63,4 +63,4 @@ def test_charts_and_tables_bring_no_complaint(browser: Browser, tmp_path: Path) 
         with page.expect_download() as download:
             page.get_by_role("button", name=re.compile("As CSV")).click()
         assert download.value.path().read_text("utf-8").startswith("day,tokens")
-        watch.expect_quiet()
+        watch.expect_no_errors()

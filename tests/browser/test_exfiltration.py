@@ -19,8 +19,8 @@ from tests.support.browser_app import configured
 from tests.support.chat_page import Chat, wait_until
 from tests.support.listener import Listener
 from tests.support.llm_server import LLMServer
-from tests.support.page_watch import Watch
-from tests.support.payloads import LEAKS, SCRIPTS, aimed
+from tests.support.page_watch import PageWatch
+from tests.support.payloads import LEAKS, SCRIPTS, with_target
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Chat]
@@ -35,7 +35,7 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
 
 
 @pytest.fixture(scope="module")
-def stranger() -> Iterator[Listener]:
+def listener() -> Iterator[Listener]:
     with Listener() as listener:
         yield listener
 
@@ -47,19 +47,19 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def bare(browser: Browser) -> Iterator[BrowserContext]:
+def context_without_csp(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that does not mind the policy: nothing may depend on it alone."""
     with closing(browser.new_context(bypass_csp=True)) as context:
         yield context
 
 
 @pytest.fixture
-def payloads(stranger: Listener) -> list[str]:
+def payloads(listener: Listener) -> list[str]:
     """Aimed at the listener by its names in turn."""
-    stranger.asked.clear()
-    names = [f"127.0.0.1:{stranger.port}", f"localhost:{stranger.port}"]
-    leaks = [aimed([leak], names[number % 2], number)[0] for number, leak in enumerate(LEAKS)]
-    return [*leaks, *aimed(SCRIPTS, names[0], len(leaks))]
+    listener.paths.clear()
+    names = [f"127.0.0.1:{listener.port}", f"localhost:{listener.port}"]
+    leaks = [with_target([leak], names[number % 2], number)[0] for number, leak in enumerate(LEAKS)]
+    return [*leaks, *with_target(SCRIPTS, names[0], len(leaks))]
 
 
 def shared_page(app: AppServer, texts: list[str]) -> str:
@@ -86,26 +86,26 @@ def test_there_are_as_many_payloads_as_promised() -> None:
 
 
 def test_the_listener_and_the_policy_are_real(
-    app: AppServer, stranger: Listener, context: BrowserContext, bare: BrowserContext
+    app: AppServer, listener: Listener, context: BrowserContext, context_without_csp: BrowserContext
 ) -> None:
     """What the other tests do not see would be seen."""
-    address = f"http://127.0.0.1:{stranger.port}"
+    address = f"http://127.0.0.1:{listener.port}"
     fetch = "async (url) => { await fetch(url, {mode: 'no-cors'}).catch(() => {}) }"
     draw = "(url) => { document.body.append(Object.assign(new Image(), {src: url})) }"
-    page = bare.new_page()
+    page = context_without_csp.new_page()
     page.goto(f"{app.url}/_stcore/health")
     page.evaluate(fetch, f"{address}/fetched")
-    stranger.wait_for("/fetched")
+    listener.wait_for("/fetched")
     page.evaluate(draw, f"{address}/drawn")
-    stranger.wait_for("/drawn")
-    stranger.asked.clear()
-    watch = Watch(context)
+    listener.wait_for("/drawn")
+    listener.paths.clear()
+    watch = PageWatch(context)
     page = context.new_page()
     page.goto(f"{app.url}/_stcore/health")
     page.evaluate(fetch, f"{address}/fetched")
     page.evaluate(draw, f"{address}/drawn")
     wait_until(page, "() => window.violations.length >= 2")
-    assert stranger.asked == []
+    assert listener.paths == []
     assert len(watch.errors) >= 2
 
 
@@ -113,38 +113,38 @@ def test_nothing_typed_or_streamed_leaves_or_runs(
     visit: Visit,
     context: BrowserContext,
     server: LLMServer,
-    stranger: Listener,
+    listener: Listener,
     payloads: list[str],
 ) -> None:
-    watch = Watch(context)
+    watch = PageWatch(context)
     chat = visit(context=context)
     for first in range(0, len(payloads), AT_ONCE):
         chat.ask("\n\n".join(payloads[first : first + AT_ONCE]))  # the server says it back
     said = [request.body["messages"][-1]["content"] for request in server.requests]
     aims = [number for number, leak in enumerate(LEAKS) if "ID" in leak]
     assert all(f"x{number}x" in "".join(said) for number in aims)
-    watch.expect_harmless()
+    watch.expect_no_injection()
     chat.reload()
     expect(chat.answers).to_have_count(len(said))
-    watch.expect_harmless()
-    watch.expect_quiet()
-    assert stranger.asked == []
+    watch.expect_no_injection()
+    watch.expect_no_errors()
+    assert listener.paths == []
 
 
 def test_nothing_drawn_from_history_leaves_or_runs_without_the_policy_either(
-    app: AppServer, bare: BrowserContext, stranger: Listener, payloads: list[str]
+    app: AppServer, context_without_csp: BrowserContext, listener: Listener, payloads: list[str]
 ) -> None:
-    watch = Watch(bare)
-    reader = Chat(bare.new_page(), app.url)
+    watch = PageWatch(context_without_csp)
+    reader = Chat(context_without_csp.new_page(), app.url)
     reader.page.goto(shared_page(app, payloads))
     expect(reader.messages).to_have_count(len(payloads), timeout=30_000)
     reader.wait_settled()
-    watch.expect_harmless()
+    watch.expect_no_injection()
     reader.press("continue_shared")
     expect(reader.composer).to_be_visible()
     reader.wait_settled()
-    watch.expect_harmless()
-    assert stranger.asked == []
+    watch.expect_no_injection()
+    assert listener.paths == []
 
 
 NAME = (
@@ -153,21 +153,21 @@ NAME = (
 
 
 def test_names_are_shown_as_they_are_and_ask_nobody(
-    visit: Visit, bare: BrowserContext, server: LLMServer, stranger: Listener
+    visit: Visit, context_without_csp: BrowserContext, server: LLMServer, listener: Listener
 ) -> None:
-    stranger.asked.clear()
-    name = NAME.replace("HOST", f"127.0.0.1:{stranger.port}")
-    watch = Watch(bare)
-    chat = visit(context=bare)
+    listener.paths.clear()
+    name = NAME.replace("HOST", f"127.0.0.1:{listener.port}")
+    watch = PageWatch(context_without_csp)
+    chat = visit(context=context_without_csp)
     chat.choose_model(name)
     file = name.replace("/", "_") + ".csv"
-    table = f"{name},b\n{name},<img src=//127.0.0.1:{stranger.port}/n>\n".encode()
+    table = f"{name},b\n{name},<img src=//127.0.0.1:{listener.port}/n>\n".encode()
     chat.attach(file, table, is_shown_as=".csv")
     expect(chat.waiting(file)).to_contain_text("tokens")
     chat.ask(f"{name} needle")
     expect(chat.questions).to_contain_text(file)
     expect(chat.answers).to_contain_text(name)  # the model that answered
-    address, called = chat.conversation_id, f"<img src=//127.0.0.1:{stranger.port}/n> :red[x] $x$"
+    address, called = chat.conversation_id, f"<img src=//127.0.0.1:{listener.port}/n> :red[x] $x$"
     chat.press("manage")
     title = chat.key(f"rename_{address}").locator("input")
     title.fill(called)
@@ -179,15 +179,15 @@ def test_names_are_shown_as_they_are_and_ask_nobody(
     chat.press("search")
     chat.key("search_text").locator("input").fill("needle")
     expect(chat.key("conversations")).to_contain_text("**b** $x$ [c](javascript:alert(1)) needle")
-    watch.expect_harmless()
+    watch.expect_no_injection()
     chat.press("delete_conversation")
     chat.page.get_by_role("link", name="History").click()
     expect(chat.page.get_by_text(called)).to_be_visible()
-    watch.expect_harmless()
-    watch.expect_quiet()
+    watch.expect_no_injection()
+    watch.expect_no_errors()
     chat.press(f"restore_{address}")
     expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
     chat.page.goto(link)
     expect(chat.page.get_by_role("heading")).to_contain_text(called)
-    watch.expect_harmless()
-    assert stranger.asked == []
+    watch.expect_no_injection()
+    assert listener.paths == []

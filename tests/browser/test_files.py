@@ -278,7 +278,7 @@ def test_a_picture_with_a_quote_in_its_name_is_refused_for_a_blind_model_before_
 def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: LLMServer) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
-    chat.price_or_problem("image.png")
+    chat.wait_pending("image.png")
     for _ in range(3):
         chat.send("What colour is it?")
         expect(chat.key("notice")).to_contain_text("cannot see images")
@@ -311,8 +311,8 @@ def test_a_picture_is_small_in_the_chat_and_large_in_full_screen(
 def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
-    chat.price_or_problem("image.png")
-    with chat.box_tells_of_no_files():
+    chat.wait_pending("image.png")
+    with chat.composer_reports_no_files():
         chat.send("What colour is it?")
         expect(chat.key("notice")).to_contain_text("cannot see images")
     chat.press("search")
@@ -370,7 +370,7 @@ def test_a_file_that_is_too_large_is_said_so_and_the_words_are_not_sent_alone(
 ) -> None:
     chat.attach("large.txt", bytes(26_500_000))
     expect(chat.waiting("large.txt")).to_contain_text("was not uploaded")
-    with chat.box_tells_of_no_files():
+    with chat.composer_reports_no_files():
         chat.send("Sum it up")
         expect(chat.key("notice")).to_contain_text("was not uploaded")
     chat.press("search")

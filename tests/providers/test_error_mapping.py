@@ -22,7 +22,7 @@ from tests.support.llm_server import (
     LLMServer,
     Script,
     comments_between_tokens,
-    comments_for_ever,
+    endless_comments,
     text_of,
 )
 
@@ -247,7 +247,7 @@ def test_stopping_before_the_first_token_hangs_up_at_once(server: LLMServer) -> 
 
 
 def test_keep_alive_comments_do_not_count_as_a_first_token() -> None:
-    error = asyncio.run(_against(comments_for_ever, first_token_timeout=0.3))
+    error = asyncio.run(_against(endless_comments, first_token_timeout=0.3))
     assert type(error) is errors.FirstTokenTimeout
 
 

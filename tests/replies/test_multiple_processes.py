@@ -25,7 +25,7 @@ from chat.providers.base import Delta
 from chat.services import conversations
 from chat.store import Outcome, Store
 from chat.store.schema import LedgerRow, MessageRow
-from tests.support.dead_worker import taken_for_dead
+from tests.support.dead_worker import presumed_dead
 from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -195,7 +195,7 @@ def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole
     answer = begin(first, provider)
     generation = first._replies.get(answer.id)
     assert generation is not None
-    with taken_for_dead(first):
+    with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         assert last(second, answer).status is Status.INTERRUPTED
         provider.let_go()
@@ -218,7 +218,7 @@ def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_
     until(lambda: first._store.messages.get(ME, answer.id).text == "Count to ")
     generation = first._replies.get(answer.id)
     assert generation is not None
-    with taken_for_dead(first):
+    with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         provider.let_go()
         until(lambda: generation.is_unstored)
@@ -234,7 +234,7 @@ def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    with taken_for_dead(first):
+    with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
     until(lambda: last(first, answer).is_live)
     assert call_of(first, answer)[:2] == ("streaming", None)
@@ -281,7 +281,7 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     provider.say("four")
-    with taken_for_dead(first):
+    with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         act(second, answer)
         until(lambda: not second._replies.running())
@@ -301,7 +301,7 @@ def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     monkeypatch.setattr(conversations, "STOPS_WITHIN", 0.0)
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    with taken_for_dead(first):
+    with presumed_dead(first):
         second.stop(ME, answer.conversation_id)
         assert second.interrupt_abandoned() == 1
         provider.let_go()

@@ -1,6 +1,6 @@
-"""The real app in a process of its own, for browser tests and benchmarks.
+"""Runner for the real app in a child process, for browser tests and benchmarks.
 
-It can be killed without warning and started again at the same address with the same database.
+The process can be killed and restarted at the same address with the same database.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TEMP", "TMP", "TMPD
 
 
 class AppServer:
-    """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. It writes to `folder`."""
+    """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. Data is in `folder`."""
 
     script = ROOT / "app.py"
     new_database: Callable[[Path], str] = staticmethod(lambda file: f"sqlite:///{file}")
@@ -29,7 +29,7 @@ class AppServer:
     def __init__(self, folder: Path, **config: str) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        self.database = folder / "parley.db"  # where there is a file
+        self.database = folder / "parley.db"  # unused with another DATABASE_URL
         self.database_url = config.get("DATABASE_URL") or self.new_database(self.database)
         self._log = folder / "app.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,13 +43,13 @@ class AppServer:
         }
 
     def write_secrets(self, toml: str) -> None:
-        """A secrets file for the next start; Streamlit also looks for one in the home folder."""
+        """Write the secrets file for the next start, in the process's home folder."""
         file = self._log.parent / ".streamlit" / "secrets.toml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(toml, "utf-8")
 
     def start(self) -> None:
-        """Start, and come back when it answers."""
+        """Start the process and wait until it answers; `AssertionError` after a minute."""
         options = {
             "port": str(self.port),
             "address": "127.0.0.1",
@@ -73,15 +73,15 @@ class AppServer:
         raise AssertionError(f"the app did not start within a minute:\n{self.log()}")
 
     def kill(self) -> None:
-        """End it as a power cut would (`kill -9`)."""
+        """Kill the process with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as Ctrl+C would, by force if it does not."""
+        """Interrupt the process as Ctrl+C does; kill it if it is still running after 15 seconds."""
         self._end(signal.SIGINT)
 
     def terminate(self) -> float:
-        """End it as a host does (SIGTERM); the seconds that took."""
+        """Send SIGTERM as a host does; return the seconds until the process exited."""
         began = time.monotonic()
         self._end(signal.SIGTERM)
         return time.monotonic() - began
@@ -96,7 +96,7 @@ class AppServer:
         return self._process.pid
 
     def log(self) -> str:
-        """All it has written to its console, over all starts."""
+        """Return the console output of all starts."""
         return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
     def wait_for_log(self, text: str) -> None:
@@ -135,5 +135,6 @@ class AppServer:
 
 
 def free_port() -> int:
+    """Return a TCP port that is free on the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

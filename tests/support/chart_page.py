@@ -1,4 +1,4 @@
-"""A page of Streamlit's charts and tables behind our middleware, to see them under the policy."""
+"""A Streamlit page of charts and tables behind Parley's middleware, to test the CSP with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chat as a person sees it: controls are found by their keys, messages by their roles."""
+"""Page object for the chat screen. Controls are located by widget key, messages by role."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.support.llm_server import word
-from tests.support.websocket_frames import is_end_of_run, tells_of_no_files
+from tests.support.websocket_frames import is_end_of_run, reports_no_files
 
 _WORD = re.compile(r"[a-z]+\d+")
 _LAST_ANSWER = """() => {
@@ -38,7 +38,7 @@ _PASTE = """([files, text]) => {
   if (box.dispatchEvent(new ClipboardEvent("paste", paste)) && text)
     document.execCommand("insertText", false, text)
 }"""
-# Whatever the page ever shows of a numbered reply must be its beginning, and must not shrink.
+# At every moment the page must show a prefix of the numbered reply that never gets shorter.
 _WATCH = """(() => {
   const words = %s
   let longest = 0
@@ -60,7 +60,7 @@ _UNTIL = """([seconds]) => new Promise((done, fail) => {
   const isTrue = CONDITION
   const look = () => {
     if (isTrue()) done()
-    else if (Date.now() > end) fail(new Error("it did not come true: CONDITION"))
+    else if (Date.now() > end) fail(new Error("timed out waiting for: CONDITION"))
     else setTimeout(look, 20)
   }
   look()
@@ -68,26 +68,31 @@ _UNTIL = """([seconds]) => new Promise((done, fail) => {
 
 
 def wait_until(page: Page, condition: str, seconds: float = 30) -> None:
-    """Wait until a function of the page is true. `wait_for_function` would need eval there."""
+    """Wait until a JavaScript function returns true.
+
+    Playwright's `wait_for_function` uses eval, which the Content-Security-Policy forbids.
+    """
     quoted = condition.replace('"', "'").replace("\n", " ")
     page.evaluate(
-        _UNTIL.replace('true: CONDITION"', f'true: {quoted}"').replace("CONDITION", condition),
+        _UNTIL.replace('for: CONDITION"', f'for: {quoted}"').replace("CONDITION", condition),
         [seconds],
     )
 
 
 def numbered(tokens: int) -> list[str]:
-    """The words of the server's deterministic reply."""
+    """Return the words of the server's deterministic reply of `tokens` tokens."""
     return [word(place).strip() for place in range(tokens)]
 
 
 def tokens_in(text: str) -> int:
-    """The number in "≈ 1,234 tokens"."""
+    """Return the number in a text such as "≈ 1,234 tokens"."""
     (found,) = re.findall(r"([\d,]+) tokens", text)
     return int(found.replace(",", ""))
 
 
 class Chat:
+    """The chat screen of one browser tab."""
+
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url = page, url
         page.on("websocket", self._note_socket)
@@ -99,7 +104,7 @@ class Chat:
     def _note_socket(self, socket: WebSocket) -> None:
         self._socket = socket
 
-    # --- finding -------------------------------------------------------------------------------
+    # --- locators ------------------------------------------------------------------------------
 
     def key(self, key: str) -> Locator:
         return self.page.locator(f".st-key-{key}")
@@ -108,7 +113,7 @@ class Chat:
         return self.key(key).locator("button").first
 
     def ids(self, kind: str) -> list[str]:
-        """The ids in the keys `<kind>_<id>`, in the order of the page."""
+        """Return the ids in the widget keys `<kind>_<id>`, in page order."""
         found: list[str] = self.page.evaluate(_KEYS, _ID.format(kind))
         return found
 
@@ -125,14 +130,14 @@ class Chat:
         return self._last_id("retry")
 
     def _last_id(self, kind: str) -> str:
-        """A message's row comes after its words."""
+        """Return the id of the last message; its row of actions is drawn after its text."""
         expect(self.page.locator(f'[class*="st-key-{kind}_"]').first).to_be_attached()
         return self.ids(kind)[-1]
 
-    # --- doing ---------------------------------------------------------------------------------
+    # --- actions -------------------------------------------------------------------------------
 
     def open(self, conversation_id: str | None = None) -> None:
-        """A cold visit, as from a bookmark; comes back when there is something to type into."""
+        """Load the app, as from a bookmark, and wait until it accepts input."""
         self.page.goto(f"{self.url}/?c={conversation_id}" if conversation_id else self.url)
         self._wait_loaded()
 
@@ -142,7 +147,7 @@ class Chat:
 
     def press(self, key: str) -> None:
         self.button(key).click()
-        if key == "new_chat":  # what is drawn for the last time would be counted
+        if key == "new_chat":  # wait until the old messages have disappeared
             expect(self.messages).to_have_count(0)
 
     def send(self, text: str) -> None:
@@ -150,47 +155,48 @@ class Chat:
         self.composer.press("Enter")
 
     def paste_file(self, name: str, data: bytes, media_type: str) -> None:
-        """As from a screenshot or a file manager."""
+        """Paste a file, such as a screenshot, into the composer."""
         encoded = base64.b64encode(data).decode()
         self.page.evaluate(_PASTE, [[[name, media_type, encoded]], ""])
         expect(self.chip(name)).to_be_visible()
 
     def paste_text(self, text: str) -> None:
+        """Paste text into the composer."""
         self.page.evaluate(_PASTE, [[], text])
 
     def paste_both(self, text: str, name: str, data: bytes, media_type: str) -> None:
-        """Text and a picture of it, as office programs copy."""
+        """Paste text together with a picture of it, as office programs copy them."""
         encoded = base64.b64encode(data).decode()
         self.page.evaluate(_PASTE, [[[name, media_type, encoded]], text])
 
     def attach(
         self, name: str, data: bytes, media_type: str = "", *, is_shown_as: str = ""
     ) -> None:
-        """Through the file chooser behind the + of the box."""
+        """Attach a file with the file chooser of the composer."""
         file = {"name": name, "mimeType": media_type or "application/octet-stream", "buffer": data}
         self.key("composer").locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
         expect(self.chip(is_shown_as or name)).to_be_visible()
 
     def chip(self, name: str) -> Locator:
-        """A file in the box."""
+        """Locate the chip of a file in the composer."""
         return self.key("composer").get_by_test_id("stFileChip").filter(has_text=name)
 
     def waiting(self, name: str) -> Locator:
-        """What is said above the box of a file that will be sent."""
+        """Locate the line above the composer that describes a pending file."""
         return self.page.locator('[class*="st-key-file_waiting_"]').filter(has_text=name)
 
-    def price_or_problem(self, name: str) -> None:
-        """Wait until something is said of a file."""
+    def wait_pending(self, name: str) -> None:
+        """Wait until the line of a pending file shows its price or an error."""
         expect(self.waiting(name)).to_be_visible()
 
     def price(self, name: str) -> int:
-        """The tokens that a file is said to cost before it is sent."""
+        """Return the number of tokens shown for a pending file."""
         expect(self.waiting(name)).to_contain_text("tokens")
         return tokens_in(self.waiting(name).inner_text())
 
     def ask(self, text: str) -> str:
-        """Send, and wait for the whole reply; returns the answer's id."""
-        before = self.ids("retry")  # of another conversation, perhaps, that is still to vanish
+        """Send a message, wait for the complete reply and return the answer's id."""
+        before = self.ids("retry")  # possibly of another conversation that is still displayed
         self.send(text)
         found = f"({_KEYS})('{_ID.format('retry')}')"
         wait_until(self.page, f"() => {found}.some((id) => !{json.dumps(before)}.includes(id))")
@@ -201,35 +207,36 @@ class Chat:
         self.press("stop")
 
     def edit(self, text: str, message_id: str | None = None) -> None:
-        """Send a question in other words."""
+        """Edit a question and send it."""
         message_id = message_id or self.question_id
         self.press(f"edit_{message_id}")
         self.key(f"edit_text_{message_id}").locator("textarea").fill(text)
         self.press(f"edit_send_{message_id}")
 
     def choose_model(self, model: str) -> None:
-        """Type a model's id into the list of models."""
+        """Type a model's id into the model selector."""
         box, label = self.key("model").locator("input"), f"{model.removeprefix('openai/')} · OpenAI"
         if box.input_value() != label:
-            with self._a_run():  # a file that is pasted as one begins would be lost
+            with self._script_run():  # a file pasted at the start of a run would be lost
                 box.fill(model)
                 box.press("Enter")
         expect(box).to_have_value(label)
 
     def fill(self, box: Locator, text: str) -> None:
-        """Change the text of a setting."""
-        with self._a_run():
+        """Change the text of a setting and wait for the rerun."""
+        with self._script_run():
             box.fill(text)
             box.press("Control+Enter")
 
     def step(self, slider: Locator, key: str) -> None:
-        with self._a_run():
+        """Move a slider with a key and wait for the rerun."""
+        with self._script_run():
             slider.press(key)
 
     def show_all_settings(self) -> None:
-        """Unfold what lies in an expander of the sidebar."""
+        """Open all expanders of the sidebar."""
         folded = self.page.get_by_test_id("stSidebar").locator("details:not([open]) > summary")
-        for summary in reversed(folded.all()):  # one that is open is counted no more
+        for summary in reversed(folded.all()):  # an opened expander no longer matches the locator
             summary.click()
 
     # --- waiting -------------------------------------------------------------------------------
@@ -238,16 +245,16 @@ class Chat:
         expect(self.key("stop")).to_be_visible()
 
     def wait_settled(self) -> None:
-        """No script runs for this page."""
+        """Wait until no script runs for this page."""
         expect(self.page.get_by_test_id("stApp")).to_have_attribute(
             "data-test-script-state", "notRunning"
         )
 
     @contextmanager
-    def _a_run(self) -> Iterator[None]:
-        """What is done here is drawn before anything else is done, however late it is begun.
+    def _script_run(self) -> Iterator[None]:
+        """Wait for a script run that the block triggers.
 
-        The page itself may show nothing of a short run; the end of each is told to it.
+        A short run may leave no trace on the page, so its end is read from the websocket.
         """
         with self._socket.expect_event("framereceived", is_end_of_run):
             yield
@@ -255,47 +262,47 @@ class Chat:
 
     @contextmanager
     def sends(self) -> Iterator[None]:
-        """Wait until something has left the browser."""
+        """Wait for a websocket frame that the block makes the browser send."""
         with self._socket.expect_event("framesent"):
             yield
 
     @contextmanager
-    def box_tells_of_no_files(self) -> Iterator[None]:
-        """The box tells what it holds a moment after it changed, on its own."""
-        with self._socket.expect_event("framesent", tells_of_no_files):
+    def composer_reports_no_files(self) -> Iterator[None]:
+        """Wait until the composer reports, with a delay, that the block removed its files."""
+        with self._socket.expect_event("framesent", reports_no_files):
             yield
         self.wait_settled()
 
     def wait_done(self, timeout: float = 30_000) -> None:
-        """No reply runs, and every answer has its row of actions."""
+        """Wait until no reply runs and every answer has its row of actions."""
         expect(self.key("stop")).to_have_count(0, timeout=timeout)
         wait_until(self.page, _ROWS_ARE_THERE)
         self.wait_settled()
 
     def wait_word(self, place: int, timeout: float = 10_000) -> None:
-        """Wait until the last answer shows the word at `place` of a numbered reply."""
+        """Wait until the last answer shows the word at index `place` of a numbered reply."""
         pattern = re.compile(rf"{word(place).strip()}(?!\d)")
         expect(self.answers.last).to_contain_text(pattern, timeout=timeout)
 
     # --- reading -------------------------------------------------------------------------------
 
     def last_answer_text(self) -> str:
-        """What stands in the last answer right now, everything included."""
+        """Return everything that the last answer shows now, including its actions."""
         return str(self.page.evaluate(_LAST_ANSWER))
 
     def shown_words(self) -> list[str]:
-        """The words of a numbered reply in the last answer right now."""
+        """Return the words of a numbered reply that the last answer shows now."""
         return _WORD.findall(self.last_answer_text())
 
     def copied(self, message_id: str | None = None) -> str:
-        """Press Copy; what is on the clipboard then."""
+        """Press Copy and return the text on the clipboard."""
         copy = self.key(f"copy_{message_id or self.answer_id}")
         copy.locator("button").click()
         expect(copy.get_by_text("Copied")).to_be_attached()
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
     def watch(self) -> list[str]:
-        """From the next load on: whatever a numbered last answer shows beyond its beginning."""
+        """Record violations, from the next load on, of the rule at `_WATCH`; return the list."""
         violations: list[str] = []
         self.page.expose_function("parleyViolation", lambda what: violations.append(what))
         self.page.add_init_script(_WATCH % numbered(5000))
@@ -304,7 +311,6 @@ class Chat:
     def _wait_loaded(self) -> None:
         expect(self.composer).to_be_visible(timeout=30_000)
         expect(self.page.locator("html[data-parley-box]")).to_be_attached()
-        # Settled, or following a reply.
         settled = self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
         expect(settled.or_(self.key("stop")).first).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""A process that is taken for dead: it is a service here, whose end nobody sees."""
+"""A worker process that other processes presume dead although it still runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chat import ChatService
 
 
 @contextmanager
-def taken_for_dead(service: ChatService) -> Iterator[None]:
-    """The database fails for it meanwhile, for it would take back what it writes."""
+def presumed_dead(service: ChatService) -> Iterator[None]:
+    """Stop the service's heartbeat and fail its database, so that it cannot write or recover."""
     for each in (service, service.temporary):
         each._worker.retire()
     engine = service._store.engine
@@ -24,7 +24,7 @@ def taken_for_dead(service: ChatService) -> Iterator[None]:
 
     event.listen(engine, "begin", fail)
     end = time.monotonic() + 10
-    while engine.pool.checkedout():  # type: ignore[attr-defined]  # what it is writing now still counts
+    while engine.pool.checkedout():  # type: ignore[attr-defined]  # let running writes finish
         assert time.monotonic() < end, "a connection is held"
     try:
         yield

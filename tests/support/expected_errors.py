@@ -1,4 +1,4 @@
-"""What each fault of the test server has to become."""
+"""The error that Parley must raise for each fault of the test server."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ AFTER_FIVE_TOKENS: Kinds = {
     "filtered": errors.ContentFiltered,
 }
 NO_ERROR = {"length", "json", "refuses-temperature", "refuses-max_tokens", "refuses-stream_options"}
-assert set(FAULTS) == {*BEFORE_ANY_TEXT, *AFTER_FIVE_TOKENS, *NO_ERROR}, "one is tested nowhere"
+assert set(FAULTS) == {*BEFORE_ANY_TEXT, *AFTER_FIVE_TOKENS, *NO_ERROR}, "fault without an error"

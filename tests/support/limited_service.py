@@ -1,4 +1,4 @@
-"""Types and helpers for tests of limits, on a service whose clock the test sets."""
+"""Types and helpers for tests of limits, on a service with an adjustable clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's server: it answers everything with a picture and remembers what it was asked."""
+"""A foreign web server that answers every request with an image and records the request."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
 
 
 class Listener:
-    """`with Listener() as stranger:` — `stranger.port`, `stranger.asked`."""
+    """`with Listener() as listener:` — `listener.port`, `listener.paths` of all requests."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
-        self._news = threading.Condition()
+        self.paths: list[str] = []
+        self._changed = threading.Condition()
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                with listener._news:
-                    listener.asked.append(self.path)
-                    listener._news.notify_all()
+                with listener._changed:
+                    listener.paths.append(self.path)
+                    listener._changed.notify_all()
                 self.send_response(200)
                 self.send_header("Content-Type", "image/svg+xml")
                 self.send_header("Content-Length", str(len(_PICTURE)))
@@ -40,9 +40,11 @@ class Listener:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def wait_for(self, word: str, timeout: float = 10.0) -> None:
-        with self._news:
-            found = self._news.wait_for(lambda: any(word in path for path in self.asked), timeout)
-        assert found, f"nobody asked for {word}"
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: any(word in each for each in self.paths), timeout
+            )
+        assert found, f"no request contained {word!r}"
 
     def __enter__(self) -> Listener:
         self._thread.start()

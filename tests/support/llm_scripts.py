@@ -1,4 +1,4 @@
-"""What a reply of the test server does: deterministic text, pace, gates and every kind of fault."""
+"""Scripts for replies of the test server: deterministic text, pace, gates and faults."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ _WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "
 
 
 def word(place: int) -> str:
-    """The token at `place` of the deterministic text; no two are the same."""
+    """Return the token at index `place` of the deterministic text; every token is unique."""
     return f"{_WORDS[place % len(_WORDS)]}{place} "
 
 
 def text_of(tokens: int) -> str:
+    """Return the deterministic text of `tokens` tokens."""
     return "".join(word(place) for place in range(tokens))
 
 
 @dataclass(frozen=True)
 class Script:
-    """What one reply does. `fault_at` and `gate_at` count content tokens; 0 is before the first."""
+    """The behaviour of one reply.
 
-    text: str | None = None  # cut into words; None: `tokens` deterministic ones
+    `fault_at` and `gate_at` are indexes of content tokens; 0 is before the first.
+    """
+
+    text: str | None = None  # split into words; None: `tokens` deterministic ones
     tokens: int = 20
-    pace: float | None = None  # tokens a second; None: as fast as the socket takes them
+    pace: float | None = None  # tokens per second; None: as fast as possible
     reasoning: tuple[str, ...] = ()
     has_usage: bool = True
     finish_reason: str | None = "stop"
-    gate: threading.Event | None = None  # holds the reply until it is set
+    gate: threading.Event | None = None  # pauses the reply until it is set
     gate_at: int = 0
     fault: str | None = None  # break, end, stall, malformed, error-event, html, empty, json, plain
     fault_at: int = 0
     status: int = 200
-    body: Any = None  # of a refusal: JSON, or text
+    body: Any = None  # of an error response: JSON or text
     headers: tuple[tuple[str, str], ...] = ()
-    raw: str | None = None  # the body of a good answer, whatever it holds
-    refuses: tuple[str, ...] = ()  # parameters that a model does not take
+    raw: str | None = None  # the complete body of a response with status 200
+    refuses: tuple[str, ...] = ()  # parameters that the model does not support
 
     def pieces(self) -> list[str]:
         if self.text is not None:
@@ -46,7 +50,7 @@ class Script:
 
 
 def transcription(script: Script) -> Any:
-    """What `script` answers to a recording: JSON, or a text."""
+    """Return the response body for a recording, as JSON or text."""
     text = "".join(script.pieces())
     answers: dict[str | None, Any] = {
         "empty": {},

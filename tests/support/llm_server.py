@@ -1,13 +1,13 @@
 """A real OpenAI-compatible server on a loopback port, for tests and benchmarks.
 
-It streams over real sockets, fails in every way a provider can, and records for each request what
-was asked and when the client hung up. What a reply does is a `Script`, chosen by `server.next(…)`,
-`server.default`, or by the model's name, so that a browser can pick it too. A recording is answered
-with the same scripts, in one piece.
+It streams over real sockets, simulates every failure of a provider, and records each request and
+when its client disconnected. A `Script` describes a reply. It is selected by `server.next(…)`,
+`server.default`, or by the model's name, so that a browser can choose it. Transcriptions use the
+same scripts and are answered in one piece.
 
-    echo · tokens:500 · tokens:500@50 (a second) · think:20 · fault:<name> · fault:<status>
+    echo · tokens:500 · tokens:500@50 (per second) · think:20 · fault:<name> · fault:<status>
 
-    python -m tests.support.llm_server --port 9000        # to try Parley against it by hand
+    python -m tests.support.llm_server --port 9000        # to try Parley by hand
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from typing import Any
 from tests.support.llm_scripts import FAULTS, MODELS, Script, text_of, transcription, word
 from tests.support.uploads import Upload, read_upload
 
-__all__ = ["FAULTS", "MODELS", "LLMServer", "Script", "Seen", "text_of", "word"]
+__all__ = ["FAULTS", "MODELS", "LLMServer", "RecordedRequest", "Script", "text_of", "word"]
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 
 
 @dataclass
-class Seen:
-    """One chat request: what was asked, and how it went. Times are `time.monotonic()`.
+class RecordedRequest:
+    """One request for a reply or a transcription, and its outcome. Times: `time.monotonic()`.
 
-    Of a recording to transcribe, `upload` is what came, and `body` its fields.
+    For a transcription `upload` is the audio file and `body` the form's fields.
     """
 
     body: dict[str, Any]
@@ -42,25 +42,25 @@ class Seen:
     arrived_at: float
     upload: Upload | None = None
     sent_tokens: int = 0
-    finished: threading.Event = field(default_factory=threading.Event)  # answered in full
-    disconnected: threading.Event = field(default_factory=threading.Event)  # the client hung up
+    finished: threading.Event = field(default_factory=threading.Event)  # response complete
+    disconnected: threading.Event = field(default_factory=threading.Event)  # by the client
     disconnected_at: float | None = None
-    over: threading.Event = field(default_factory=threading.Event)  # the one or the other
+    over: threading.Event = field(default_factory=threading.Event)  # finished or disconnected
 
 
 class LLMServer:
-    """`with LLMServer() as server:` — then `server.base_url`. `api_key` makes it ask for one."""
+    """`with LLMServer() as server:` — `server.base_url`. If `api_key` is set, it is required."""
 
     def __init__(self, *, port: int = 0, api_key: str | None = None, models: Any = MODELS) -> None:
         self.default = Script()
         self.api_key = api_key
-        self.models: Any = models  # ids, or the whole answer to /models
-        self.requests: list[Seen] = []
+        self.models: Any = models  # ids, or the complete response of /models
+        self.requests: list[RecordedRequest] = []
         self.model_lists = 0
         self.connections = 0
         self._port = port
         self._next: deque[Script] = deque()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="llm-server", daemon=True)
         self._started = threading.Event()
@@ -70,12 +70,14 @@ class LLMServer:
         return f"http://127.0.0.1:{self._port}/v1"
 
     def next(self, *scripts: Script) -> None:
-        """What the next requests do, one script each."""
+        """Queue scripts for the next requests, one each."""
         self._next.extend(scripts)
 
-    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[Seen]:
-        with self._news:
-            assert self._news.wait_for(lambda: len(self.requests) >= count, timeout), "no request"
+    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[RecordedRequest]:
+        """Wait until `count` requests have arrived and return all of them."""
+        with self._changed:
+            is_done = self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
+            assert is_done, f"{len(self.requests)} of {count} requests arrived"
             return list(self.requests)
 
     def __enter__(self) -> LLMServer:
@@ -94,20 +96,20 @@ class LLMServer:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        self._talks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._talk, "127.0.0.1", self._port, backlog=512)
+        self._connections: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(self._handle, "127.0.0.1", self._port, backlog=512)
         self._port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
         server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._talks.add(task)
+        self._connections.add(task)
         self.connections += 1
         try:
             early = b""
@@ -119,7 +121,7 @@ class LLMServer:
         except (ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
             return
         finally:
-            self._talks.discard(task)
+            self._connections.discard(task)
             writer.close()
 
     async def _answer(
@@ -130,7 +132,7 @@ class LLMServer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bytes:
-        """Answers one request; gives back a byte that came too early for the next one."""
+        """Answer one request; return a byte of the next request if it was read already."""
         key = headers.get("authorization", "").removeprefix("Bearer ")
         is_allowed = self.api_key in {None, key}
         if target.endswith("/models"):
@@ -151,29 +153,29 @@ class LLMServer:
         script = self._next.popleft() if self._next else self._script_for(asked)
         if not is_allowed:
             script = FAULTS["401"]
-        seen = Seen(asked, headers, time.monotonic(), upload)
-        with self._news:
-            self.requests.append(seen)
-            self._news.notify_all()
+        request = RecordedRequest(asked, headers, time.monotonic(), upload)
+        with self._changed:
+            self.requests.append(request)
+            self._changed.notify_all()
         watch = asyncio.create_task(reader.read(1))
-        talk = asyncio.create_task(self._play(script, seen, writer))
+        task = asyncio.create_task(self._play(script, request, writer))
         try:
-            await asyncio.wait({watch, talk}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watch, task}, return_when=asyncio.FIRST_COMPLETED)
             early = watch.result() if watch.done() else None
             if early == b"":
                 raise ConnectionResetError
-            await talk
-            seen.finished.set()
+            await task
+            request.finished.set()
             return early or b""
-        except ConnectionError:  # closed, or reset because it had not read everything
-            seen.disconnected_at = time.monotonic()
-            seen.disconnected.set()
+        except ConnectionError:  # closed, or reset by the client
+            request.disconnected_at = time.monotonic()
+            request.disconnected.set()
             raise
         finally:
-            talk.cancel()
+            task.cancel()
             watch.cancel()
-            await asyncio.gather(watch, talk, return_exceptions=True)
-            seen.over.set()
+            await asyncio.gather(watch, task, return_exceptions=True)
+            request.over.set()
 
     def _script_for(self, asked: dict[str, Any]) -> Script:
         kind, _, rest = str(asked.get("model")).partition(":")
@@ -189,16 +191,18 @@ class LLMServer:
             return replace(self.default, text=str(asked["messages"][-1]["content"]))
         return self.default
 
-    async def _play(self, script: Script, seen: Seen, writer: asyncio.StreamWriter) -> None:
-        refused = next((name for name in script.refuses if name in seen.body), None)
+    async def _play(
+        self, script: Script, request: RecordedRequest, writer: asyncio.StreamWriter
+    ) -> None:
+        refused = next((name for name in script.refuses if name in request.body), None)
         if refused:
             message = f"Unsupported parameter: '{refused}' is not supported with this model."
             error = {"message": message, "code": "unsupported_parameter", "param": refused}
             await _reply(writer, 400, {"error": error})
         elif script.status != 200:
             text = script.body if isinstance(script.body, str) else json.dumps(script.body)
-            key = seen.headers.get("authorization", "").removeprefix("Bearer ")
-            text = text.replace("{key}", key).replace("{model}", str(seen.body.get("model")))
+            key = request.headers.get("authorization", "").removeprefix("Bearer ")
+            text = text.replace("{key}", key).replace("{model}", str(request.body.get("model")))
             await _reply(writer, script.status, text, script.headers)
         elif script.raw is not None:
             await _reply(writer, 200, script.raw)
@@ -206,7 +210,7 @@ class LLMServer:
             await _reply(writer, 200, "<!doctype html><html><body>Welcome</body></html>")
         elif script.fault == "hang-up":
             _break(writer)
-        elif seen.upload is not None:
+        elif request.upload is not None:
             await self._transcribe(script, writer)
         elif script.fault == "json":
             answer = {"role": "assistant", "content": "".join(script.pieces())}
@@ -214,7 +218,7 @@ class LLMServer:
             await _reply(writer, 200, {"choices": [choice], "usage": _usage(script.tokens)})
         else:
             writer.write(_STREAM_HEAD)
-            async for data in self._stream(script, seen):
+            async for data in self._stream(script, request):
                 if data is None:
                     _break(writer)
                     return
@@ -224,7 +228,7 @@ class LLMServer:
             await writer.drain()
 
     async def _transcribe(self, script: Script, writer: asyncio.StreamWriter) -> None:
-        """The script's text, in JSON; its gate or its fault comes before all of it."""
+        """Send the script's text as JSON, after its gate or instead of it its fault."""
         while script.gate is not None and not script.gate.is_set():  # noqa: ASYNC110  # as below
             await asyncio.sleep(0.005)
         if script.fault == "stall":
@@ -235,16 +239,18 @@ class LLMServer:
         else:
             await _reply(writer, 200, transcription(script))
 
-    async def _stream(self, script: Script, seen: Seen) -> AsyncIterator[bytes | None]:
-        """The body's chunks; None breaks the connection."""
-        model = seen.body.get("model")
+    async def _stream(
+        self, script: Script, request: RecordedRequest
+    ) -> AsyncIterator[bytes | None]:
+        """Yield the chunks of the body; None aborts the connection."""
+        model = request.body.get("model")
         begun_at = time.monotonic()
         yield _chunk(model, {"role": "assistant", "content": ""})
         for thought in script.reasoning:
             yield _chunk(model, {"reasoning_content": thought})
         for place, piece in enumerate([*script.pieces(), None]):
             if script.gate is not None and place == script.gate_at:
-                while not script.gate.is_set():  # noqa: ASYNC110  # it is set from another thread
+                while not script.gate.is_set():  # noqa: ASYNC110  # set from another thread
                     await asyncio.sleep(0.005)
                 begun_at = time.monotonic() - (place / script.pace if script.pace else 0)
             if script.fault and place == script.fault_at:
@@ -264,12 +270,12 @@ class LLMServer:
                 break
             if script.pace:
                 await asyncio.sleep(max(0.0, begun_at + place / script.pace - time.monotonic()))
-            seen.sent_tokens += 1
+            request.sent_tokens += 1
             yield _chunk(model, {"content": piece})
         if script.finish_reason:
             yield _chunk(model, {}, script.finish_reason)
-        if script.has_usage and (seen.body.get("stream_options") or {}).get("include_usage"):
-            usage = {"choices": [], "usage": _usage(seen.sent_tokens)}
+        if script.has_usage and (request.body.get("stream_options") or {}).get("include_usage"):
+            usage = {"choices": [], "usage": _usage(request.sent_tokens)}
             yield b"data: " + json.dumps(usage).encode() + b"\n\n"
         yield b"data: [DONE]\n\n"
 
@@ -285,7 +291,7 @@ def _usage(completion: int) -> dict[str, int]:
 
 
 def _break(writer: asyncio.StreamWriter) -> None:
-    """Gone without a word, as when a process dies."""
+    """Abort the connection, as when the server process dies."""
     writer.transport.abort()
 
 
@@ -317,7 +323,8 @@ async def _read_request(
     return first.split(" ")[1], headers, body
 
 
-async def comments_for_ever(writer: asyncio.StreamWriter) -> None:
+async def endless_comments(writer: asyncio.StreamWriter) -> None:
+    """Send keep-alive comments and never a token."""
     while True:
         writer.write(b": keep-alive\n\n")
         await writer.drain()
@@ -325,8 +332,9 @@ async def comments_for_ever(writer: asyncio.StreamWriter) -> None:
 
 
 async def comments_between_tokens(writer: asyncio.StreamWriter) -> None:
+    """Send two tokens, separated by keep-alive comments for longer than the idle timeout."""
     writer.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
-    for _ in range(8):  # together longer than the idle timeout
+    for _ in range(8):
         await asyncio.sleep(0.1)
         writer.write(b": keep-alive\n\n")
     writer.write(b'data: {"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]}\n\n')

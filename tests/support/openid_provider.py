@@ -1,6 +1,6 @@
-"""An OpenID provider of our own on localhost, in a process of its own.
+"""A local OpenID provider in a child process.
 
-Whoever asks is signed in as the person whose button is pressed.
+Its sign-in page has one button for each user and asks for no password.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COOKIE_SECRET = "a secret of at least thirty-two characters"
 
 
 class OpenIDProvider:
-    """`with OpenIDProvider(ann="ann@x.example") as provider:` knows these subjects."""
+    """`with OpenIDProvider(ann="ann@x.example") as provider:` — keyword: subject, value: email."""
 
     def __init__(self, **people: str) -> None:
         self.port = free_port()
@@ -29,7 +29,7 @@ class OpenIDProvider:
 
     @property
     def secrets(self) -> str:
-        """What makes an app use it, as TOML."""
+        """The secrets file of an app that signs in with this provider, as TOML."""
         return f"""
 [auth]
 redirect_uri = "http://localhost:{{port}}/oauth2callback"
@@ -49,7 +49,7 @@ server_metadata_url = "{self.url}/.well-known/openid-configuration"
         return self
 
     def wait(self) -> None:
-        """Until it answers."""
+        """Wait until the provider answers; raises `AssertionError` after 30 seconds."""
         pause = threading.Event()
         for _ in range(300):
             try:
@@ -65,7 +65,7 @@ server_metadata_url = "{self.url}/.well-known/openid-configuration"
         self._process.wait()
 
     def choose(self, page: Page, subject: str) -> None:
-        """On the provider's page: be this person."""
+        """Press the user's button on the provider's sign-in page."""
         page.get_by_role("button", name=subject, exact=True).first.click()
 
     def confirm_sign_out(self, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""What a page complains of or gives away: console errors, violations of the policy, scripts run."""
+"""Recorder for console errors, CSP violations and executed scripts in a browser context."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _FOREIGN = """() => {
 }"""
 
 
-class Watch:
-    """Of all pages that are opened in the context from now on."""
+class PageWatch:
+    """Recorder for all pages that are opened in the context after this call."""
 
     def __init__(self, context: BrowserContext) -> None:
         self._context = context
@@ -44,9 +44,9 @@ class Watch:
     def page(self) -> Page:
         return self._context.pages[-1]
 
-    def _note(self, said: Any) -> None:
-        if said.type == "error":
-            self.errors.append(said.text)
+    def _note(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def _dismiss(self, dialog: Any) -> None:
         self.dialogs.append(dialog.message)
@@ -54,23 +54,24 @@ class Watch:
 
     @property
     def violations(self) -> list[str]:
-        """In the page and in the frames of our own origin."""
+        """CSP violations in the page and in its frames of the same origin."""
         found: list[str] = []
         for frame in self.page.frames:
             try:
                 found += frame.evaluate("window.violations ?? []")
             except Error as error:
-                if "detached" not in error.message:  # the recorder's, when another page is drawn
+                # The audio recorder's frame is removed when the page reruns.
+                if "detached" not in error.message:
                     raise
         return found
 
-    def expect_quiet(self) -> None:
-        """No error, no violation."""
-        complaints = [*self.errors, *self.violations]
-        assert complaints == [], complaints[:5]
+    def expect_no_errors(self) -> None:
+        """Expect no console error and no CSP violation."""
+        found = [*self.errors, *self.violations]
+        assert found == [], found[:5]
 
-    def expect_harmless(self) -> None:
-        """No script ran, and nothing is on the page that could fetch, run or mislead."""
+    def expect_no_injection(self) -> None:
+        """Expect that no script ran and that no element can load, run or disguise anything."""
         assert self.dialogs == []
         assert self.page.evaluate("window.__xss") is None
         assert self.page.title() in {"Parley", "History", "Shared conversation"}

@@ -1,8 +1,8 @@
-"""What hostile models and people write: LEAKS make a page ask another host, SCRIPTS run in it.
+"""Attack payloads for messages: LEAKS make a page send a request, SCRIPTS execute code in it.
 
-Each payload is a message of its own kind. In a leak `HOST` stands for `address:port` of the
-listener and `ID` for a word of its own, so that a request tells where it came from. A script that
-ran has called `alert`, set `window.__xss` or changed the title of the page.
+In a leak `HOST` is a placeholder for the listener's `address:port` and `ID` for a unique word that
+identifies the payload in a request. A script that was executed calls `alert`, sets `window.__xss`
+or changes the title of the page.
 """
 
 from __future__ import annotations
@@ -378,8 +378,8 @@ def _scripts() -> list[str]:
 SCRIPTS = _scripts()
 
 
-def aimed(texts: list[str], host: str, start: int = 0) -> list[str]:
-    """The payloads against `host`, each with its own id."""
+def with_target(texts: list[str], host: str, start: int = 0) -> list[str]:
+    """Return the payloads with `host` as their target and consecutive ids from `start`."""
     return [
         text.replace("HOST", host).replace("ID", f"x{number}x")
         for number, text in enumerate(texts, start)

@@ -1,4 +1,4 @@
-"""A real HAProxy in front of two apps, with the configuration that is shipped."""
+"""A real HAProxy in front of two apps, with the configuration in deploy/."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sb
 
 
 def haproxy() -> str:
-    """Where it is installed; without it the test fails."""
+    """Return the path of the HAProxy executable; fail the test if it is not installed."""
     found = shutil.which("haproxy", path=_PATH)
     if found is None:
         pytest.fail(

@@ -1,4 +1,4 @@
-"""A provider with replies written by the test, at the outermost seam."""
+"""A provider that streams replies written by the test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from chat.providers.base import Delta, Model, Request
 
 
 class ScriptedProvider:
-    """A provider whose replies are written by the test; it stands where the network begins.
+    """A `Provider` without a network. `requests` records every request.
 
-    With `hold()` the next replies wait before piece `at` until `let_go()`.
+    After `hold(at)` replies pause before chunk `at`, until `let_go()`; `held` is set when one does.
     """
 
     name, label = "scripted", "Scripted"
@@ -22,7 +22,7 @@ class ScriptedProvider:
         self.requests: list[Request] = []
         self.replies: list[list[Delta | Exception]] = []
         self.closed = 0
-        self.held = threading.Event()  # set when a reply waits at the gate
+        self.held = threading.Event()
         self._hold_at: int | None = None
         self._go = threading.Event()
 
@@ -33,7 +33,7 @@ class ScriptedProvider:
         )
 
     def say(self, *replies: str | list[Delta | Exception]) -> None:
-        """The next replies: a text (streamed by words), or pieces and the error that ends them."""
+        """Queue replies: texts (streamed word by word), or lists of deltas and a final error."""
         for reply in replies:
             self.replies.append(_deltas(reply) if isinstance(reply, str) else reply)
 

@@ -1,7 +1,6 @@
-"""Somebody who really listens, behind an OpenAI-compatible `/audio/transcriptions`.
+"""An OpenAI-compatible `/audio/transcriptions` endpoint with a real local speech recogniser.
 
-For browser tests: what a microphone recorded is taken apart, and recognised by a small speech
-recogniser on this machine. It hears WAV only, and English words only.
+For browser tests of the microphone. It supports WAV files and English words.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from tests.support.uploads import Upload, read_upload
 
 # flite -voice awb -t "hello world", with silence before and after it.
 HELLO_WORLD = Path(__file__).with_name("corpus") / "hello_world.wav"
-RATE = 16_000  # what the recogniser's model was trained on
+RATE = 16_000  # samples per second, as in the recogniser's training data
 _FRAME = RATE // 50
-_GAP = 20  # frames of silence that part two utterances
+_GAP = 20  # frames of silence that separate two utterances
 Samples = NDArray[np.float64]
 
 
 class SpeechServer:
-    """`with SpeechServer() as speech:` — then `speech.base_url`. `uploads` is what came."""
+    """`with SpeechServer() as speech:` — `speech.base_url`; `uploads` records all requests."""
 
     def __init__(self) -> None:
         self.uploads: list[Upload] = []
         self.answers: list[str] = []
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
 
@@ -42,8 +41,9 @@ class SpeechServer:
         return f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def wait_for_answers(self, count: int, timeout: float = 30.0) -> list[str]:
-        with self._news:
-            assert self._news.wait_for(lambda: len(self.answers) >= count, timeout), "no recording"
+        with self._changed:
+            is_done = self._changed.wait_for(lambda: len(self.answers) >= count, timeout)
+            assert is_done, f"{len(self.answers)} of {count} recordings were answered"
             return list(self.answers)
 
     def __enter__(self) -> SpeechServer:
@@ -65,9 +65,9 @@ class SpeechServer:
         except ValueError as error:
             return 400, {"error": {"message": f"The audio file could not be decoded: {error}"}}
         text = recognise(samples)
-        with self._news:
+        with self._changed:
             self.answers.append(text)
-            self._news.notify_all()
+            self._changed.notify_all()
         return 200, {"text": text}
 
     def _handler(server) -> type[BaseHTTPRequestHandler]:
@@ -89,12 +89,12 @@ class SpeechServer:
 
 
 def recognise(samples: Samples) -> str:
-    """The words in `samples` (mono, 16 kHz, from -1 to 1): utterance after utterance."""
+    """Return the words in `samples` (mono, 16 kHz, from -1 to 1)."""
     return " ".join(filter(None, map(_words, utterances(samples))))
 
 
 def utterances(samples: Samples) -> list[Samples]:
-    """What lies between the silences; the recogniser guesses words into longer ones."""
+    """Split at silences: in a long recording the recogniser finds words that were not spoken."""
     frames = np.abs(samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)).max(axis=1)
     if not len(frames):
         return []
@@ -107,7 +107,7 @@ def utterances(samples: Samples) -> list[Samples]:
 def _words(samples: Samples) -> str:
     from pocketsphinx import Decoder  # type: ignore[import-untyped]
 
-    decoder = Decoder(samprate=RATE, loglevel="FATAL")  # a used one has got used to what it heard
+    decoder = Decoder(samprate=RATE, loglevel="FATAL")  # a decoder adapts to earlier audio
     decoder.start_utt()
     decoder.process_raw((samples * 32_767).astype("<i2").tobytes(), full_utt=True)
     decoder.end_utt()
@@ -116,22 +116,25 @@ def _words(samples: Samples) -> str:
 
 
 def decode_wav(data: bytes) -> Samples:
-    """Mono at 16 kHz from a WAV of any rate, with integers or floats. Raises `ValueError`."""
+    """Decode a WAV file of any sample rate and format to mono at 16 kHz.
+
+    Raises `ValueError` if `data` is not a WAV file or its format is unknown.
+    """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise ValueError("no WAV")
+        raise ValueError("not a WAV file")
     chunks, place = {}, 12
     while place + 8 <= len(data) and b"data" not in chunks:
         name, size = struct.unpack_from("<4sI", data, place)
-        chunks[name] = data[place + 8 : place + 8 + size]  # a size not known yet takes all
+        chunks[name] = data[place + 8 : place + 8 + size]  # a streamed file states an unknown size
         place += 8 + size + size % 2
     try:
         code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
-        if code == 0xFFFE:  # extensible: the code stands further behind
+        if code == 0xFFFE:  # extensible: the code is in the extension
             code = struct.unpack_from("<H", chunks[b"fmt "], 24)[0]
         kind = {(1, 8): "u1", (1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}[code, bits]
         sound = chunks[b"data"]
     except (KeyError, struct.error) as error:
-        raise ValueError(f"a WAV of a kind that is not read: {error!r}") from None
+        raise ValueError(f"unsupported WAV format: {error!r}") from None
     frame = channels * bits // 8
     values = np.frombuffer(sound[: len(sound) // frame * frame], kind).astype(np.float64)
     if bits == 8:
@@ -142,7 +145,7 @@ def decode_wav(data: bytes) -> Samples:
 
 
 def resample(samples: Samples, rate: int, wanted: int) -> Samples:
-    """By straight lines, after taking out roughly what the lower rate cannot hold."""
+    """Resample by linear interpolation, after a moving average as a low-pass filter."""
     if not len(samples):
         return samples
     if (width := round(rate / wanted)) > 1:
@@ -161,7 +164,7 @@ def encode_wav(samples: Samples, rate: int, path: Path) -> Path:
 
 
 def hello_world_wav(path: Path, *, before: float = 0.5, after: float = 1.5) -> Path:
-    """ "hello world" between that many seconds of silence, for a browser's microphone."""
+    """Write "hello world" with silence before and after (seconds), for a browser's microphone."""
     (words,) = utterances(decode_wav(HELLO_WORLD.read_bytes()))
     silences = (round(before * RATE), round(after * RATE))
     return encode_wav(np.pad(words, silences), RATE, path)

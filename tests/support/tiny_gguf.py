@@ -1,6 +1,7 @@
-"""Writes a tiny language model with random weights: real llama.cpp, nonsense answers, no download.
+"""Writer for a tiny GGUF model with random weights, to test llama.cpp without a download.
 
-A llama of a few layers with a byte-level vocabulary and the ChatML template, in half a second.
+The model has a few Llama layers, a byte-level vocabulary and the ChatML template. It is written in
+half a second and answers nonsense.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _CHATML = (
 
 
 def write_tiny_gguf(path: Path, *, layers: int = 2, context: int = 2048) -> Path:
-    """More layers make a slower model, so that stopping it in the middle can be tested."""
+    """Write the model to `path` and return it. More layers make a slower model."""
     tokens, kinds = _vocabulary()
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_name("tiny")
@@ -69,7 +70,7 @@ def write_tiny_gguf(path: Path, *, layers: int = 2, context: int = 2048) -> Path
 
 
 def _vocabulary() -> tuple[list[str], list[int]]:
-    """One token for each byte, in GPT-2's printable spelling, and the two of ChatML."""
+    """Return one token per byte in GPT-2's printable spelling, plus ChatML's two, and the kinds."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     tokens = [chr(byte) for byte in printable] + [chr(256 + n) for n in range(len(others))]

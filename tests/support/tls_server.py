@@ -1,7 +1,7 @@
-"""HTTPS on loopback under any name, in front of a server that speaks plain HTTP.
+"""TLS server for any host name on loopback, in front of a plain HTTP server.
 
-Also a proxy (`CONNECT`) that takes every name there, so that the real address of a provider can be
-called in a test. Certificates are signed by an authority that is made for the occasion.
+A `CONNECT` proxy resolves every host name to it, so that tests can call the real address of a
+provider. Certificates are signed by a temporary certificate authority.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 class TlsServer:
     """`with TlsServer(folder, names, port) as tls:` — `tls.port` speaks TLS, `tls.proxy` CONNECT.
 
-    `authority` is the file with the certificate to trust; `hosts` are the names asked for by TLS.
+    `authority` is the file with the CA certificate; `hosts` records the names requested by SNI.
     """
 
     def __init__(self, folder: Path, names: Iterable[str], behind: int) -> None:
@@ -58,7 +58,7 @@ class TlsServer:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        self._talks = set[asyncio.Task[None]]()
+        self._connections = set[asyncio.Task[None]]()
         tls = await asyncio.start_server(self._forward, "127.0.0.1", 0, ssl=self._context)
         proxy = await asyncio.start_server(self._proxied, "127.0.0.1", 0)
         self.port, self._proxy_port = (each.sockets[0].getsockname()[1] for each in (tls, proxy))
@@ -66,9 +66,9 @@ class TlsServer:
         await self._stop.wait()
         tls.close()
         proxy.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -84,12 +84,12 @@ class TlsServer:
     ) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._talks.add(task)
+        self._connections.add(task)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
         finally:
-            self._talks.discard(task)
+            self._connections.discard(task)
             writer.transport.abort()
             far_writer.transport.abort()
 

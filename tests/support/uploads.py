@@ -1,4 +1,4 @@
-"""A form with a file in it, as a server that turns speech into text receives it."""
+"""Parser for the multipart form that a speech-to-text server receives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.message import Message
 
 @dataclass(frozen=True)
 class Upload:
-    """The form's fields, and its file byte for byte."""
+    """The form's fields and the bytes of its file."""
 
     fields: dict[str, str]
     file_name: str = ""
@@ -18,13 +18,13 @@ class Upload:
 
 
 def read_upload(content_type: str, body: bytes) -> Upload:
-    """From a multipart body. Asserts that it is one, to its last line."""
+    """Parse a multipart body; raise `AssertionError` if it is malformed or truncated."""
     form = Message()
     form["Content-Type"] = content_type
     assert form.get_content_type() == "multipart/form-data", content_type
     line = b"--" + str(form.get_param("boundary")).encode()
     first, *parts, last = (b"\r\n" + body).split(b"\r\n" + line)
-    assert (first, last.strip()) == (b"", b"--"), "no whole form"
+    assert (first, last.strip()) == (b"", b"--"), "malformed multipart body"
     fields, files = {}, []
     for part in parts:
         head, _, data = part.partition(b"\r\n\r\n")
@@ -34,5 +34,5 @@ def read_upload(content_type: str, body: bytes) -> Upload:
             files.append((names["filename"], kind[1] if kind else "", data))
         else:
             fields[names["name"]] = data.decode()
-    assert len(files) == 1, "one file is expected"
+    assert len(files) == 1, "expected exactly one file"
     return Upload(fields, *files[0])
