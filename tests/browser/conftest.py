@@ -1,7 +1,7 @@
-"""A real Chromium, the real app, and a real server that speaks for the model.
+"""Fixtures for browser tests: Chromium, the app, and a server in place of a model provider.
 
-All are started once. Each test is a new visitor in an empty browser; what the server replies is
-said with `server.next(Script(…))`, and a `gate` holds a reply until the test lets it go.
+Each is started once per session. Every test is a new visitor in an empty browser context. A test
+queues replies with `server.next(Script(…))`; a `gate` pauses a reply until the test sets it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--use-fake-device-for-media-stream",  # it says "hello world" when opened
+    "--use-fake-device-for-media-stream",  # plays "hello world" when opened
     f"--use-file-for-fake-audio-capture={HELLO_WORLD}%noloop",
 ]
 _BROKEN = '[data-testid="stErrorElementStack"], [data-testid="stException"]'
@@ -61,12 +61,12 @@ _LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Last: Playwright's event loop stays in this thread until the end.
+    # Browser tests run last: Playwright's event loop occupies this thread until the end.
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, _place(item)))
 
 
 def _place(item: pytest.Item) -> int:
-    """The longest files first, so that at the end nobody is left alone with one of them."""
+    """Sort the longest files first, so that no worker starts one of them at the end."""
     name = item.path.stem
     return _LONGEST.index(name) if name in _LONGEST else len(_LONGEST)
 
@@ -109,7 +109,7 @@ def llm() -> Iterator[LLMServer]:
 
 @pytest.fixture
 def server(llm: LLMServer) -> LLMServer:
-    """The server that speaks for the model, with nothing asked of it and nothing prepared."""
+    """The test server, without recorded requests and queued scripts."""
     llm.requests.clear()
     llm._next.clear()
     return llm
@@ -117,7 +117,7 @@ def server(llm: LLMServer) -> LLMServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def databases(request: pytest.FixtureRequest) -> Iterator[None]:
-    """With `--database postgresql` every app gets one of its own there."""
+    """With `--database postgresql` give every app its own PostgreSQL database."""
     if request.config.getoption("--database") == "sqlite":
         yield
         return
@@ -137,7 +137,7 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
     config = configured(llm) | {"MAX_USER_MESSAGE_TOKENS": str(LIMIT), "LOCAL_ADMIN": "true"}
     port = urlsplit(llm.base_url).port
     assert port is not None
-    # OpenAI's real name leads to the same server, for keys that people type.
+    # api.openai.com resolves to the test server, for users' own keys.
     with TlsServer(tmp_path_factory.mktemp("tls"), ["api.openai.com"], port) as tls:
         config |= {"HTTPS_PROXY": tls.proxy, "SSL_CERT_FILE": str(tls.authority)}
         with AppServer(tmp_path_factory.mktemp("app"), **config) as app:
@@ -146,7 +146,7 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
 
 @pytest.fixture
 def gate() -> Iterator[Callable[[], threading.Event]]:
-    """Makes gates; all are opened when the test is over."""
+    """Create events that pause replies; all are set at the end of the test."""
     made: list[threading.Event] = []
 
     def make() -> threading.Event:
@@ -160,7 +160,7 @@ def gate() -> Iterator[Callable[[], threading.Event]]:
 
 @pytest.fixture(scope="session")
 def shared_context(browser: Browser) -> Iterator[BrowserContext]:
-    """Kept for its cache: a browser that has seen the app loads it in half the time."""
+    """A context shared by all tests for its HTTP cache, which halves the time of a page load."""
     context = browser.new_context()
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
@@ -171,12 +171,12 @@ def shared_context(browser: Browser) -> Iterator[BrowserContext]:
 def visit(
     browser: Browser, app: AppServer, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Chat]]:
-    """Opens the app: as a new visitor, or in another tab of the same one with `beside=chat`."""
+    """Open the app as a new visitor, or with `beside=chat` in another tab of the same visitor."""
     opened: list[Page] = []
     contexts: list[BrowserContext] = []
-    strangers: list[str] = []
-    refused: list[str] = []
-    thrown: list[str] = []
+    foreign_urls: list[str] = []
+    policy_errors: list[str] = []
+    page_errors: list[str] = []
 
     def open_app(
         conversation_id: str | None = None,
@@ -194,9 +194,9 @@ def visit(
             contexts.append(context)
         page = context.new_page()
         opened.append(page)
-        page.on("request", lambda asked: _note_stranger(asked.url, strangers))
-        page.on("console", lambda said: _note_refusal(said.text, refused))
-        page.on("pageerror", lambda error: thrown.append(f"{error.message}\n{error.stack}"))
+        page.on("request", lambda request: _note_foreign(request.url, foreign_urls))
+        page.on("console", lambda message: _note_policy_error(message.text, policy_errors))
+        page.on("pageerror", lambda error: page_errors.append(f"{error.message}\n{error.stack}"))
         chat = Chat(page, app.url)
         if is_watched:
             violations = chat.watch()
@@ -206,21 +206,21 @@ def visit(
 
     yield open_app
     if request.node.stash.get(_FAILED, False):
-        _keep_evidence(request.node.name, opened, app, thrown)
+        _save_artifacts(request.node.name, opened, app, page_errors)
     still_open = [page for page in opened if not page.is_closed()]
     broken = [page.locator(_BROKEN).all_inner_texts() for page in still_open]
     for page in opened:
         page.close()
     for each in contexts:
         each.close()
-    assert refused == [], "nothing of ours may be against our own policy"
-    assert strangers == [], "nothing may be fetched from elsewhere"
-    assert not any(broken), "a part of the page failed in the browser"
+    assert policy_errors == [], "the page violates its own policy"
+    assert foreign_urls == [], "the page sends requests to other hosts"
+    assert not any(broken), "a component failed in the browser"
 
 
 @pytest.fixture
 def chat(visit: Callable[..., Chat], shared_context: BrowserContext, server: LLMServer) -> Chat:
-    """The app, opened by a new visitor."""
+    """The app in the browser of a new visitor."""
     shared_context.clear_cookies()
     chat: Chat = visit(context=shared_context)
     return chat
@@ -230,31 +230,31 @@ def chat(visit: Callable[..., Chat], shared_context: BrowserContext, server: LLM
 def watched_chat(
     visit: Callable[..., Chat], shared_context: BrowserContext, server: LLMServer
 ) -> Chat:
-    """The same, and at no moment may the last answer show anything but its beginning, growing."""
+    """Like `chat`; fails if the last answer is ever not a growing prefix of a numbered reply."""
     shared_context.clear_cookies()
     chat: Chat = visit(context=shared_context, is_watched=True)
     return chat
 
 
-def _note_stranger(url: str, strangers: list[str]) -> None:
+def _note_foreign(url: str, foreign_urls: list[str]) -> None:
     parts = urlsplit(url)
     if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in {
         "localhost",
         "127.0.0.1",
     }:
-        strangers.append(url)
+        foreign_urls.append(url)
 
 
-def _note_refusal(said: str, refused: list[str]) -> None:
-    if "Content Security Policy" in said or "Permissions-Policy" in said:
-        refused.append(said)
+def _note_policy_error(message: str, policy_errors: list[str]) -> None:
+    if "Content Security Policy" in message or "Permissions-Policy" in message:
+        policy_errors.append(message)
 
 
 def _expect_none(violations: list[str]) -> None:
-    assert violations == [], f"{len(violations)} moments, the first: {violations[:3]}"
+    assert violations == [], f"{len(violations)} violations, first: {violations[:3]}"
 
 
-def _keep_evidence(name: str, pages: list[Page], app: AppServer, thrown: list[str]) -> None:
+def _save_artifacts(name: str, pages: list[Page], app: AppServer, page_errors: list[str]) -> None:
     folder = RESULTS / "".join(c if c.isalnum() else "-" for c in name)[:80]
     folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages):
@@ -263,4 +263,4 @@ def _keep_evidence(name: str, pages: list[Page], app: AppServer, thrown: list[st
         except PlaywrightError:
             continue
     Path(folder / "app.log").write_text(app.log(), "utf-8")
-    Path(folder / "thrown.txt").write_text("\n\n".join(thrown), "utf-8")
+    Path(folder / "page-errors.txt").write_text("\n\n".join(page_errors), "utf-8")

@@ -1,4 +1,4 @@
-"""No violation of WCAG 2.2 A or AA anywhere, light, dark and on a phone, where it also fits."""
+"""WCAG 2.2 levels A and AA on every screen: dark theme, and light theme on a phone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-LOOKS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "light phone": {
         "color_scheme": "light",
@@ -26,7 +26,7 @@ LOOKS: dict[str, dict[str, Any]] = {
         "has_touch": True,
     },
 }
-STILL = """() => document.getAnimations().every((animation) =>
+ANIMATIONS_FINISHED = """() => document.getAnimations().every((animation) =>
   animation.playState !== "running" || animation.effect.getTiming().iterations === Infinity)"""
 RICH = """# Title
 
@@ -44,16 +44,16 @@ def long_function_name(argument_number_one, argument_number_two, argument_number
 """
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_screen_is_accessible(
-    visit: Callable[..., Chat], server: LLMServer, gate: Gate, look: str
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_screens_have_no_accessibility_violations(
+    visit: Callable[..., Chat], server: LLMServer, gate: Gate, variant: str
 ) -> None:
-    chat = visit(**LOOKS[look])
-    is_phone = "viewport" in LOOKS[look]
+    chat = visit(**VARIANTS[variant])
+    is_phone = "viewport" in VARIANTS[variant]
     problems: dict[str, list[str]] = {}
 
     def check(screen: str) -> None:
-        wait_until(chat.page, STILL)  # what fades in has little contrast for a moment
+        wait_until(chat.page, ANIMATIONS_FINISHED)  # fading in lowers the contrast
         found = Axe().run(chat.page, options={"runOnly": {"type": "tag", "values": TAGS}})
         if found.response["violations"]:
             problems[screen] = [
@@ -68,7 +68,7 @@ def test_every_screen_is_accessible(
     check("welcome")
     server.next(Script(text=RICH, reasoning=("a ", "thought ")))
     chat.ask("Show me something")
-    expect(chat.answers.locator("pre span").first).to_be_visible()  # the colours come later
+    expect(chat.answers.locator("pre span").first).to_be_visible()  # highlighting is applied later
     check("conversation")
     chat.paste_file("image.png", photo(), "image/png")
     chat.attach("people.xlsx", workbook())

@@ -1,4 +1,4 @@
-"""Under the Content-Security-Policy everything works, and the browser complains of nothing."""
+"""Content-Security-Policy: all features work under it without an error in the browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ChartPage(AppServer):
     script = ROOT / "tests" / "support" / "chart_page.py"
 
 
-def test_a_conversation_with_everything_in_it_brings_no_complaint(
+def test_conversation_with_rich_content_violates_no_policy(
     browser: Browser, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     server.next(Script(text=RICH_MARKDOWN), Script(text="said"))
@@ -48,7 +48,7 @@ def test_a_conversation_with_everything_in_it_brings_no_complaint(
         watch.expect_no_errors()
 
 
-def test_charts_and_tables_bring_no_complaint(browser: Browser, tmp_path: Path) -> None:
+def test_charts_and_tables_violate_no_policy(browser: Browser, tmp_path: Path) -> None:
     with ChartPage(tmp_path) as app, closing(browser.new_context()) as context:
         watch = PageWatch(context)
         page = context.new_page()

@@ -1,4 +1,4 @@
-"""What belongs to a conversation: its owner, settings, cleared context; deleting is undone."""
+"""Conversations: owner, settings, cleared context and undo of deletion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def sent_texts(server: LLMServer) -> list[str]:
     return [each["content"] for each in server.requests[-1].body["messages"]]
 
 
-def test_cleared_context_is_not_sent_and_can_be_taken_back(chat: Chat, server: LLMServer) -> None:
+def test_clear_context_excludes_earlier_messages_and_can_be_undone(
+    chat: Chat, server: LLMServer
+) -> None:
     chat.ask("My name is Ada")
     chat.press("clear")
     expect(chat.page.get_by_text("Context cleared")).to_be_visible()
@@ -37,7 +39,7 @@ def test_cleared_context_is_not_sent_and_can_be_taken_back(chat: Chat, server: L
     assert sent_texts(server)[0] == "My name is Ada"
 
 
-def test_a_deleted_message_comes_back_with_undo(chat: Chat, server: LLMServer) -> None:
+def test_undo_restores_a_deleted_message(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="A secret."), Script(text="Nothing."))
     answer = chat.ask("Tell me")
     chat.press(f"delete_{answer}")
@@ -53,7 +55,7 @@ def test_a_deleted_message_comes_back_with_undo(chat: Chat, server: LLMServer) -
     expect(chat.answers).to_have_count(1)
 
 
-def test_a_deleted_conversation_comes_back_with_undo(
+def test_undo_restores_a_deleted_conversation(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("Precious words")
@@ -72,7 +74,7 @@ def test_a_deleted_conversation_comes_back_with_undo(
     assert chat.conversation_id == conversation
 
 
-def test_settings_belong_to_a_conversation_and_are_sent(chat: Chat, server: LLMServer) -> None:
+def test_settings_are_stored_with_the_conversation_and_sent(chat: Chat, server: LLMServer) -> None:
     chat.ask("First")
     first = chat.conversation_id
     chat.choose_model("a-typed-model")
@@ -108,7 +110,7 @@ def test_settings_belong_to_a_conversation_and_are_sent(chat: Chat, server: LLMS
     assert body["messages"][0]["content"] == "Answer like a pirate."
 
 
-def test_settings_chosen_before_the_first_message_count(chat: Chat, server: LLMServer) -> None:
+def test_settings_apply_when_set_before_the_first_message(chat: Chat, server: LLMServer) -> None:
     chat.choose_model("tokens:7")
     chat.ask("Hello")
     assert server.requests[-1].body["model"] == "tokens:7"
@@ -117,12 +119,12 @@ def test_settings_chosen_before_the_first_message_count(chat: Chat, server: LLMS
     expect(chat.key("model").locator("input")).to_have_value("tokens:7 · OpenAI")
 
 
-def test_a_typed_model_is_taken_whole_after_one_that_it_begins_with(
+def test_model_selector_accepts_an_id_that_extends_the_previous_one(
     chat: Chat, server: LLMServer
 ) -> None:
     box = chat.key("model").locator("input")
     expect(box).to_have_value("echo · OpenAI")
-    for model in ("echo", "echo-two", "echo-two-more"):  # the first is chosen already
+    for model in ("echo", "echo-two", "echo-two-more"):  # the first is selected already
         box.fill(f"openai/{model}")
         box.press("Enter")
         expect(box).to_have_value(f"{model} · OpenAI")
@@ -130,7 +132,7 @@ def test_a_typed_model_is_taken_whole_after_one_that_it_begins_with(
         assert server.requests[-1].body["model"] == model
 
 
-def test_another_visitor_sees_nothing_of_it(
+def test_conversation_is_hidden_from_other_visitors(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("For my eyes only")
@@ -147,12 +149,12 @@ def test_another_visitor_sees_nothing_of_it(
     expect(chat.questions).to_have_count(1)
 
 
-def test_what_a_browser_sent_last_is_kept_for_its_visitor(
+def test_message_sent_just_before_a_disconnect_is_stored(
     chat: Chat, app: AppServer, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     for number in range(5):
         leaving = visit(beside=chat)
-        os.kill(app.pid, signal.SIGSTOP)  # the words and the end of the connection wait together
+        os.kill(app.pid, signal.SIGSTOP)  # message and disconnect arrive together
         try:
             with leaving.sends():
                 leaving.send(f"Last words {number}")

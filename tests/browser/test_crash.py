@@ -1,4 +1,4 @@
-"""The process dies without warning: at most the last two seconds of a reply are lost."""
+"""Crash (SIGKILL): at most the last two seconds of a running reply are lost."""
 
 from __future__ import annotations
 
@@ -15,27 +15,17 @@ from tests.support.llm_server import LLMServer, Script, text_of
 
 pytestmark = pytest.mark.browser
 
-PACE = 40  # tokens a second
-MOMENTS = (
-    None,
-    0,
-    3,
-    12,
-    25,
-    39,
-    47,
-    66,
-    81,
-    104,
-)  # killed when this word is shown; None: none yet
+PACE = 40  # tokens per second
+# Words at which the process is killed; None: before the first.
+KILLED_AT = (None, 0, 3, 12, 25, 39, 47, 66, 81, 104)
 
 
-def test_ten_crashes_lose_at_most_two_seconds(
+def test_crash_loses_at_most_two_seconds_of_a_reply(
     visit: Callable[..., Chat], server: LLMServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with AppServer(tmp_path_factory.mktemp("crashing"), **configured(server)) as app:
         chat = visit(app=app)
-        for number, place in enumerate(MOMENTS):
+        for number, place in enumerate(KILLED_AT):
             if number:
                 chat.press("new_chat")
                 expect(chat.key("welcome")).to_be_visible()
@@ -66,7 +56,7 @@ def test_ten_crashes_lose_at_most_two_seconds(
         assert KEY not in app.log() and "Traceback" not in app.log()
 
 
-def test_the_first_visitor_may_come_in_by_the_address_of_a_screen(
+def test_first_request_after_start_can_open_any_screen(
     shared_context: BrowserContext, server: LLMServer, tmp_path: Path
 ) -> None:
     page = shared_context.new_page()

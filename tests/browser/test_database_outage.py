@@ -1,4 +1,4 @@
-"""The database goes away under an open page: the words come back, and go out once it is back."""
+"""Database outage under an open page: drafts and the running reply survive."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from tests.support.databases import address, bundled_server
 from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
-
-
 Switch = Callable[[], object]
 
 
@@ -26,7 +24,7 @@ Switch = Callable[[], object]
 def database(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[tuple[str, Switch, Switch]]:
-    """The address of one that can be taken away, what does that, and what brings it back."""
+    """Yield the URL of a database, a function that stops it and one that restarts it."""
     if request.config.getoption("--database") == "sqlite":
         here, away = tmp_path / "kept.db", tmp_path / "elsewhere.db"
         yield f"sqlite:///{here}", lambda: here.rename(away), lambda: away.rename(here)
@@ -36,28 +34,28 @@ def database(
         yield url, postgres.stop, postgres.start
 
 
-def test_words_and_a_running_reply_outlast_a_database_that_is_gone_for_a_while(
+def test_draft_and_running_reply_survive_a_database_outage(
     visit: Callable[..., Chat],
     server: LLMServer,
     gate: Callable[[], threading.Event],
     database: tuple[str, Switch, Switch],
     tmp_path: Path,
 ) -> None:
-    held, (url, take_away, bring_back) = gate(), database
+    held, (url, stop_database, start_database) = gate(), database
     with AppServer(tmp_path, DATABASE_URL=url, **configured(server)) as app:
         chat = visit(app=app)
         server.next(Script(tokens=20, gate=held, gate_at=10))
         chat.send("Count")
         chat.wait_word(9)
         other = visit(app=app, beside=chat)
-        take_away()
+        stop_database()
         other.send("My own words")
         expect(other.key("notice")).to_contain_text(StoreFailed.sentence)
         expect(other.composer).to_have_value("My own words")
         held.set()
         chat.wait_word(19)
         expect(chat.answers.last).to_contain_text(NotStoredYet.sentence)
-        bring_back()
+        start_database()
         chat.wait_done()
         assert chat.shown_words() == numbered(20)
         expect(chat.answers.last).not_to_contain_text(NotStoredYet.sentence)

@@ -1,4 +1,4 @@
-"""Speech lands in the box behind what was typed, is never sent by itself, and is never lost."""
+"""Dictation: the transcript is appended to the draft, never sent automatically, never lost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.speech_server import HELLO_WORLD, SpeechServer
 
 pytestmark = pytest.mark.browser
 
-# Whoever looks at the box a moment later looks when it is emptied: so slow can a browser be.
-SLOW = """() => {
+# Simulates a slow browser: delayed reads of the box run only after it has been emptied.
+DELAY_TIMERS = """() => {
   const later = window.setTimeout
   let isEmptied = false
   const look = (work) => {
@@ -38,26 +38,26 @@ def speech() -> Iterator[SpeechServer]:
 
 
 @pytest.fixture(scope="module")
-def hearing_app(
+def dictation_app(
     llm: LLMServer, speech: SpeechServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AppServer]:
-    """Its speech goes to somebody who really listens."""
+    """An app that sends recordings to a real speech recogniser."""
     config = configured(llm) | {"TRANSCRIPTION_BASE_URL": speech.base_url}
     with AppServer(tmp_path_factory.mktemp("voice"), **config) as app:
         yield app
 
 
 @pytest.fixture
-def speaker(
-    visit: Callable[..., Chat], hearing_app: AppServer, server: LLMServer
+def open_dictation(
+    visit: Callable[..., Chat], dictation_app: AppServer, server: LLMServer
 ) -> Callable[[], Chat]:
-    return lambda: visit(app=hearing_app, **MICROPHONE_ALLOWED)
+    return lambda: visit(app=dictation_app, **MICROPHONE_ALLOWED)
 
 
-def test_dictation_lands_behind_what_was_typed_and_is_not_sent(
-    speaker: Callable[[], Chat], server: LLMServer
+def test_dictation_is_appended_to_the_draft_and_not_sent(
+    open_dictation: Callable[[], Chat], server: LLMServer
 ) -> None:
-    chat = speaker()
+    chat = open_dictation()
     chat.composer.fill("She said:")
     dictate(chat)
     expect(chat.composer).to_have_value("She said: hello world", timeout=20_000)
@@ -70,24 +70,24 @@ def test_dictation_lands_behind_what_was_typed_and_is_not_sent(
 
 
 @pytest.mark.parametrize("is_slow", [False, True], ids=["", "slow"])
-def test_the_microphone_in_the_box_goes_the_same_way(
-    speaker: Callable[[], Chat], server: LLMServer, is_slow: bool
+def test_composer_microphone_appends_the_transcript_to_the_draft(
+    open_dictation: Callable[[], Chat], server: LLMServer, is_slow: bool
 ) -> None:
-    chat = speaker()
+    chat = open_dictation()
     chat.composer.fill("She said:")
     chat.page.get_by_test_id("stChatInputMicButton").click()
     wait_for_speech(chat)
     if is_slow:
-        chat.page.evaluate(SLOW)
+        chat.page.evaluate(DELAY_TIMERS)
     chat.key("composer").locator("button").last.click()
     expect(chat.composer).to_have_value("She said: hello world", timeout=20_000)
     assert server.requests == []
 
 
-def test_an_audio_file_goes_the_same_way_and_other_files_wait(
-    speaker: Callable[[], Chat], server: LLMServer
+def test_audio_file_is_transcribed_and_other_files_stay_pending(
+    open_dictation: Callable[[], Chat], server: LLMServer
 ) -> None:
-    chat = speaker()
+    chat = open_dictation()
     chat.attach("memo.wav", HELLO_WORLD.read_bytes(), "audio/wav")
     expect(chat.waiting("memo.wav")).to_contain_text("turned into text")
     chat.attach("notes.txt", b"swordfish")
@@ -105,7 +105,7 @@ def test_an_audio_file_goes_the_same_way_and_other_files_wait(
     assert content.endswith("She said: hello world")
 
 
-def test_a_failed_transcription_can_be_tried_again_without_speaking_again(
+def test_failed_transcription_can_be_retried_with_the_same_recording(
     visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat = visit(**MICROPHONE_ALLOWED)
@@ -122,7 +122,7 @@ def test_a_failed_transcription_can_be_tried_again_without_speaking_again(
     assert len(server.requests) == 2
 
 
-def test_a_recording_can_be_discarded(visit: Callable[..., Chat], server: LLMServer) -> None:
+def test_recording_can_be_discarded(visit: Callable[..., Chat], server: LLMServer) -> None:
     chat = visit(**MICROPHONE_ALLOWED)
     server.next(FAULTS["401"])
     dictate(chat)
@@ -133,13 +133,13 @@ def test_a_recording_can_be_discarded(visit: Callable[..., Chat], server: LLMSer
     expect(chat.composer).to_have_value("")
 
 
-def test_a_denied_microphone_is_said_so(visit: Callable[..., Chat]) -> None:
-    chat = visit(permissions=["geolocation"])  # what is not granted then is denied
+def test_denied_microphone_permission_is_reported(visit: Callable[..., Chat]) -> None:
+    chat = visit(permissions=["geolocation"])  # all others are denied
     expect(chat.key("microphone")).to_contain_text("The browser denies the microphone")
     assert chat.key("mic").evaluate("(element) => element.inert")
 
 
-def test_a_page_without_https_says_that_the_microphone_needs_it(
+def test_page_without_https_explains_that_the_microphone_needs_it(
     visit: Callable[..., Chat],
 ) -> None:
     chat = visit()

@@ -1,6 +1,6 @@
-"""No answer carries anything away, and no text runs: shown for real, with and without the policy.
+"""Exfiltration and script injection: no message sends a request or executes code.
 
-A listener on another port hears of every request that a message could cause.
+A listener on another port records requests. The tests run with and without the CSP.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def context_without_csp(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser that does not mind the policy: nothing may depend on it alone."""
+    """A browser context that ignores the CSP: the sanitizer must suffice on its own."""
     with closing(browser.new_context(bypass_csp=True)) as context:
         yield context
 
 
 @pytest.fixture
 def payloads(listener: Listener) -> list[str]:
-    """Aimed at the listener by its names in turn."""
+    """All payloads; the leaks address the listener alternately by IP address and by name."""
     listener.paths.clear()
     names = [f"127.0.0.1:{listener.port}", f"localhost:{listener.port}"]
     leaks = [with_target([leak], names[number % 2], number)[0] for number, leak in enumerate(LEAKS)]
@@ -63,7 +63,7 @@ def payloads(listener: Listener) -> list[str]:
 
 
 def shared_page(app: AppServer, texts: list[str]) -> str:
-    """The address of a shared conversation in which each text is a message of its own."""
+    """Return the link to a shared conversation with one message per text."""
     service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
     try:
         roles = ("user", "assistant")
@@ -80,15 +80,15 @@ def shared_page(app: AppServer, texts: list[str]) -> str:
         service.close()
 
 
-def test_there_are_as_many_payloads_as_promised() -> None:
+def test_payloads_include_100_scripts_and_60_leaks() -> None:
     assert len({*SCRIPTS}) >= 100
     assert len({*LEAKS}) >= 60
 
 
-def test_the_listener_and_the_policy_are_real(
+def test_listener_and_policy_detect_violations(
     app: AppServer, listener: Listener, context: BrowserContext, context_without_csp: BrowserContext
 ) -> None:
-    """What the other tests do not see would be seen."""
+    """Positive control: the other tests would detect a request or a violation."""
     address = f"http://127.0.0.1:{listener.port}"
     fetch = "async (url) => { await fetch(url, {mode: 'no-cors'}).catch(() => {}) }"
     draw = "(url) => { document.body.append(Object.assign(new Image(), {src: url})) }"
@@ -109,7 +109,7 @@ def test_the_listener_and_the_policy_are_real(
     assert len(watch.errors) >= 2
 
 
-def test_nothing_typed_or_streamed_leaves_or_runs(
+def test_payloads_in_questions_and_replies_send_and_run_nothing(
     visit: Visit,
     context: BrowserContext,
     server: LLMServer,
@@ -119,10 +119,10 @@ def test_nothing_typed_or_streamed_leaves_or_runs(
     watch = PageWatch(context)
     chat = visit(context=context)
     for first in range(0, len(payloads), AT_ONCE):
-        chat.ask("\n\n".join(payloads[first : first + AT_ONCE]))  # the server says it back
+        chat.ask("\n\n".join(payloads[first : first + AT_ONCE]))  # the model echoes it
     said = [request.body["messages"][-1]["content"] for request in server.requests]
-    aims = [number for number, leak in enumerate(LEAKS) if "ID" in leak]
-    assert all(f"x{number}x" in "".join(said) for number in aims)
+    numbers = [number for number, leak in enumerate(LEAKS) if "ID" in leak]
+    assert all(f"x{number}x" in "".join(said) for number in numbers)
     watch.expect_no_injection()
     chat.reload()
     expect(chat.answers).to_have_count(len(said))
@@ -131,7 +131,7 @@ def test_nothing_typed_or_streamed_leaves_or_runs(
     assert listener.paths == []
 
 
-def test_nothing_drawn_from_history_leaves_or_runs_without_the_policy_either(
+def test_payloads_in_history_send_and_run_nothing_without_the_policy(
     app: AppServer, context_without_csp: BrowserContext, listener: Listener, payloads: list[str]
 ) -> None:
     watch = PageWatch(context_without_csp)
@@ -152,7 +152,7 @@ NAME = (
 )
 
 
-def test_names_are_shown_as_they_are_and_ask_nobody(
+def test_payloads_in_names_are_shown_as_text_and_send_nothing(
     visit: Visit, context_without_csp: BrowserContext, server: LLMServer, listener: Listener
 ) -> None:
     listener.paths.clear()
@@ -166,7 +166,7 @@ def test_names_are_shown_as_they_are_and_ask_nobody(
     expect(chat.waiting(file)).to_contain_text("tokens")
     chat.ask(f"{name} needle")
     expect(chat.questions).to_contain_text(file)
-    expect(chat.answers).to_contain_text(name)  # the model that answered
+    expect(chat.answers).to_contain_text(name)  # the model's name
     address, called = chat.conversation_id, f"<img src=//127.0.0.1:{listener.port}/n> :red[x] $x$"
     chat.press("manage")
     title = chat.key(f"rename_{address}").locator("input")

@@ -1,4 +1,4 @@
-"""Files in the box: what they cost is said before, they reach the model, and they stay."""
+"""Files in the composer: priced before sending, received by the model, and stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOTES = b"The password of the day is swordfish."
 
 @pytest.fixture(scope="module")
 def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    """With models of known names, and little room."""
+    """An app with known model names and a small context window."""
     config = configured(llm) | {
         "OPENAI_MODELS": "gpt-4o",
         "DEFAULT_MODEL": "openai/gpt-4o",
@@ -43,7 +43,7 @@ def app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
 
 
 def status(url: str) -> int:
-    """What somebody without a cookie gets."""
+    """Return the response status for a client without a cookie."""
     try:
         with urlopen(url, timeout=10) as answer:
             return int(answer.status)
@@ -58,11 +58,11 @@ def picture(size: tuple[int, int] = (640, 480)) -> bytes:
 
 
 def sent(server: LLMServer) -> Any:
-    """The content of the newest question as the server got it."""
+    """Return the content of the newest question as the provider received it."""
     return server.requests[-1].body["messages"][-1]["content"]
 
 
-def test_a_pasted_picture_reaches_a_model_that_sees_as_an_image_part(
+def test_pasted_picture_is_sent_to_a_vision_model_as_an_image_part(
     chat: Chat, server: LLMServer
 ) -> None:
     chat.paste_file("image.png", picture(), "image/png")
@@ -80,7 +80,7 @@ def test_a_pasted_picture_reaches_a_model_that_sees_as_an_image_part(
     expect(chat.chip("image.png")).to_have_count(0)
 
 
-def test_the_address_of_a_picture_opens_it_for_nobody_else(
+def test_picture_url_is_refused_to_other_visitors(
     chat: Chat, visit: Callable[..., Chat], app: AppServer
 ) -> None:
     chat.paste_file("image.png", picture(), "image/png")
@@ -92,7 +92,7 @@ def test_the_address_of_a_picture_opens_it_for_nobody_else(
     assert visit().page.request.get(url).status == status(url) == 404
 
 
-def test_a_model_that_cannot_see_is_not_asked_and_nothing_is_lost(
+def test_picture_for_a_model_without_vision_is_refused_and_kept(
     chat: Chat, server: LLMServer
 ) -> None:
     chat.choose_model("gpt-3.5-turbo")
@@ -121,9 +121,7 @@ DOCUMENTS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_document_reaches_the_model_at_the_price_that_was_said(
-    chat: Chat, server: LLMServer, name: str
-) -> None:
+def test_document_is_sent_at_the_displayed_price(chat: Chat, server: LLMServer, name: str) -> None:
     make, known = DOCUMENTS[name]
     chat.attach(name, make())
     price = chat.price(name)
@@ -140,7 +138,7 @@ def test_a_document_reaches_the_model_at_the_price_that_was_said(
         expect(files.get_by_test_id("stDataFrame")).to_be_visible()
 
 
-def test_files_are_sent_again_and_go_with_the_conversation(
+def test_files_are_resent_on_retry_and_edit_and_purged_with_the_conversation(
     chat: Chat, server: LLMServer, app: AppServer
 ) -> None:
     chat.attach("notes.txt", NOTES)
@@ -166,7 +164,7 @@ def test_files_are_sent_again_and_go_with_the_conversation(
     assert [data for data in kept(app.database_url) if b"swordfish" in data] == []
 
 
-def test_a_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:
+def test_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:
     chat.attach("long.txt", b"".join(b"line %d of many\n" % number for number in range(2000)))
     assert chat.price("long.txt") > 3000
     expect(chat.waiting("long.txt")).to_contain_text("more than fits")
@@ -183,9 +181,7 @@ def test_a_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMSer
     expect(chat.questions).to_contain_text("only the beginning is sent")
 
 
-def test_a_very_long_paste_becomes_a_file_and_can_be_taken_back(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_long_paste_becomes_a_file_and_can_be_undone(chat: Chat, server: LLMServer) -> None:
     pasted = "word and word\n" * 60
     chat.composer.fill("Look:")
     chat.paste_text(pasted)
@@ -204,9 +200,7 @@ def test_a_very_long_paste_becomes_a_file_and_can_be_taken_back(
     assert sent(server).endswith("short")
 
 
-def test_a_file_that_cannot_be_read_is_said_so_and_the_rest_is_kept(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_unreadable_file_is_reported_and_the_others_are_kept(chat: Chat, server: LLMServer) -> None:
     chat.attach("notes.txt", NOTES)
     chat.price("notes.txt")
     chat.attach("false.pdf", b"MZ\x90\x00 this is a program" + bytes(200))
@@ -223,7 +217,7 @@ def test_a_file_that_cannot_be_read_is_said_so_and_the_rest_is_kept(
     assert "swordfish" in sent(server)
 
 
-def test_the_price_follows_what_is_in_the_box(chat: Chat) -> None:
+def test_price_updates_with_the_files_in_the_composer(chat: Chat) -> None:
     chat.attach("one.txt", NOTES)
     chat.attach("two.txt", NOTES * 2)
     assert chat.price("one.txt") < chat.price("two.txt")
@@ -233,7 +227,7 @@ def test_the_price_follows_what_is_in_the_box(chat: Chat) -> None:
     expect(chat.waiting("two.txt")).to_have_count(1)
 
 
-def test_a_hostile_name_is_only_a_name(chat: Chat, server: LLMServer) -> None:
+def test_hostile_file_name_is_shown_as_text(chat: Chat, server: LLMServer) -> None:
     name = "![x](https:evil.example) <img src=x>\u202egpj.txt"
     chat.attach(name, NOTES, is_shown_as="![x]")
     expect(chat.page.locator('[class*="st-key-file_waiting_"]')).to_contain_text("tokens")
@@ -254,7 +248,7 @@ def test_a_hostile_name_is_only_a_name(chat: Chat, server: LLMServer) -> None:
     ],
     ids=["quote", "line", "percent", "path"],
 )
-def test_a_name_that_a_form_writes_otherwise_is_priced_and_kept(
+def test_file_name_escaped_in_multipart_upload_is_priced_and_stored(
     chat: Chat, server: LLMServer, name: str, shown: str
 ) -> None:
     chat.attach(name, NOTES, is_shown_as=".txt")
@@ -267,7 +261,7 @@ def test_a_name_that_a_form_writes_otherwise_is_priced_and_kept(
     expect(chat.page.locator('[class*="st-key-file_waiting_"]')).to_have_count(0)
 
 
-def test_a_picture_with_a_quote_in_its_name_is_refused_for_a_blind_model_before_sending(
+def test_picture_with_a_quote_in_its_name_is_checked_for_vision_before_sending(
     chat: Chat,
 ) -> None:
     chat.choose_model("gpt-3.5-turbo")
@@ -275,7 +269,7 @@ def test_a_picture_with_a_quote_in_its_name_is_refused_for_a_blind_model_before_
     expect(chat.waiting('a "teal" one.png')).to_contain_text("cannot see images")
 
 
-def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: LLMServer) -> None:
+def test_message_returns_to_the_composer_after_each_refusal(chat: Chat, server: LLMServer) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
     chat.wait_pending("image.png")
@@ -294,7 +288,7 @@ def test_words_refused_again_and_again_come_back_each_time(chat: Chat, server: L
 
 
 @pytest.mark.parametrize("size", [(1600, 900), (640, 480)], ids=["wide", "small"])
-def test_a_picture_is_small_in_the_chat_and_large_in_full_screen(
+def test_picture_is_scaled_down_in_the_chat_and_large_in_full_screen(
     chat: Chat, server: LLMServer, size: tuple[int, int]
 ) -> None:
     chat.attach("image.png", picture(size), "image/png")
@@ -308,7 +302,7 @@ def test_a_picture_is_small_in_the_chat_and_large_in_full_screen(
     wait_until(chat.page, "() => document.querySelector('[alt=\"image.png\"]').clientWidth > 600")
 
 
-def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> None:
+def test_refusal_stays_visible_when_the_composer_is_emptied_afterwards(chat: Chat) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
     chat.wait_pending("image.png")
@@ -322,7 +316,9 @@ def test_a_refusal_stays_said_when_the_box_is_emptied_after_it(chat: Chat) -> No
     expect(chat.key("notice")).to_have_count(0)
 
 
-def test_a_retry_that_a_blind_model_refuses_says_so(chat: Chat, server: LLMServer) -> None:
+def test_retry_with_a_model_without_vision_is_refused_with_a_notice(
+    chat: Chat, server: LLMServer
+) -> None:
     chat.paste_file("image.png", picture(), "image/png")
     chat.price("image.png")
     chat.ask("What colour is it?")
@@ -332,13 +328,13 @@ def test_a_retry_that_a_blind_model_refuses_says_so(chat: Chat, server: LLMServe
     assert len(server.requests) == 1
 
 
-def test_a_picture_that_an_office_program_adds_to_copied_text_is_left_out(chat: Chat) -> None:
+def test_picture_pasted_together_with_its_text_is_ignored(chat: Chat) -> None:
     chat.paste_both("one two", "image.png", picture(), "image/png")
     expect(chat.composer).to_have_value("one two")
     expect(chat.chip("image.png")).to_have_count(0)
 
 
-def test_files_that_wait_survive_a_starter(chat: Chat, server: LLMServer) -> None:
+def test_pending_files_are_kept_when_a_starter_is_sent(chat: Chat, server: LLMServer) -> None:
     chat.attach("notes.txt", NOTES)
     chat.price("notes.txt")
     chat.press("starter_0")
@@ -348,7 +344,7 @@ def test_files_that_wait_survive_a_starter(chat: Chat, server: LLMServer) -> Non
     expect(chat.waiting("notes.txt")).to_be_visible()
 
 
-def test_what_is_sent_vanishes_above_the_box_at_once_and_new_files_are_priced_meanwhile(
+def test_sent_files_disappear_at_once_and_new_files_are_priced_during_the_reply(
     chat: Chat, server: LLMServer, gate: Callable[[], threading.Event]
 ) -> None:
     held = gate()
@@ -365,7 +361,7 @@ def test_what_is_sent_vanishes_above_the_box_at_once_and_new_files_are_priced_me
     expect(chat.waiting("other.txt")).to_be_visible()
 
 
-def test_a_file_that_is_too_large_is_said_so_and_the_words_are_not_sent_alone(
+def test_too_large_file_is_reported_and_its_message_is_not_sent(
     chat: Chat, server: LLMServer
 ) -> None:
     chat.attach("large.txt", bytes(26_500_000))

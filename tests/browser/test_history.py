@@ -1,4 +1,4 @@
-"""A history people can live in: named, pinned, shared, taken back, or never kept at all."""
+"""History: rename, pin, share, restore, export, import, and temporary conversations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Chat]
 
 
-def test_a_conversation_is_renamed_pinned_deleted_and_taken_back(
+def test_conversation_can_be_renamed_pinned_deleted_and_restored(
     chat: Chat, server: LLMServer
 ) -> None:
     chat.ask("First words")
@@ -45,7 +45,7 @@ def test_a_conversation_is_renamed_pinned_deleted_and_taken_back(
     expect(chat.questions).to_contain_text("First words")
 
 
-def test_a_shared_link_shows_what_was_in_view_until_it_is_revoked(
+def test_shared_link_shows_a_snapshot_until_it_is_revoked(
     chat: Chat, visit: Visit, server: LLMServer
 ) -> None:
     server.next(Script(text="Blue."), Script(text="Red."), Script(text="Green."))
@@ -83,7 +83,7 @@ def test_a_shared_link_shows_what_was_in_view_until_it_is_revoked(
     expect(late.page.get_by_text("Blue.")).to_have_count(0)
 
 
-def test_a_temporary_conversation_leaves_no_row(
+def test_temporary_conversation_stores_no_row(
     chat: Chat, server: LLMServer, app: AppServer
 ) -> None:
     def rows() -> int:
@@ -107,7 +107,7 @@ def test_a_temporary_conversation_leaves_no_row(
     assert rows() == before + 2
 
 
-def test_everything_is_carried_out_and_in_again_and_nothing_is_doubled(
+def test_export_can_be_imported_without_duplicates(
     chat: Chat, visit: Visit, server: LLMServer
 ) -> None:
     server.next(Script(text="Blue."))
@@ -136,9 +136,7 @@ def test_everything_is_carried_out_and_in_again_and_nothing_is_doubled(
     expect(other.answers).to_contain_text("Blue.")
 
 
-def test_one_conversation_is_exported_in_the_form_that_is_chosen(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_conversation_is_exported_in_the_selected_format(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="Blue."))
     chat.ask("Which colour?")
     chat.press("manage")
@@ -150,7 +148,7 @@ def test_one_conversation_is_exported_in_the_form_that_is_chosen(
     assert "Blue." in text
 
 
-def test_what_was_deleted_is_taken_back_on_the_history_page(chat: Chat) -> None:
+def test_history_page_restores_a_deleted_conversation(chat: Chat) -> None:
     chat.ask("Keep me")
     address = chat.conversation_id
     chat.press("delete_conversation")
@@ -162,9 +160,7 @@ def test_what_was_deleted_is_taken_back_on_the_history_page(chat: Chat) -> None:
     expect(chat.key(f"open_{address}")).to_be_visible()
 
 
-def test_search_on_the_history_page_opens_the_version_that_holds_it(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_history_search_opens_the_version_that_matches(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="A capybara swims."), Script(text="A badger digs."), Script(text="Hm."))
     chat.ask("Which animal?")
     wanted, answer = chat.conversation_id, chat.answer_id
@@ -190,7 +186,7 @@ def test_search_on_the_history_page_opens_the_version_that_holds_it(
     expect(chat.key(f"retry_{answer}")).to_be_visible()
 
 
-def test_an_export_of_chatgpt_is_brought_in_and_its_report_outlives_a_refresh(
+def test_chatgpt_import_report_survives_a_refresh(
     chat: Chat,
 ) -> None:
     chat.page.get_by_role("link", name="History").click()
@@ -213,7 +209,7 @@ def test_an_export_of_chatgpt_is_brought_in_and_its_report_outlives_a_refresh(
     expect(chat.answers).to_contain_text("Scattering.")
 
 
-def test_an_export_can_be_downloaded_while_a_reply_is_written(
+def test_export_can_be_downloaded_during_a_reply(
     chat: Chat,
     server: LLMServer,
     gate: Callable[[], threading.Event],

@@ -1,4 +1,4 @@
-"""Everything that matters can be done from the keyboard."""
+"""Keyboard shortcuts and screen reader announcements."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_a_shortcut_begins_a_new_conversation(chat: Chat, server: LLMServer) -> None:
+def test_shortcut_starts_a_new_conversation(chat: Chat, server: LLMServer) -> None:
     chat.ask("Hello")
     chat.page.keyboard.press("Control+Shift+O")
     expect(chat.key("welcome")).to_be_visible()
     assert chat.conversation_id is None
 
 
-def test_a_shortcut_stops_the_reply(chat: Chat, server: LLMServer, gate: Gate) -> None:
+def test_shortcut_stops_the_reply(chat: Chat, server: LLMServer, gate: Gate) -> None:
     server.next(Script(gate=gate(), gate_at=5))
     chat.send("Hello")
     chat.wait_word(4)
@@ -34,9 +34,7 @@ def test_a_shortcut_stops_the_reply(chat: Chat, server: LLMServer, gate: Gate) -
     assert chat.shown_words() == numbered(5)
 
 
-def test_search_finds_words_in_messages_and_opens_the_conversation(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_search_opens_the_conversation_of_a_match(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="The capybara is the largest rodent."), Script(text="Else."))
     chat.ask("Which animal?")
     wanted = chat.conversation_id
@@ -54,12 +52,12 @@ def test_search_finds_words_in_messages_and_opens_the_conversation(
     assert chat.conversation_id == wanted
 
 
-def test_the_shortcuts_are_listed(chat: Chat) -> None:
+def test_shortcuts_are_listed(chat: Chat) -> None:
     chat.press("shortcuts")
     expect(chat.page.get_by_role("table")).to_contain_text("Ctrl + Shift + O")
 
 
-def test_a_screen_reader_hears_the_end_and_not_every_token(
+def test_live_region_announces_the_end_of_a_reply_only(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -74,9 +72,7 @@ def test_a_screen_reader_hears_the_end_and_not_every_token(
     expect(region).to_have_text("The reply is complete.")
 
 
-def test_a_screen_reader_is_told_which_conversation_is_in_view(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_current_conversation_is_marked_for_screen_readers(chat: Chat, server: LLMServer) -> None:
     chat.ask("One")
     first = chat.key(f"open_{chat.conversation_id}").get_by_role("button")
     expect(first).to_have_attribute("aria-current", "page")

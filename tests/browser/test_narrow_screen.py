@@ -1,4 +1,4 @@
-"""On a narrow screen the sidebar lies over the chat, and goes once something was opened from it."""
+"""Narrow screens: the sidebar covers the chat and closes after a selection."""
 
 from __future__ import annotations
 
@@ -13,47 +13,45 @@ from tests.support.llm_server import LLMServer
 pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-IS_REACHED = """() => {
+COMPOSER_IS_UNCOVERED = """() => {
   const box = document.querySelector(".st-key-composer textarea").getBoundingClientRect()
-  const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
-  return !!there?.closest(".st-key-composer")
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+  return !!top?.closest(".st-key-composer")
 }"""
 
 
-def test_the_sidebar_makes_way_for_what_was_opened_from_it(
-    visit: Callable[..., Chat], server: LLMServer
-) -> None:
+def test_sidebar_closes_after_a_selection(visit: Callable[..., Chat], server: LLMServer) -> None:
     chat = visit(**PHONE)
     chat.ask("capybara")
     expander = chat.page.get_by_test_id("stExpandSidebarButton")
 
-    def unfold() -> None:
+    def open_sidebar() -> None:
         expander.tap()
-        wait_until(chat.page, f"() => !({IS_REACHED})()")
+        wait_until(chat.page, f"() => !({COMPOSER_IS_UNCOVERED})()")
 
     for key in ("new_chat", "new_chat", "new_temporary", f"open_{chat.conversation_id}"):
-        unfold()
+        open_sidebar()
         chat.button(key).tap()
-        wait_until(chat.page, IS_REACHED)
-        expect(expander).to_be_focused()  # and no keyboard comes up
-    unfold()
+        wait_until(chat.page, COMPOSER_IS_UNCOVERED)
+        expect(expander).to_be_focused()  # opens no on-screen keyboard
+    open_sidebar()
     chat.button("search").tap()
     chat.key("search_text").locator("input").fill("capybara")
     chat.page.locator('[class*="st-key-found_"] button').first.tap()
-    wait_until(chat.page, IS_REACHED)
-    unfold()
+    wait_until(chat.page, COMPOSER_IS_UNCOVERED)
+    open_sidebar()
     chat.page.get_by_role("link", name="History").tap()
     expect(chat.page.get_by_role("heading", name="History")).to_be_visible()
     chat.page.get_by_role("link", name="Back to the chat").tap()
     expect(chat.composer).to_be_visible()
-    wait_until(chat.page, IS_REACHED)
-    unfold()
+    wait_until(chat.page, COMPOSER_IS_UNCOVERED)
+    open_sidebar()
     chat.button("delete_conversation").tap()
     chat.button("undo").tap()
     expect(chat.questions).to_contain_text("capybara")
 
 
-def test_beside_a_wide_page_the_sidebar_stays(chat: Chat, server: LLMServer) -> None:
+def test_sidebar_stays_open_on_a_wide_page(chat: Chat, server: LLMServer) -> None:
     chat.ask("First")
     first = chat.conversation_id
     chat.press("new_chat")

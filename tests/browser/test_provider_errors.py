@@ -1,4 +1,4 @@
-"""Every way a provider fails: its own sentence, what came is kept, one can go on, no key shown."""
+"""Provider errors: a specific sentence, received text kept, retry or continue, no secret shown."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from tests.support.llm_server import FAULTS, LLMServer, Script
 
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
-PATIENCE = 4  # seconds: a busy machine is no stalled provider
+TIMEOUT = 4  # seconds; shorter ones fail on a busy machine
 
 
 @pytest.fixture(scope="module")
-def impatient_app(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    patience = {"FIRST_TOKEN_TIMEOUT": str(PATIENCE), "IDLE_TIMEOUT": str(PATIENCE)}
-    with AppServer(tmp_path_factory.mktemp("impatient"), **configured(llm), **patience) as app:
+def app_with_timeouts(
+    llm: LLMServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AppServer]:
+    timeouts = {"FIRST_TOKEN_TIMEOUT": str(TIMEOUT), "IDLE_TIMEOUT": str(TIMEOUT)}
+    with AppServer(tmp_path_factory.mktemp("timeouts"), **configured(llm), **timeouts) as app:
         yield app
 
 
 def sentence(kind: type[errors.ProviderError]) -> str:
-    return kind("OpenAI", seconds=PATIENCE, model="echo").sentence
+    return kind("OpenAI", seconds=TIMEOUT, model="echo").sentence
 
 
 def expect_no_secrets(chat: Chat, app: AppServer) -> None:
@@ -42,7 +44,7 @@ def expect_no_secrets(chat: Chat, app: AppServer) -> None:
 
 
 def failures(chat: Chat, server: LLMServer, app: AppServer, kinds: Kinds) -> Iterator[str]:
-    """Each fault in a conversation of its own, once its sentence stands there."""
+    """Provoke each fault in a new conversation; yield its name once its sentence is shown."""
     for name, kind in kinds.items():
         if chat.conversation_id:
             chat.press("new_chat")
@@ -55,11 +57,11 @@ def failures(chat: Chat, server: LLMServer, app: AppServer, kinds: Kinds) -> Ite
         expect_no_secrets(chat, app)
 
 
-def test_each_failure_has_its_sentence_and_the_next_message_is_answered(
-    visit: Callable[..., Chat], server: LLMServer, impatient_app: AppServer
+def test_failure_before_any_text_shows_its_sentence_and_the_next_message_is_answered(
+    visit: Callable[..., Chat], server: LLMServer, app_with_timeouts: AppServer
 ) -> None:
-    chat = visit(app=impatient_app)
-    for name in failures(chat, server, impatient_app, BEFORE_ANY_TEXT):
+    chat = visit(app=app_with_timeouts)
+    for name in failures(chat, server, app_with_timeouts, BEFORE_ANY_TEXT):
         assert chat.shown_words() == [], name
         expect(chat.button(f"retry_{chat.answer_id}")).to_be_enabled()
     chat.ask("And a good one")
@@ -67,11 +69,11 @@ def test_each_failure_has_its_sentence_and_the_next_message_is_answered(
     expect(chat.questions).to_have_count(2)
 
 
-def test_what_came_before_a_failure_is_kept_and_can_be_continued(
-    visit: Callable[..., Chat], server: LLMServer, impatient_app: AppServer
+def test_text_received_before_a_failure_is_kept_and_can_be_continued(
+    visit: Callable[..., Chat], server: LLMServer, app_with_timeouts: AppServer
 ) -> None:
-    chat = visit(app=impatient_app)
-    for name in failures(chat, server, impatient_app, AFTER_FIVE_TOKENS):
+    chat = visit(app=app_with_timeouts)
+    for name in failures(chat, server, app_with_timeouts, AFTER_FIVE_TOKENS):
         assert chat.shown_words() == numbered(5), name
         expect(chat.button(f"continue_{chat.answer_id}")).to_be_enabled()
     chat.reload()
@@ -81,7 +83,7 @@ def test_what_came_before_a_failure_is_kept_and_can_be_continued(
     expect(chat.answers.last).to_contain_text("And a good one")
 
 
-def test_a_rate_limit_counts_down(chat: Chat, server: LLMServer) -> None:
+def test_rate_limit_notice_counts_down(chat: Chat, server: LLMServer) -> None:
     server.next(FAULTS["429"])
     chat.send("Hello")
     countdown = chat.page.get_by_text("Retry in")
@@ -90,7 +92,7 @@ def test_a_rate_limit_counts_down(chat: Chat, server: LLMServer) -> None:
     expect(countdown).not_to_have_text(first)
 
 
-def test_a_message_that_is_too_long_comes_back_with_both_numbers(
+def test_too_long_message_returns_to_the_composer_with_its_size_and_the_limit(
     chat: Chat, server: LLMServer
 ) -> None:
     text = "word " * 600
@@ -110,7 +112,7 @@ def test_a_message_that_is_too_long_comes_back_with_both_numbers(
     assert len(server.requests) == 1
 
 
-def test_a_message_sent_while_a_reply_runs_comes_back(
+def test_message_sent_during_a_reply_returns_to_the_composer(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()

@@ -1,4 +1,4 @@
-"""A running reply belongs to no page: refresh, a second tab, clicking around never harm it."""
+"""Refresh, other tabs and navigation: none affects a running reply."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_ten_refreshes_lose_and_double_nothing(
+def test_ten_refreshes_neither_lose_nor_duplicate_text(
     watched_chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     chat, held = watched_chat, gate()
     server.next(Script(tokens=500, pace=25, gate=held, gate_at=400))
     chat.send("Tell me a long story")
-    for place in range(0, 300, 30):  # a load takes about as long as 30 tokens
+    for place in range(0, 300, 30):  # a page load takes about 30 tokens
         chat.wait_word(place)
-        assert chat.key("stop").count() == 1, "each refresh comes while the reply runs"
+        assert chat.key("stop").count() == 1, "the reply ended before a refresh"
         shown = len(chat.shown_words())
         chat.reload()
         chat.wait_word(max(0, shown - 1))
@@ -38,7 +38,7 @@ def test_ten_refreshes_lose_and_double_nothing(
 
 
 @pytest.mark.parametrize("gate_at", [0, 7], ids=["before the first token", "in the middle"])
-def test_a_refresh_while_nothing_comes(
+def test_refresh_while_the_provider_is_silent_keeps_the_reply(
     watched_chat: Chat, server: LLMServer, gate: Gate, gate_at: int
 ) -> None:
     chat, held = watched_chat, gate()
@@ -59,7 +59,7 @@ def test_a_refresh_while_nothing_comes(
     assert chat.shown_words() == numbered(20)
 
 
-def test_the_reply_goes_on_when_nobody_looks(
+def test_reply_continues_without_an_open_page(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -94,7 +94,7 @@ def test_two_tabs_show_the_same_reply(
     assert len(server.requests) == 1
 
 
-def test_clicking_around_does_not_harm_a_running_reply(
+def test_navigation_does_not_affect_a_running_reply(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     chat.ask("An earlier one")
@@ -131,7 +131,7 @@ def test_clicking_around_does_not_harm_a_running_reply(
     assert server.requests[-1].finished.is_set()
 
 
-def test_an_idle_tab_shows_what_is_asked_in_another_and_can_stop_it(
+def test_idle_tab_shows_and_stops_a_reply_of_another_tab(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer, gate: Gate
 ) -> None:
     chat.ask("The first question")
@@ -147,7 +147,7 @@ def test_an_idle_tab_shows_what_is_asked_in_another_and_can_stop_it(
     expect(chat.answers.last).to_contain_text("Stopped")
 
 
-def test_the_mark_of_a_running_reply_goes_by_itself(
+def test_running_indicator_disappears_when_the_reply_ends(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -161,7 +161,7 @@ def test_the_mark_of_a_running_reply_goes_by_itself(
     expect(row).to_contain_text("chat_bubble")
 
 
-def test_what_is_changed_in_another_tab_is_seen_in_an_idle_one(
+def test_idle_tab_shows_changes_made_in_another_tab(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("Hello")
@@ -190,7 +190,7 @@ def test_what_is_changed_in_another_tab_is_seen_in_an_idle_one(
     expect(other.composer).to_have_value("not sent yet")
 
 
-def test_a_draft_outlasts_a_refresh_and_a_look_at_another_screen(
+def test_draft_survives_a_refresh_and_a_visit_to_another_screen(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     server.next(Script(tokens=20, gate=gate(), gate_at=7))
@@ -208,7 +208,7 @@ def test_a_draft_outlasts_a_refresh_and_a_look_at_another_screen(
     expect(chat.composer).to_have_value("")
 
 
-def test_text_is_read_from_the_side_where_it_begins(chat: Chat, server: LLMServer) -> None:
+def test_paragraphs_are_aligned_by_their_text_direction(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="שלום עולם, זה טקסט בעברית.\n\nAnd English."))
     chat.ask("مرحبا")
     sides = """(element) => {

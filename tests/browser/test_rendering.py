@@ -1,4 +1,4 @@
-"""What Markdown becomes on the page, what of it is not obeyed, and that thinking stays folded."""
+"""Rendering of replies: Markdown, directives that are shown as text, and folded reasoning."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_markdown_becomes_what_it_says_and_nothing_is_fetched(
+def test_markdown_is_rendered_and_loads_no_external_resource(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held, lines = gate(), RICH_MARKDOWN.split(" ")
     server.next(Script(text=RICH_MARKDOWN, gate=held, gate_at=len(lines)))
     chat.send("Show everything")
-    expect_rich_markdown(chat, is_complete=False)  # while it streams
+    expect_rich_markdown(chat, is_complete=False)  # while streaming
     held.set()
     chat.wait_done()
-    expect_rich_markdown(chat)  # when it is over
+    expect_rich_markdown(chat)  # when complete
     chat.reload()
-    expect_rich_markdown(chat)  # and after F5
+    expect_rich_markdown(chat)  # after a reload
 
 
-def test_code_can_be_copied(chat: Chat, server: LLMServer) -> None:
+def test_code_block_can_be_copied(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text='Look:\n\n```python\nprint("hello")\n```'))
     chat.ask("Show code")
     code = chat.answers.get_by_test_id("stCode")
@@ -39,7 +39,7 @@ def test_code_can_be_copied(chat: Chat, server: LLMServer) -> None:
     assert chat.page.evaluate("navigator.clipboard.readText()").strip() == 'print("hello")'
 
 
-def test_a_question_is_markdown_too_and_as_harmless(chat: Chat, server: LLMServer) -> None:
+def test_question_is_rendered_as_sanitized_markdown(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="Fine."))
     chat.ask("Is $5 more than $4? :red[x] **bold**")
     expect(chat.questions).to_contain_text("Is $5 more than $4? :red[x] bold")
@@ -47,7 +47,7 @@ def test_a_question_is_markdown_too_and_as_harmless(chat: Chat, server: LLMServe
     expect(chat.questions.locator(".katex")).to_have_count(0)
 
 
-def test_thinking_is_folded_and_not_sent_back(chat: Chat, server: LLMServer, gate: Gate) -> None:
+def test_reasoning_is_folded_and_not_sent_back(chat: Chat, server: LLMServer, gate: Gate) -> None:
     held = gate()
     server.next(Script(text="The answer.", reasoning=("inner ", "thought "), gate=held))
     chat.send("Think")
@@ -65,14 +65,14 @@ def test_thinking_is_folded_and_not_sent_back(chat: Chat, server: LLMServer, gat
     assert "inner thought" not in str(server.requests[-1].body)
 
 
-def test_a_reasoning_tag_is_thinking_too(chat: Chat, server: LLMServer) -> None:
+def test_think_tag_is_shown_as_reasoning(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="<think>hidden musing</think>Shown."))
     chat.ask("Think")
     expect(chat.answers.locator("summary").first).to_contain_text("Thought for")
     assert chat.copied() == "Shown."
 
 
-def test_thinking_without_its_opening_tag_is_folded_away_at_the_end(
+def test_reasoning_without_an_opening_tag_is_folded_at_the_end(
     chat: Chat, server: LLMServer
 ) -> None:
     server.next(Script(text="inner thoughts\n</think>\n\nVisible text"))
@@ -82,7 +82,7 @@ def test_thinking_without_its_opening_tag_is_folded_away_at_the_end(
     expect(chat.answers.get_by_text("inner thoughts")).not_to_be_visible()
 
 
-def test_a_page_gets_every_file_it_asks_for(chat: Chat, server: LLMServer) -> None:
+def test_page_load_has_no_failed_requests(chat: Chat, server: LLMServer) -> None:
     refused: list[str] = []
 
     def note(answer: Response) -> None:

@@ -1,4 +1,4 @@
-"""What somebody reads or writes is where they look, and the way back leads there."""
+"""Scroll position, focus and drafts: kept where the user reads or types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.llm_server import LLMServer, Script
 pytestmark = pytest.mark.browser
 
 
-def test_back_leads_to_a_temporary_conversation(chat: Chat, server: LLMServer) -> None:
+def test_back_link_returns_to_a_temporary_conversation(chat: Chat, server: LLMServer) -> None:
     chat.ask("Kept")
     kept = chat.conversation_id
     chat.press("new_temporary")
@@ -29,7 +29,7 @@ def test_back_leads_to_a_temporary_conversation(chat: Chat, server: LLMServer) -
     expect(chat.key("notice")).to_have_count(0)
 
 
-def test_the_box_of_an_edit_is_in_view(chat: Chat, server: LLMServer) -> None:
+def test_edit_box_is_scrolled_into_view(chat: Chat, server: LLMServer) -> None:
     for number in range(2):
         server.next(Script(tokens=120))
         chat.ask(f"Question {number}")
@@ -41,7 +41,7 @@ def test_the_box_of_an_edit_is_in_view(chat: Chat, server: LLMServer) -> None:
     expect(box).to_be_in_viewport(ratio=1)
 
 
-def test_earlier_messages_come_above_the_one_that_was_read(
+def test_loading_earlier_messages_keeps_the_scroll_position(
     chat: Chat, server: LLMServer, visit: Callable[..., Chat]
 ) -> None:
     for number in range(18):
@@ -58,7 +58,7 @@ def test_earlier_messages_come_above_the_one_that_was_read(
     expect(chat.messages.filter(has=chat.key(f"actions_{first}"))).to_be_in_viewport()
 
 
-def test_a_search_begins_empty_also_while_a_reply_runs(
+def test_search_opens_empty_while_a_reply_runs(
     chat: Chat, server: LLMServer, gate: Callable[..., object]
 ) -> None:
     server.next(Script(tokens=30, gate=gate(), gate_at=10))  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def test_a_search_begins_empty_also_while_a_reply_runs(
     chat.wait_running()
 
 
-def test_words_that_came_back_are_not_given_again_over_what_was_typed_since(
+def test_returned_message_does_not_overwrite_later_typing(
     chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
 ) -> None:
     held = gate()
@@ -96,7 +96,7 @@ def test_words_that_came_back_are_not_given_again_over_what_was_typed_since(
     expect(chat.composer).to_have_value("Two, better said")
 
 
-def test_a_system_prompt_that_is_being_typed_outlasts_the_end_of_a_reply(
+def test_unsaved_system_prompt_survives_the_end_of_a_reply(
     chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
 ) -> None:
     held = gate()
@@ -118,11 +118,11 @@ def test_a_system_prompt_that_is_being_typed_outlasts_the_end_of_a_reply(
     expect(prompt).to_have_value("Answer like a pirate")
 
 
-_TO_END = """() => {
+_DISTANCE_TO_END = """() => {
   const page = document.querySelector('[data-testid="stAppScrollToBottomContainer"]')
   return page.scrollHeight - page.clientHeight - page.scrollTop
 }"""
-_STAYS = """(message) => new Promise((resolve) => {
+_KEEPS_POSITION = """(message) => new Promise((resolve) => {
   let frames = 90
   const look = () => {
     const { top, bottom } = message.getBoundingClientRect()
@@ -133,7 +133,7 @@ _STAYS = """(message) => new Promise((resolve) => {
 })"""
 
 
-def test_who_scrolls_up_while_a_reply_grows_is_not_pulled_back(
+def test_scrolling_up_pauses_auto_scroll_during_a_reply(
     chat: Chat, server: LLMServer, gate: Callable[..., threading.Event]
 ) -> None:
     held = gate()
@@ -143,17 +143,19 @@ def test_who_scrolls_up_while_a_reply_grows_is_not_pulled_back(
     chat.page.mouse.move(700, 300)
     chat.page.mouse.wheel(0, -300)
     chat.wait_word(1499)
-    assert chat.page.evaluate(_TO_END) > 300
-    chat.page.mouse.wheel(0, 100_000)  # down again, it follows
-    wait_until(chat.page, f"() => ({_TO_END})() < 2")
+    assert chat.page.evaluate(_DISTANCE_TO_END) > 300
+    chat.page.mouse.wheel(0, 100_000)  # to the end: it follows again
+    wait_until(chat.page, f"() => ({_DISTANCE_TO_END})() < 2")
     held.set()
     chat.wait_word(2000)
-    wait_until(chat.page, f"() => ({_TO_END})() < 100")
+    wait_until(chat.page, f"() => ({_DISTANCE_TO_END})() < 100")
     chat.wait_done()
 
 
-@pytest.mark.parametrize("is_in_view", [False, True], ids=["from another", "from its end"])
-def test_a_hit_stays_in_view_in_a_long_conversation(
+@pytest.mark.parametrize(
+    "is_in_view", [False, True], ids=["in another conversation", "in the open conversation"]
+)
+def test_search_hit_stays_in_view_in_a_long_conversation(
     chat: Chat, server: LLMServer, is_in_view: bool
 ) -> None:
     line = json.dumps(
@@ -180,4 +182,4 @@ def test_a_hit_stays_in_view_in_a_long_conversation(
     hit = chat.answers.filter(has_text=re.compile(r"assistant number 3\b"))
     expect(hit).to_be_in_viewport()
     chat.wait_settled()
-    assert hit.evaluate(_STAYS)
+    assert hit.evaluate(_KEEPS_POSITION)

@@ -1,4 +1,4 @@
-"""Send, stream, go on talking; and what the URL and the sidebar say about it."""
+"""Sending and streaming: messages, replies, the URL and the sidebar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_a_reply_streams_in_and_stays(watched_chat: Chat, server: LLMServer, gate: Gate) -> None:
+def test_reply_is_streamed_and_stays_after_a_reload(
+    watched_chat: Chat, server: LLMServer, gate: Gate
+) -> None:
     chat, held = watched_chat, gate()
     server.next(Script(tokens=40, gate=held, gate_at=10))
     chat.send("Tell me something")
@@ -31,7 +33,7 @@ def test_a_reply_streams_in_and_stays(watched_chat: Chat, server: LLMServer, gat
     expect(chat.questions).to_contain_text("Tell me something")
 
 
-def test_something_is_shown_before_the_first_token(
+def test_progress_is_shown_before_the_first_token(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -45,7 +47,7 @@ def test_something_is_shown_before_the_first_token(
     expect(chat.answers).not_to_contain_text("Thinking")
 
 
-def test_the_conversation_goes_on_with_what_was_said(chat: Chat, server: LLMServer) -> None:
+def test_next_message_is_sent_with_the_history(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="Four."), Script(text="Eight."))
     chat.ask("Two and two?")
     chat.ask("Twice that?")
@@ -55,7 +57,9 @@ def test_the_conversation_goes_on_with_what_was_said(chat: Chat, server: LLMServ
     assert sent == [("user", "Two and two?"), ("assistant", "Four."), ("user", "Twice that?")]
 
 
-def test_url_and_sidebar_show_where_one_is(chat: Chat, server: LLMServer, gate: Gate) -> None:
+def test_url_and_sidebar_show_the_current_conversation(
+    chat: Chat, server: LLMServer, gate: Gate
+) -> None:
     assert "c=" not in chat.page.url
     chat.ask("The first of two")
     first = chat.conversation_id
@@ -88,7 +92,7 @@ def test_url_and_sidebar_show_where_one_is(chat: Chat, server: LLMServer, gate: 
     expect(chat.questions).to_contain_text("The second of two")
 
 
-def test_a_starter_is_sent_with_one_click(chat: Chat, server: LLMServer) -> None:
+def test_starter_is_sent_with_one_click(chat: Chat, server: LLMServer) -> None:
     starter = chat.button("starter_0")
     text = starter.locator("p").inner_text()
     starter.click()
@@ -98,7 +102,7 @@ def test_a_starter_is_sent_with_one_click(chat: Chat, server: LLMServer) -> None
     expect(chat.key("welcome")).to_have_count(0)
 
 
-def test_enter_sends_and_shift_enter_breaks_the_line(chat: Chat, server: LLMServer) -> None:
+def test_enter_sends_and_shift_enter_inserts_a_line_break(chat: Chat, server: LLMServer) -> None:
     chat.composer.fill("one")
     chat.composer.press("Shift+Enter")
     chat.composer.press_sequentially("two")
@@ -112,7 +116,7 @@ def test_enter_sends_and_shift_enter_breaks_the_line(chat: Chat, server: LLMServ
     expect(chat.composer).to_have_value("")
 
 
-def test_the_whole_reply_can_be_copied_as_it_was_sent(chat: Chat, server: LLMServer) -> None:
+def test_copy_returns_the_markdown_of_the_reply(chat: Chat, server: LLMServer) -> None:
     markdown = (
         "# Title\n\n- a *b*\n- `c`\n\n| x | y |\n|---|---|\n| 1 | $2 |\n\n```py\nprint('<b>')\n```"
     )
@@ -122,7 +126,7 @@ def test_the_whole_reply_can_be_copied_as_it_was_sent(chat: Chat, server: LLMSer
     assert chat.copied(chat.question_id) == "Show Markdown"
 
 
-def test_a_long_reply_arrives_whole(watched_chat: Chat, server: LLMServer) -> None:
+def test_long_reply_is_complete(watched_chat: Chat, server: LLMServer) -> None:
     chat = watched_chat
     server.next(Script(tokens=3000))
     chat.ask("Much, please")

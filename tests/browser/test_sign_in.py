@@ -1,4 +1,4 @@
-"""Signing in through a real OpenID provider; whoever only claims to have done so is a stranger."""
+"""Sign-in with a real OpenID provider; forged and expired cookies are rejected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def app(provider: OpenIDProvider, tmp_path_factory: pytest.TempPathFactory) -> I
 def arrive(
     shared_context: BrowserContext, app: AppServer, provider: OpenIDProvider
 ) -> Iterator[Arrive]:
-    """Opens the app as somebody new, signed in as `subject`; whoever was there before is gone."""
+    """Open the app without cookies and sign in as `subject`, if one is given."""
     pages: list[Page] = []
 
     def arrive(subject: str = "", path: str = "/") -> Chat:
@@ -76,7 +76,7 @@ def expect_gate(page: Page) -> None:
     )
 
 
-def test_two_accounts_do_not_see_each_other_and_sign_out(
+def test_accounts_are_isolated_and_can_sign_out(
     arrive: Arrive, app: AppServer, provider: OpenIDProvider
 ) -> None:
     ann = arrive()
@@ -105,7 +105,7 @@ def test_two_accounts_do_not_see_each_other_and_sign_out(
     expect(bob.messages).to_have_count(0)
 
 
-def test_an_account_that_is_not_on_the_list_stays_outside(arrive: Arrive) -> None:
+def test_account_not_in_allowed_emails_is_refused(arrive: Arrive) -> None:
     eve = arrive("eve")
     expect(eve.page.get_by_text(NotAllowed.sentence)).to_be_visible()
     expect(eve.page.locator(".st-key-composer, .st-key-conversations")).to_have_count(0)
@@ -113,7 +113,7 @@ def test_an_account_that_is_not_on_the_list_stays_outside(arrive: Arrive) -> Non
 
 
 def signed(claims: dict[str, Any], secret: str = COOKIE_SECRET, days_ago: float = 0) -> str:
-    """A cookie as Streamlit signs it, some time ago."""
+    """Return a cookie as Streamlit signs it, `days_ago` days old."""
 
     class Signer(TimestampSigner):
         def get_timestamp(self) -> int:
@@ -123,10 +123,10 @@ def signed(claims: dict[str, Any], secret: str = COOKIE_SECRET, days_ago: float 
     return str(serializer.dumps(json.dumps(claims)))
 
 
-def test_forged_and_expired_cookies_are_strangers(
+def test_forged_and_expired_cookies_are_rejected(
     arrive: Arrive, app: AppServer, provider: OpenIDProvider
 ) -> None:
-    """The cookie is read when a page connects, and each is tried in one browser."""
+    """Streamlit reads the cookie when a page connects, so one browser can test several."""
     moment = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": provider.url,
@@ -152,18 +152,18 @@ def test_forged_and_expired_cookies_are_strangers(
         signed(claims, secret="another secret"),
         f"{other.rstrip('=')}.{time}.{signature}",
         f"{body}.{time}.",
-        signed(claims, days_ago=32),  # Streamlit sees to this one
+        signed(claims, days_ago=32),  # rejected by Streamlit
     ):
         show(forged)
         expect_gate(chat.page)
     show(signed(long_ago))
     expect_gate(chat.page)
     expect(chat.page.get_by_text(SignInExpired.sentence)).to_be_visible()
-    show(right)  # so that none of the above was refused for another reason
+    show(right)  # positive control
     expect(chat.composer).to_be_visible()
 
 
-def test_a_visitors_conversations_are_taken_along_once(
+def test_visitor_conversations_move_to_the_account_once(
     arrive: Arrive, app: AppServer, provider: OpenIDProvider
 ) -> None:
     bob = arrive()

@@ -1,4 +1,4 @@
-"""While a reply runs, nothing stays on the page of what stood in its place before."""
+"""Stale elements: a running reply removes the previous content from the page completely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARAGRAPHS = "\n\n".join(f"para{number} " + "word " * 100 for number in range(5)
 ALMOST_ALL = len(PARAGRAPHS.split(" ")) - 5
 
 
-def test_another_conversations_longer_reply_leaves_nothing_in_a_shorter_one(
+def test_shorter_reply_replaces_a_longer_one_of_another_conversation(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     server.next(
@@ -38,7 +38,7 @@ def test_another_conversations_longer_reply_leaves_nothing_in_a_shorter_one(
     chat.wait_running()
 
 
-def test_a_longer_new_answer_leaves_nothing_in_the_old_version(
+def test_old_version_replaces_a_longer_running_answer(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     server.next(
@@ -55,7 +55,7 @@ def test_a_longer_new_answer_leaves_nothing_in_the_old_version(
     expect(chat.answers.last).not_to_contain_text("para")
 
 
-def test_hits_leave_with_the_search(chat: Chat, server: LLMServer, gate: Gate) -> None:
+def test_closing_the_search_removes_its_hits(chat: Chat, server: LLMServer, gate: Gate) -> None:
     for number in range(3):
         server.next(Script(text="apple and pear"))
         chat.ask(f"apple {number}")
@@ -76,7 +76,7 @@ def test_hits_leave_with_the_search(chat: Chat, server: LLMServer, gate: Gate) -
     chat.wait_running()
 
 
-def test_the_list_leaves_with_a_search_and_the_search_with_the_list(
+def test_search_hits_and_conversation_list_replace_each_other(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     for number in range(6):
@@ -98,7 +98,7 @@ def test_the_list_leaves_with_a_search_and_the_search_with_the_list(
     chat.wait_running()
 
 
-def test_an_edit_asked_for_while_a_reply_runs_is_refused_at_once(
+def test_edit_while_a_reply_runs_is_refused_at_once(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -114,14 +114,14 @@ def test_an_edit_asked_for_while_a_reply_runs_is_refused_at_once(
     expect(chat.key(f"edit_text_{first}")).to_have_count(0)
 
 
-def test_the_sidebars_retry_means_the_newest_answer(
+def test_sidebar_retry_applies_to_the_newest_answer(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("Which colour?")
     elsewhere = visit(chat.conversation_id, beside=chat)
     elsewhere.ask("And which shape?")
     chat.page.bring_to_front()
-    chat.press("retry")  # this tab has not seen the second question yet
+    chat.press("retry")  # this tab does not show the second question yet
     expect(chat.questions).to_have_count(2)
     chat.wait_done()
     sent = server.requests[-1].body["messages"]

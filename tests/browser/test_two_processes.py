@@ -1,6 +1,7 @@
-"""Two processes on one PostgreSQL behind a real proxy: apart for people, together for a reply.
+"""Two processes on one PostgreSQL database behind a real proxy.
 
-Slow parts are done once: this is one scene, told in three tests in their order.
+Visitors stay on one process; replies can be followed and stopped from both. The processes start
+once, so the tests share their state and run in file order.
 """
 
 from __future__ import annotations
@@ -25,89 +26,93 @@ from tests.support.proxy import COOKIE, Proxy
 pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 Visit = Callable[..., Chat]
-PLACES = ("one", "two")
+PROCESSES = ("one", "two")
 
 
 @dataclass(frozen=True)
-class Scene:
+class Deployment:
     proxy: Proxy
     apps: dict[str, AppServer]
 
     def writer(self, answer_id: str, status: str) -> str:
-        """The process that says in its log how the reply ended, and no other does."""
+        """Return the process that logged the end of the reply; exactly one must have."""
         line = f"reply {answer_id} {status}"
-        (place,) = (place for place, app in self.apps.items() if line in app.log())
-        return place
+        (process,) = (process for process, app in self.apps.items() if line in app.log())
+        return process
 
 
 @pytest.fixture(scope="module")
-def scene(
+def deployment(
     llm: LLMServer,
     postgres: URL,
     migrated_template: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Scene]:
+) -> Iterator[Deployment]:
     with ExitStack() as stack:
         url = stack.enter_context(postgres_database(postgres, migrated_template))
         config = configured(llm) | {"DATABASE_URL": url}
-        apps = {place: AppServer(tmp_path_factory.mktemp(place), **config) for place in PLACES}
+        apps = {
+            process: AppServer(tmp_path_factory.mktemp(process), **config) for process in PROCESSES
+        }
         for app in apps.values():
             stack.callback(app.kill)
         with ThreadPoolExecutor() as threads:
             list(threads.map(AppServer.start, apps.values()))
         ports = [app.port for app in apps.values()]
-        yield Scene(stack.enter_context(Proxy(tmp_path_factory.mktemp("proxy"), *ports)), apps)
+        yield Deployment(stack.enter_context(Proxy(tmp_path_factory.mktemp("proxy"), *ports)), apps)
 
 
 class Visitors:
-    """Opens the app where the proxy's cookie leads to. All share a browser, which knows the app.
+    """Visitors that share a browser context for its cache.
 
-    A page that is open stays where it is, whatever the cookie says: only its socket counts.
+    The proxy's cookie selects the process of the next page. An open page keeps its websocket.
     """
 
-    def __init__(self, context: BrowserContext, visit: Visit, scene: Scene) -> None:
-        self._context, self._visit, self._scene = context, visit, scene
+    def __init__(self, context: BrowserContext, visit: Visit, deployment: Deployment) -> None:
+        self._context, self._visit, self._deployment = context, visit, deployment
 
-    def somebody_new(self) -> None:
+    def become_new_visitor(self) -> None:
         self._context.clear_cookies()
 
-    def lead_to(self, place: str) -> None:
-        self._context.add_cookies([{"name": COOKIE, "value": place, "url": self._scene.proxy.url}])
+    def select_process(self, process: str) -> None:
+        self._context.add_cookies(
+            [{"name": COOKIE, "value": process, "url": self._deployment.proxy.url}]
+        )
 
-    def place(self) -> str:
-        (place,) = (each["value"] for each in self._context.cookies() if each["name"] == COOKIE)
-        return place
+    def process(self) -> str:
+        (process,) = (each["value"] for each in self._context.cookies() if each["name"] == COOKIE)
+        return process
 
     def open(self, conversation_id: str | None = None, at: str = "") -> Chat:
         if at:
-            self.lead_to(at)
-        return self._visit(conversation_id, context=self._context, app=self._scene.proxy)
+            self.select_process(at)
+        return self._visit(conversation_id, context=self._context, app=self._deployment.proxy)
 
 
 @pytest.fixture
-def visitors(shared_context: BrowserContext, visit: Visit, scene: Scene) -> Visitors:
-    visitors = Visitors(shared_context, visit, scene)
-    visitors.somebody_new()
+def visitors(shared_context: BrowserContext, visit: Visit, deployment: Deployment) -> Visitors:
+    visitors = Visitors(shared_context, visit, deployment)
+    visitors.become_new_visitor()
     return visitors
 
 
-def test_people_stay_with_their_process_and_see_nothing_of_others(
-    scene: Scene, visitors: Visitors, server: LLMServer
+def test_visitors_are_isolated_and_stay_on_their_process(
+    deployment: Deployment, visitors: Visitors, server: LLMServer
 ) -> None:
     ann = visitors.open()
-    own = visitors.place()
+    own = visitors.process()
     answer_id = ann.ask("What is Ann's secret?")
-    assert scene.writer(answer_id, "complete") == own
-    visitors.somebody_new()
-    other = next(place for place in PLACES if place != own)
+    assert deployment.writer(answer_id, "complete") == own
+    visitors.become_new_visitor()
+    other = next(process for process in PROCESSES if process != own)
     bob = visitors.open(ann.conversation_id, at=other)
     expect(bob.key("notice")).to_contain_text("does not exist")
     expect(bob.key("conversations")).not_to_contain_text("Ann's secret")
-    assert visitors.place() == other
+    assert visitors.process() == other
 
 
-def test_a_reply_is_followed_and_stopped_from_the_other_process(
-    scene: Scene, visitors: Visitors, server: LLMServer, gate: Gate
+def test_reply_can_be_followed_and_stopped_from_the_other_process(
+    deployment: Deployment, visitors: Visitors, server: LLMServer, gate: Gate
 ) -> None:
     server.next(Script(tokens=50, gate=gate(), gate_at=12))
     chat = visitors.open(at="one")
@@ -116,36 +121,36 @@ def test_a_reply_is_followed_and_stopped_from_the_other_process(
     other = visitors.open(chat.conversation_id, at="two")
     other.wait_word(11)
     other.stop()
-    assert server.requests[-1].disconnected.wait(5), "the provider was not hung up on"
+    assert server.requests[-1].disconnected.wait(5), "the request to the provider is still open"
     for each in (other, chat):
         each.page.bring_to_front()
         each.wait_done()
         expect(each.answers.last).to_contain_text("Stopped")
         assert each.shown_words() == numbered(12)
-    assert scene.writer(chat.answer_id, "stopped") == "one"
+    assert deployment.writer(chat.answer_id, "stopped") == "one"
 
 
-def test_when_a_process_is_killed_in_mid_reply_the_other_carries_on(
-    scene: Scene, visitors: Visitors, server: LLMServer, gate: Gate
+def test_reply_can_be_continued_in_the_other_process_after_a_crash(
+    deployment: Deployment, visitors: Visitors, server: LLMServer, gate: Gate
 ) -> None:
     server.next(Script(tokens=50, gate=gate(), gate_at=12))
     chat = visitors.open(at="one")
     chat.send("Count")
     chat.wait_word(11)
     other = visitors.open(chat.conversation_id, at="two")
-    other.wait_word(11)  # it is in the database
-    visitors.lead_to("one")
-    scene.apps["one"].kill()
-    for each in (other, chat):  # the page of the first finds its way by itself
+    other.wait_word(11)  # the text is stored
+    visitors.select_process("one")
+    deployment.apps["one"].kill()
+    for each in (other, chat):  # the first page reconnects
         each.page.bring_to_front()
         expect(each.answers.last).to_contain_text("Interrupted", timeout=20_000)
         each.wait_done()
         assert each.shown_words() == numbered(12)
-    assert visitors.place() == "two"
+    assert visitors.process() == "two"
     server.next(Script(text=text_of(30)[len(text_of(12)) :]))
     chat.press(f"continue_{chat.answer_id}")
     chat.wait_word(29)
     chat.wait_done()
     assert chat.shown_words() == numbered(30)
     chat.ask("And again")
-    assert "Traceback" not in scene.apps["two"].log()
+    assert "Traceback" not in deployment.apps["two"].log()

@@ -1,4 +1,4 @@
-"""The usage page in a browser: what was used, and the switches of whoever runs Parley."""
+"""Usage page: the report and the administrator's switches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.llm_server import LLMServer, Script
 pytestmark = pytest.mark.browser
 
 
-def test_an_admin_sees_what_was_used_tells_everyone_and_switches_off(
+def test_administrator_sees_usage_sets_a_banner_and_disables_all_models(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     server.next(Script(text="One."), Script(text="Two."))
     chat.ask("First")
     chat.ask("Second")
-    admin, page = chat, chat.page  # whoever sits at the machine is one
+    admin, page = chat, chat.page  # because of LOCAL_ADMIN
     page.get_by_role("link", name="Usage").click()
     row = admin.key("usage_table").get_by_role("row").nth(1)
     expect(row).to_contain_text("echo")

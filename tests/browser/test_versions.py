@@ -1,4 +1,4 @@
-"""Edit and retry add versions; arrows bring them back with all that followed; continue grows."""
+"""Versions: edit and retry keep earlier messages, arrows switch, Continue extends an answer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
-def test_editing_a_question_keeps_the_old_one_and_all_that_followed(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_edit_keeps_the_old_question_and_its_replies(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="Red."), Script(text="Because."), Script(text="Blue."))
     chat.ask("Which colour?")
     question = chat.question_id
@@ -49,7 +47,7 @@ def test_editing_a_question_keeps_the_old_one_and_all_that_followed(
     expect(chat.answers.last).to_contain_text("Blue.")
 
 
-def test_an_edit_can_be_cancelled(chat: Chat, server: LLMServer) -> None:
+def test_edit_can_be_cancelled(chat: Chat, server: LLMServer) -> None:
     chat.ask("Keep me")
     question = chat.question_id
     chat.press(f"edit_{question}")
@@ -63,7 +61,7 @@ def test_an_edit_can_be_cancelled(chat: Chat, server: LLMServer) -> None:
     assert len(server.requests) == 1
 
 
-def test_retrying_keeps_the_old_answer_as_a_version(chat: Chat, server: LLMServer) -> None:
+def test_retry_keeps_the_old_answer_as_a_version(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="First."), Script(text="Second."), Script(text="Third."))
     first = chat.ask("Say something")
     chat.press(f"retry_{first}")
@@ -85,9 +83,7 @@ def test_retrying_keeps_the_old_answer_as_a_version(chat: Chat, server: LLMServe
     expect(chat.questions).to_have_count(1)
 
 
-def test_a_retry_that_fails_or_stays_empty_leaves_the_old_answer_in_view(
-    chat: Chat, server: LLMServer
-) -> None:
+def test_failed_or_empty_retry_leaves_the_old_answer_in_view(chat: Chat, server: LLMServer) -> None:
     server.next(Script(text="Still here."))
     answer = chat.ask("Say something")
     for fault, error in (("quota", NoCredit), ("empty", EmptyReply)):
@@ -110,7 +106,7 @@ def test_a_retry_that_fails_or_stays_empty_leaves_the_old_answer_in_view(
 LONG = "\n\n".join(f"## Part {n}\n\nancient paragraph {n}\n\n- ancient item {n}" for n in range(12))
 
 
-def test_a_shorter_reply_leaves_nothing_of_the_longer_one(
+def test_shorter_retry_replaces_the_longer_answer(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -129,7 +125,7 @@ def test_a_shorter_reply_leaves_nothing_of_the_longer_one(
     assert chat.shown_words() == numbered(6)
 
 
-def test_an_edit_higher_up_leaves_nothing_of_what_followed(
+def test_edit_of_an_earlier_question_hides_later_messages(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     held = gate()
@@ -150,7 +146,7 @@ def test_an_edit_higher_up_leaves_nothing_of_what_followed(
     expect(chat.page.get_by_test_id("stMain").get_by_text("ancient")).to_have_count(0)
 
 
-def test_the_welcome_is_gone_while_the_first_reply_streams(
+def test_welcome_is_hidden_during_the_first_reply(
     chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     expect(chat.key("welcome")).to_be_visible()
@@ -163,7 +159,7 @@ def test_the_welcome_is_gone_while_the_first_reply_streams(
     expect(chat.page.get_by_text(heading)).to_have_count(0)
 
 
-def test_a_stopped_reply_goes_on_in_place(
+def test_continue_extends_a_stopped_reply_in_place(
     watched_chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
     chat = watched_chat
@@ -194,7 +190,9 @@ def test_a_stopped_reply_goes_on_in_place(
     assert chat.shown_words() == numbered(25)
 
 
-def test_a_reply_cut_by_the_token_limit_goes_on(watched_chat: Chat, server: LLMServer) -> None:
+def test_continue_extends_a_reply_cut_by_the_token_limit(
+    watched_chat: Chat, server: LLMServer
+) -> None:
     chat = watched_chat
     server.next(Script(tokens=5, finish_reason="length"))
     answer = chat.ask("Count")

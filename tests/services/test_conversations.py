@@ -80,7 +80,7 @@ def rows(service: ChatService) -> int:
     return sum(counts)
 
 
-def test_a_temporary_conversation_leaves_no_row(
+def test_temporary_conversation_stores_no_row(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     temporary = service.temporary

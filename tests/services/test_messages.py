@@ -107,7 +107,9 @@ def test_stop_in_the_middle_keeps_exactly_what_was_seen(
     assert finish(service, answer) == "one two "
 
 
-def test_a_stopped_reply_goes_on_in_place(service: ChatService, provider: ScriptedProvider) -> None:
+def test_continue_extends_a_stopped_reply_in_place(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
     provider.say("one two three four", "three four")
     provider.hold(at=2)
     answer = service.send(ME, None, Submission("Count."))
