@@ -1,57 +1,43 @@
-"""What is sent to the model: the newest whole turns of a path that fit the budget.
+"""Select the messages that are sent to a model: the newest whole turns within a token budget.
 
-Pure: it reads a path as far as it must, and knows neither where it comes from nor who asks.
+The functions are pure. They read a path lazily and do not know which store it comes from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from chat.domain.attachment import Attachment
-from chat.domain.message import Message, Role
+from chat.domain.message import Role
 from chat.domain.token_estimate import TOKENS_PER_MESSAGE, estimate_tokens
 
-OMITTED_SCAN_LIMIT = 40  # messages beyond the budget that are looked at to count what is left out
+OMITTED_SCAN_LIMIT = 40  # messages inspected beyond the budget before the rest is counted by depth
 
 
 class PathStep(NamedTuple):
-    """One message of a path, as far as it matters for what is sent. Hundreds are made at a time."""
+    """The fields of one message that decide whether it is sent.
+
+    A named tuple because it is cheaper to create than a dataclass; a path has hundreds of steps.
+    """
 
     id: str
     parent_id: str | None
     depth: int
     role: Role
-    text: str  # all of it only when it was never counted
+    text: str  # the full text only if it was never counted; otherwise any non-blank text
     tokens: int  # of the text
-    is_exact: bool  # whether text and files were counted, not estimated
+    is_exact: bool  # True if text and files were counted, False if any of them was estimated
     is_live: bool = False
     is_deleted: bool = False
     files: int = 0
     file_tokens: int = 0
 
-    @classmethod
-    def of(cls, message: Message) -> PathStep:
-        files = message.attachments
-        return cls(
-            id=message.id,
-            parent_id=message.parent_id,
-            depth=message.depth,
-            role=message.role,
-            text=message.text,
-            tokens=message.tokens,
-            is_exact=message.is_exact and all(file.is_exact for file in files),
-            is_live=message.is_live,
-            is_deleted=message.is_deleted,
-            files=len(files),
-            file_tokens=sum(file.tokens for file in files),
-        )
-
 
 class SentMessage(NamedTuple):
-    """What is sent of one message."""
+    """The fields of one message that are sent to a model."""
 
     id: str
     role: Role
@@ -61,20 +47,27 @@ class SentMessage(NamedTuple):
 
 @dataclass(frozen=True)
 class ContextWindow:
-    """What of a path is sent. `used_tokens` exceeds `available_tokens` only for one long turn."""
+    """The part of a path that is sent.
+
+    `used_tokens` exceeds `available_tokens` only if the last turn alone is over the budget.
+    """
 
     ids: tuple[str, ...]  # of the messages that are sent, oldest first
-    left_out: int  # messages that are not sent because of the budget or the turns' limit
+    left_out: int  # messages that are not sent because of the token budget or the turn limit
     begins_at_id: str | None  # the first message that is sent
     used_tokens: int
     available_tokens: int
-    is_exact: bool  # whether every message that is sent was counted, not estimated
+    is_exact: bool  # True if every message that is sent was counted, not estimated
 
 
 def token_budget(
     *, max_tokens: int, system_tokens: int, window_tokens: int | None, reserve_tokens: int
 ) -> int:
-    """Tokens there are for the turns: the smaller of the limit and the window less the reply."""
+    """Return the tokens available for turns.
+
+    This is the smaller of the configured limit and the model's window minus the reserve for the
+    reply, minus the system prompt.
+    """
     room = max_tokens
     if window_tokens is not None:
         room = min(room, window_tokens - reserve_tokens)
@@ -89,13 +82,14 @@ def fit_context(
     system_tokens: int,
     window_tokens: int | None,
     reserve_tokens: int,
-    first_depth: int = 0,
+    first_depth: Callable[[], int] = lambda: 0,
 ) -> ContextWindow:
-    """The newest whole turns within the budget; the last turn always goes.
+    """Return the newest whole turns that fit the budget. The last turn is always included.
 
-    A turn is a question and what follows until the next one. The path comes newest first, ends
-    where the context begins, and is read little further than it is sent. `first_depth` is the
-    depth of the oldest message of the context; it serves to count what was not even looked at.
+    A turn is a question and everything up to the next question. `newest_first` ends where the
+    context begins and is read only slightly further than the messages that are sent.
+    `first_depth` returns the depth of the oldest message of the context. It is called only if
+    the scan stops before that message, to count the rest of `left_out`.
     """
     available = token_budget(
         max_tokens=max_tokens,
@@ -107,15 +101,15 @@ def fit_context(
     sent: list[PathStep] = []
     turn: list[PathStep] = []
     used = cost = turns = left_out = 0
-    for message in path:
-        if not _is_sendable(message):
+    for step in path:
+        if not _is_sendable(step):
             continue
-        turn.append(message)
-        cost += _cost(message)
+        turn.append(step)
+        cost += _cost(step)
         if turns and (used + cost > available or turns == max_turns):
             left_out = _count_left_out(turn, path, first_depth)
             break
-        if message.role is Role.USER:
+        if step.role is Role.USER:
             sent += turn
             used += cost
             turns += 1
@@ -138,21 +132,24 @@ def _is_sendable(step: PathStep) -> bool:
 
 
 def _cost(step: PathStep) -> int:
-    """Tokens of one message; text that was never counted (its process died) is estimated."""
+    """Return the tokens of one message, estimated if its text was never counted."""
     return (step.tokens or estimate_tokens(step.text)) + step.file_tokens + TOKENS_PER_MESSAGE
 
 
-def _count_left_out(turn: list[PathStep], path: Iterator[PathStep], first_depth: int) -> int:
-    """How many messages are not sent: those of `turn`, and those further up.
+def _count_left_out(
+    turn: list[PathStep], path: Iterator[PathStep], first_depth: Callable[[], int]
+) -> int:
+    """Count the messages of `turn` and of the rest of `path` that would have been sent.
 
-    Answers above the first question belong to no turn and would not be sent anyway.
+    Answers before the first question belong to no turn and do not count. After
+    `OMITTED_SCAN_LIMIT` messages the rest is counted by depth.
     """
     count = pending = 0
-    for looked, message in enumerate(chain(turn, path), start=1):
-        if _is_sendable(message):
+    for scanned, step in enumerate(chain(turn, path), start=1):
+        if _is_sendable(step):
             pending += 1
-            if message.role is Role.USER:
+            if step.role is Role.USER:
                 count, pending = count + pending, 0
-        if looked == OMITTED_SCAN_LIMIT:
-            return count + pending + max(0, message.depth - first_depth)
+        if scanned == OMITTED_SCAN_LIMIT:
+            return count + pending + max(0, step.depth - first_depth())
     return count

@@ -102,6 +102,9 @@ class Sending(Choice):
         return fit_context(
             takewhile(lambda step: step.id not in cleared, path),
             max_turns=self._settings.max_history_turns,
+            first_depth=lambda: self._store.messages.context_start_depth(
+                conversation.owner, conversation.id, leaf_id, conversation.cleared_ids
+            ),
             **self._limits(conversation.settings, so_far),
         )
 

@@ -7,7 +7,9 @@ running it.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, column, text
+from collections.abc import Sequence
+
+from sqlalchemy import Boolean, bindparam, column, text
 from sqlalchemy.orm import Session
 
 from chat.domain.attachment import Attachment
@@ -58,6 +60,11 @@ _STEPS = text(
     """
 )
 
+_CLEARED_DEPTH = text(
+    f"""{_walk("(SELECT MIN(depth) FROM messages WHERE id IN :cleared_ids)")}
+    SELECT MAX(depth) FROM walk WHERE id IN :cleared_ids"""
+).bindparams(bindparam("cleared_ids", expanding=True))
+
 
 def path(
     session: Session, owner: str, conversation_id: str, leaf_id: str, most: int
@@ -106,3 +113,12 @@ def said(
     return [
         SentMessage(row[0], _ROLES[row[1]], row[2], files.get(row[0], ())) for row in reversed(rows)
     ]
+
+
+def cleared_depth(
+    session: Session, owner: str, conversation_id: str, leaf_id: str, cleared_ids: Sequence[str]
+) -> int | None:
+    """Return the depth of the newest of `cleared_ids` on the path above `leaf_id`, if any."""
+    place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
+    depth: int | None = session.scalar(_CLEARED_DEPTH, {**place, "cleared_ids": list(cleared_ids)})
+    return depth

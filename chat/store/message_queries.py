@@ -13,7 +13,7 @@ from chat.domain.versions import versions
 from chat.errors import NotFound
 from chat.store.conversations import IS_RUNNING, must_be_an_id
 from chat.store.engine import reading
-from chat.store.message_paths import path, said, steps
+from chat.store.message_paths import cleared_depth, path, said, steps
 from chat.store.message_tree import is_version, message_of
 from chat.store.schema import ConversationRow, MessageRow, as_message
 
@@ -104,6 +104,16 @@ class MessageReader:
                 found = steps(session, owner, conversation_id, leaf_id, STEPS)
             yield from found
             leaf_id = found[-1].parent_id if found else None
+
+    def context_start_depth(
+        self, owner: str, conversation_id: str, leaf_id: str | None, cleared_ids: Sequence[str]
+    ) -> int:
+        """Return the depth of the first message below the newest clear mark on a path, or 0."""
+        if leaf_id is None or not cleared_ids:
+            return 0
+        with reading(self._engine) as session:
+            depth = cleared_depth(session, owner, conversation_id, leaf_id, cleared_ids)
+        return 0 if depth is None else depth + 1
 
     def said(
         self, owner: str, conversation_id: str, first_id: str, last_id: str

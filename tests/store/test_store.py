@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
-from chat.domain.context_window import PathStep
 from chat.domain.ids import new_id
 from chat.domain.message import Role, Status
 from chat.domain.writes import NewAnswer, NewQuestion
@@ -21,6 +20,7 @@ from chat.replies.worker_liveness import Worker
 from chat.store import Outcome, Store
 from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
 from chat.store.schema import Base
+from tests.support.path_steps import path_step
 
 ME = "visitor:me"
 
@@ -107,9 +107,7 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
     whole = list(store.messages.walk(ME, conversation, leaf))
     assert [m.depth for m in whole] == list(range(199, -1, -1))
     assert whole[-1].role is Role.USER and whole[-1].text == "question 0"
-    assert list(store.messages.steps(ME, conversation, leaf)) == [
-        PathStep.of(each) for each in whole
-    ]
+    assert list(store.messages.steps(ME, conversation, leaf)) == [path_step(each) for each in whole]
     assert list(store.messages.steps("visitor:other", conversation, leaf)) == []
 
 
