@@ -1,18 +1,17 @@
-# Parley in a container: no build tools, no root, nothing written outside of /data and /tmp.
+# Parley in a container: no build tools, no root user, no writes outside /data and /tmp.
 #   docker build -t parley .
 #   docker run -p 8501:8501 -v parley:/data --env-file .env --read-only --tmpfs /tmp parley
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.txt /
-# Wheels only: what would have to be compiled fails here, and needs no compiler. Libraries bring
-# 130 MB that nobody runs: their tests, headers, and a recogniser of speech.
+# Wheels only, so that no compiler is needed. Remove 130 MB of unused files from the libraries: tests,
+# headers, and a speech recogniser.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --only-binary :all: -r /requirements.txt \
     && find /venv -type d -name tests -prune -exec rm -r {} + \
     && find /venv \( -path '*/pyarrow/include' -o -path '*/speech_recognition/flac-*' \
         -o -path '*/speech_recognition/pocketsphinx-data' \) -prune -exec rm -r {} +
-# Tokens are counted exactly without asking the network for anything. The name is tiktoken's own,
-# the SHA-1 of the address.
+# Rank file for exact token counts without network access. tiktoken looks it up by the SHA-1 of its URL.
 ADD --checksum=sha256:446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d --chmod=644 \
     https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken \
     /ranks/fb374d419588a4632f3f557e76b4b70aebbca790

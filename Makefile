@@ -1,8 +1,8 @@
-# make run     install what is needed and start Parley     PORT=8502  ARGS="--server.headless true"
+# make run     install the dependencies and start Parley     PORT=8502  ARGS="--server.headless true"
 # make test    everything: checks, then all tests          ARGS="-k stop"
 # make fast    the tests that need no browser
 # make check   formatting, types and import rules
-# make bench   Parley beside the tutorial's app and a bare page; bench-peers: beside other apps, too
+# make bench   compare Parley with the tutorial's app and a bare page; bench-peers adds other chat apps
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -11,7 +11,8 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
-# Three files at a time, for most wait; those with a browser last: its event loop stays in the thread.
+# Three files at a time, because most tests wait. Browser tests run last: Playwright's event loop stays in
+# its thread.
 PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test fast check format bench bench-peers browser proxy clean
@@ -43,7 +44,7 @@ bench: $(DEV) browser
 bench-peers: $(DEV) browser
 	$(BIN)/python -m benchmarks --only replies --peers --repetitions 3 $(ARGS)
 
-# The browser tests want a Chromium: an installed one, Playwright's own, or one that is fetched now.
+# The browser tests need Chromium: an installed one, Playwright's own, or one that is installed here.
 browser: $(DEV)
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 		command -v $$name >/dev/null 2>&1 && exit 0; \
@@ -64,10 +65,10 @@ p = start().start(); there = os.path.exists(p.chromium.executable_path); p.stop(
 	echo "Install one (for example: sudo apt-get install chromium), or run 'make fast' without it." >&2; \
 	exit 1
 
-# One browser test has two processes behind a real proxy.
+# One browser test runs two processes behind HAProxy.
 proxy:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v haproxy >/dev/null 2>&1 && exit 0; \
-	echo "No HAProxy found: installing it for a test of two processes."; \
+	echo "No HAProxy found: installing it for the test of two processes."; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		export DEBIAN_FRONTEND=noninteractive; \
 		{ apt-get install -y -qq haproxy || { apt-get update -qq && apt-get install -y -qq haproxy; }; } \
@@ -80,7 +81,7 @@ proxy:
 $(BIN)/pip:
 	@[ -n "$(PYTHON)" ] || { \
 		echo "Parley needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || echo none)." >&2; \
-		echo "Install one and say which: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+		echo "Install one and set its path: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Parley needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
 	@echo "Preparing $(VENV) with $$($(PYTHON) --version)."
@@ -88,12 +89,12 @@ $(BIN)/pip:
 		echo "Python's venv module is incomplete (on Debian: sudo apt-get install python3-venv)." >&2; exit 1; }
 
 $(RUN): requirements.txt | $(BIN)/pip
-	@echo "Installing what Parley needs (about a minute)."
+	@echo "Installing Parley's dependencies (about a minute)."
 	@$(PIP) install -r requirements.txt
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUN)
-	@echo "Installing what the tests need."
+	@echo "Installing the test dependencies."
 	@$(PIP) install -r requirements-dev.txt
 	@touch $@
 
