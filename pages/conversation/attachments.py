@@ -1,4 +1,4 @@
-"""The files of a message: pictures to see, tables to look into, documents to take back."""
+"""Render the attachments of a message: images, table previews and downloads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chat import Attachment, FileKind, Message, human_size
 from pages.markdown import sanitize
 from pages.session import notices, tab_state, visitor
 
-_SHEETS = 10  # shown at most
-_WIDEST = 1568  # pixels; no picture that is kept is wider, and the page's style decides
-_FORMS = {"image/png": "PNG", "image/jpeg": "JPEG"}
+_MAX_SHEETS = 10
+_MAX_WIDTH = 1568  # pixels, as of stored images; the style sheet sets the actual width
+_OUTPUT_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 _NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{0,14}[1-9])?"
 _ICONS = {FileKind.TABLE: ":material/table:", FileKind.DOCUMENT: ":material/description:"}
 
@@ -23,25 +23,29 @@ def draw(message: Message) -> None:
     with st.container(key=f"files_{message.id}", gap="small"):
         for file in message.attachments:
             if file.kind is FileKind.IMAGE:
-                _draw_picture(file)
+                _draw_image(file)
             else:
                 _draw_document(file)
 
 
-def _draw_picture(file: Attachment) -> None:
+def _draw_image(file: Attachment) -> None:
     data = notices.quietly(tab_state.service().file, visitor.owner(), file.id)
-    if data is None or not _draw_image(data, file):
+    if data is None or not _show_image(data, file):
         st.caption(f":material/broken_image: {sanitize.plain_text(file.name)} cannot be shown")
         return
     st.caption(_facts(file))
 
 
-def _draw_image(data: bytes, file: Attachment) -> bool:
-    """As it is: for a width or a form of its own choice Streamlit would decode it, in every run."""
-    form: Any = _FORMS.get(file.media_type)
+def _show_image(data: bytes, file: Attachment) -> bool:
+    """Render an image; return False if its bytes are not a valid image.
+
+    Width and output format are given explicitly: otherwise Streamlit decodes the image in every
+    run.
+    """
+    output_format: Any = _OUTPUT_FORMATS.get(file.media_type)
     try:
-        st.image(data, alt=file.name, width=_WIDEST, output_format=form or "auto")
-    except Exception:  # bytes that a damaged database gives back can break anything
+        st.image(data, alt=file.name, width=_MAX_WIDTH, output_format=output_format or "auto")
+    except Exception:  # corrupt bytes from a damaged database raise any kind of error
         return False
     return True
 
@@ -52,7 +56,7 @@ def _draw_document(file: Attachment) -> None:
             sanitize.plain_text(file.name),
             data=partial(tab_state.service().file, visitor.owner(), file.id),
             file_name=file.name,
-            mime="application/octet-stream",  # handed back as it came, opened by nobody
+            mime="application/octet-stream",  # so that the browser never opens it
             key=f"file_{file.id}",
             icon=_ICONS[file.kind],
             on_click="ignore",
@@ -68,15 +72,15 @@ def _draw_table(file: Attachment) -> None:
     if len(sheets) == 1:
         _draw_sheet(sheets[0], file)
     elif sheets:
-        if len(sheets) > _SHEETS:
-            st.caption(f"The first {_SHEETS} sheets:")
-            sheets = sheets[:_SHEETS]
-        for tab, sheet in zip(st.tabs([_name(each) for each in sheets]), sheets, strict=True):
+        if len(sheets) > _MAX_SHEETS:
+            st.caption(f"The first {_MAX_SHEETS} sheets:")
+            sheets = sheets[:_MAX_SHEETS]
+        for tab, sheet in zip(st.tabs([_sheet_name(each) for each in sheets]), sheets, strict=True):
             with tab:
                 _draw_sheet(sheet, file)
 
 
-def _name(sheet: dict[str, object]) -> str:
+def _sheet_name(sheet: dict[str, object]) -> str:
     return sanitize.plain_text(str(sheet["name"])) or "Sheet"
 
 
@@ -84,10 +88,10 @@ def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
     import pandas
 
     rows = min(len(sheet["rows"]), 6)
-    # Named by place: a table may well have two columns of one name.
+
     columns = [str(name) for name in sheet["columns"]]
     frame = pandas.DataFrame(sheet["rows"], dtype=object)
-    frame.columns = _distinct(columns, frame.shape[1])
+    frame.columns = _unique_names(columns, frame.shape[1])
     st.dataframe(
         frame.apply(_sortable),
         height=38 + 35 * max(1, rows),
@@ -97,9 +101,10 @@ def _draw_sheet(sheet: dict[str, list[list[object]]], file: Attachment) -> None:
 
 
 def _sortable(column: Any) -> Any:
-    """Numbers as numbers, so that they sort, if they look the same then; all else as text.
+    """Return a column as numbers, for sorting, if they are displayed unchanged; else as text.
 
-    Not codes such as 007 or +49, nor 1.10 and 12E5, nor more digits than a number keeps.
+    Codes such as 007 or +49, values such as 1.10 or 12E5, and numbers with more digits than a float
+    can hold stay text.
     """
     import pandas
 
@@ -110,7 +115,8 @@ def _sortable(column: Any) -> Any:
     return pandas.to_numeric(texts, errors="coerce")
 
 
-def _distinct(names: list[str], count: int) -> list[str]:
+def _unique_names(names: list[str], count: int) -> list[str]:
+    """Return `count` distinct column names; pandas and Streamlit require them to differ."""
     found: list[str] = []
     for number in range(count):
         name = names[number] if number < len(names) else ""

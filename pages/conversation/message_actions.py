@@ -1,4 +1,4 @@
-"""The row below a message: its versions, and what can be done with it."""
+"""The action row below a message: versions, edit, retry, continue, copy and delete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pages.session import notices, tab_state, visitor
 
 
 def draw(view: View, message: Message) -> None:
-    """Version arrows, edit or retry, continue, copy, delete; and what the reply cost in time."""
+    """Render the action row of a message; for a reply also its model, duration and tokens."""
     is_busy = view.running_id is not None
     with st.container(
         key=f"actions_{message.id}",
@@ -36,7 +36,7 @@ def draw(view: View, message: Message) -> None:
 
 
 def draw_deleted(view: View, message: Message) -> None:
-    """The row of a deleted version: the way to the others, and the way back."""
+    """Render the action row of a deleted version: the other versions and Restore."""
     with st.container(
         key=f"actions_{message.id}", horizontal=True, gap="small", vertical_alignment="center"
     ):
@@ -47,7 +47,7 @@ def draw_deleted(view: View, message: Message) -> None:
 def _button(
     name: str, message: Message, icon: str, action: Callable[[str], None], *, is_disabled: bool
 ) -> None:
-    # No `help`: Streamlit would draw a second, hidden button beside the one that is seen.
+    # Without `help`, because Streamlit would render a second, hidden button for the tooltip.
     st.button(
         name.capitalize(),
         key=f"{name}_{message.id}",
@@ -95,7 +95,7 @@ def _facts(message: Message) -> str:
 
 
 def draw_editor(message: Message) -> None:
-    """The text of a question in a box, to be sent as a new version."""
+    """Render a form to edit a question and send it as a new version."""
     with st.form(f"edit_form_{message.id}", border=False):
         st.text_area(
             "Edit your message",
@@ -126,7 +126,7 @@ def draw_editor(message: Message) -> None:
 
 
 def _edit(message_id: str) -> None:
-    """Open the editor, unless a reply runs that this page does not show yet."""
+    """Open the editor, unless a reply is running that this page does not show yet."""
     if is_running := notices.attempt(_is_running):
         notices.say(ReplyRunning.sentence, ReplyRunning.code)
     elif is_running is not None:
@@ -134,11 +134,11 @@ def _edit(message_id: str) -> None:
 
 
 def _is_running() -> bool:
-    return _now().running_id is not None
+    return _current_view().running_id is not None
 
 
-def _now() -> View:
-    """The conversation in view as it is now, and its last message or two."""
+def _current_view() -> View:
+    """Return the current state of the conversation in view, with its last messages only."""
     return tab_state.service().open(visitor.owner(), tab_state.conversation_id() or "", 1)
 
 
@@ -154,8 +154,8 @@ def _send_edit(message_id: str, files: list[str]) -> None:
 
 
 def retry_last() -> None:
-    """Ask again for the newest answer, which may be newer than the one in view."""
-    view = notices.attempt(_now)
+    """Retry the newest answer, which may be newer than the one in view."""
+    view = notices.attempt(_current_view)
     if view and view.messages and view.messages[-1].role is Role.ASSISTANT:
         retry(view.messages[-1].id)
 
@@ -181,7 +181,7 @@ def _restore(message_id: str) -> None:
 
 def _delete(message_id: str) -> None:
     if notices.succeeds(tab_state.service().delete_message, visitor.owner(), message_id):
-        notices.offer_undo("Message deleted.", "undelete_message", message_id)
+        notices.offer_undo("Message deleted.", notices.Undo.MESSAGE, message_id)
 
 
 def _tokens(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What is said about a reply that did not simply end: stopped, interrupted, cut short, failed."""
+"""Notes on replies that did not complete normally: stopped, interrupted, cut short or failed."""
 
 from __future__ import annotations
 
@@ -15,28 +15,33 @@ _NOTES = {
     Status.STOPPED: ("stop_circle", "Stopped"),
     Status.INTERRUPTED: (
         "power_off",
-        "Interrupted: Parley ended while this was being written. What was saved is above.",
+        "Interrupted: Parley stopped while writing this reply. The saved part is above.",
     ),
 }
 
 
-def draw_in_message(view: View, message: Message) -> None:
-    """The note below a reply's text."""
+def draw_note(message: Message) -> None:
+    """Render the note below the text of a reply, if there is one."""
     if message.role is Role.USER:
         return
     if message.status in _NOTES:
         icon, note = _NOTES[message.status]
         if not message.text:
-            note = note.replace(" What was saved is above.", "")
+            note = note.replace(" The saved part is above.", "")
         st.caption(f":material/{icon}: {note}")
     elif message.failure is not None:
         draw_failure(message.failure, message.id)
     elif message.finish_reason == "length":
-        st.caption(":material/content_cut: Cut at the reply length. Continue lets it go on.")
+        st.caption(
+            ":material/content_cut: Stopped at the length limit. Press Continue for the rest."
+        )
 
 
 def draw_failure(failure: Failure, place: str, lead: str = "") -> None:
-    """The sentence of an error, a countdown if there is a wait, and its details folded away."""
+    """Render an error: its sentence, a countdown until the retry, and collapsed details.
+
+    `place` makes the widget key unique. `lead` precedes the sentence.
+    """
     with st.container(key=f"failure_{place}", gap="xsmall"):
         st.warning(lead + sanitize.plain_text(failure.sentence), icon=":material/error:")
         if failure.retry_at is not None and failure.retry_at > datetime.now(UTC):
@@ -48,7 +53,7 @@ def draw_failure(failure: Failure, place: str, lead: str = "") -> None:
 
 @st.fragment(run_every=1.0)
 def _count_down(until: datetime) -> None:
-    # Never less than is left: the page would be drawn again and again with it.
+    # Rounded up: "0 s" with time remaining would rerun the page in a loop.
     seconds = math.ceil((until - datetime.now(UTC)).total_seconds())
     if seconds <= 0:
         st.rerun()
@@ -56,7 +61,7 @@ def _count_down(until: datetime) -> None:
 
 
 def draw_clear_mark(conversation_id: str, mark: str) -> None:
-    """The line where the context begins afresh, with a way back."""
+    """Render the line at which the context was cleared, with an Undo button."""
     with st.container(
         key=f"mark_{mark}",
         horizontal=True,
@@ -79,7 +84,7 @@ def _unclear(conversation_id: str, mark: str) -> None:
 
 
 def draw_below(view: View) -> None:
-    """What belongs below the last message."""
+    """Render the notes below the last message."""
     if not view.messages and not view.older:
         st.caption("Every message in this conversation was deleted.")
     if view.mark_at_end:
@@ -90,5 +95,5 @@ def draw_below(view: View) -> None:
         draw_failure(
             view.failed_retry.failure,
             view.failed_retry.id,
-            lead="The new try failed; the earlier version is still here. ",
+            lead="The retry failed. The earlier version is still here. ",
         )

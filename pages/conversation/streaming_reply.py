@@ -1,4 +1,7 @@
-"""Follows a running reply: the page only watches, the worker writes, whatever happens here."""
+"""Follow a running reply and render it as it grows.
+
+The page only reads the reply: the worker writes and stores it whatever happens to the page.
+"""
 
 from __future__ import annotations
 
@@ -14,161 +17,166 @@ from pages.markdown import block_splitter, sanitize
 from pages.rendering import stale_elements
 from pages.session import tab_state, visitor
 
-THINKING_SHOWN = 2000  # characters of thinking shown while it comes
+MAX_REASONING = 2000  # characters of the reasoning that are shown while it is streamed
 
 
-def wait(answer_id: str) -> None:
-    """Wait for the end of a reply that is not in view."""
+def wait_for_end(answer_id: str) -> None:
+    """Block until a reply ends that is not in view."""
     for _ in tab_state.service().follow(visitor.owner(), answer_id):
         tab_state.beat()
 
 
-class Running:
-    """A running reply, drawn where `transcript` draws a finished one: what there is, at once.
+class StreamingReply:
+    """A running reply, rendered in the layout that `transcript` uses for a finished one.
 
-    `follow` draws the rest as it comes. `place` names it, to clear what an earlier, longer reply
-    left there.
+    The constructor renders the text so far without waiting; `follow` renders the rest as it
+    arrives. `place` identifies the slot in `stale_elements`, to remove the rest of a longer reply
+    that was rendered there before.
     """
 
     def __init__(self, answer: Message, place: str) -> None:
         self._place = place
         stale_elements.at_least(f"{place} first", 1)
-        self._reply = _Reply(tab_state.service().follow(visitor.owner(), answer.id))
-        known = [sanitize.markdown(block) for block in self._reply.known()]
+        self._segments = _ReplySegments(tab_state.service().follow(visitor.owner(), answer.id))
+        known = [sanitize.markdown(segment) for segment in self._segments.known()]
         self._thinking, self._text = st.empty(), st.container()
-        self._reply.say_below(
-            stale_elements.nothing(place)
-        )  # where the actions come when it is over
+        # The note replaces the actions of a finished reply.
+        self._segments.set_note_place(stale_elements.nothing(place))
         if not known:
             self._thinking.markdown(":gray[:shimmer[Thinking…]]")
         with self._text:
-            there = stale_elements.drawn(place)
+            stale_count = stale_elements.drawn(place)
             stale_elements.at_least(place, len(known))
-            self._cells = [st.markdown(block) for block in known]  # it does not vanish meanwhile
-            self._cells += [st.empty() for _ in range(there - len(known))]
+            # Markdown and not a stream, which would blank the text first.
+            self._cells = [st.markdown(segment) for segment in known]
+            self._cells += [st.empty() for _ in range(stale_count - len(known))]
         self._filled = len(known)
 
     def follow(self) -> None:
+        """Render the rest of the reply until it ends."""
         self._draw_thinking()
-        count, cells, reply = 0, self._cells, self._reply
-        while not reply.is_done:
+        count, cells, segments = 0, self._cells, self._segments
+        while not segments.is_done:
             if count == len(cells):
                 stale_elements.at_least(self._place, count + 1)
                 cells.append(self._text.empty())
             if count < self._filled:
-                _go_on(cells[count], reply.block())
+                _extend(cells[count], segments.stream_segment())
             else:
-                cells[count].write_stream(_Stream.of(reply.block()))
+                cells[count].write_stream(_TextStream.of(segments.stream_segment()))
             self._filled = max(self._filled, count + 1)
-            count += reply.block_is_done
+            count += segments.is_segment_done
 
     def _draw_thinking(self) -> None:
         status = inner = None
-        for reasoning in self._reply.thinking():
+        for reasoning in self._segments.stream_reasoning():
             if status is None or inner is None:
                 status = self._thinking.status(":shimmer[Thinking…]", type="compact")
                 inner = status.empty()
-            inner.markdown(sanitize.markdown(reasoning[-THINKING_SHOWN:]))
+            inner.markdown(sanitize.markdown(reasoning[-MAX_REASONING:]))
         if status is None:
             self._thinking.empty()
         else:
             status.update(label="Thought", state="complete")
 
 
-def _go_on(cell: DeltaGenerator, pieces: Iterator[str]) -> None:
-    """Stream into a cell that shows text; `write_stream` would empty it first, for all to see."""
-    for text in accumulate(pieces):
+def _extend(cell: DeltaGenerator, parts: Iterator[str]) -> None:
+    """Stream into a cell that already shows text; `write_stream` would blank it first."""
+    for text in accumulate(parts):
         cell.markdown(text)
 
 
-class _Stream(tuple[str, ...]):
-    """What `write_stream` takes at its word: it imports pandas to see that others are no table.
+class _TextStream(tuple[str, ...]):
+    """An iterator of strings that `st.write_stream` accepts without importing pandas.
 
-    That is 80 MB, and a second of everybody's first reply.
+    Streamlit 1.67 imports pandas to check whether any other iterable is a table, which takes 80 MB
+    and delays the first reply of the process by a second.
     """
 
-    pieces: Iterator[str]
+    parts: Iterator[str]
 
     @classmethod
-    def of(cls, pieces: Iterator[str]) -> _Stream:
+    def of(cls, parts: Iterator[str]) -> _TextStream:
         stream = cls()
-        stream.pieces = pieces
+        stream.parts = parts
         return stream
 
     def __iter__(self) -> Iterator[str]:
-        return self.pieces
+        return self.parts
 
 
-class _Reply:
-    """The pieces of a reply, cut into blocks that never change once they are finished."""
+class _ReplySegments:
+    """The text of a reply, split into segments that no longer change once they are finished."""
 
-    def __init__(self, pieces: Iterator[Piece]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: Iterator[Piece]) -> None:
+        self._chunks = chunks
         self._splitter = block_splitter.BlockSplitter()
         self._finished: deque[str] = deque()
         self._reasoning = ""
-        self._is_over = self._has_text = False
-        self.block_is_done = False
-        self._below: DeltaGenerator | None = None
-        self._read()  # all there is, without waiting
+        self._is_exhausted = self._has_text = False
+        self.is_segment_done = False
+        self._note_place: DeltaGenerator | None = None
+        self._read()  # the first chunk is all that exists so far, without waiting
 
-    def say_below(self, place: DeltaGenerator) -> None:
-        """Where to say what keeps a reply from its end."""
-        self._below = place
+    def set_note_place(self, place: DeltaGenerator) -> None:
+        """Set where to render the note that the reply cannot be stored."""
+        self._note_place = place
 
     @property
     def is_done(self) -> bool:
-        return self._is_over and not self._finished and self.block_is_done
+        """Whether all segments of the finished reply were streamed."""
+        return self._is_exhausted and not self._finished and self.is_segment_done
 
     def _read(self) -> None:
         tab_state.beat()
-        piece = next(self._pieces, None)
-        if piece is None:
-            self._is_over = True
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self._is_exhausted = True
             return
-        if piece.is_unstored and self._below is not None:
-            self._below.caption(f":material/sync_problem: {NotStoredYet.sentence}")
-            self._below = None  # once is enough
-        self._reasoning += piece.reasoning
-        if piece.text:
+        if chunk.is_unstored and self._note_place is not None:
+            self._note_place.caption(f":material/sync_problem: {NotStoredYet.sentence}")
+            self._note_place = None  # render it only once
+        self._reasoning += chunk.reasoning
+        if chunk.text:
             self._has_text = True
-            self._finished.extend(self._splitter.feed(piece.text))
+            self._finished.extend(self._splitter.feed(chunk.text))
 
     def known(self) -> list[str]:
-        """The blocks so far, the open one included."""
+        """Return the segments read so far, including the open one."""
         return [*self._finished, *filter(None, [self._splitter.pending])]
 
-    def thinking(self) -> Iterator[str]:
-        """The thinking so far, each time it grew, until the first text or the end."""
-        told = 0
+    def stream_reasoning(self) -> Iterator[str]:
+        """Yield the reasoning so far whenever it grew, until the first text or the end."""
+        yielded = 0
         while True:
-            if len(self._reasoning) > told:
-                told = len(self._reasoning)
+            if len(self._reasoning) > yielded:
+                yielded = len(self._reasoning)
                 yield self._reasoning
-            if self._has_text or self._is_over:
+            if self._has_text or self._is_exhausted:
                 return
             self._read()
 
-    def block(self) -> Iterator[str]:
-        """The open block as it grows, ready to draw, until it is finished.
+    def stream_segment(self) -> Iterator[str]:
+        """Yield the additions to the current segment, sanitized, until it is finished.
 
-        Ends early, with `block_is_done` false, when what was drawn must be drawn anew: a later
-        character can change what an earlier one means (a `$` that turns out to open a formula).
+        Returns early, with `is_segment_done` False, if the segment has to be rendered again from
+        its beginning: a later character can change the meaning of earlier ones, such as a `$` that
+        turns out to open a formula.
         """
-        drawn = ""
-        self.block_is_done = False
+        rendered = ""
+        self.is_segment_done = False
         while True:
             is_finished = bool(self._finished)
             text = self._finished[0] if is_finished else self._splitter.pending
-            safe = sanitize.markdown(text)
-            if not safe.startswith(drawn):
+            sanitized = sanitize.markdown(text)
+            if not sanitized.startswith(rendered):
                 return
-            if len(safe) > len(drawn):
-                yield safe[len(drawn) :]
-                drawn = safe
+            if len(sanitized) > len(rendered):
+                yield sanitized[len(rendered) :]
+                rendered = sanitized
             if is_finished:
                 self._finished.popleft()
-            if is_finished or self._is_over:
-                self.block_is_done = True
+            if is_finished or self._is_exhausted:
+                self.is_segment_done = True
                 return
             self._read()

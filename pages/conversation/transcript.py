@@ -1,16 +1,16 @@
-"""Draws a conversation from the database: the same after a reply, after F5 and in another tab.
+"""Render a conversation from the database: the same after a reply, a refresh and in another tab.
 
-Streamlit keeps the elements of the last run until the new one ends, and a run that follows a
-reply ends late. So every message stands in a slot of its own with the same places (mark,
-message: thinking, text, actions), and slots no longer used are emptied before anyone waits.
-For the same reason a run that follows a reply need not draw what stands there already: a question
-and the beginning of its answer are in view before anything else is drawn again.
+Streamlit keeps the elements of the previous run until the new run ends, and a run that follows a
+reply ends late. Therefore each message has a slot with a fixed layout (context mark, then thinking,
+text and actions), and unused slots are emptied before the run starts to wait. For the same reason a
+run that follows a reply skips the messages that the previous run rendered identically: the new
+question and the beginning of its answer appear first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache, partial
+from functools import partial
 
 import streamlit as st
 
@@ -20,22 +20,23 @@ from pages.conversation import (
     attachments,
     message_actions,
     message_status,
-    streaming_reply,
+    segment_cache,
     welcome,
 )
-from pages.markdown import block_splitter, sanitize
+from pages.conversation.streaming_reply import StreamingReply
+from pages.markdown import sanitize
 from pages.rendering import stale_elements
 from pages.session import notices, tab_state
 
-_REMEMBERED = 20_000  # characters: longer texts are cut anew each time
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
 
 
-def draw(view: View) -> streaming_reply.Running | None:
-    """Draw the window of newest messages, and what is said between and below them.
+def draw(view: View) -> StreamingReply | None:
+    """Render the newest messages and the notes between and below them.
 
-    Returns the running reply in view, which waits to be followed.
+    Returns the running reply in view, which the caller has to follow.
     """
+    segment_cache.retain(view.messages)
     with st.container(key="transcript"):
         if view.older:
             st.button(
@@ -53,19 +54,19 @@ def draw(view: View) -> streaming_reply.Running | None:
         stale_elements.empty_below("slots", len(slots))
     if view.live is None:
         failed = view.failed_retry.id if view.failed_retry else None
-        what = (view.conversation.id, view.mark_at_end, view.running_id, failed)
-        with st.container(), stale_elements.only("below", what):
+        content = (view.conversation.id, view.mark_at_end, view.running_id, failed)
+        with st.container(), stale_elements.only("below", content):
             message_status.draw_below(view)
     else:
         st.empty()
-    there = tab_state.kept() if view.live else ()
+    rendered = tab_state.kept() if view.live else ()
     running = None
     for number, (slot, message) in enumerate(zip(slots, view.messages, strict=True)):
-        looks = _looks(view, message)
-        if looks is not None and there[number : number + 1] == (looks,):
+        fingerprint = _fingerprint(view, message)
+        if fingerprint is not None and rendered[number : number + 1] == (fingerprint,):
             continue
         with slot:
-            _draw_mark(view, message, place=f"mark {number}")
+            _draw_context_mark(view, message, place=f"mark {number}")
             running = _draw_message(view, message, place=f"slot {number}")
     return running
 
@@ -76,16 +77,17 @@ def _show_earlier(first_in_view: str | None) -> None:
         scroll.to_message(first_in_view)
 
 
-def keep(view: View | None) -> None:
-    """Remember what this run has drawn, now that it ends."""
+def remember_rendered(view: View | None) -> None:
+    """Record which messages this run has rendered, to be called at its end."""
     if view is None:
         tab_state.keep(None, ())
     else:
-        tab_state.keep(view.conversation.id, tuple(_looks(view, each) for each in view.messages))
+        fingerprints = tuple(_fingerprint(view, each) for each in view.messages)
+        tab_state.keep(view.conversation.id, fingerprints)
 
 
-def _looks(view: View, message: Message) -> Hashable:
-    """All that the look of a finished message depends on; None if it is to be drawn anew."""
+def _fingerprint(view: View, message: Message) -> Hashable:
+    """Return the values that a finished message's rendering depends on; None to always render."""
     is_plain = not (message.is_live or message.is_deleted or message.failure)
     if not is_plain or message.attachments or message.id == tab_state.editing():
         return None
@@ -95,11 +97,12 @@ def _looks(view: View, message: Message) -> Hashable:
 
 
 def draw_empty() -> None:
-    """An empty conversation: the welcome, in the places a transcript would take."""
+    """Render the welcome screen in the slots of a transcript."""
+    segment_cache.clear()
     with st.container(key="transcript"):
         st.empty()
         stale_elements.at_least("slots", 1)
-        stale_elements.at_least("mark 0", 1)  # a message has its mark where the welcome stands
+        stale_elements.at_least("mark 0", 1)  # the slot of a context mark
         with st.container():
             welcome.draw()
         stale_elements.empty_below("slots", 1)
@@ -107,20 +110,20 @@ def draw_empty() -> None:
 
 
 def draw_shared(message: SharedMessage) -> None:
-    """A message of a snapshot, with nothing to press."""
+    """Render a message of a shared snapshot, without actions."""
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         for file in message.files:
             st.caption(f":material/attach_file: {sanitize.plain_text(file)}")
-        for piece in block_splitter.split_blocks(message.text):
-            st.markdown(sanitize.markdown(piece))
+        for segment in segment_cache.sanitized(message.text):
+            st.markdown(segment)
         if message.is_cut:
             st.caption(":material/content_cut: This reply was cut short")
         if message.model:
             st.caption(sanitize.plain_text(tab_state.stored().model_label(message.model)))
 
 
-def _draw_mark(view: View, message: Message, place: str) -> None:
-    """Where the model's memory begins, if it is right above this message."""
+def _draw_context_mark(view: View, message: Message, place: str) -> None:
+    """Render the line above the first message that is sent to the model."""
     left_out = view.context.left_out
     mark = view.marks.get(message.id)
     if mark is None and not _is_first_sent(view, message):
@@ -138,7 +141,7 @@ def _is_first_sent(view: View, message: Message) -> bool:
     return view.context.left_out > 0 and message.id == view.context.begins_at_id
 
 
-def _draw_message(view: View, message: Message, place: str) -> streaming_reply.Running | None:
+def _draw_message(view: View, message: Message, place: str) -> StreamingReply | None:
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         if message.is_deleted:
             st.caption(":material/delete: This version was deleted.")
@@ -146,27 +149,27 @@ def _draw_message(view: View, message: Message, place: str) -> streaming_reply.R
             with stale_elements.only(place, (message.id, view.versions[message.id])):
                 message_actions.draw_deleted(view, message)
         elif message.id == tab_state.editing() and not view.running_id:
-            _draw_first(message, place)
+            _draw_header(message, place)
             message_actions.draw_editor(message)
             st.empty()
         elif message.is_live:
             try:
-                return streaming_reply.Running(message, place)
-            except ParleyError as error:  # the box below stays
+                return StreamingReply(message, place)
+            except ParleyError as error:  # still render the composer
                 notices.say(error.sentence)
         else:
-            _draw_first(message, place)
+            _draw_header(message, place)
             _draw_text(message, place)
             is_cut = message.is_cut and message.id == view.messages[-1].id
-            row = (message.id, view.versions[message.id], is_cut, message.status)
-            with stale_elements.only(place, row):
-                message_status.draw_in_message(view, message)
+            content = (message.id, view.versions[message.id], is_cut, message.status)
+            with stale_elements.only(place, content):
+                message_status.draw_note(message)
                 message_actions.draw(view, message)
     return None
 
 
-def _draw_first(message: Message, place: str) -> None:
-    """What stands above the text: the files of a question, the thinking of an answer."""
+def _draw_header(message: Message, place: str) -> None:
+    """Render the files of a question or the thinking of an answer, above the text."""
     place += " first"
     if not (message.attachments or message.reasoning):
         stale_elements.leave_empty(place)
@@ -183,19 +186,6 @@ def _draw_first(message: Message, place: str) -> None:
 
 
 def _draw_text(message: Message, place: str) -> None:
-    pieces = _pieces(message)
+    segments = segment_cache.segments(message)
     with st.container():
-        stale_elements.fill(place, [partial(st.markdown, piece) for piece in pieces])
-
-
-def _pieces(message: Message) -> tuple[str, ...]:
-    is_kept = len(message.text) <= _REMEMBERED and not tab_state.is_temporary()
-    found = _remembered(message.text) if is_kept else _cut(message.text)
-    return tuple(map(sanitize.hard_line_breaks, found)) if message.role is Role.USER else found
-
-
-def _cut(text: str) -> tuple[str, ...]:
-    return tuple(sanitize.markdown(piece) for piece in block_splitter.split_blocks(text))
-
-
-_remembered = lru_cache(maxsize=500)(_cut)  # texts: a page draws the same ones with every click
+        stale_elements.fill(place, [partial(st.markdown, segment) for segment in segments])

@@ -1,4 +1,4 @@
-"""What stands in an empty conversation: what this is, who answers, and a few ways to begin."""
+"""The welcome screen of an empty conversation: the model in use and suggestions."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ def draw() -> None:
     chosen = tab_state.draft_settings().model
     try:
         is_guide = service.model(chosen).provider == "guide"
-    except ProviderError:  # sending will say so; there is a list to choose from
+    except ProviderError:  # reported when a message is sent
         is_guide = False
-    label = sanitize.plain_text(service.model_label(chosen))
-    who = f"**{label}** answers. Every message is kept, and every edit and retry as a version."
+    subtitle = f"**{sanitize.plain_text(service.model_label(chosen))}**"
     if is_guide:
-        who = (
-            "**Guide** answers: a built-in assistant that knows Parley's manual, offline. "
+        subtitle = (
+            "**Guide** is a built-in assistant that knows Parley's manual and works offline. "
             "Ask it how to connect a language model."
         )
     with st.container(key="welcome"):
-        st.header("What shall we talk about?", anchor=False, text_alignment="center")
-        st.markdown(who, text_alignment="center")
+        st.header("How can I help?", anchor=False, text_alignment="center")
+        st.markdown(subtitle, text_alignment="center")
         with st.container(key="starters", gap="small"):
             for number, (text, icon) in enumerate(_STARTERS["guide" if is_guide else "model"]):
                 st.button(

@@ -1,4 +1,4 @@
-"""The chat: one conversation, its composer, and the sidebar beside it."""
+"""The chat screen: one conversation with its composer and the sidebar."""
 
 import streamlit as st
 
@@ -13,15 +13,15 @@ from pages.sidebar import sidebar
 tab_state.take_up()
 service, owner = tab_state.service(), visitor.owner()
 view = None
-if wanted := tab_state.conversation_id():
+if conversation_id := tab_state.conversation_id():
     try:
-        view = service.open(owner, wanted, tab_state.window())
+        view = service.open(owner, conversation_id, tab_state.window())
     except NotFound as error:
         notices.say(
             TemporaryConversationExpired.sentence if tab_state.is_temporary() else error.sentence
         )
         tab_state.show_conversation(None)
-    except ParleyError as error:  # the address stays: loading the page again may help
+    except ParleyError as error:  # the URL is kept, because a refresh may help
         notices.say(error.sentence)
 
 tab_state.note_seen()
@@ -30,8 +30,7 @@ scroll.draw()
 clipboard.draw_listener()
 if tab_state.is_temporary():
     st.caption(
-        ":material/timer: Temporary conversation: nothing of it is stored. "
-        "It is gone a day after the last message, or when Parley is restarted.",
+        ":material/timer: Temporary chat: not saved. Kept in memory for up to a day.",
         text_alignment="center",
     )
 else:
@@ -46,9 +45,9 @@ sidebar.draw(view)
 if view is not None and view.running_id:
     draw_turns.over()
     if running is None:
-        streaming_reply.wait(view.running_id)
+        streaming_reply.wait_for_end(view.running_id)
     else:
         running.follow()
     st.rerun()
 auto_refresh.draw(view)
-transcript.keep(view)
+transcript.remember_rendered(view)

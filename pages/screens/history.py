@@ -1,10 +1,11 @@
-"""The history as a whole: find, take back, carry out and in."""
+"""The History screen: search, export and import, and the trash."""
 
 import tempfile
 
 import streamlit as st
 
 from chat import ImportOutcome, ImportReport
+from pages.conversation import segment_cache
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
 from pages.session import notices, tab_state, visitor
@@ -25,32 +26,33 @@ def restore(conversation_id: str) -> None:
     notices.attempt(service.undelete, owner, conversation_id)
 
 
-def remove(conversation_id: str) -> None:
+def purge(conversation_id: str) -> None:
     if notices.succeeds(service.purge, owner, conversation_id):
+        tab_state.drop_downloads()
         notices.say("Deleted for good, with all its messages and files.")
 
 
-def pack() -> None:
-    """Write everything into a zip that waits to be downloaded."""
-    draw_turns.over()  # it takes a while
-    bar = st.progress(0.0, "Packing your conversations…")
+def export_all() -> None:
+    """Export all conversations into a zip file in the session state, for download."""
+    draw_turns.over()  # it can take long
+    bar = st.progress(0.0, "Exporting your conversations…")
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         bar.progress(done / max(1, total), f"{done:,} of {total:,}")
 
     with tempfile.SpooledTemporaryFile(max_size=32_000_000) as file:
-        count = notices.attempt(service.export_all, owner, file, tell)
+        count = notices.attempt(service.export_all, owner, file, report_progress)
         if count is None:
-            st.rerun()  # the notice has its place above
+            st.rerun()  # the notice is rendered above
         file.seek(0)
-        st.session_state["everything"] = file.read()
+        st.session_state[tab_state.EXPORT_OF_ALL] = file.read()
     bar.empty()
 
 
-def bring_in() -> None:
-    """Begin to import what was uploaded."""
+def begin_import() -> None:
+    """Start the import of the uploaded file in the background."""
     uploaded = st.session_state["import_file"]
-    if uploaded is None:  # the browser took it back while the button was pressed
+    if uploaded is None:  # removed in the browser while the button was pressed
         notices.say("Choose a file first.")
     else:
         notices.attempt(service.begin_import, owner, uploaded, uploaded.name)
@@ -58,7 +60,7 @@ def bring_in() -> None:
 
 @st.fragment(run_every=0.5)
 def follow_import() -> None:
-    """Show how far a running import is; once it is over the page is drawn with its report."""
+    """Render the progress of a running import; rerun the page with its report at the end."""
     job = service.import_job(owner)
     if job is None or not job.is_running:
         st.rerun()
@@ -82,20 +84,21 @@ def draw_report(report: ImportReport) -> None:
             st.caption(f"… and {len(report.items) - _SHOWN:,} more")
 
 
+segment_cache.clear()
 back_link.draw()
 st.header("History", anchor=False)
 notices.draw()
 search.draw_page()
 
-st.subheader("Take it with you", anchor=False)
-st.caption("All your conversations with every version and file, in one zip to be imported again.")
+st.subheader("Export", anchor=False)
+st.caption("All your conversations with every version and file, as a zip that you can import.")
 with st.container(horizontal=True):
-    if st.button("Prepare the zip", key="export_all", icon=":material/inventory_2:"):
-        pack()
-    if "everything" in st.session_state:
+    if st.button("Export all (.zip)", key="export_all", icon=":material/inventory_2:"):
+        export_all()
+    if tab_state.EXPORT_OF_ALL in st.session_state:
         st.download_button(
             "Download the zip",
-            data=st.session_state["everything"],
+            data=st.session_state[tab_state.EXPORT_OF_ALL],
             file_name="parley.zip",
             mime="application/zip",
             key="download_all",
@@ -103,10 +106,10 @@ with st.container(horizontal=True):
             on_click="ignore",
         )
 
-st.subheader("Bring conversations in", anchor=False)
+st.subheader("Import", anchor=False)
 st.caption(
     "An export of Parley, ChatGPT's data export (the zip or its conversations.json), or JSONL. "
-    "The same file twice adds nothing; a changed copy is merged as versions."
+    "Importing a file twice adds nothing; a changed copy is merged as versions."
 )
 chosen = st.file_uploader(
     "File to import",
@@ -122,7 +125,7 @@ st.button(
     key="import",
     icon=":material/upload:",
     disabled=is_running or chosen is None,
-    on_click=bring_in,
+    on_click=begin_import,
 )
 if is_running:
     follow_import()
@@ -131,13 +134,13 @@ elif job is not None and job.problem is not None:
 elif job is not None and job.report is not None:
     draw_report(job.report)
 
-st.subheader("Deleted", anchor=False)
+st.subheader("Trash", anchor=False)
 days = service.settings.retention_days
 deleted = service.deleted(owner)
 if not deleted:
-    st.caption("Nothing is waiting here.")
+    st.caption("Trash is empty.")
 else:
-    st.caption(f"These can be taken back; after {days} days they are removed for good.")
+    st.caption(f"Deleted conversations can be restored for {days} days.")
 for conversation in deleted:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(sanitize.plain_text(conversation.title), width="stretch")
@@ -154,6 +157,6 @@ for conversation in deleted:
             key=f"purge_{conversation.id}",
             icon=":material/delete_forever:",
             type="tertiary",
-            on_click=remove,
+            on_click=purge,
             args=(conversation.id,),
         )

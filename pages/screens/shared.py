@@ -1,19 +1,20 @@
-"""A shared conversation: read-only, for whoever has the link."""
+"""The read-only screen of a shared conversation, for anyone with the link."""
 
 import streamlit as st
 
 from chat import NotFound, ParleyError
-from pages.conversation import transcript
+from pages.conversation import segment_cache, transcript
 from pages.markdown import sanitize
 from pages.session import notices, tab_state, visitor
 from pages.sign_in import gate
 
+segment_cache.clear()
 service = tab_state.stored()
 secret = st.query_params.get("s", "")
 
 
-def go_on() -> None:
-    """Continue in a copy of the reader's own."""
+def continue_in_copy() -> None:
+    """Copy the conversation to the reader's account and open the copy."""
     made = notices.attempt(service.continue_shared, visitor.owner(), secret)
     if made is not None:
         st.session_state["go_to"] = made
@@ -26,8 +27,8 @@ if "go_to" in st.session_state:
 try:
     snapshot = service.shared(secret)
 except NotFound:
-    st.subheader("This link shows nothing", anchor=False)
-    st.text("It was revoked, has expired, or was never complete.")
+    st.subheader("This link has expired or was revoked", anchor=False)
+    st.text("Check that the address is complete, or ask for a new link.")
     st.stop()
 except ParleyError as error:
     st.error(error.sentence)
@@ -35,17 +36,17 @@ except ParleyError as error:
 if gate.is_open():
     notices.draw()
 st.subheader(sanitize.plain_text(snapshot.title), anchor=False)
-st.caption(f"A shared conversation, as it stood on {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
+st.caption(f"A shared conversation, as of {snapshot.created_at:%d %B %Y, %H:%M} UTC.")
 with st.container(key="shared"):
     for message in snapshot.messages:
         transcript.draw_shared(message)
 if gate.is_open():
     st.button(
-        "Continue in a copy of my own",
+        "Continue in my own copy",
         key="continue_shared",
         icon=":material/arrow_forward:",
         type="primary",
-        on_click=go_on,
+        on_click=continue_in_copy,
     )
 else:
-    gate.draw("to continue in a copy of your own")
+    gate.draw("to continue in your own copy")

@@ -1,8 +1,9 @@
-"""What was used: one's own figures, and for admins everyone's with the switches."""
+"""The Usage screen: the user's own figures and, for admins, everyone's and administration."""
 
 import streamlit as st
 
 from chat import ParleyError
+from pages.conversation import segment_cache
 from pages.session import notices, tab_state, visitor
 from pages.shell import back_link
 from pages.usage import admin
@@ -10,6 +11,7 @@ from pages.usage import report as figures
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days"}
 
+segment_cache.clear()
 back_link.draw()
 st.header("Usage", anchor=False)
 notices.draw()
@@ -36,10 +38,10 @@ if report.lines:
         figures.draw_table(report)
     figures.offer_csv(report, "Download as CSV", "parley-usage", "usage_csv")
     st.caption(
-        "Days are those of UTC. Deleted conversations count: what they cost was spent. "
-        "Guide and models on this machine cost nothing."
+        "Days are in UTC. Deleted conversations are included, because their cost was incurred. "
+        "Guide and local models are free."
     )
 else:
-    st.caption("Nothing was asked in this time.")
+    st.caption("No messages in this period.")
 if (person := visitor.person()).is_admin:
     admin.draw(person, days)

@@ -6,6 +6,7 @@ It stays until the person does something else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,13 @@ import streamlit as st
 from chat import ParleyError
 from pages.markdown import sanitize
 from pages.session import request_tracing, tab_state, visitor
+
+
+class Undo(StrEnum):
+    """A deletion that a notice offers to undo."""
+
+    MESSAGE = "message"
+    CONVERSATION = "conversation"
 
 
 def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -62,36 +70,42 @@ def forget(code: str) -> None:
         dismiss()
 
 
-def offer_undo(
-    sentence: str, undo: str, message_or_conversation_id: str, *, can_purge: bool = False
-) -> None:
-    """A notice with a button that calls the service's method `undo` with the id.
-
-    With `can_purge` another one removes the conversation for good.
-    """
-    st.session_state["notice"] = {
-        "text": sentence,
-        "undo": undo,
-        "id": message_or_conversation_id,
-        "can_purge": can_purge,
-    }
+def offer_undo(sentence: str, undo: Undo, deleted_id: str) -> None:
+    """Show a notice with an Undo button; for a conversation, also one that purges it."""
+    st.session_state["notice"] = {"text": sentence, "undo": undo, "id": deleted_id}
 
 
 def dismiss() -> None:
     st.session_state.pop("notice", None)
 
 
-def _undo(name: str, id_: str) -> None:
+def _undo(undo: Undo, deleted_id: str) -> None:
     notice = st.session_state.get("notice")
-    if not succeeds(getattr(tab_state.service(), name), visitor.owner(), id_):
+    if not _UNDO[undo](deleted_id):
         sentence = st.session_state["notice"]["text"]
         st.session_state["notice"] = {**(notice or {}), "text": sentence}  # it can be tried again
-    elif name == "undelete":
-        tab_state.show_conversation(id_)
+
+
+def _undelete_message(message_id: str) -> bool:
+    return succeeds(tab_state.service().undelete_message, visitor.owner(), message_id)
+
+
+def _undelete_conversation(conversation_id: str) -> bool:
+    if not succeeds(tab_state.service().undelete, visitor.owner(), conversation_id):
+        return False
+    tab_state.show_conversation(conversation_id)
+    return True
+
+
+_UNDO: dict[Undo, Callable[[str], bool]] = {
+    Undo.MESSAGE: _undelete_message,
+    Undo.CONVERSATION: _undelete_conversation,
+}
 
 
 def _purge(conversation_id: str) -> None:
     if succeeds(tab_state.service().purge, visitor.owner(), conversation_id):
+        tab_state.drop_downloads()
         say("Deleted for good, with all its messages and files.")
 
 
@@ -111,7 +125,7 @@ def draw() -> None:
                 on_click=_undo,
                 args=(notice["undo"], notice["id"]),
             )
-            if notice.get("can_purge"):
+            if notice["undo"] == Undo.CONVERSATION:
                 st.button(
                     "Delete for good",
                     key="purge",

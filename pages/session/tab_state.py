@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 WINDOW = 20  # messages drawn at first, and up to 7 more
 EARLIER = 20  # what "show earlier" adds
 LISTED = 8  # conversations listed at first
+EXPORT, EXPORT_OF_ALL = "export_made", "everything"  # keys of prepared downloads
 IN_VIEW = "in_view"  # where a run notes that it drew the page to its end, and what
 
 _opened: list[ChatService] = []
@@ -155,6 +156,12 @@ def kept_files() -> list[File]:
 
 def keep_files(files: list[File]) -> None:
     st.session_state["kept_files"] = list(files)
+
+
+def drop_downloads() -> None:
+    """Drop prepared exports, which may contain a purged conversation."""
+    for key in (EXPORT, EXPORT_OF_ALL):
+        st.session_state.pop(key, None)
 
 
 def sent() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Render the export controls for the current conversation."""
+"""Export of the conversation in view to a file in a selected format."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pages.session import notices, tab_state, visitor
 
 
 def draw(conversation: Conversation) -> None:
+    """Render the format, a button to prepare the export and, once prepared, the download."""
     st.markdown("**Export**")
     formats = list(ExportFormat)
     export_format = st.selectbox(
@@ -27,7 +28,7 @@ def draw(conversation: Conversation) -> None:
             args=(conversation.id,),
         )
         st.caption(export_format.description, width="content")
-    export = st.session_state.get("export_made", {}).get((conversation.id, export_format))
+    export = st.session_state.get(tab_state.EXPORT, {}).get((conversation.id, export_format))
     if export is not None:
         st.download_button(
             f"Download {export.name.rpartition('.')[2].upper()}",
@@ -45,4 +46,14 @@ def _prepare(conversation_id: str) -> None:
     export = notices.attempt(
         tab_state.service().export, visitor.owner(), conversation_id, export_format
     )
-    st.session_state["export_made"] = {(conversation_id, export_format): export} if export else {}
+    prepared = {(conversation_id, export_format): export} if export else {}
+    st.session_state[tab_state.EXPORT] = prepared
+
+
+def is_prepared(conversation: Conversation | None) -> bool:
+    """Return whether an export of `conversation` is prepared; drop those of others."""
+    prepared = st.session_state.get(tab_state.EXPORT, {})
+    if any(conversation is None or each != conversation.id for each, _ in prepared):
+        st.session_state.pop(tab_state.EXPORT)
+        return False
+    return bool(prepared)

@@ -8,7 +8,7 @@ from chat import ImagesUnsupported, ProviderError, ReplySettings, Role, View
 from pages.conversation import message_actions
 from pages.rendering import widget_values
 from pages.session import notices, tab_state, visitor
-from pages.sidebar import conversation_list, conversation_menu, own_key, search
+from pages.sidebar import conversation_list, conversation_menu, export, own_key, search
 from pages.sign_in import account_panel
 
 _SHORTCUTS = """
@@ -37,7 +37,8 @@ def draw(view: View | None) -> None:
     See `transcript`: what is drawn stays until a run ends.
     """
     is_there = bool(view and view.live and tab_state.is_kept(view.conversation.id))
-    has_download = bool(st.session_state.get("export_made"))  # it lasts as long as it is drawn
+    # Streamlit drops the data of a download button that a run does not render.
+    has_download = export.is_prepared(view.conversation if view else None)
     with st.sidebar:
         with st.container():
             if not is_there:
@@ -237,7 +238,7 @@ def _delete() -> None:
     conversation = tab_state.conversation_id()
     if conversation and notices.succeeds(tab_state.service().delete, visitor.owner(), conversation):
         tab_state.show_conversation(None)
-        notices.offer_undo("Conversation deleted.", "undelete", conversation, can_purge=True)
+        notices.offer_undo("Conversation deleted.", notices.Undo.CONVERSATION, conversation)
 
 
 def _draw_gauge(view: View) -> None:

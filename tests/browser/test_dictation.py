@@ -135,7 +135,7 @@ def test_recording_can_be_discarded(visit: Callable[..., Chat], server: LLMServe
 
 def test_denied_microphone_permission_is_reported(visit: Callable[..., Chat]) -> None:
     chat = visit(permissions=["geolocation"])  # all others are denied
-    expect(chat.key("microphone")).to_contain_text("The browser denies the microphone")
+    expect(chat.key("microphone")).to_contain_text("The browser blocks the microphone")
     assert chat.key("mic").evaluate("(element) => element.inert")
 
 

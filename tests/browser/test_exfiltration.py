@@ -186,7 +186,7 @@ def test_payloads_in_names_are_shown_as_text_and_send_nothing(
     watch.expect_no_injection()
     watch.expect_no_errors()
     chat.press(f"restore_{address}")
-    expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
+    expect(chat.page.get_by_text("Trash is empty.")).to_be_visible()
     chat.page.goto(link)
     expect(chat.page.get_by_role("heading")).to_contain_text(called)
     watch.expect_no_injection()

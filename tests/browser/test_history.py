@@ -79,7 +79,7 @@ def test_shared_link_shows_a_snapshot_until_it_is_revoked(
     expect(chat.key("notice")).to_contain_text("shows nothing any more")
     late = visit()
     late.page.goto(link)
-    expect(late.page.get_by_text("This link shows nothing")).to_be_visible()
+    expect(late.page.get_by_text("This link has expired or was revoked")).to_be_visible()
     expect(late.page.get_by_text("Blue.")).to_have_count(0)
 
 
@@ -92,7 +92,7 @@ def test_temporary_conversation_stores_no_row(
 
     before = rows()
     chat.press("new_temporary")
-    expect(chat.page.get_by_text("nothing of it is stored")).to_be_visible()
+    expect(chat.page.get_by_text("Temporary chat: not saved")).to_be_visible()
     chat.ask("Nobody shall know")
     expect(chat.questions).to_contain_text("Nobody shall know")
     chat.reload()
@@ -101,7 +101,7 @@ def test_temporary_conversation_stores_no_row(
     expect(chat.key("conversations")).not_to_contain_text("Nobody shall know")
     assert rows() == before
     chat.press("new_chat")
-    expect(chat.page.get_by_text("nothing of it is stored")).to_have_count(0)
+    expect(chat.page.get_by_text("Temporary chat: not saved")).to_have_count(0)
     expect(chat.questions).to_have_count(0)
     chat.ask("This is kept")
     assert rows() == before + 2
@@ -155,7 +155,7 @@ def test_history_page_restores_a_deleted_conversation(chat: Chat) -> None:
     expect(chat.key("notice")).to_contain_text("deleted")
     chat.page.get_by_role("link", name="History").click()
     chat.press(f"restore_{address}")
-    expect(chat.page.get_by_text("Nothing is waiting here.")).to_be_visible()
+    expect(chat.page.get_by_text("Trash is empty.")).to_be_visible()
     chat.page.get_by_role("link", name="Back to the chat").click()
     expect(chat.key(f"open_{address}")).to_be_visible()
 

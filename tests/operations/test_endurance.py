@@ -184,7 +184,7 @@ def test_a_reply_of_ten_megabytes_is_cut_and_kept(app: AppServer, llm: LLMServer
         llm.next(Script(text="words " * (10 * MB // 6)))
         async with Tab(app.url) as tab:
             await ask(tab, "Go on and on")
-            await sees(tab, "Continue lets it go on", 30)
+            await sees(tab, "Press Continue for the rest", 30)
 
     asyncio.run(go())
     ((status, kept),) = ended(app, 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -348,6 +350,54 @@ def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
     with pytest.raises(NotFound):
         tab_state.service().undelete(owner, address)
+
+
+def strings_in_memory(token: str) -> list[str]:
+    """Return every string with `token` that an object of the garbage collector refers to."""
+
+    def strings(value: object) -> Iterator[str]:
+        if type(value) is str and token in value:
+            yield value
+        elif type(value) in (tuple, dict) and not gc.is_tracked(value):
+            for each in gc.get_referents(value):
+                yield from strings(each)
+
+    gc.collect()
+    referents = (each for tracked in gc.get_objects() for each in gc.get_referents(tracked))
+    return [found for each in referents for found in strings(each)]
+
+
+def test_purge_drops_the_sanitized_text_of_a_conversation(page: AppTest, server: LLMServer) -> None:
+    token = secrets.token_hex(8)
+    server.next(Script(text=f"{token} costs $5"))
+    send(page, "How much is it?")
+    page.run()
+    sanitized = f"{token} costs \\$5"
+    assert sanitized in strings_in_memory(token)
+    page.button(key="delete_conversation").click().run()
+    page.button(key="purge").click().run()
+    assert set(strings_in_memory(token)) == {token}
+
+
+def test_deletion_drops_a_prepared_export(page: AppTest) -> None:
+    send(page, "Hello")
+    page.button(key="export").click().run()
+    assert page.session_state["export_made"]
+    page.button(key="delete_conversation").click().run()
+    assert "export_made" not in page.session_state
+
+
+def test_purge_on_the_history_page_drops_a_prepared_zip(page: AppTest) -> None:
+    send(page, "Hello")
+    page.switch_page("pages/screens/history.py").run()
+    page.button(key="export_all").click().run()
+    assert page.session_state["everything"]
+    page.switch_page("pages/screens/conversation.py").run()
+    page.button(key="delete_conversation").click().run()
+    page.switch_page("pages/screens/history.py").run()
+    page.button(key=keys(page, "purge")[0]).click().run()
+    assert "Deleted for good" in said(page)
+    assert "everything" not in page.session_state
 
 
 def test_deleting_a_message_can_be_undone(page: AppTest, server: LLMServer) -> None:

@@ -68,7 +68,7 @@ def cells(table: Any) -> list[list[str]]:
 
 def test_my_messages_are_listed_and_nobody_elses() -> None:
     page = usage_page()
-    assert "Nothing was asked" in page.caption[-1].value
+    assert "No messages in this period" in page.caption[-1].value
     page.run()
     owner = next(iter(_owner(page)))
     ask_guide(owner)
