@@ -123,7 +123,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     if unreadable_files(config):  # it may name another database
         return problems
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
-    return problems + probe.problems_of(url)
+    return problems + probe.find_problems(url)
 
 
 def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:

@@ -139,12 +139,12 @@ class Dispatch(Sending):
             self.replies.stop(generation.answer_id, wait=0)
             return
         if self.is_apart and generation.call is not None:
-            self._billing.ledger.beat(generation.call.id)
+            self._billing.ledger.heartbeat(generation.call.id)
         self._stop_if_off(generation)  # another process may have switched it off
 
     def _note(self, generation: Generation, call: NewCall) -> None:
         """Tell the ledger how much was sent, for the case that this process dies."""
-        self._billing.ledger.note(call.id, sent_tokens(generation, self._counter))
+        self._billing.ledger.record_prompt_tokens(call.id, sent_tokens(generation, self._counter))
 
     def _stop_switched_off(self) -> None:
         for generation in self.replies.running():

@@ -158,7 +158,9 @@ class Sending(Choice):
         if not ids:
             return []
         wanted = set(ids)
-        found = self._store.messages.said(conversation.owner, conversation.id, ids[0], ids[-1])
+        found = self._store.messages.sent_messages(
+            conversation.owner, conversation.id, ids[0], ids[-1]
+        )
         return [each for each in found if each.id in wanted]
 
     def _prompt_tokens(

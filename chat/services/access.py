@@ -55,7 +55,7 @@ class Entering:
         """
         if not owner.startswith(ACCOUNT) or not is_visitor_cookie(cookie):
             raise NotFound
-        return self._store.access.take_along(owner, visitor_from_cookie(cookie).owner)
+        return self._store.access.transfer_visitor_data(owner, visitor_from_cookie(cookie).owner)
 
     def _keyed(self, text: str) -> str:
         """A hash that says nothing to whoever does not know the code, and changes with it."""

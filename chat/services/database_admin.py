@@ -15,7 +15,7 @@ from chat.config.settings import Settings
 from chat.replies.worker_liveness import Worker
 from chat.store.backup import maintenance
 from chat.store.doctor import Finding, Signs
-from chat.store.ledger import Cost
+from chat.store.ledger import ComputeCost
 
 SILENT = timedelta(minutes=10)  # a call that gave a sign since is being made; clocks may differ
 
@@ -52,7 +52,9 @@ def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
         worker.retire()
 
 
-def signs_of(worker: Worker, cost: Cost, pause: Callable[[float], object] = time.sleep) -> Signs:
+def signs_of(
+    worker: Worker, cost: ComputeCost, pause: Callable[[float], object] = time.sleep
+) -> Signs:
     """Who is at work, for one that looks only now.
 
     Here a process can be seen. Of one elsewhere the sign of life has to change from one look to

@@ -1,6 +1,6 @@
-"""Everything that is kept: conversations, messages and the running text of replies.
+"""Persistence: conversations, messages, attachments, the ledger and the search index.
 
-The only package that knows SQLAlchemy. What leaves it are the frozen values of `chat.domain`.
+The only package that uses SQLAlchemy. It returns the frozen values of `chat.domain`, never rows.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from chat.domain.writes import Outcome
 from chat.errors import SettingsError, StoreFailed
 from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
-from chat.store.backup.backup import back_up, size_of
+from chat.store.backup.backup import back_up, estimate_size
 from chat.store.conversations import ConversationStore
-from chat.store.corruption import cannot_open
-from chat.store.engine import cause, current_revision, make_engine, migrate, newest_revision
+from chat.store.corruption import open_failure_message
+from chat.store.engine import (
+    current_revision,
+    error_summary,
+    make_engine,
+    migrate,
+    newest_revision,
+)
 from chat.store.kill_switch import SwitchStore
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
-from chat.store.probe import in_the_way
+from chat.store.probe import startup_problems
 from chat.store.replies import ReplyStore
 from chat.store.schema import now
 from chat.store.search.search import Hit, SearchStore
@@ -38,19 +44,23 @@ __all__ = ["Hit", "Outcome", "Store"]
 
 
 class Store:
-    """One database, migrated and ready; safe to use from any thread."""
+    """One migrated database. Thread-safe."""
 
     def __init__(self, database_url: str, *, clock: Callable[[], datetime] = now) -> None:
-        """Raises `SettingsError` when there is no such database, or not one of this version."""
+        """Open and migrate the database.
+
+        Raises `SettingsError` if it cannot be opened, belongs to another program or was created
+        by a newer version.
+        """
         try:
             self.engine = make_engine(database_url)
-            if problems := in_the_way(self.engine, database_url):
+            if problems := startup_problems(self.engine, database_url):
                 self.engine.dispose()
                 raise SettingsError(problems)
             migrate(self.engine)
         except (SQLAlchemyError, OSError, ImportError) as error:
-            log.error("the database cannot be opened: %s", cause(error))
-            raise SettingsError([cannot_open(error)]) from None
+            log.error("the database cannot be opened: %s", error_summary(error))
+            raise SettingsError([open_failure_message(error)]) from None
         self.conversations = ConversationStore(self.engine)
         self.ledger = LedgerStore(self.engine, clock)
         self.usage = UsageStore(self.engine)
@@ -63,28 +73,28 @@ class Store:
         self.search = SearchStore(self.engine)
         self.access = AccessStore(self.engine)
 
-    def on_failure(self, tell: Callable[[], object]) -> None:
-        """Call `tell` whenever the database fails."""
-        event.listen(self.engine, "handle_error", lambda _: tell())
+    def on_failure(self, callback: Callable[[], object]) -> None:
+        """Call `callback` on every database error."""
+        event.listen(self.engine, "handle_error", lambda _: callback())
 
     def back_up(self, file: Path) -> int:
-        """Write a copy to a new file; its size in bytes. Raises `BackupFailed`."""
+        """Write a copy to a new file and return its size in bytes. Raises `BackupFailed`."""
         return back_up(self.engine, file)
 
     def size(self) -> int:
-        """About how many bytes a copy would take. Raises `StoreFailed`."""
+        """Estimate the size of a backup in bytes. Raises `StoreFailed`."""
         try:
-            return size_of(self.engine)
+            return estimate_size(self.engine)
         except SQLAlchemyError as error:
             raise StoreFailed(details=type(error).__name__) from None
 
     def readiness(self) -> str:
-        """Why nothing can be stored: "database" or "migrations"; empty when all is well."""
+        """Return the failed readiness check ("database" or "migrations"); "" if there is none."""
         try:
             with self.engine.connect() as connection:
                 is_newest = current_revision(connection) == newest_revision()
         except SQLAlchemyError as error:
-            log.warning("the database does not answer: %s", cause(error))
+            log.warning("the database does not answer: %s", error_summary(error))
             return "database"
         return "" if is_newest else "migrations"
 

@@ -1,7 +1,6 @@
-"""Who has entered the access code, and who has guessed too often. Holds hashes only.
+"""Access codes: granted owners, failed attempts and lockouts. Stores hashes only.
 
-Guesses are looked at one after the other, whichever process they reach: however many come at
-once, no more are looked at than are allowed.
+Attempts are serialized across processes, so parallel attempts cannot exceed the limit.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import CursorResult, Engine, delete, func, or_, select, update
 
 from chat.errors import LockedOut, WrongCode
-from chat.store.engine import reading, writing
+from chat.store.engine import read_transaction, write_transaction
 from chat.store.schema import ConversationRow, EntryRow, ShareRow, WrongCodeRow
 
-_LOCK = 7205759404  # of PostgreSQL, held while a guess is looked at
+_ADVISORY_LOCK = 7205759404  # PostgreSQL; serializes attempts
 
 
 class AccessStore:
@@ -23,7 +22,7 @@ class AccessStore:
         self._engine = engine
 
     def has_entered(self, owner: str, code_hash: str) -> bool:
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             row = session.get(EntryRow, owner)
             return row is not None and row.code_hash == code_hash
 
@@ -37,18 +36,20 @@ class AccessStore:
         at: datetime,
         lasts: timedelta,
     ) -> None:
-        """Let an owner in, or count a wrong guess against each of `limits`: who, how many.
+        """Grant access to an owner, or count a failed attempt.
 
-        Raises `LockedOut` while one of them has had too many, right or wrong, and `WrongCode`.
+        `limits` maps the hash of each rate-limited subject (person, address, instance) to its
+        number of attempts per `lasts`. Raises `LockedOut` while a subject is locked, even if the
+        code is right, and `WrongCode` after a failed attempt.
         """
         problem: WrongCode | LockedOut | None = None
-        with writing(self._engine) as session:
+        with write_transaction(self._engine) as session:
             if self._engine.dialect.name == "postgresql":
-                session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            over = (WrongCodeRow.since <= at - lasts) & or_(
+                session.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            expired = (WrongCodeRow.since <= at - lasts) & or_(
                 WrongCodeRow.locked_until.is_(None), WrongCodeRow.locked_until <= at
             )
-            session.execute(delete(WrongCodeRow).where(over))
+            session.execute(delete(WrongCodeRow).where(expired))
             rows = {row.who: row for row in session.scalars(
                 select(WrongCodeRow).where(WrongCodeRow.who.in_(limits)))}  # fmt: skip
             locks = [row.locked_until for row in rows.values() if row.locked_until]
@@ -58,19 +59,20 @@ class AccessStore:
                 session.merge(EntryRow(owner=owner, code_hash=code_hash, entered_at=at))
                 return
             problem = WrongCode()
-            for who, most in limits.items():
-                row = rows.get(who)
-                if row is None or row.locked_until is not None:  # that lock is over
-                    row = session.merge(WrongCodeRow(who=who, count=0, since=at, locked_until=None))
+            for subject, limit in limits.items():
+                row = rows.get(subject)
+                if row is None or row.locked_until is not None:  # the lock has expired
+                    new = WrongCodeRow(who=subject, count=0, since=at, locked_until=None)
+                    row = session.merge(new)
                 row.count += 1
-                if row.count >= most:
+                if row.count >= limit:
                     row.locked_until = at + lasts
                     problem = LockedOut(row.locked_until)
         raise problem
 
-    def take_along(self, account: str, visitor: str) -> int:
-        """Give an account all that a visitor has; how many conversations that was."""
-        with writing(self._engine) as session:
+    def transfer_visitor_data(self, account: str, visitor: str) -> int:
+        """Move a visitor's data to an account; return the number of conversations."""
+        with write_transaction(self._engine) as session:
             moved: CursorResult[tuple[()]] = session.execute(  # type: ignore[assignment]
                 update(ConversationRow)
                 .where(ConversationRow.owner == visitor)

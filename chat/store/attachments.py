@@ -1,6 +1,6 @@
-"""Files of messages: their rows, and their contents, kept once each under their SHA-256.
+"""Attachments of messages, and their contents, stored once each by SHA-256.
 
-Contents go when the last attachment that needs them does.
+Contents are deleted with the last attachment that refers to them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from chat.domain.attachment import Attachment, NewAttachment
 from chat.domain.ids import new_id
 from chat.errors import NotFound
-from chat.store.engine import reading
+from chat.store.engine import read_transaction
 from chat.store.schema import (
     AttachmentRow,
     ContentRow,
@@ -59,29 +59,33 @@ class AttachmentStore:
         self._engine = engine
 
     def get(self, owner: str, attachment_id: str) -> Attachment:
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             row = session.execute(_OWN, {"id": attachment_id, "owner": owner}).first()
             if row is None:
                 raise NotFound
             return as_attachment(row)
 
     def contents(self, hashes: Iterable[str]) -> dict[str, bytes]:
-        """Contents by their SHA-256; whoever asks has found the hashes in an owner's message."""
+        """Return contents by SHA-256. Callers take the hashes from messages of their owner."""
         wanted = list(set(hashes))
         if not wanted:
             return {}
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             rows = session.execute(_CONTENTS, {"hashes": wanted})
             return {row.sha256: row.data for row in rows}
 
 
-def files_of(session: Session, message_ids: Sequence[str]) -> dict[str, tuple[Attachment, ...]]:
-    """The files of some messages, by message, in their order."""
+def load_attachments(
+    session: Session, message_ids: Sequence[str]
+) -> dict[str, tuple[Attachment, ...]]:
+    """Return the attachments of some messages by message id, in order."""
     return _by_message(session.execute(_FILES, {"ids": message_ids})) if message_ids else {}
 
 
-def files_in(session: Session, conversation_id: str) -> dict[str, tuple[Attachment, ...]]:
-    """The files of a whole conversation, by message."""
+def load_conversation_attachments(
+    session: Session, conversation_id: str
+) -> dict[str, tuple[Attachment, ...]]:
+    """Return the attachments of a conversation by message id, in order."""
     return _by_message(session.execute(_FILES_IN, {"conversation_id": conversation_id}))
 
 
@@ -98,13 +102,13 @@ def add_attachments(
     new: Sequence[NewAttachment],
     kept: Sequence[Attachment] = (),
 ) -> None:
-    """Store the files of a message: `kept` ones of an older version first, then `new` ones."""
+    """Store the attachments of a message: `kept` ones of its earlier version, then `new` ones."""
     for place, old in enumerate(kept):
         session.add(_row(message_id, place, old, (old.sha256, old.text_sha256, old.preview_sha256)))
-    pieces = [(file.data, file.text.encode(), file.preview.encode()) for file in new]
-    keep_all(session, [piece for of_file in pieces for piece in of_file if piece])
-    for place, (file, of_file) in enumerate(zip(new, pieces, strict=True), start=len(kept)):
-        hashes = [_sha256(piece) if piece else None for piece in of_file]
+    contents = [(file.data, file.text.encode(), file.preview.encode()) for file in new]
+    store_contents(session, [data for of_file in contents for data in of_file if data])
+    for place, (file, of_file) in enumerate(zip(new, contents, strict=True), start=len(kept)):
+        hashes = [_sha256(data) if data else None for data in of_file]
         session.add(_row(message_id, place, file, hashes))
     session.flush()
 
@@ -131,22 +135,26 @@ def _row(
     )
 
 
-def keep_all(session: Session, pieces: Iterable[bytes]) -> None:
-    """Store contents, always in one order: two that store the same would wait for each other."""
-    by_hash = {_sha256(piece): piece for piece in pieces}
+def store_contents(session: Session, contents: Iterable[bytes]) -> None:
+    """Store several contents in hash order, so that concurrent writers cannot deadlock."""
+    by_hash = {_sha256(data): data for data in contents}
     for sha256 in sorted(by_hash):
-        keep(session, by_hash[sha256])
+        store_content(session, by_hash[sha256])
 
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def keep(session: Session, data: bytes) -> str:
-    """Store `data` unless it is there; its row is held, so that nobody removes it meanwhile."""
+def store_content(session: Session, data: bytes) -> str:
+    """Store `data` unless it exists and return its hash.
+
+    Locks the row until the end of the transaction, so that no cleanup deletes it before it is
+    referred to.
+    """
     sha256 = _sha256(data)
-    held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256)
-    if session.scalar(held.with_for_update(read=True, key_share=True)) is None:
+    existing = select(ContentRow.sha256).where(ContentRow.sha256 == sha256)
+    if session.scalar(existing.with_for_update(read=True, key_share=True)) is None:
         dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
         insert = dialect.insert(ContentRow).values(sha256=sha256, data=data, created_at=now())
         session.execute(
@@ -157,8 +165,8 @@ def keep(session: Session, data: bytes) -> str:
     return sha256
 
 
-def hashes_of(session: Session, conversation_ids: Sequence[str]) -> set[str]:
-    """The hashes of everything attached in these conversations."""
+def content_hashes(session: Session, conversation_ids: Sequence[str]) -> set[str]:
+    """Return the hashes of all contents attached in some conversations."""
     rows = session.execute(
         select(AttachmentRow.sha256, AttachmentRow.text_sha256, AttachmentRow.preview_sha256)
         .join(MessageRow, MessageRow.id == AttachmentRow.message_id)
@@ -167,16 +175,16 @@ def hashes_of(session: Session, conversation_ids: Sequence[str]) -> set[str]:
     return {sha256 for row in rows for sha256 in row if sha256}
 
 
-def drop_unused(session: Session, hashes: Iterable[str]) -> None:
-    """Remove those of the contents that no attachment needs any more."""
-    needed = exists().where(
+def delete_unused_contents(session: Session, hashes: Iterable[str]) -> None:
+    """Delete those of the contents that no attachment refers to."""
+    is_used = exists().where(
         or_(
             AttachmentRow.sha256 == ContentRow.sha256,
             AttachmentRow.text_sha256 == ContentRow.sha256,
             AttachmentRow.preview_sha256 == ContentRow.sha256,
         )
     )
-    for sha256 in sorted(hashes):  # in one order, so that two sweeps cannot wait for each other
-        held = select(ContentRow.sha256).where(ContentRow.sha256 == sha256).with_for_update()
-        if session.scalar(held) is not None:
-            session.execute(delete(ContentRow).where(ContentRow.sha256 == sha256, ~needed))
+    for sha256 in sorted(hashes):  # a fixed lock order prevents deadlocks
+        row = select(ContentRow.sha256).where(ContentRow.sha256 == sha256).with_for_update()
+        if session.scalar(row) is not None:
+            session.execute(delete(ContentRow).where(ContentRow.sha256 == sha256, ~is_used))

@@ -1,6 +1,6 @@
-"""Conversations of an owner: list, open, settings, title, clear marks, delete and undo.
+"""Conversations of an owner: list, read, settings, title, clear marks, deletion.
 
-Every method takes the owner; somebody else's conversation answers as one that does not exist.
+Every method takes the owner. A conversation of another owner raises `NotFound`, as a missing one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from sqlalchemy.orm import Session
 from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.message import Status
 from chat.errors import NotFound, ReplyRunning
-from chat.store.attachments import drop_unused, hashes_of
-from chat.store.engine import reading, scrub, writing
+from chat.store.attachments import content_hashes, delete_unused_contents
+from chat.store.engine import read_transaction, scrub, write_transaction
 from chat.store.schema import (
     AttachmentRow,
     ClearMarkRow,
@@ -39,7 +39,7 @@ from chat.store.schema import (
 )
 
 IS_RUNNING = MessageRow.status == literal_column(f"'{Status.STREAMING.value}'")
-"""Literally, as in the index of running replies: with a parameter the index would go unused."""
+"""A literal: the partial index `messages_streaming` does not match a bound parameter."""
 
 _CONVERSATIONS = ConversationRow.__table__
 _MINE = (_CONVERSATIONS.c.owner == bindparam("owner")) & (_CONVERSATIONS.c.id == bindparam("id"))
@@ -53,13 +53,13 @@ _OWNED = {  # (lock, with_deleted)
 }
 
 
-def must_be_an_id(id: str) -> None:
-    """What cannot be one is not looked for: a database may refuse it, a NUL for one."""
+def require_valid_id(id: str) -> None:
+    """Raise `NotFound` for a string that is no id. PostgreSQL rejects some, such as "\\0"."""
     if not id.isalnum():
         raise NotFound
 
 
-def owned(
+def owned_conversation(
     session: Session,
     owner: str,
     conversation_id: str,
@@ -67,8 +67,11 @@ def owned(
     lock: bool = False,
     with_deleted: bool = False,
 ) -> ConversationRow:
-    """The owner's conversation, or `NotFound`; `lock` holds it until the transaction ends."""
-    must_be_an_id(conversation_id)
+    """Return the owner's conversation; with `lock`, lock it until the transaction ends.
+
+    Raises `NotFound`.
+    """
+    require_valid_id(conversation_id)
     row = session.scalar(_OWNED[lock, with_deleted], {"owner": owner, "id": conversation_id})
     if row is None:
         raise NotFound
@@ -111,8 +114,8 @@ class ConversationStore:
         self._engine = engine
 
     def get(self, owner: str, conversation_id: str) -> Conversation:
-        must_be_an_id(conversation_id)
-        with reading(self._engine) as session:
+        require_valid_id(conversation_id)
+        with read_transaction(self._engine) as session:
             rows = session.execute(_ONE, {"owner": owner, "id": conversation_id}).all()
         if not rows:
             raise NotFound
@@ -120,43 +123,43 @@ class ConversationStore:
         return as_conversation(rows[0], marks, is_running=rows[0].is_running)
 
     def latest(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """The owner's conversations, the latest first, without the pinned ones."""
+        """Return the owner's unpinned conversations, the latest first."""
         return self._listed(_LATEST, owner, limit)
 
     def pinned(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """The owner's pinned conversations, the latest first."""
+        """Return the owner's pinned conversations, the latest first."""
         return self._listed(_PINNED, owner, limit)
 
     def deleted(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """What the owner has deleted and can still take back, the latest first."""
+        """Return the owner's deleted conversations that can be restored, the latest first."""
         return self._listed(_DELETED, owner, limit)
 
     def _listed(
         self, query: Select[*tuple[Any, ...]], owner: str, limit: int
     ) -> list[Conversation]:
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             rows = session.execute(query, {"owner": owner, "most": limit}).all()
         return [as_conversation(row, is_running=row.is_running) for row in rows]
 
     def set_pinned(self, owner: str, conversation_id: str, *, is_pinned: bool) -> None:
-        with writing(self._engine) as session:
-            row = owned(session, owner, conversation_id, lock=True)
+        with write_transaction(self._engine) as session:
+            row = owned_conversation(session, owner, conversation_id, lock=True)
             row.pinned_at = now() if is_pinned else None
 
     def change_settings(self, owner: str, conversation_id: str, settings: ReplySettings) -> None:
-        with writing(self._engine) as session:
-            row = owned(session, owner, conversation_id, lock=True)
+        with write_transaction(self._engine) as session:
+            row = owned_conversation(session, owner, conversation_id, lock=True)
             for name, value in asdict(settings).items():
                 setattr(row, name, value)
 
     def rename(self, owner: str, conversation_id: str, title: str) -> None:
-        with writing(self._engine) as session:
-            owned(session, owner, conversation_id, lock=True).title = title
+        with write_transaction(self._engine) as session:
+            owned_conversation(session, owner, conversation_id, lock=True).title = title
 
     def clear(self, owner: str, conversation_id: str) -> None:
-        """Context begins afresh after the message now in view."""
-        with writing(self._engine) as session:
-            row = owned(session, owner, conversation_id, lock=True)
+        """Set a clear mark: later requests do not include messages up to the current leaf."""
+        with write_transaction(self._engine) as session:
+            row = owned_conversation(session, owner, conversation_id, lock=True)
             running = exists().where(MessageRow.conversation_id == row.id, IS_RUNNING)
             if session.scalar(select(running)):
                 raise ReplyRunning
@@ -167,8 +170,9 @@ class ConversationStore:
                 session.merge(mark)
 
     def unclear(self, owner: str, conversation_id: str, message_id: str) -> None:
-        with writing(self._engine) as session:
-            owned(session, owner, conversation_id, lock=True)
+        """Remove a clear mark."""
+        with write_transaction(self._engine) as session:
+            owned_conversation(session, owner, conversation_id, lock=True)
             session.execute(
                 delete(ClearMarkRow).where(
                     ClearMarkRow.conversation_id == conversation_id,
@@ -177,9 +181,9 @@ class ConversationStore:
             )
 
     def set_deleted(self, owner: str, conversation_id: str, *, is_deleted: bool) -> list[str]:
-        """Hide a conversation or bring it back; the ids of the replies that run in it."""
-        with writing(self._engine) as session:
-            row = owned(session, owner, conversation_id, lock=True, with_deleted=True)
+        """Delete or restore a conversation and return the ids of its running replies."""
+        with write_transaction(self._engine) as session:
+            row = owned_conversation(session, owner, conversation_id, lock=True, with_deleted=True)
             row.deleted_at = now() if is_deleted else None
             return list(
                 session.scalars(
@@ -191,24 +195,24 @@ class ConversationStore:
             )
 
     def purge(self, owner: str, conversation_id: str) -> None:
-        """Remove a conversation and all that belongs to it, for good."""
-        with writing(self._engine) as session:
-            owned(session, owner, conversation_id, lock=True, with_deleted=True)
+        """Delete a conversation and all its data permanently."""
+        with write_transaction(self._engine) as session:
+            owned_conversation(session, owner, conversation_id, lock=True, with_deleted=True)
             _purge(session, [conversation_id])
         scrub(self._engine)
 
     def purge_deleted(self, before: datetime) -> int:
-        """Remove for good what was deleted before a moment; how many conversations."""
+        """Purge the conversations of all owners deleted before a time; return their number."""
         return self._purge_all(ConversationRow.deleted_at < before)
 
     def purge_idle(self, before: datetime) -> int:
-        """Remove for good all in which nothing happened since a moment; how many."""
+        """Purge the conversations of all owners unchanged since a time; return their number."""
         return self._purge_all(ConversationRow.updated_at < before)
 
     def _purge_all(self, condition: ColumnElement[bool]) -> int:
         count = 0
         while True:
-            with writing(self._engine) as session:
+            with write_transaction(self._engine) as session:
                 old = session.scalars(
                     select(ConversationRow.id)
                     .where(condition)
@@ -227,13 +231,13 @@ class ConversationStore:
 def _purge(session: Session, conversation_ids: Sequence[str]) -> None:
     if not conversation_ids:
         return
-    hashes = hashes_of(session, conversation_ids)
+    hashes = content_hashes(session, conversation_ids)
     ids = select(MessageRow.id).where(MessageRow.conversation_id.in_(conversation_ids))
     session.execute(delete(AttachmentRow).where(AttachmentRow.message_id.in_(ids)))
-    # The database would follow parents downwards, row by row, and stop at a thousand.
-    mine = MessageRow.conversation_id.in_(conversation_ids)
-    session.execute(update(MessageRow).where(mine).values(parent_id=None))
+    # ON DELETE CASCADE follows parent_id row by row, and SQLite limits the depth to 1,000.
+    is_inside = MessageRow.conversation_id.in_(conversation_ids)
+    session.execute(update(MessageRow).where(is_inside).values(parent_id=None))
     for row in (ShareRow, ClearMarkRow, MessageRow):
         session.execute(delete(row).where(row.conversation_id.in_(conversation_ids)))
     session.execute(delete(ConversationRow).where(ConversationRow.id.in_(conversation_ids)))
-    drop_unused(session, hashes)
+    delete_unused_contents(session, hashes)

@@ -1,7 +1,8 @@
-"""What SQLite says of a damaged file, made an error like any other of the database.
+"""Translation of SQLite's corruption errors into database errors.
 
-It may quote what is damaged, which Python then cannot read: instead of an `sqlite3.Error` a
-`UnicodeDecodeError` comes, which whoever expects the database to fail does not know.
+SQLite may quote damaged bytes in its error message. Python's `sqlite3` then fails to decode the
+message and raises `UnicodeDecodeError` instead of `sqlite3.Error`, which callers that handle
+database errors would not catch.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError
 
 
-def is_damage(error: Exception) -> bool:
-    """Whether SQLite found a file or an index damaged: not locked, nor full, nor gone."""
-    return _code(error) == sqlite3.SQLITE_CORRUPT
+def is_corruption(error: Exception) -> bool:
+    """Return whether SQLite reported a corrupt file or index, not a locked, full or missing one."""
+    return _primary_code(error) == sqlite3.SQLITE_CORRUPT
 
 
 def is_unusable(error: Exception) -> bool:
-    """Whether nothing but another file helps."""
-    return is_damage(error) or _code(error) == sqlite3.SQLITE_NOTADB
+    """Return whether the file is corrupt or not a SQLite database at all."""
+    return is_corruption(error) or _primary_code(error) == sqlite3.SQLITE_NOTADB
 
 
-def cannot_open(error: Exception) -> str:
-    """What is told of a database that cannot be opened."""
+def open_failure_message(error: Exception) -> str:
+    """Return the sentence shown to the operator when the database cannot be opened."""
     if is_unusable(error):
         return (
             "the database at DATABASE_URL is damaged, or no database at all: restore a backup, or "
@@ -35,32 +36,33 @@ def cannot_open(error: Exception) -> str:
     return f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"
 
 
-def _code(error: Exception) -> int | None:
-    told = getattr(error, "orig", None) or error
-    code = getattr(told, "sqlite_errorcode", None)
+def _primary_code(error: Exception) -> int | None:
+    original = getattr(error, "orig", None) or error
+    code = getattr(original, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
-    """Around what asks SQLite itself."""
+def translate_corruption() -> Iterator[None]:
+    """Raise `sqlite3.DatabaseError` for undecodable messages of a raw SQLite connection."""
     try:
         yield
     except UnicodeDecodeError:
-        raise _damage() from None
+        raise _corruption_error() from None
 
 
-def tell_damage(engine: Engine) -> None:
-    """The same for whatever is asked through this engine."""
-    event.listen(engine, "handle_error", _translated)
+def install_corruption_handler(engine: Engine) -> None:
+    """Translate undecodable error messages for every statement of an engine."""
+    event.listen(engine, "handle_error", _translate)
 
 
-def _translated(context: ExceptionContext) -> DatabaseError | None:
-    is_unreadable = isinstance(context.original_exception, UnicodeDecodeError)
-    return DatabaseError(None, None, _damage()) if is_unreadable else None
+def _translate(context: ExceptionContext) -> DatabaseError | None:
+    if isinstance(context.original_exception, UnicodeDecodeError):
+        return DatabaseError(None, None, _corruption_error())
+    return None
 
 
-def _damage() -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError("the database is damaged, and so is what it says of it")
+def _corruption_error() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("the database is damaged, and its error message is unreadable")
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error

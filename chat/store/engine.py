@@ -1,7 +1,7 @@
-"""Opens the database: one engine, SQLite told to be safe with many threads, migrations at start.
+"""Engine setup, transactions and migrations.
 
-Writers on SQLite take the lock when they begin (`BEGIN IMMEDIATE`): a transaction that reads
-first and writes later would otherwise fail with "database is locked" instead of waiting.
+SQLite runs in WAL mode, and writers begin with `BEGIN IMMEDIATE`: a transaction that reads first
+and writes later would fail with "database is locked" instead of waiting for the lock.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
-from chat.store.corruption import damage_told, tell_damage
+from chat.store.corruption import install_corruption_handler, translate_corruption
 
 log = logging.getLogger("chat.store")
 
-MERGED = 2000  # pages of the index that one transaction rewrites
-WAIT = 15  # seconds for SQLite's lock
-# A PostgreSQL that vanished, machine and all, says nothing more: noticed within half a minute.
-NOTICED = {
+MERGE_PAGES = 2000  # pages of the search index that one transaction rewrites
+SQLITE_LOCK_TIMEOUT = 15  # seconds
+# A PostgreSQL host that loses power closes no connection. These detect it within 30 seconds.
+POSTGRES_CONNECT_ARGS = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds; keepalives are not sent while words are on the way
+    "tcp_user_timeout": 25_000,  # milliseconds; keepalives pause while sent data is unacknowledged
 }
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def make_engine(database_url: str) -> Engine:
-    """An engine for `database_url`; the folder of a SQLite file is made when it is missing."""
+    """Return an engine for `database_url`; create the folder of a SQLite file if it is missing."""
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
         is_postgres = url.get_backend_name() == "postgresql"
@@ -48,51 +48,52 @@ def make_engine(database_url: str) -> Engine:
             url,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=_unless_said(url) if is_postgres else {},
+            connect_args=_postgres_connect_args(url) if is_postgres else {},
         )
         if is_postgres:
-            event.listen(engine, "connect", _prepare_postgres)
+            event.listen(engine, "connect", _configure_postgres)
         return engine
     if url.database and _is_file(url):
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # What lies in memory belongs to its one connection: everybody takes turns.
-    alone = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+    # An in-memory database belongs to one connection, so threads share it one at a time.
+    single = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
     engine = create_engine(
         url,
-        hide_parameters=True,  # they are people's words, and errors are logged
-        connect_args={"timeout": _patience(url), "check_same_thread": False},
-        **({} if _is_file(url) else alone),
+        hide_parameters=True,  # parameters hold message text, and errors are logged
+        connect_args={"timeout": _lock_timeout(url), "check_same_thread": False},
+        **({} if _is_file(url) else single),
     )
-    tell_damage(engine)
-    event.listen(engine, "connect", _prepare_sqlite)
+    install_corruption_handler(engine)
+    event.listen(engine, "connect", _configure_sqlite)
     if _is_file(url) and not str(url.database).startswith("file:"):
-        _stay_with_file(engine, Path(str(url.database)))
+        _reject_replaced_file(engine, Path(str(url.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _unless_said(url: URL) -> dict[str, int]:
-    """What the address does not say itself: it would be overruled."""
-    return {name: value for name, value in NOTICED.items() if name not in url.query}
+def _postgres_connect_args(url: URL) -> dict[str, int]:
+    """Return the default timeouts, without those that the URL sets itself."""
+    return {name: value for name, value in POSTGRES_CONNECT_ARGS.items() if name not in url.query}
 
 
-def place_of(database_url: str) -> Path | None:
-    """The file of a SQLite database; None for any other."""
+def sqlite_path(database_url: str) -> Path | None:
+    """Return the file of a SQLite database; None for PostgreSQL and for in-memory databases."""
     url = make_url(database_url)
-    is_here = url.get_backend_name() == "sqlite" and _is_file(url)
-    return Path(url.database or "") if is_here else None
+    if url.get_backend_name() != "sqlite" or not _is_file(url):
+        return None
+    return Path(url.database or "")
 
 
-def _patience(url: URL) -> float:
-    """Seconds to wait for another process that writes."""
-    return float(str(url.query.get("timeout", WAIT)))
+def _lock_timeout(url: URL) -> float:
+    """Return how many seconds to wait for another writer."""
+    return float(str(url.query.get("timeout", SQLITE_LOCK_TIMEOUT)))
 
 
-def _stay_with_file(engine: Engine, path: Path) -> None:
-    """Refuse to work when the file was moved away or replaced, until it is back.
+def _reject_replaced_file(engine: Engine, path: Path) -> None:
+    """Fail every transaction while the database file is moved away or replaced.
 
-    SQLite would make a new, empty one for the next connection, and write on into the moved one
-    with the others.
+    Otherwise SQLite creates an empty file for new connections while open connections keep
+    writing to the moved file.
     """
     known: list[tuple[int, int]] = []
 
@@ -103,42 +104,45 @@ def _stay_with_file(engine: Engine, path: Path) -> None:
             return 0, 0
         return found.st_dev, found.st_ino
 
-    def look(*_: object) -> None:
+    def check(*_: object) -> None:
         if known and known[0] != identity():
-            problem = sqlite3.OperationalError("its file was moved or replaced")
+            problem = sqlite3.OperationalError("the database file was moved or replaced")
             raise OperationalError(None, None, problem)
 
     def remember(*_: object) -> None:
         if not known:
             known.append(identity())
 
-    event.listen(engine, "do_connect", look)
+    event.listen(engine, "do_connect", check)
     event.listen(engine, "connect", remember)
-    event.listen(engine, "begin", look)
+    event.listen(engine, "begin", check)
 
 
 def _is_file(url: URL) -> bool:
     return bool(url.database) and url.database != ":memory:"
 
 
-def _prepare_postgres(connection: Any, _record: object) -> None:
-    """Whoever stands still in a transaction, or lost the network, holds its locks no longer."""
+def _configure_postgres(connection: Any, _record: object) -> None:
+    """Release the locks of a client that hangs in a transaction or lost its network."""
     with connection.cursor() as cursor:
         cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
     connection.commit()
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's "begin" event decides how to begin
-    with damage_told():
-        _write_ahead(connection)
-        # secure_delete: what was deleted for good is overwritten, not just forgotten.
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's "begin" event emits BEGIN
+    with translate_corruption():
+        _enable_wal(connection)
+        # secure_delete overwrites deleted content instead of leaving it in free pages.
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
 
-def _write_ahead(connection: Any) -> None:
-    """Switch a new file to WAL. SQLite does not wait by itself when two do so at once."""
+def _enable_wal(connection: Any) -> None:
+    """Switch the file to WAL mode, retrying while another connection does the same.
+
+    SQLite's busy timeout does not cover this pragma.
+    """
     pause, tries = threading.Event(), 200
     while True:
         try:
@@ -158,58 +162,69 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Session]:
-    """A short transaction that only reads. Raises `StoreFailed` when the database does."""
+def read_transaction(engine: Engine) -> Iterator[Session]:
+    """Open a session in a short read-only transaction. Raises `StoreFailed` on database errors."""
     try:
         with Session(engine) as session, session.begin():
             yield session
     except SQLAlchemyError as error:
-        log.error("the database failed: %s", cause(error))
+        log.error("the database failed: %s", error_summary(error))
         raise StoreFailed(details=type(error).__name__) from None
 
 
-def cause(error: Exception) -> str:
-    """What happened, without what was to be stored: some drivers quote the row further down."""
-    told = getattr(error, "orig", None) or error
-    return f"{type(told).__name__}: {(str(told).splitlines() or [''])[0][:200]}"
-
-
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
-    """A short transaction that writes; all of it is stored, or nothing. Raises `StoreFailed`."""
-    with reading(engine.execution_options(writes=True)) as session:
+def write_transaction(engine: Engine) -> Iterator[Session]:
+    """Open a session in a short writing transaction. Raises `StoreFailed` on database errors."""
+    with read_transaction(engine.execution_options(writes=True)) as session:
         yield session
 
 
+def error_summary(error: Exception) -> str:
+    """Return the type and first line of a database error.
+
+    Some drivers quote the row on the following lines, which must not reach the log.
+    """
+    original = getattr(error, "orig", None) or error
+    return f"{type(original).__name__}: {(str(original).splitlines() or [''])[0][:200]}"
+
+
 def scrub(engine: Engine) -> None:
-    """Take what was deleted out of SQLite's log too, as far as nobody is reading it just now."""
+    """Remove deleted content from SQLite's search index and write-ahead log.
+
+    Does as much as concurrent readers allow. Errors are ignored: a later call repeats the work.
+    """
     if engine.dialect.name != "sqlite":
         return
-    # If it fails, because somebody else writes say, a later one does it.
     with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
         _merge_index(engine)
     checkpoint(engine)
 
 
 def checkpoint(engine: Engine) -> None:
-    """Empty SQLite's log, as far as nobody reads it just now: nobody waits for a long reader."""
+    """Checkpoint and truncate SQLite's write-ahead log without waiting for long readers.
+
+    Errors are ignored: a later call repeats the work.
+    """
     if engine.dialect.name != "sqlite":
         return
     with contextlib.suppress(SQLAlchemyError, sqlite3.Error), engine.connect() as connection:
-        # The pragma cannot run inside a transaction. If it fails, a later one does it.
+        # The pragma cannot run inside a transaction, so it bypasses SQLAlchemy.
         raw: Any = connection.connection.driver_connection
-        # It would keep writers out for as long as it waits for whoever reads, such as a backup.
+        # A checkpoint that waits for a reader, such as a backup, blocks all writers until then.
         raw.execute("PRAGMA busy_timeout=100")
         try:
-            with damage_told():
+            with translate_corruption():
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
-            raw.execute(f"PRAGMA busy_timeout={round(_patience(engine.url) * 1000)}")
+            raw.execute(f"PRAGMA busy_timeout={round(_lock_timeout(engine.url) * 1000)}")
 
 
 def _merge_index(engine: Engine) -> None:
-    """Rewrite the index of words a piece at a time: only then deleted words leave its pages."""
-    pages = -MERGED  # less than zero: begin with everything there is
+    """Merge the FTS5 index in small transactions; only a merge removes deleted words from it.
+
+    The first call passes a negative page count, which makes FTS5 merge all segments.
+    """
+    pages = -MERGE_PAGES
     while True:
         with engine.execution_options(writes=True).begin() as connection:
             raw: Any = connection.connection.driver_connection
@@ -217,18 +232,18 @@ def _merge_index(engine: Engine) -> None:
             connection.exec_driver_sql(
                 "INSERT INTO search_words (search_words, rank) VALUES ('merge', ?)", (pages,)
             )
-            if raw.total_changes - before < 2:
+            if raw.total_changes - before < 2:  # FTS5: no work was left
                 return
-        pages = MERGED
+        pages = MERGE_PAGES
 
 
 def newest_revision() -> str:
-    """The number of the last migration file ("0001_first.py" is revision "0001")."""
+    """Return the number of the last migration file ("0001_first.py" is revision "0001")."""
     return max(file.name[:4] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def migrate(engine: Engine, revision: str | None = None) -> None:
-    """Bring the database to `revision` (default: the newest). Does nothing when it is there."""
+    """Migrate the database to `revision` (default: the newest) unless it is there already."""
     wanted = revision or newest_revision()
     with engine.connect() as connection:
         if current_revision(connection) == wanted:
@@ -238,14 +253,17 @@ def migrate(engine: Engine, revision: str | None = None) -> None:
 
 
 def upgrade(connection: Connection, revision: str) -> None:
-    """The same inside of a transaction, which is the caller's."""
+    """Run the migrations up to `revision` inside the caller's transaction.
+
+    Raises `SettingsError` if the database was created by a newer version.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    if connection.dialect.name == "postgresql":  # two processes may start at once
+    if connection.dialect.name == "postgresql":  # two processes may start at the same time
         connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
     config.attributes["connection"] = connection
     try:
@@ -256,6 +274,7 @@ def upgrade(connection: Connection, revision: str) -> None:
 
 
 def current_revision(connection: Connection) -> str | None:
+    """Return the database's schema revision; None before the first migration."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

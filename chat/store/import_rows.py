@@ -19,7 +19,7 @@ from chat.domain.token_estimate import TokenCount
 from chat.formats.attachment_check import check_attachment
 from chat.formats.conversation import Node, PortableConversation, is_parley_id
 from chat.formats.merge import MergePlan
-from chat.store.attachments import add_attachments, keep
+from chat.store.attachments import add_attachments, store_content
 from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
 
 _AT_ONCE = 500  # ids in one query
@@ -174,7 +174,7 @@ def _kept(session: Session, file: Attachment, supply: _Supply) -> Attachment | N
     if sound is None:
         return None
     for data in sound.contents.values():
-        keep(session, data)
+        store_content(session, data)
     return sound.attachment
 
 

@@ -1,7 +1,8 @@
-"""The ledger: a row for every call of a provider, written before it is made and ended after it.
+"""The ledger: one row for every provider call, inserted before the call and completed after it.
 
-The row of a reply is written and ended in the transactions that store the reply; a temporary
-conversation lives in another database, and a recording in none: theirs have their own.
+The row of a reply is written in the transactions that store the reply. Replies of temporary
+conversations are stored in another database and recordings in none; their ledger rows use
+transactions of their own.
 """
 
 from __future__ import annotations
@@ -16,29 +17,36 @@ from chat.domain.calls import CallKind, EndedCall, NewCall
 from chat.domain.message import Status
 from chat.domain.person import OWN_KEY_PREFIX, is_billed_to_operator
 from chat.domain.token_estimate import TOKENS_PER_MESSAGE, estimate_tokens
-from chat.store.engine import reading, writing
-from chat.store.limits import check, lock
+from chat.store.engine import read_transaction, write_transaction
+from chat.store.limits import check_limits, lock_limits
 from chat.store.schema import AttachmentRow, LedgerRow, MessageRow, now
 
-Cost = Callable[[str, int, int], int | None]  # ref, prompt and completion tokens
-IsLost = Callable[[str, str | None, str, datetime | None], bool | None]
-LONGEST_CALL = timedelta(hours=1)  # one that nobody has ended since is gone
+ComputeCost = Callable[[str, int, int], int | None]
+"""Price of a call in nanodollars, from model reference, prompt tokens and completion tokens."""
 
-# What was given up is ended by whoever makes the call after all, or goes on.
+IsLost = Callable[[str, str | None, str, datetime | None], bool | None]
+"""Return whether a call's worker is dead, from worker, answer id, call id and last heartbeat.
+
+None if that is unknown.
+"""
+
+MAX_CALL_DURATION = timedelta(hours=1)  # a running call older than this is considered lost
+
+# The worker of an interrupted call may still be alive, so its own end replaces the estimate.
 _MAY_END = LedgerRow.status.in_([Status.STREAMING.value, Status.INTERRUPTED.value])
-_RUNS_ON = {"status": Status.STREAMING.value, "completion_tokens": None, "cost_nanos": None}
+_RUNNING = {"status": Status.STREAMING.value, "completion_tokens": None, "cost_nanos": None}
 _END = (
     update(LedgerRow)
-    .where(LedgerRow.id == bindparam("of"), _MAY_END)
+    .where(LedgerRow.id == bindparam("call_id"), _MAY_END)
     .values(
-        status=bindparam("ended_as"),
+        status=bindparam("end_status"),
         prompt_tokens=bindparam("prompt"),
         completion_tokens=bindparam("completion"),
-        is_reported=bindparam("told"),
+        is_reported=bindparam("reported"),
         cost_nanos=bindparam("cost"),
         limit_tokens=case(
             (LedgerRow.model.startswith(OWN_KEY_PREFIX, autoescape=True), 0),
-            else_=bindparam("counted"),
+            else_=bindparam("counted_tokens"),
         ),
         limit_nanos=bindparam("counted_nanos"),
         first_token_ms=bindparam("first_ms"),
@@ -47,17 +55,17 @@ _END = (
     )
     .execution_options(synchronize_session=False)
 )
-_NOTE = (
+_SET_PROMPT_TOKENS = (
     update(LedgerRow)
     .where(
-        LedgerRow.id == bindparam("of"),
+        LedgerRow.id == bindparam("call_id"),
         LedgerRow.prompt_tokens.is_(None),
         LedgerRow.status == Status.STREAMING.value,
     )
     .values(prompt_tokens=bindparam("prompt"))
     .execution_options(synchronize_session=False)
 )
-_UNSTORED = select(
+_RUNNING_WITHOUT_REPLY = select(
     LedgerRow.id,
     LedgerRow.worker,
     LedgerRow.answer_id,
@@ -72,17 +80,17 @@ _UNSTORED = select(
 
 
 class LedgerStore:
-    """`clock` tells the time that limits go by."""
+    """Reads and writes ledger rows. `clock` is the time used for limits."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = now) -> None:
         self._engine, self.clock = engine, clock
 
     def record(self, session: Session, call: NewCall) -> None:
-        """Write a call down, if it is within the limits; else raise what a person reads."""
+        """Insert a running call. Raises `LimitReached` if it exceeds a limit."""
         if call.rules is not None and call.rules.is_set:
-            lock(session, call.owner, call.rules)
+            lock_limits(session, call.owner, call.rules)
             moment = self.clock()
-            check(session, call, call.rules, moment)
+            check_limits(session, call, call.rules, moment)
         else:
             moment = self.clock()
         session.add(
@@ -107,68 +115,70 @@ class LedgerStore:
         session.flush()
 
     def add(self, call: NewCall) -> None:
-        """The same in a transaction of its own."""
-        with writing(self._engine) as session:
+        """Insert a running call in a transaction of its own; see `record`."""
+        with write_transaction(self._engine) as session:
             self.record(session, call)
 
     def drop(self, call_id: str) -> None:
-        """Take a call back that was not made after all."""
-        with writing(self._engine) as session:
+        """Delete a call that was not made."""
+        with write_transaction(self._engine) as session:
             session.execute(delete(LedgerRow).where(LedgerRow.id == call_id))
 
     def end(self, call: EndedCall) -> None:
-        with writing(self._engine) as session:
+        """Complete a call in a transaction of its own; see `end_call`."""
+        with write_transaction(self._engine) as session:
             end_call(session, call)
 
-    def note(self, call_id: str, prompt_tokens: int) -> None:
-        """How much is sent: what is billed if nobody lives to tell the end."""
-        with writing(self._engine) as session:
-            session.execute(_NOTE, {"of": call_id, "prompt": prompt_tokens})
+    def record_prompt_tokens(self, call_id: str, prompt_tokens: int) -> None:
+        """Store the size of the prompt, which is billed if the worker dies before the end."""
+        with write_transaction(self._engine) as session:
+            session.execute(_SET_PROMPT_TOKENS, {"call_id": call_id, "prompt": prompt_tokens})
 
-    def beat(self, call_id: str) -> None:
-        """A sign of life of a reply that is stored elsewhere; it was not lost if it seemed so."""
-        with writing(self._engine) as session:
+    def heartbeat(self, call_id: str) -> None:
+        """Record a heartbeat of a reply that is stored elsewhere; undo an interruption."""
+        with write_transaction(self._engine) as session:
             session.execute(
                 update(LedgerRow)
                 .where(LedgerRow.id == call_id, _MAY_END)
-                .values(heartbeat_at=now(), **_RUNS_ON)
+                .values(heartbeat_at=now(), **_RUNNING)
             )
 
-    def end_abandoned(self, is_lost: IsLost, cost: Cost) -> int:
-        """End the calls that nobody makes any more and that no stored reply stands for.
+    def end_abandoned(self, is_lost: IsLost, compute_cost: ComputeCost) -> int:
+        """Interrupt running calls without a running reply whose worker is dead.
 
-        `is_lost(worker, answer_id, call_id, heartbeat_at)` answers None when it cannot know: then
-        a call has as long as the longest may take. Returns how many.
+        A call of unknown state is interrupted after `MAX_CALL_DURATION`. Returns the number of
+        lost calls.
         """
-        with reading(self._engine) as session:
-            found = session.execute(_UNSTORED).all()
-        too_old = self.clock() - LONGEST_CALL
-        gone = []
-        for id_, worker, answer_id, begun, beat in found:
-            known = is_lost(worker, answer_id, id_, beat)
-            if known or (known is None and begun < too_old):
-                gone.append((id_, beat))
-        for id_, beat in gone:
-            with writing(self._engine) as session:
+        with read_transaction(self._engine) as session:
+            running = session.execute(_RUNNING_WITHOUT_REPLY).all()
+        oldest = self.clock() - MAX_CALL_DURATION
+        lost = []
+        for id_, worker, answer_id, created_at, heartbeat_at in running:
+            verdict = is_lost(worker, answer_id, id_, heartbeat_at)
+            if verdict or (verdict is None and created_at < oldest):
+                lost.append((id_, heartbeat_at))
+        for id_, heartbeat_at in lost:
+            with write_transaction(self._engine) as session:
                 row = session.get(LedgerRow, id_, with_for_update=True)
-                is_as_before = row is not None and row.heartbeat_at == beat
-                if row is not None and is_as_before and row.status == Status.STREAMING.value:
-                    _interrupt(row, row.prompt_tokens or 0, 0, cost)
-        return len(gone)
+                if row is None or row.heartbeat_at != heartbeat_at:
+                    continue
+                if row.status == Status.STREAMING.value:
+                    _interrupt(row, row.prompt_tokens or 0, 0, compute_cost)
+        return len(lost)
 
 
 def end_call(session: Session, call: EndedCall) -> None:
-    """What a call took. Only the first end counts; one that was estimated is none."""
+    """Store the result of a call. Only the first result counts; it replaces an estimate."""
     session.execute(
         _END,
         {
-            "of": call.id,
-            "ended_as": call.status.value,
+            "call_id": call.id,
+            "end_status": call.status.value,
             "prompt": call.prompt_tokens,
             "completion": call.completion_tokens,
-            "told": call.is_reported,
+            "reported": call.is_reported,
             "cost": call.cost_nanos,
-            "counted": max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
+            "counted_tokens": max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
             "counted_nanos": max(call.cost_nanos or 0, call.held_nanos),
             "first_ms": call.first_token_ms,
             "all_ms": call.total_ms,
@@ -177,8 +187,8 @@ def end_call(session: Session, call: EndedCall) -> None:
     )
 
 
-def interrupt_call(session: Session, answer: MessageRow, cost: Cost | None) -> None:
-    """End the call of a reply that nobody writes any more, by what can be told from the text."""
+def interrupt_call(session: Session, answer: MessageRow, compute_cost: ComputeCost | None) -> None:
+    """Interrupt the running call of an abandoned reply; estimate its usage from the stored text."""
     row = session.scalar(
         select(LedgerRow)
         .where(LedgerRow.answer_id == answer.id, LedgerRow.status == Status.STREAMING.value)
@@ -186,18 +196,18 @@ def interrupt_call(session: Session, answer: MessageRow, cost: Cost | None) -> N
     )
     if row is None:
         return
-    # `answer.tokens` counts the text that existed before this call continued it.
-    written = estimate_tokens(answer.text) - answer.tokens
+    # `answer.tokens` counts the text of earlier calls, which a continued reply begins with.
+    completion = estimate_tokens(answer.text) - answer.tokens
     if not answer.tokens:
-        written += estimate_tokens(answer.reasoning)
+        completion += estimate_tokens(answer.reasoning)
     prompt = row.prompt_tokens
-    if prompt is None:  # it died the moment it had begun
+    if prompt is None:  # the worker died before it had counted the prompt
         prompt = _path_tokens(session, answer.parent_id)
-    _interrupt(row, prompt, max(0, written), cost)
+    _interrupt(row, prompt, max(0, completion), compute_cost)
 
 
 def resume_call(session: Session, answer_id: str, worker: str) -> None:
-    """The call of a reply runs on after all: `worker`, which makes it, was not dead."""
+    """Mark the interrupted call of a reply as running: its `worker` is alive."""
     latest = select(func.max(LedgerRow.id)).where(
         LedgerRow.answer_id == answer_id, LedgerRow.worker == worker
     )
@@ -207,36 +217,38 @@ def resume_call(session: Session, answer_id: str, worker: str) -> None:
             LedgerRow.id == latest.scalar_subquery(),
             LedgerRow.status == Status.INTERRUPTED.value,
         )
-        .values(_RUNS_ON)
+        .values(_RUNNING)
         .execution_options(synchronize_session=False)
     )
 
 
-def _interrupt(row: LedgerRow, prompt: int, completion: int, cost: Cost | None) -> None:
+def _interrupt(
+    row: LedgerRow, prompt: int, completion: int, compute_cost: ComputeCost | None
+) -> None:
     row.status = Status.INTERRUPTED.value
     row.prompt_tokens, row.completion_tokens = prompt, completion
     row.cost_nanos = None
-    if cost is not None and row.kind == CallKind.REPLY.value:
-        row.cost_nanos = cost(row.model, prompt, completion)
-    # Nobody knows what was written of a temporary reply: limits go on counting what was reserved.
-    taken = prompt + completion if is_billed_to_operator(row.model) else 0
-    row.limit_tokens = max(taken, 0 if completion else row.limit_tokens)
+    if compute_cost is not None and row.kind == CallKind.REPLY.value:
+        row.cost_nanos = compute_cost(row.model, prompt, completion)
+    # The length of a temporary reply is unknown; limits keep counting what was reserved for it.
+    used = prompt + completion if is_billed_to_operator(row.model) else 0
+    row.limit_tokens = max(used, 0 if completion else row.limit_tokens)
     row.limit_nanos = max(row.cost_nanos or 0, 0 if completion else row.limit_nanos)
 
 
-def _path_tokens(session: Session, leaf_id: str | None, most_messages: int = 40) -> int:
-    """About what a question and the messages before it take."""
+def _path_tokens(session: Session, leaf_id: str | None, max_messages: int = 40) -> int:
+    """Estimate the tokens of a question and the messages above it."""
     walk = (
         select(MessageRow.id, MessageRow.parent_id, MessageRow.tokens, MessageRow.depth)
         .where(MessageRow.id == leaf_id)
         .cte("walk", recursive=True)
     )
-    above = aliased(MessageRow)
-    first = select(MessageRow.depth).where(MessageRow.id == leaf_id).scalar_subquery()
+    parent = aliased(MessageRow)
+    leaf_depth = select(MessageRow.depth).where(MessageRow.id == leaf_id).scalar_subquery()
     walk = walk.union_all(
-        select(above.id, above.parent_id, above.tokens, above.depth)
-        .join(walk, above.id == walk.c.parent_id)
-        .where(above.depth > first - most_messages)
+        select(parent.id, parent.parent_id, parent.tokens, parent.depth)
+        .join(walk, parent.id == walk.c.parent_id)
+        .where(parent.depth > leaf_depth - max_messages)
     )
     texts = session.scalar(select(func.sum(walk.c.tokens + TOKENS_PER_MESSAGE))) or 0
     files = session.scalar(

@@ -1,7 +1,8 @@
-"""Whether one more call is within the limits, counted and reserved in one transaction.
+"""Rate limits and budgets over the ledger: sliding windows for an owner and for the instance.
 
-Whoever counts holds a lock until the call is written down, so that two cannot both take the last
-one: SQLite has one writer, PostgreSQL locks by name, the owner's first.
+Checking and reserving happen in one transaction under a lock, so that two calls cannot both take
+the last slot. SQLite has a single writer; PostgreSQL uses advisory locks, always the owner's
+before the instance's, which rules out deadlocks.
 """
 
 from __future__ import annotations
@@ -29,29 +30,32 @@ from chat.errors import (
 )
 from chat.store.schema import LedgerRow
 
-_BIT = timedelta(microseconds=1)
-_INSTANCE = 7205759405  # the name of the lock for all of them
+_RESOLUTION = timedelta(microseconds=1)
+_INSTANCE_LOCK = 7205759405
 
 
 @dataclass(frozen=True, slots=True)
-class _Measure:
-    """One limit: what a call adds to it, and over which time it is counted."""
+class _Quota:
+    """One limit: its sliding window, and the amount that the new call adds to it.
 
-    name: str  # of its sum in `_USED`
+    `limit_text` is the limit as an owner reads it, `instance_limit_text` with its unit.
+    """
+
+    name: str  # of the column in `_USED`
     amount: ColumnElement[int]
-    wanted: int
+    requested: int
     limit: int | None
-    span: timedelta
+    window: timedelta
     error: type[LimitReached]
-    told: str  # the limit as people read it
-    told_of_all: str
+    limit_text: str
+    instance_limit_text: str
 
 
 _BY_OWNER = LedgerRow.owner == bindparam("owner")
-# Not what seems to come either, after a clock was set back: nobody shall wait long for it.
-_LATELY = LedgerRow.created_at.between(bindparam("minute_ago"), bindparam("in_a_minute"))
+# The upper bound excludes rows from the future, which exist after a clock was set back.
+_IN_MINUTE = LedgerRow.created_at.between(bindparam("minute_ago"), bindparam("in_a_minute"))
 _USED = select(
-    func.count(case((_LATELY, 1))).label("of_minute"),
+    func.count(case((_IN_MINUTE, 1))).label("of_minute"),
     func.count().label("of_day"),
     func.sum(LedgerRow.limit_tokens).label("tokens"),
     func.sum(LedgerRow.limit_nanos).label("nanos"),
@@ -69,22 +73,25 @@ _RUNNING = select(func.count()).where(
 _RUNNING_OF_OWNER = _RUNNING.where(_BY_OWNER)
 
 
-def lock(session: Session, owner: str, rules: LimitRules) -> None:
-    """Let nobody else count until this transaction is over."""
+def lock_limits(session: Session, owner: str, rules: LimitRules) -> None:
+    """Block other checks of the same limits until this transaction ends."""
     if session.get_bind().dialect.name != "postgresql":
-        return  # `writing` holds the only lock there is
-    names = []
+        return  # `write_transaction` holds SQLite's only write lock
+    keys = []
     if rules.own.is_set:
         digest = hashlib.sha256(owner.encode()).digest()
-        names.append(int.from_bytes(digest[:8], "big", signed=True))
+        keys.append(int.from_bytes(digest[:8], "big", signed=True))
     if rules.all.is_set:
-        names.append(_INSTANCE)
-    for name in names:
-        session.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": name})
+        keys.append(_INSTANCE_LOCK)
+    for key in keys:
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
-def check(session: Session, call: NewCall, rules: LimitRules, now: datetime) -> None:
-    """Raises a `Refused` when `call` is too much; of several, the one that lasts longest."""
+def check_limits(session: Session, call: NewCall, rules: LimitRules, now: datetime) -> None:
+    """Raise the `LimitReached` that lasts longest if `call` exceeds a limit.
+
+    Raises `RequestTooLarge` or `RequestTooExpensive` if the call alone exceeds a limit.
+    """
     _check_size(call, rules)
     found = [
         *_exceeded(session, call, rules.own, call.owner, now),
@@ -95,7 +102,7 @@ def check(session: Session, call: NewCall, rules: LimitRules, now: datetime) -> 
 
 
 def _check_size(call: NewCall, rules: LimitRules) -> None:
-    """What could not be sent on an empty day either."""
+    """Raise if the call would exceed a limit even with nothing used before."""
     prompt = call.prompt_tokens or 0
     if rules.request_tokens is not None and prompt > rules.request_tokens:
         raise RequestTooLarge(prompt, rules.request_tokens)
@@ -111,47 +118,47 @@ def _check_size(call: NewCall, rules: LimitRules) -> None:
 def _exceeded(
     session: Session, call: NewCall, limits: Limits, owner: str | None, now: datetime
 ) -> Iterator[LimitReached]:
-    measures = [each for each in _measures(call, limits) if each.limit is not None]
-    used = _used(session, measures, owner, now)
-    for measure in measures:
-        assert measure.limit is not None
-        if used[measure.name] + measure.wanted > measure.limit:
-            here: list[ColumnElement[bool]] = [
-                LedgerRow.created_at > now - measure.span,
-                LedgerRow.created_at < now + measure.span,
+    quotas = [quota for quota in _quotas(call, limits) if quota.limit is not None]
+    used = _used(session, quotas, owner, now)
+    for quota in quotas:
+        assert quota.limit is not None
+        if used[quota.name] + quota.requested > quota.limit:
+            conditions: list[ColumnElement[bool]] = [
+                LedgerRow.created_at > now - quota.window,
+                LedgerRow.created_at < now + quota.window,
                 LedgerRow.is_limited.expression,
-                *_of(owner),
+                *_owned_by(owner),
             ]
-            again_at = _again_at(session, measure, here)
+            again_at = _again_at(session, quota, conditions)
             if again_at is None:
                 continue
-            told = format_wait(again_at - now)
+            delay = format_wait(again_at - now)
             if owner is None:
-                yield InstanceLimit(when=told, again_at=again_at, limit=measure.told_of_all)
+                yield InstanceLimit(when=delay, again_at=again_at, limit=quota.instance_limit_text)
             else:
-                span = "a minute" if measure.span is MINUTE else "24 hours"
-                yield measure.error(when=told, again_at=again_at, limit=measure.told, span=span)
+                span = "a minute" if quota.window is MINUTE else "24 hours"
+                yield quota.error(when=delay, again_at=again_at, limit=quota.limit_text, span=span)
     most = limits.concurrent_replies
     if most is not None and call.kind is CallKind.REPLY and _running(session, owner) >= most:
         if owner is None:
-            told = f"{most:,} replies at once"
-            yield InstanceLimit(when="when one of them has ended", limit=told)
+            limit = f"{most:,} replies at once"
+            yield InstanceLimit(when="when one of them has ended", limit=limit)
         else:
             yield TooManyReplies(limit=f"{most:,}")
 
 
-def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
+def _quotas(call: NewCall, limits: Limits) -> Iterator[_Quota]:
     one: ColumnElement[int] = literal(1, BigInteger)
-    for name, count, span, unit in (
+    for name, count, window, unit in (
         ("of_minute", limits.messages_per_minute, MINUTE, "minute"),
         ("of_day", limits.messages_per_day, DAY, "day"),
     ):
-        told = f"{count or 0:,}"
-        yield _Measure(
-            name, one, 1, count, span, TooManyMessages, told, f"{told} messages a {unit}"
+        limit = f"{count or 0:,}"
+        yield _Quota(
+            name, one, 1, count, window, TooManyMessages, limit, f"{limit} messages a {unit}"
         )
     tokens = f"{limits.tokens_per_day or 0:,}"
-    yield _Measure(
+    yield _Quota(
         "tokens",
         LedgerRow.limit_tokens.expression,
         call.reserved_tokens,
@@ -162,7 +169,7 @@ def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
         f"{tokens} tokens a day",
     )
     money = format_dollars(limits.nanos_per_day or 0)
-    yield _Measure(
+    yield _Quota(
         "nanos",
         LedgerRow.limit_nanos.expression,
         call.reserved_nanos,
@@ -175,14 +182,17 @@ def _measures(call: NewCall, limits: Limits) -> Iterator[_Measure]:
 
 
 def _used(
-    session: Session, measures: Sequence[_Measure], owner: str | None, now: datetime
+    session: Session, quotas: Sequence[_Quota], owner: str | None, now: datetime
 ) -> Mapping[str, int]:
-    """What was used of each, counted in one go, no further back than the longest time."""
-    if not measures:
+    """Return the amount used of each quota, by name, from one query over the longest window."""
+    if not quotas:
         return {}
-    span = max(measure.span for measure in measures)
-    values = {"since": now - span, "until": now + span}
-    values |= {"minute_ago": now - MINUTE + _BIT, "in_a_minute": now + MINUTE - _BIT}
+    window = max(quota.window for quota in quotas)
+    values = {"since": now - window, "until": now + window}
+    values |= {
+        "minute_ago": now - MINUTE + _RESOLUTION,
+        "in_a_minute": now + MINUTE - _RESOLUTION,
+    }
     if owner is None:
         row = session.execute(_USED, values)
     else:
@@ -191,26 +201,29 @@ def _used(
 
 
 def _again_at(
-    session: Session, measure: _Measure, here: list[ColumnElement[bool]]
+    session: Session, quota: _Quota, conditions: list[ColumnElement[bool]]
 ) -> datetime | None:
-    """When enough of what is counted is older than the span.
+    """Return when enough of the quota has left its window to fit the requested amount.
 
-    Of the rows, newest first, the first one with which the wanted amount does not fit must leave.
-    None: it fits by now, for a call that ends takes no lock and gives back what it held.
+    Sums the rows from the newest; the first row with which the request does not fit has to leave
+    the window. None if the request fits by now: calls end without taking the lock, and an ending
+    call releases what it had reserved.
     """
     newest_first = (LedgerRow.created_at.desc(), LedgerRow.id.desc())
     rows = (
         select(
             LedgerRow.created_at,
-            func.sum(measure.amount).over(order_by=newest_first).label("so_far"),
+            func.sum(quota.amount).over(order_by=newest_first).label("running_total"),
         )
-        .where(*here)
+        .where(*conditions)
         .subquery()
     )
     leaves: datetime | None = session.scalar(
-        select(func.max(rows.c.created_at)).where(rows.c.so_far + measure.wanted > measure.limit)
+        select(func.max(rows.c.created_at)).where(
+            rows.c.running_total + quota.requested > quota.limit
+        )
     )
-    return None if leaves is None else leaves + measure.span
+    return None if leaves is None else leaves + quota.window
 
 
 def _running(session: Session, owner: str | None) -> int:
@@ -219,5 +232,5 @@ def _running(session: Session, owner: str | None) -> int:
     return session.scalar(_RUNNING_OF_OWNER, {"owner": owner}) or 0
 
 
-def _of(owner: str | None) -> list[ColumnElement[bool]]:
+def _owned_by(owner: str | None) -> list[ColumnElement[bool]]:
     return [] if owner is None else [LedgerRow.owner == owner]

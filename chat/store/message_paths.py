@@ -1,8 +1,7 @@
-"""The path above a message, as whole messages or as little of them as is needed.
+"""Reads the path above a message, as whole messages or without their texts.
 
-A long conversation is looked at before each reply and each time it is drawn, and its texts are
-most of what there is to read. The statements are made once: building one takes longer than
-running it.
+The path is read before each reply and on each page run, and texts make up most of its data. The
+statements are built once, since building one takes longer than running it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 from chat.domain.attachment import Attachment
 from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Role, Status
-from chat.store.attachments import files_of
+from chat.store.attachments import load_attachments
 from chat.store.schema import MessageRow, PlainRow, as_message
 
 _ROLES = {role.value: role for role in Role}
@@ -23,8 +22,8 @@ _COLUMNS = MessageRow.__table__.columns
 _HAS_FILES = "EXISTS (SELECT 1 FROM attachments a WHERE a.message_id = m.id) AS has_files"
 
 
-def _walk(lowest: str) -> str:
-    """From `leaf_id` upwards to the depth `lowest`."""
+def _walk(min_depth: str) -> str:
+    """Return a CTE that walks from `leaf_id` up to the depth `min_depth`."""
     return f"""
     WITH RECURSIVE walk (id, parent_id, depth) AS (
         SELECT m.id, m.parent_id, m.depth FROM messages m
@@ -33,24 +32,25 @@ def _walk(lowest: str) -> str:
             AND c.owner = :owner AND c.deleted_at IS NULL
         UNION ALL
         SELECT m.id, m.parent_id, m.depth FROM walk w JOIN messages m ON m.id = w.parent_id
-        WHERE m.depth >= {lowest}
+        WHERE m.depth >= {min_depth}
     )
     """
 
 
-_MOST = _walk("(SELECT depth FROM messages WHERE id = :leaf_id) - :most + 1")
-_UP_TO = _walk("(SELECT depth FROM messages WHERE id = :first_id)")
+_LIMITED = _walk("(SELECT depth FROM messages WHERE id = :leaf_id) - :limit + 1")
+_UP_TO_FIRST = _walk("(SELECT depth FROM messages WHERE id = :first_id)")
 _IN_ORDER = "FROM walk w CROSS JOIN messages m WHERE m.id = w.id ORDER BY w.depth DESC"
 
 _PATH = text(
-    f"{_MOST} SELECT {', '.join(f'm.{each.name}' for each in _COLUMNS)}, {_HAS_FILES} {_IN_ORDER}"
+    f"{_LIMITED} SELECT {', '.join(f'm.{each.name}' for each in _COLUMNS)}, {_HAS_FILES}"
+    f" {_IN_ORDER}"
 ).columns(*_COLUMNS, column("has_files", Boolean))
 
-_SAID = text(f"{_UP_TO} SELECT m.id, m.role, m.text, {_HAS_FILES} {_IN_ORDER}")
+_SENT = text(f"{_UP_TO_FIRST} SELECT m.id, m.role, m.text, {_HAS_FILES} {_IN_ORDER}")
 
-# The text itself only where it decides something: nobody counted it, or it may be blank.
+# Reads a text only if it affects the window: its tokens are unknown, or it may be blank.
 _STEPS = text(
-    f"""{_MOST}
+    f"""{_LIMITED}
     SELECT m.id, m.parent_id, m.depth, m.role, m.status, m.deleted_at IS NOT NULL, m.tokens,
         m.is_exact,
         CASE WHEN m.tokens = 0 OR (m.tokens < 40 AND length(m.text) < 40)
@@ -66,23 +66,23 @@ _CLEARED_DEPTH = text(
 ).bindparams(bindparam("cleared_ids", expanding=True))
 
 
-def path(
-    session: Session, owner: str, conversation_id: str, leaf_id: str, most: int
+def read_path(
+    session: Session, owner: str, conversation_id: str, leaf_id: str, limit: int
 ) -> list[Message]:
-    """At most `most` messages from `leaf_id` upwards, newest first, deleted ones included."""
-    place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
-    rows = session.execute(_PATH, {**place, "most": most}).all()
-    files = files_of(session, [row.id for row in rows if row.has_files])
+    """Return up to `limit` messages from `leaf_id` upwards, including deleted ones."""
+    values = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
+    rows = session.execute(_PATH, {**values, "limit": limit}).all()
+    files = load_attachments(session, [row.id for row in rows if row.has_files])
     return [as_message(row, files.get(row.id, ())) for row in rows]
 
 
-def steps(
-    session: Session, owner: str, conversation_id: str, leaf_id: str, most: int
+def read_steps(
+    session: Session, owner: str, conversation_id: str, leaf_id: str, limit: int
 ) -> list[PathStep]:
-    """The same without the texts."""
-    place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
-    rows = session.execute(_STEPS, {**place, "most": most}).all()
-    files = files_of(session, [row[0] for row in rows if row[9]])
+    """Return the same path as `read_path`, with texts only where their length is unknown."""
+    values = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
+    rows = session.execute(_STEPS, {**values, "limit": limit}).all()
+    files = load_attachments(session, [row[0] for row in rows if row[9]])
     return [_step(row, files.get(row[0], ())) for row in rows]
 
 
@@ -103,13 +103,13 @@ def _step(row: PlainRow, files: tuple[Attachment, ...]) -> PathStep:
     )
 
 
-def said(
+def read_sent_messages(
     session: Session, owner: str, conversation_id: str, first_id: str, last_id: str
 ) -> list[SentMessage]:
-    """What was said between two messages of one path, both included, oldest first."""
-    place = {"leaf_id": last_id, "conversation_id": conversation_id, "owner": owner}
-    rows = session.execute(_SAID, {**place, "first_id": first_id}).all()
-    files = files_of(session, [row[0] for row in rows if row[3]])
+    """Return the texts and files between two messages of a path, both included, oldest first."""
+    values = {"leaf_id": last_id, "conversation_id": conversation_id, "owner": owner}
+    rows = session.execute(_SENT, {**values, "first_id": first_id}).all()
+    files = load_attachments(session, [row[0] for row in rows if row[3]])
     return [
         SentMessage(row[0], _ROLES[row[1]], row[2], files.get(row[0], ())) for row in reversed(rows)
     ]
@@ -119,6 +119,6 @@ def cleared_depth(
     session: Session, owner: str, conversation_id: str, leaf_id: str, cleared_ids: Sequence[str]
 ) -> int | None:
     """Return the depth of the newest of `cleared_ids` on the path above `leaf_id`, if any."""
-    place = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
-    depth: int | None = session.scalar(_CLEARED_DEPTH, {**place, "cleared_ids": list(cleared_ids)})
+    values = {"leaf_id": leaf_id, "conversation_id": conversation_id, "owner": owner}
+    depth: int | None = session.scalar(_CLEARED_DEPTH, {**values, "cleared_ids": list(cleared_ids)})
     return depth

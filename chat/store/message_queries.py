@@ -1,23 +1,18 @@
-"""What is read of the messages of a conversation: its path in view, and what stands beside it."""
+"""Queries over the messages of a conversation, inside a session: versions and running replies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, bindparam, exists, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Status, Versions
 from chat.domain.versions import versions
 from chat.errors import NotFound
-from chat.store.conversations import IS_RUNNING, must_be_an_id
-from chat.store.engine import reading
-from chat.store.message_paths import cleared_depth, path, said, steps
-from chat.store.message_tree import is_version, message_of
+from chat.store.conversations import IS_RUNNING, require_valid_id
+from chat.store.message_tree import is_version
 from chat.store.schema import ConversationRow, MessageRow, as_message
-
-STEPS = 350  # that are read at once: as many as most budgets have room for, and a look further
 
 _MESSAGES = MessageRow.__table__
 _RUNNING = (
@@ -47,12 +42,12 @@ _FAILED_RETRY = (
 )
 
 
-def _versions(under: ColumnElement[bool]) -> Select[str, str | None]:
+def _versions(has_parent: ColumnElement[bool]) -> Select[str, str | None]:
     return (
         select(MessageRow.id, MessageRow.parent_id)
         .where(
             MessageRow.conversation_id == bindparam("conversation_id"),
-            under,
+            has_parent,
             or_(
                 MessageRow.id.in_(bindparam("ids", expanding=True)),
                 and_(MessageRow.deleted_at.is_(None), is_version()),
@@ -63,7 +58,7 @@ def _versions(under: ColumnElement[bool]) -> Select[str, str | None]:
 
 
 _VERSIONS = _versions(MessageRow.parent_id.in_(bindparam("parents", expanding=True)))
-_VERSIONS_AT_TOP = _versions(
+_VERSIONS_WITH_ROOTS = _versions(
     or_(
         MessageRow.parent_id.in_(bindparam("parents", expanding=True)),
         MessageRow.parent_id.is_(None),
@@ -71,88 +66,36 @@ _VERSIONS_AT_TOP = _versions(
 )
 
 
-class MessageReader:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+def read_versions(session: Session, shown: Sequence[Message]) -> dict[str, Versions]:
+    """Return the versions of each message of a path, by message id.
 
-    def get(self, owner: str, message_id: str) -> Message:
-        with reading(self._engine) as session:
-            return message_of(session, owner, message_id)
+    Deleted versions and answers without content are left out unless they are shown themselves.
+    """
+    if not shown:
+        return {}
+    values = {
+        "conversation_id": shown[0].conversation_id,
+        "ids": [message.id for message in shown],
+        "parents": list({message.parent_id for message in shown if message.parent_id}),
+    }
+    has_root = any(message.parent_id is None for message in shown)
+    rows = session.execute(_VERSIONS_WITH_ROOTS if has_root else _VERSIONS, values).all()
+    siblings: dict[str | None, list[str]] = {}
+    for id_, parent_id in rows:
+        siblings.setdefault(parent_id, []).append(id_)
+    return {m.id: versions(siblings[m.parent_id], m.id) for m in shown}
 
-    def path(
-        self, owner: str, conversation_id: str, leaf_id: str | None, limit: int
-    ) -> list[Message]:
-        """At most `limit` messages from `leaf_id` upwards, newest first, deleted ones included."""
-        if leaf_id is None:
-            return []
-        with reading(self._engine) as session:
-            return path(session, owner, conversation_id, leaf_id, limit)
 
-    def walk(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[Message]:
-        """The path from `leaf_id` upwards, read a piece at a time as far as it is needed."""
-        piece = 64
-        while leaf_id is not None:
-            messages = self.path(owner, conversation_id, leaf_id, piece)
-            yield from messages
-            leaf_id = messages[-1].parent_id if messages else None
-            piece *= 2
+def running_replies(session: Session, owner: str, conversation_id: str) -> list[str]:
+    """Return the ids of the running replies of a conversation. Raises `NotFound`."""
+    require_valid_id(conversation_id)
+    rows = session.execute(_RUNNING, {"owner": owner, "id": conversation_id}).all()
+    if not rows:
+        raise NotFound
+    return [row.running_id for row in rows if row.running_id]
 
-    def steps(self, owner: str, conversation_id: str, leaf_id: str | None) -> Iterator[PathStep]:
-        """The same without the texts."""
-        while leaf_id is not None:
-            with reading(self._engine) as session:
-                found = steps(session, owner, conversation_id, leaf_id, STEPS)
-            yield from found
-            leaf_id = found[-1].parent_id if found else None
 
-    def context_start_depth(
-        self, owner: str, conversation_id: str, leaf_id: str | None, cleared_ids: Sequence[str]
-    ) -> int:
-        """Return the depth of the first message below the newest clear mark on a path, or 0."""
-        if leaf_id is None or not cleared_ids:
-            return 0
-        with reading(self._engine) as session:
-            depth = cleared_depth(session, owner, conversation_id, leaf_id, cleared_ids)
-        return 0 if depth is None else depth + 1
-
-    def said(
-        self, owner: str, conversation_id: str, first_id: str, last_id: str
-    ) -> list[SentMessage]:
-        """What was said between two messages of one path, both included, oldest first."""
-        with reading(self._engine) as session:
-            return said(session, owner, conversation_id, first_id, last_id)
-
-    def versions(self, shown: Sequence[Message]) -> dict[str, Versions]:
-        """The versions beside each message of one conversation's path.
-
-        Deleted versions and answers that came to nothing do not count unless they are shown.
-        """
-        if not shown:
-            return {}
-        values = {
-            "conversation_id": shown[0].conversation_id,
-            "ids": [message.id for message in shown],
-            "parents": list({message.parent_id for message in shown if message.parent_id}),
-        }
-        is_whole = any(message.parent_id is None for message in shown)
-        with reading(self._engine) as session:
-            rows = session.execute(_VERSIONS_AT_TOP if is_whole else _VERSIONS, values).all()
-        siblings: dict[str | None, list[str]] = {}
-        for id_, parent_id in rows:
-            siblings.setdefault(parent_id, []).append(id_)
-        return {m.id: versions(siblings[m.parent_id], m.id) for m in shown}
-
-    def running(self, owner: str, conversation_id: str) -> list[str]:
-        """The ids of the replies being written in a conversation, whichever version they are."""
-        must_be_an_id(conversation_id)
-        with reading(self._engine) as session:
-            found = session.execute(_RUNNING, {"owner": owner, "id": conversation_id}).all()
-        if not found:
-            raise NotFound
-        return [row.running_id for row in found if row.running_id]
-
-    def failed_retry(self, leaf_id: str) -> Message | None:
-        """The try that failed and gave `leaf_id` back, when no later one was made."""
-        with reading(self._engine) as session:
-            row = session.execute(_FAILED_RETRY, {"leaf_id": leaf_id}).first()
-            return as_message(row) if row else None
+def latest_failed_retry(session: Session, leaf_id: str) -> Message | None:
+    """Return the failed retry that restored `leaf_id`; None if a later version exists."""
+    row = session.execute(_FAILED_RETRY, {"leaf_id": leaf_id}).first()
+    return as_message(row) if row else None

@@ -1,6 +1,6 @@
-"""The tree of one conversation inside a transaction: whose it is, what is in view, what is beside.
+"""The message tree of a conversation, inside a session: ownership, branches and versions.
 
-Helpers of the store's own methods; rows go in and out, so nothing outside of `chat.store` uses it.
+Works on rows, so only `chat.store` uses it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, aliased
 
 from chat.domain.message import Message, Role, Status
 from chat.errors import NotFound, ReplyRunning
-from chat.store.attachments import HAS_FILES, files_of
-from chat.store.conversations import IS_RUNNING, must_be_an_id, owned
+from chat.store.attachments import HAS_FILES, load_attachments
+from chat.store.conversations import IS_RUNNING, owned_conversation, require_valid_id
 from chat.store.schema import ConversationRow, MessageRow, as_message
 
 _MINE = (
@@ -28,27 +28,27 @@ _RUNNING = select(MessageRow.id).where(
 
 
 def owned_message(session: Session, owner: str, message_id: str) -> MessageRow:
-    """The message, to be changed."""
-    must_be_an_id(message_id)
+    """Return the row of an owner's message for changes. Raises `NotFound`."""
+    require_valid_id(message_id)
     row = session.scalar(_OWNED, {"id": message_id, "owner": owner})
     if row is None:
         raise NotFound
     return row
 
 
-def message_of(session: Session, owner: str, message_id: str) -> Message:
-    """The message, to be read."""
-    must_be_an_id(message_id)
+def read_message(session: Session, owner: str, message_id: str) -> Message:
+    """Return an owner's message with its attachments. Raises `NotFound`."""
+    require_valid_id(message_id)
     row = session.execute(_READ, {"id": message_id, "owner": owner}).first()
     if row is None:
         raise NotFound
-    files = files_of(session, [message_id] if row.has_files else [])
+    files = load_attachments(session, [message_id] if row.has_files else [])
     return as_message(row, files.get(message_id, ()))
 
 
-def idle(session: Session, owner: str, conversation_id: str) -> ConversationRow:
-    """The conversation, locked, with no reply running in it; else `ReplyRunning`."""
-    conversation = owned(session, owner, conversation_id, lock=True)
+def lock_idle_conversation(session: Session, owner: str, conversation_id: str) -> ConversationRow:
+    """Lock and return a conversation. Raises `ReplyRunning` while a reply runs in it."""
+    conversation = owned_conversation(session, owner, conversation_id, lock=True)
     if session.execute(_RUNNING, {"conversation_id": conversation_id}).first() is not None:
         raise ReplyRunning
     return conversation
@@ -60,11 +60,11 @@ def _ancestor_at() -> Select[MessageRow]:
         .where(MessageRow.id == bindparam("leaf_id"))
         .cte("walk", recursive=True)
     )
-    above = aliased(MessageRow)
+    parent = aliased(MessageRow)
     walk = walk.union_all(
-        select(above.id, above.parent_id, above.depth)
-        .join(walk, above.id == walk.c.parent_id)
-        .where(above.depth >= bindparam("depth"))
+        select(parent.id, parent.parent_id, parent.depth)
+        .join(walk, parent.id == walk.c.parent_id)
+        .where(parent.depth >= bindparam("depth"))
     )
     return (
         select(MessageRow)
@@ -77,7 +77,7 @@ _ANCESTOR_AT = _ancestor_at()
 
 
 def ancestor_at(session: Session, leaf_id: str | None, depth: int) -> MessageRow | None:
-    """The message at `depth` on the path to `leaf_id`."""
+    """Return the message at `depth` on the path to `leaf_id`."""
     if leaf_id is None:
         return None
     return session.scalar(_ANCESTOR_AT, {"leaf_id": leaf_id, "depth": depth})
@@ -88,10 +88,10 @@ def is_on_path(session: Session, leaf_id: str | None, row: MessageRow) -> bool:
     return found is not None and found.id == row.id
 
 
-def leave(session: Session, conversation: ConversationRow, wanted: MessageRow) -> None:
-    """Remember on the version now in view where its branch stands, before `wanted` is shown.
+def remember_branch(session: Session, conversation: ConversationRow, wanted: MessageRow) -> None:
+    """Store the current leaf on the shown version before the branch of `wanted` is shown.
 
-    The two branches part somewhere above `wanted`, perhaps at `wanted` itself.
+    The branches separate at `wanted` or at one of its ancestors.
     """
     row: MessageRow | None = wanted
     while row is not None:
@@ -103,38 +103,42 @@ def leave(session: Session, conversation: ConversationRow, wanted: MessageRow) -
         row = session.get(MessageRow, row.parent_id) if row.parent_id else None
 
 
-def put_aside(session: Session, conversation: ConversationRow, old: MessageRow) -> None:
-    """Before a new version of `old` comes into view: remember where what is in view stands."""
+def remember_replaced_branch(
+    session: Session, conversation: ConversationRow, old: MessageRow
+) -> None:
+    """Store the current leaf before a new version of `old` is added and shown."""
     if is_on_path(session, conversation.leaf_id, old):
         old.resume_leaf_id = conversation.leaf_id
-    else:  # another tab has moved on
-        leave(session, conversation, old)
+    else:  # another tab has changed the view
+        remember_branch(session, conversation, old)
 
 
 def leaf_below(session: Session, row: MessageRow) -> str:
-    """The leaf to show with `row`: where its branch was left, else the newest message below.
+    """Return the leaf to show with `row`: the newest below its remembered leaf, or below itself.
 
-    What was said since below the place where it was left is shown as well. Only what nothing
-    follows can be it: ids sort by time, but not across a clock that was set back.
+    The newest id may belong to an inner message after a clock was set back, so only messages
+    without children are considered.
     """
     top = row.resume_leaf_id or row.id
     below = select(MessageRow.id).where(MessageRow.id == top).cte("below", recursive=True)
     child = aliased(MessageRow)
     below = below.union_all(select(child.id).join(below, child.parent_id == below.c.id))
-    is_followed = exists().where(MessageRow.parent_id == below.c.id)
-    return session.scalar(select(func.max(below.c.id)).where(~is_followed)) or top
+    has_child = exists().where(MessageRow.parent_id == below.c.id)
+    return session.scalar(select(func.max(below.c.id)).where(~has_child)) or top
 
 
-def has_followers(session: Session, row: MessageRow) -> bool:
+def has_children(session: Session, row: MessageRow) -> bool:
+    """Return whether a message has children that are not deleted."""
     child = aliased(MessageRow)
     found = select(child.id).where(child.parent_id == row.id, child.deleted_at.is_(None))
     return session.scalar(found.limit(1)) is not None
 
 
 def is_version() -> ColumnElement[bool]:
-    """Whether a message counts among the versions: not an answer that came to nothing.
+    """Return a condition for messages that count as versions.
 
-    Unless something follows it, which could not be reached otherwise.
+    Answers that ended without text do not count unless they have children, which would be
+    unreachable otherwise.
     """
     child = aliased(MessageRow)
     return or_(
@@ -152,8 +156,8 @@ def same_parent(parent_id: str | None) -> ColumnElement[bool]:
 
 
 def live_sibling(session: Session, row: MessageRow) -> MessageRow | None:
-    """The version to show in place of a deleted one: the nearest older one, else the next."""
-    beside = session.scalars(
+    """Return the version to show instead of a deleted one: the previous one, else the next."""
+    siblings = session.scalars(
         select(MessageRow)
         .where(
             MessageRow.conversation_id == row.conversation_id,
@@ -164,5 +168,5 @@ def live_sibling(session: Session, row: MessageRow) -> MessageRow | None:
         )
         .order_by(MessageRow.id)
     ).all()
-    older = [sibling for sibling in beside if sibling.id < row.id]
-    return older[-1] if older else (beside[0] if beside else None)
+    older = [sibling for sibling in siblings if sibling.id < row.id]
+    return older[-1] if older else (siblings[0] if siblings else None)

@@ -1,4 +1,4 @@
-"""What the worker writes: the running text, its end, and the sweep of replies nobody writes."""
+"""Running replies: periodic saves with heartbeats, the end, and recovery of abandoned ones."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from sqlalchemy.orm import Session
 from chat.domain.message import Message, Status
 from chat.domain.writes import NewAnswer, Outcome
 from chat.errors import NothingToAnswer
-from chat.store.attachments import files_of
+from chat.store.attachments import load_attachments
 from chat.store.conversations import IS_RUNNING
-from chat.store.engine import reading, writing
-from chat.store.ledger import Cost, LedgerStore, end_call, interrupt_call, resume_call
-from chat.store.message_tree import idle, leave, owned_message
+from chat.store.engine import read_transaction, write_transaction
+from chat.store.ledger import ComputeCost, LedgerStore, end_call, interrupt_call, resume_call
+from chat.store.message_tree import lock_idle_conversation, owned_message, remember_branch
 from chat.store.schema import ConversationRow, MessageRow, as_message, now
 
 _SAVE = (
     update(MessageRow)
-    .where(MessageRow.id == bindparam("of"), MessageRow.worker == bindparam("by"), IS_RUNNING)
+    .where(
+        MessageRow.id == bindparam("answer_id"),
+        MessageRow.worker == bindparam("by_worker"),
+        IS_RUNNING,
+    )
     .values(
-        text=bindparam("written"), reasoning=bindparam("thought"), heartbeat_at=bindparam("moment")
+        text=bindparam("new_text"),
+        reasoning=bindparam("new_reasoning"),
+        heartbeat_at=bindparam("moment"),
     )
     .returning(MessageRow.stop_asked_at)
     .execution_options(synchronize_session=False)
@@ -37,23 +43,35 @@ _STREAMING = select(
     MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at, MessageRow.model
 ).where(IS_RUNNING)
 
+IsAbandoned = Callable[[str, str | None, datetime | None], bool | None]
+"""Return whether a reply's worker is dead, from answer id, worker and last heartbeat.
+
+None if another look is needed.
+"""
+
 
 class ReplyStore:
     def __init__(self, engine: Engine, ledger: LedgerStore) -> None:
         self._engine, self._ledger = engine, ledger
 
     def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> bool:
-        """The text so far and a sign of life; whether the reply shall go on.
+        """Store the text so far with a heartbeat and return whether the reply may go on.
 
-        Not when somebody asks for its end, or it is this worker's no more: it was taken for dead
-        and somebody has gone on since, or the reply was deleted for good.
+        It may not if a stop was requested, the reply was purged, or it was interrupted and a user
+        has acted on the conversation since.
         """
-        values = {"of": answer_id, "by": worker, "written": text, "thought": reasoning}
-        with writing(self._engine) as session:
-            asked = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
-        if asked is not None:
-            return asked[0] is None
-        with writing(self._engine) as session:  # anew: the conversation is locked before the reply
+        values = {
+            "answer_id": answer_id,
+            "by_worker": worker,
+            "new_text": text,
+            "new_reasoning": reasoning,
+        }
+        with write_transaction(self._engine) as session:
+            saved = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
+        if saved is not None:
+            return saved.stop_asked_at is None
+        # A new transaction: the conversation has to be locked before the reply.
+        with write_transaction(self._engine) as session:
             row = _own_row(session, answer_id, worker)
             if row is None:
                 return False
@@ -63,11 +81,11 @@ class ReplyStore:
             return session.execute(_SAVE, {**values, "moment": now()}).one()[0] is None
 
     def ask_to_stop(self, answer_id: str) -> None:
-        """Ask whichever process writes a reply to end it; it reads that when it saves.
+        """Request a stop; the process that writes the reply reads the request when it saves.
 
-        One that was taken for dead a moment ago may come back: it is asked, too.
+        Includes interrupted replies, since their process may come back.
         """
-        with writing(self._engine) as session:
+        with write_transaction(self._engine) as session:
             session.execute(
                 update(MessageRow)
                 .where(MessageRow.id == answer_id, MessageRow.worker.is_not(None))
@@ -75,18 +93,19 @@ class ReplyStore:
             )
 
     def is_running(self, answer_id: str) -> bool:
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             query = select(MessageRow.status).where(MessageRow.id == answer_id)
             return session.scalar(query) == Status.STREAMING.value
 
     def finish(self, answer_id: str, worker: str, outcome: Outcome) -> bool:
-        """The end of a reply; whether it was still this worker's, else nothing of it is stored.
+        """Store the end of a reply and return True; return False if the worker has lost it.
 
-        A retry that failed or came back empty gives the old leaf back.
+        A retry that failed or ended without text restores the leaf that it replaced. The ledger
+        is updated in either case.
         """
-        with writing(self._engine) as session:
+        with write_transaction(self._engine) as session:
             row = _own_row(session, answer_id, worker)
-            if outcome.call is not None:  # also of a reply that was deleted meanwhile
+            if outcome.call is not None:
                 end_call(session, outcome.call)
             if row is None:
                 return False
@@ -113,10 +132,10 @@ class ReplyStore:
             return True
 
     def reopen(self, owner: str, answer: NewAnswer) -> Message:
-        """Make the last answer a running one again; its text stays and will grow."""
-        with writing(self._engine) as session:
+        """Mark the last answer of a conversation as running again, to continue its text."""
+        with write_transaction(self._engine) as session:
             row = owned_message(session, owner, answer.id)
-            conversation = idle(session, owner, row.conversation_id)
+            conversation = lock_idle_conversation(session, owner, row.conversation_id)
             if conversation.leaf_id != row.id:
                 raise NothingToAnswer("Only the last reply of a conversation can go on.")
             row.status = Status.STREAMING.value
@@ -126,45 +145,54 @@ class ReplyStore:
             conversation.updated_at = now()
             if answer.call is not None:
                 self._ledger.record(session, answer.call)
-            return as_message(row, files_of(session, [row.id]).get(row.id, ()))
+            return as_message(row, load_attachments(session, [row.id]).get(row.id, ()))
 
     def interrupt_abandoned(
-        self,
-        is_abandoned: Callable[[str, str | None, datetime | None], bool | None],
-        cost: Cost | None = None,
+        self, is_abandoned: IsAbandoned, compute_cost: ComputeCost | None = None
     ) -> int:
-        """Mark as interrupted what `is_abandoned(id, worker, heartbeat_at)` says nobody writes.
+        """Mark the running replies as interrupted that `is_abandoned`; return their number.
 
-        Returns how many. The text saved so far stays; the ledger is told what it `cost`. A sign of
-        life that comes meanwhile wins. `worker` stays, too: if it comes back, it is known again.
-        `heartbeat_at` then holds when somebody last asked: whether it stays so tells if it may.
+        The stored text is kept, and the ledger gets the estimated usage and cost. A heartbeat
+        that arrives during the check wins. The row keeps `worker` and the `updated_at` of its
+        conversation, so that the worker can take the reply back; see `_own_row`.
         """
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             running = session.execute(_STREAMING).all()
         count = 0
         for id_, worker, heartbeat_at, model in running:
             if not is_abandoned(id_, worker, heartbeat_at):
                 continue
-            if cost is not None:  # the first price takes a while to find: not inside a transaction
-                cost(model or "", 0, 0)
-            with writing(self._engine) as session:
-                session.execute(_LOCK, {"answer_id": id_})
-                row = session.get(MessageRow, id_, with_for_update=True)  # `save` waits for it
-                if row is None or row.status != Status.STREAMING.value:
-                    continue
-                if (row.worker, row.heartbeat_at) != (worker, heartbeat_at):
-                    continue
-                conversation = session.get_one(ConversationRow, row.conversation_id)
-                row.status, row.heartbeat_at = Status.INTERRUPTED.value, conversation.updated_at
-                _restore_replaced_leaf(session, row)
-                interrupt_call(session, row, cost)
-                count += 1
+            if compute_cost is not None:  # loads the price list outside of the transaction
+                compute_cost(model or "", 0, 0)
+            with write_transaction(self._engine) as session:
+                count += _interrupt(session, id_, (worker, heartbeat_at), compute_cost)
         return count
 
 
+def _interrupt(
+    session: Session,
+    answer_id: str,
+    seen: tuple[str | None, datetime | None],
+    compute_cost: ComputeCost | None,
+) -> bool:
+    """Mark a reply as interrupted unless its worker or heartbeat is no longer the one `seen`."""
+    session.execute(_LOCK, {"answer_id": answer_id})
+    row = session.get(MessageRow, answer_id, with_for_update=True)  # blocks `save`
+    if row is None or row.status != Status.STREAMING.value:
+        return False
+    if (row.worker, row.heartbeat_at) != seen:
+        return False
+    conversation = session.get_one(ConversationRow, row.conversation_id)
+    row.status, row.heartbeat_at = Status.INTERRUPTED.value, conversation.updated_at
+    _restore_replaced_leaf(session, row)
+    interrupt_call(session, row, compute_cost)
+    return True
+
+
 def _restore_replaced_leaf(session: Session, row: MessageRow) -> None:
-    came_to_nothing = row.status == Status.FAILED.value or not row.text.strip()
-    if row.replaces_id is None or not came_to_nothing:
+    """Show the replaced leaf again if a retry failed or ended without text."""
+    is_useless = row.status == Status.FAILED.value or not row.text.strip()
+    if row.replaces_id is None or not is_useless:
         return
     session.execute(
         update(ConversationRow)
@@ -200,7 +228,7 @@ def _own_row(session: Session, answer_id: str, worker: str) -> MessageRow | None
         return None
     if not row.text.strip() and conversation.leaf_id == row.replaces_id:
         # The interruption restored the replaced leaf; see `_restore_replaced_leaf`.
-        leave(session, conversation, row)
+        remember_branch(session, conversation, row)
         conversation.leaf_id = row.id
     return row
 

@@ -1,4 +1,7 @@
-"""The tables as rows, and rows as the values of `chat.domain`. Rows never leave this package."""
+"""ORM tables, and conversion of their rows to the values of `chat.domain`.
+
+Rows never leave this package.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def now() -> datetime:
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware UTC datetime; SQLite keeps none, so the zone is put back on reading."""
+    """A timezone-aware UTC datetime. SQLite stores no time zone, so reading adds it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -45,7 +48,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 PlainRow = Row[*tuple[Any, ...]]
-"""What is read column by column: it costs a fraction of an object of one of these classes."""
+"""A row read by column, which costs a fraction of loading an ORM object."""
 
 
 class Base(DeclarativeBase):
@@ -67,11 +70,11 @@ class ConversationRow(Base):
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     pinned_at: Mapped[datetime | None]
-    origin: Mapped[str | None] = mapped_column(String(200))  # its id where it came from
+    origin: Mapped[str | None] = mapped_column(String(200))  # id in the system it was imported from
 
     @validates("owner")
     def _check_owner(self, _name: str, owner: str) -> str:
-        require_owner(owner)  # here, because all that is owned begins with a conversation
+        require_owner(owner)  # here, since every owned row belongs to a conversation
         return owner
 
 
@@ -84,7 +87,7 @@ class ClearMarkRow(Base):
 
 
 class ShareRow(Base):
-    """`token_hash`: of the link's secret part, which is not kept."""
+    """A shared link. `token_hash` is the hash of its secret part, which is not stored."""
 
     __tablename__ = "shares"
 
@@ -102,7 +105,7 @@ class ShareRow(Base):
 
 
 class EntryRow(Base):
-    """Who entered the access code; `code_hash` tells which one that was."""
+    """An owner who entered the access code with the keyed hash `code_hash`."""
 
     __tablename__ = "entries"
 
@@ -112,7 +115,7 @@ class EntryRow(Base):
 
 
 class WrongCodeRow(Base):
-    """Wrong access codes of one person, one address or everybody; `who` is a hash."""
+    """Failed access codes of a person, an address or the instance; `who` is a keyed hash."""
 
     __tablename__ = "wrong_codes"
 
@@ -123,7 +126,7 @@ class WrongCodeRow(Base):
 
 
 class ContentRow(Base):
-    """Bytes under their SHA-256: the same file attached twice is kept once."""
+    """Bytes keyed by their SHA-256, so that a file attached twice is stored once."""
 
     __tablename__ = "contents"
 
@@ -152,11 +155,12 @@ class AttachmentRow(Base):
 
 
 class MessageRow(Base):
-    """`resume_leaf_id`: where this version's own branch stood when another one was shown.
+    """One message. `resume_leaf_id` is the leaf to show when this version is selected again.
 
-    `worker` and `heartbeat_at` name the process that writes a running reply; `stop_asked_at` asks
-    it to end that. An interrupted reply with a `worker` is one whose process was taken for dead;
-    `heartbeat_at` then holds the `updated_at` that its conversation had.
+    `worker` is the process that writes a running reply, `heartbeat_at` its last heartbeat, and
+    `stop_asked_at` asks it to stop. An interrupted reply keeps the `worker` that was presumed
+    dead; its `heartbeat_at` then holds the `updated_at` of its conversation, which tells whether
+    the conversation changed since.
     """
 
     __tablename__ = "messages"
@@ -194,7 +198,7 @@ class MessageRow(Base):
 
 
 def as_message(row: MessageRow | PlainRow, attachments: tuple[Attachment, ...] = ()) -> Message:
-    """A row of `messages`, however it was read."""
+    """Convert a row of `messages`, ORM object or plain row."""
     usage = None
     if row.prompt_tokens is not None or row.completion_tokens is not None:
         usage = Usage(
@@ -236,7 +240,7 @@ def as_conversation(
     *,
     is_running: bool = False,
 ) -> Conversation:
-    """A row of `conversations`, however it was read."""
+    """Convert a row of `conversations`, ORM object or plain row."""
     return Conversation(
         id=row.id,
         owner=row.owner,
@@ -252,7 +256,7 @@ def as_conversation(
 
 
 def as_attachment(row: AttachmentRow | PlainRow) -> Attachment:
-    """A row of `attachments`, however it was read."""
+    """Convert a row of `attachments`, ORM object or plain row."""
     return Attachment(
         id=row.id,
         message_id=row.message_id,
@@ -271,11 +275,11 @@ def as_attachment(row: AttachmentRow | PlainRow) -> Attachment:
 
 
 class LedgerRow(Base):
-    """One call of a provider. `answer_id` is no foreign key: the row outlives the conversation.
+    """One provider call. `answer_id` is no foreign key: the row outlives the conversation.
 
-    `limit_tokens` and `limit_nanos` are what limits count: what is reserved while the call runs,
-    then what it took. Money is in billionths of a dollar; None: nobody knows the price.
-    `heartbeat_at` is of a running call that gives signs of life here.
+    `limit_tokens` and `limit_nanos` count towards limits: the reserved amount while the call runs,
+    then the used amount. Money is in nanodollars, None if the price is unknown. `heartbeat_at` is
+    set for replies; those of temporary conversations send their heartbeats here.
     """
 
     __tablename__ = "ledger"
@@ -290,7 +294,7 @@ class LedgerRow(Base):
     owner: Mapped[str] = mapped_column(String(100))
     model: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(15))
-    day: Mapped[str] = mapped_column(String(10))  # of `created_at`, to be grouped by
+    day: Mapped[str] = mapped_column(String(10))  # of `created_at`, for GROUP BY
     created_at: Mapped[datetime]
     status: Mapped[str] = mapped_column(String(12))
     worker: Mapped[str] = mapped_column(String(100))
@@ -299,7 +303,7 @@ class LedgerRow(Base):
     prompt_tokens: Mapped[int | None] = mapped_column(BigInteger)
     completion_tokens: Mapped[int | None] = mapped_column(BigInteger)
     is_reported: Mapped[bool]
-    is_limited: Mapped[bool]  # Guide is not
+    is_limited: Mapped[bool]  # False for the built-in Guide
     cost_nanos: Mapped[int | None] = mapped_column(BigInteger)
     limit_tokens: Mapped[int] = mapped_column(BigInteger)
     limit_nanos: Mapped[int] = mapped_column(BigInteger)
@@ -309,7 +313,7 @@ class LedgerRow(Base):
 
 
 class SwitchRow(Base):
-    """A model that is switched off; "*" stands for all but Guide."""
+    """A model that is switched off; "*" means all models except Guide."""
 
     __tablename__ = "switched_off"
 
@@ -318,7 +322,7 @@ class SwitchRow(Base):
 
 
 class BannerRow(Base):
-    """What everybody reads on top of every screen; at most one row."""
+    """The announcement above every screen; at most one row."""
 
     __tablename__ = "banner"
 

@@ -1,4 +1,4 @@
-"""Shared snapshots: found by the hash of their link, gone with their conversation."""
+"""Shared snapshots of conversations, found by the hash of their link's secret."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sqlalchemy import Engine, delete, or_, select
 from chat.domain.ids import new_id
 from chat.domain.sharing import Share, Snapshot, parse_snapshot
 from chat.errors import NotFound
-from chat.store.conversations import owned
-from chat.store.engine import reading, writing
+from chat.store.conversations import owned_conversation
+from chat.store.engine import read_transaction, write_transaction
 from chat.store.schema import ConversationRow, ShareRow, now
 
 
@@ -29,8 +29,9 @@ class ShareStore:
         snapshot: dict[str, Any],
         expires_at: datetime | None,
     ) -> Share:
-        with writing(self._engine) as session:
-            conversation = owned(session, owner, conversation_id, lock=True)  # it may be moved
+        with write_transaction(self._engine) as session:
+            # The lock keeps `transfer_visitor_data` from missing the new row.
+            conversation = owned_conversation(session, owner, conversation_id, lock=True)
             row = ShareRow(
                 id=new_id(),
                 token_hash=_hash(token),
@@ -45,9 +46,9 @@ class ShareStore:
             return row.to_domain()
 
     def of(self, owner: str, conversation_id: str) -> list[Share]:
-        """The links of a conversation that still work, the latest first."""
-        with reading(self._engine) as session:
-            owned(session, owner, conversation_id)
+        """Return the valid links of a conversation, the latest first."""
+        with read_transaction(self._engine) as session:
+            owned_conversation(session, owner, conversation_id)
             rows = session.scalars(
                 select(ShareRow)
                 .where(ShareRow.conversation_id == conversation_id, _is_valid())
@@ -56,18 +57,21 @@ class ShareStore:
             return [row.to_domain() for row in rows]
 
     def revoke(self, owner: str, share_id: str) -> None:
-        with writing(self._engine) as session:
-            found = session.execute(
+        with write_transaction(self._engine) as session:
+            deleted = session.execute(
                 delete(ShareRow)
                 .where(ShareRow.id == share_id, ShareRow.owner == owner)
                 .returning(ShareRow.id)
             ).first()
-            if found is None:
+            if deleted is None:
                 raise NotFound
 
     def open(self, token: str) -> Snapshot:
-        """What a link shows; `NotFound` once it is revoked, expired or its conversation deleted."""
-        with reading(self._engine) as session:
+        """Return the snapshot behind a link.
+
+        Raises `NotFound` if the link was revoked, has expired, or its conversation was deleted.
+        """
+        with read_transaction(self._engine) as session:
             row = session.scalar(
                 select(ShareRow)
                 .join(ConversationRow, ConversationRow.id == ShareRow.conversation_id)

@@ -18,9 +18,9 @@ from chat.errors import ReplyRunning, StoreFailed
 from chat.formats.conversation import OWN, ClearMark, Node, PortableConversation
 from chat.formats.import_report import ImportOutcome, ItemReport
 from chat.formats.merge import MergePlan, StoredMessage, plan_merge
-from chat.store.attachments import files_in
-from chat.store.conversations import owned
-from chat.store.engine import reading, writing
+from chat.store.attachments import load_conversation_attachments
+from chat.store.conversations import owned_conversation
+from chat.store.engine import read_transaction, write_transaction
 from chat.store.import_rows import add_messages, hold_files, hold_marks, new_conversation
 from chat.store.message_tree import is_on_path
 from chat.store.schema import (
@@ -39,7 +39,7 @@ class PortableStore:
 
     def ids(self, owner: str) -> list[str]:
         """The ids of all the owner's conversations, the oldest first."""
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             return list(
                 session.scalars(
                     select(ConversationRow.id)
@@ -50,14 +50,14 @@ class PortableStore:
 
     def load(self, owner: str, conversation_id: str) -> PortableConversation:
         """A conversation with everything in it; the contents of its files are read when asked."""
-        with reading(self._engine) as session:
-            row = owned(session, owner, conversation_id)
+        with read_transaction(self._engine) as session:
+            row = owned_conversation(session, owner, conversation_id)
             rows = session.scalars(
                 select(MessageRow)
                 .where(MessageRow.conversation_id == conversation_id)
                 .order_by(MessageRow.depth, MessageRow.id)
             ).all()
-            files = files_in(session, conversation_id)
+            files = load_conversation_attachments(session, conversation_id)
             marks = session.scalars(
                 select(ClearMarkRow)
                 .where(ClearMarkRow.conversation_id == conversation_id)
@@ -76,7 +76,7 @@ class PortableStore:
             )
 
     def _content(self, sha256: str) -> bytes | None:
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             return session.scalar(select(ContentRow.data).where(ContentRow.sha256 == sha256))
 
     def merge(
@@ -87,7 +87,7 @@ class PortableStore:
         `count` counts the tokens of a text, before anything is locked. Raises `StoreFailed`, or
         `ReplyRunning` when there is something to add and a reply is being written there.
         """
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             before = _counterpart(session, owner, portable)
             planned = _planned(session, before, portable)
             if before is not None and before.deleted_at is None and not planned.additions:
@@ -113,7 +113,7 @@ class PortableStore:
         *,
         keep_ids: bool,
     ) -> ItemReport:
-        with writing(self._engine) as session:
+        with write_transaction(self._engine) as session:
             if self._engine.dialect.name == "postgresql":  # two imports of one file, at once
                 lock = func.hashtextextended(f"import {owner}", 0)
                 session.execute(select(func.pg_advisory_xact_lock(lock)))

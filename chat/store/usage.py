@@ -1,4 +1,4 @@
-"""The ledger read as a report: sums by day and model, and how long first tokens took."""
+"""Usage reports over the ledger: sums by day and model, and latency of the first token."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from chat.domain.limits import NANOS_PER_DOLLAR
 from chat.domain.message import Status
 from chat.domain.usage import UsageLine, UsageReport, median_and_p90
-from chat.store.engine import reading
+from chat.store.engine import read_transaction
 from chat.store.schema import LedgerRow
 
-SAMPLED = 20_000  # the newest replies whose first token is looked at
+MAX_LATENCY_SAMPLES = 20_000  # of the newest replies
 
 _RUNS = LedgerRow.status == Status.STREAMING.value
 _FAILED = LedgerRow.status == Status.FAILED.value
-_HAS_PACE = (
+_HAS_RATE = (
     (LedgerRow.completion_tokens > 0)
     & LedgerRow.first_token_ms.is_not(None)
     & (LedgerRow.total_ms > LedgerRow.first_token_ms)
@@ -35,25 +35,25 @@ class UsageStore:
     def report(
         self, owner: str | None, days: int, now: datetime, *, by_owner: bool = False
     ) -> UsageReport:
-        """Of one owner or of all, the last `days` days, today included. Days are UTC's."""
+        """Report the last `days` UTC days, including today, of one owner or of all (None)."""
         since = (now.date() - timedelta(days=days - 1)).isoformat()
-        here = [LedgerRow.day >= since]
-        # The index goes by time; the day says the same, to be grouped by.
-        here.append(LedgerRow.created_at >= now - timedelta(days=days))
+        conditions = [LedgerRow.day >= since]
+        # Redundant, but the index is on `created_at`.
+        conditions.append(LedgerRow.created_at >= now - timedelta(days=days))
         if owner is not None:
-            here.append(LedgerRow.owner == owner)
-        with reading(self._engine) as session:
-            lines = _lines(session, here, by_owner=by_owner)
-            times = _first_tokens(session, here)
+            conditions.append(LedgerRow.owner == owner)
+        with read_transaction(self._engine) as session:
+            lines = _lines(session, conditions, by_owner=by_owner)
+            times = _first_tokens(session, conditions)
             errors = session.execute(
                 select(LedgerRow.error_code, func.count())
-                .where(*here, LedgerRow.error_code.is_not(None))
+                .where(*conditions, LedgerRow.error_code.is_not(None))
                 .group_by(LedgerRow.error_code)
                 .order_by(func.count().desc(), LedgerRow.error_code)
             ).all()
         by_line: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for day, model, who, first in times:
-            by_line[day, model, who if by_owner else ""].append(first)
+        for day, model, line_owner, first in times:
+            by_line[day, model, line_owner if by_owner else ""].append(first)
         timed = tuple(
             _timed(line, by_line[line.day.isoformat() if line.day else "", line.model, line.owner])
             for line in lines
@@ -62,7 +62,9 @@ class UsageStore:
         return UsageReport(days, timed, total, tuple((str(code), n) for code, n in errors))
 
 
-def _lines(session: Session, here: list[ColumnElement[bool]], *, by_owner: bool) -> list[UsageLine]:
+def _lines(
+    session: Session, conditions: list[ColumnElement[bool]], *, by_owner: bool
+) -> list[UsageLine]:
     def total(amount: Any, condition: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((condition, amount), else_=0)), 0)
 
@@ -78,12 +80,12 @@ def _lines(session: Session, here: list[ColumnElement[bool]], *, by_owner: bool)
         "estimated_tokens": total(prompt + completion, ~_RUNS & ~LedgerRow.is_reported),
         "nanos": total(LedgerRow.cost_nanos, LedgerRow.cost_nanos.is_not(None)),
         "unpriced": total(1, ~_RUNS & LedgerRow.cost_nanos.is_(None)),
-        "written_tokens": total(completion, _HAS_PACE),
-        "written_ms": total(LedgerRow.total_ms - LedgerRow.first_token_ms, _HAS_PACE),
+        "written_tokens": total(completion, _HAS_RATE),
+        "written_ms": total(LedgerRow.total_ms - LedgerRow.first_token_ms, _HAS_RATE),
     }
     rows = session.execute(
         select(*group, *(amount.label(name) for name, amount in sums.items()))
-        .where(*here)
+        .where(*conditions)
         .group_by(*group)
         .order_by(LedgerRow.day.desc(), *group[1:])
     )
@@ -102,19 +104,19 @@ def _lines(session: Session, here: list[ColumnElement[bool]], *, by_owner: bool)
     return lines
 
 
-def _first_tokens(session: Session, here: list[ColumnElement[bool]]) -> list[tuple[Any, ...]]:
+def _first_tokens(session: Session, conditions: list[ColumnElement[bool]]) -> list[tuple[Any, ...]]:
     rows = session.execute(
         select(LedgerRow.day, LedgerRow.model, LedgerRow.owner, LedgerRow.first_token_ms)
-        .where(*here, LedgerRow.first_token_ms.is_not(None))
+        .where(*conditions, LedgerRow.first_token_ms.is_not(None))
         .order_by(LedgerRow.created_at.desc())
-        .limit(SAMPLED)
+        .limit(MAX_LATENCY_SAMPLES)
     )
     return [tuple(row) for row in rows]
 
 
 def _timed(line: UsageLine, times: list[int]) -> UsageLine:
-    middle, slow = median_and_p90(times)
-    return replace(line, first_token_ms=middle, p90_first_token_ms=slow)
+    median, p90 = median_and_p90(times)
+    return replace(line, first_token_ms=median, p90_first_token_ms=p90)
 
 
 def _sum(lines: tuple[UsageLine, ...]) -> UsageLine:

@@ -265,7 +265,7 @@ def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it
     store.ledger.add(call)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
     assert rows(database_url)[0]["status"] == "interrupted"
-    store.ledger.beat(call.id)
+    store.ledger.heartbeat(call.id)
     (row,) = rows(database_url)
     assert (row["status"], row["cost_nanos"]) == ("streaming", None)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1

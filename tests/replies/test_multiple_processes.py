@@ -430,7 +430,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
     elsewhere.store.ledger.add(call)
     look = watch(service)
     for _ in range(12):
-        elsewhere.store.ledger.beat(call.id)
+        elsewhere.store.ledger.heartbeat(call.id)
         assert look() == 0
     with pytest.raises(TooManyReplies):
         service.send(ME, None, Submission("Hi"))

@@ -15,7 +15,7 @@ from chat.__main__ import main
 from chat.errors import SettingsError
 from chat.store import Store
 from chat.store.engine import make_engine, newest_revision
-from chat.store.probe import in_the_way, look
+from chat.store.probe import inspect_database, startup_problems
 from tests.support.databases import postgres_database
 
 SOMETHING_ELSE = "the database at DATABASE_URL is not one of Parley: it holds something else"
@@ -121,7 +121,7 @@ def test_a_look_goes_where_a_start_does(
     url = f"sqlite:///{place.parent}/{name}/parley.db"
     monkeypatch.setenv("DATABASE_URL", url)
     Store(url).close()
-    assert look(url).revision == newest_revision()
+    assert inspect_database(url).revision == newest_revision()
     assert [main(["check"]), main(["backup", "copy.db"])] == [0, 0]
 
 
@@ -169,6 +169,6 @@ def test_what_another_process_makes_meanwhile_is_not_in_the_way(empty_database_u
             others.pop()()
 
     event.listen(engine, "after_cursor_execute", meanwhile)
-    assert in_the_way(engine, empty_database_url) == []
+    assert startup_problems(engine, empty_database_url) == []
     assert not others
     engine.dispose()

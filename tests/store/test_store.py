@@ -114,7 +114,7 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
 def test_a_path_is_read_on_where_a_piece_of_it_ends(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.store.message_queries.STEPS", 3)
+    monkeypatch.setattr("chat.store.messages.STEP_BATCH", 3)
     conversation = None
     for _ in range(4):
         sent = store.messages.send(ME, conversation, question(), answer())
@@ -132,9 +132,12 @@ def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) 
     uncounted, counted = store.messages.steps(ME, sent.conversation_id, sent.id)
     assert (uncounted.text, uncounted.tokens) == (long, 0)
     assert counted.tokens == 1 and counted.text and long not in counted.text
-    texts = store.messages.said(ME, sent.conversation_id, counted.id, uncounted.id)
+    texts = store.messages.sent_messages(ME, sent.conversation_id, counted.id, uncounted.id)
     assert [each.text for each in texts] == [long, long]
-    assert store.messages.said("visitor:other", sent.conversation_id, counted.id, sent.id) == []
+    assert (
+        store.messages.sent_messages("visitor:other", sent.conversation_id, counted.id, sent.id)
+        == []
+    )
 
 
 def test_the_last_message_stays_in_view_when_the_clock_was_set_back(store: Store) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import BackupFailed
 from chat.store.backup.row_copy import copy_rows
-from chat.store.corruption import damage_told
-from chat.store.engine import cause, checkpoint, current_revision, make_engine, migrate
+from chat.store.corruption import translate_corruption
+from chat.store.engine import checkpoint, current_revision, error_summary, make_engine, migrate
 
 
 def back_up(engine: Engine, file: Path) -> int:
@@ -51,10 +51,10 @@ def _written(file: Path, write: Callable[[Path], object]) -> int:
         sync_folder(file.parent)
         return file.stat().st_size
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise BackupFailed(details=cause(error)) from None
+        raise BackupFailed(details=error_summary(error)) from None
 
 
-def size_of(engine: Engine) -> int:
+def estimate_size(engine: Engine) -> int:
     """About how large a copy would become, in bytes."""
     query = "SELECT pg_database_size(current_database())"
     if engine.dialect.name == "sqlite":
@@ -83,7 +83,7 @@ def copy_sqlite(engine: Engine, part: Path) -> None:
     with engine.connect() as connection:
         # Not inside a transaction; what it reads is one moment all the same.
         raw = connection.connection.driver_connection
-        with damage_told():
+        with translate_corruption():
             raw.execute("VACUUM INTO ?", (str(part),))  # type: ignore[union-attr]
 
 
@@ -127,5 +127,5 @@ def one_file(engine: Engine) -> None:
     """Put a SQLite database that nobody else uses into its one file, without a log beside it."""
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
-        with damage_told():
+        with translate_corruption():
             raw.execute("PRAGMA journal_mode=DELETE")  # type: ignore[union-attr]

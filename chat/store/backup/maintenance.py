@@ -14,11 +14,11 @@ from chat.errors import SettingsError, StoreFailed
 from chat.store import doctor
 from chat.store.backup import backup
 from chat.store.backup import restore as restoring
-from chat.store.corruption import cannot_open, is_unusable
+from chat.store.corruption import is_unusable, open_failure_message
 from chat.store.doctor import Finding, Signs
-from chat.store.engine import cause, make_engine, newest_revision, place_of
+from chat.store.engine import error_summary, make_engine, newest_revision, sqlite_path
 from chat.store.ledger import LedgerStore
-from chat.store.probe import look
+from chat.store.probe import inspect_database
 from chat.store.replies import ReplyStore
 
 
@@ -42,18 +42,18 @@ class Database:
 def opened(database_url: str) -> Iterator[Database]:
     """Raises `SettingsError` when there is no such database, and `StoreFailed`."""
     try:
-        place = place_of(database_url)
+        place = sqlite_path(database_url)
         if place is not None and not place.exists():
             raise SettingsError(["there is no database at DATABASE_URL"])
-        found = look(database_url)
+        found = inspect_database(database_url)
         engine = make_engine(database_url)
     except (ArgumentError, OSError, ImportError) as error:  # an address that cannot be right
-        raise SettingsError([cannot_open(error)]) from None
+        raise SettingsError([open_failure_message(error)]) from None
     except SQLAlchemyError as error:
         if is_unusable(error):
-            raise SettingsError([cannot_open(error)]) from None
-        raise StoreFailed(details=cause(error)) from None
-    if not found.is_ours:
+            raise SettingsError([open_failure_message(error)]) from None
+        raise StoreFailed(details=error_summary(error)) from None
+    if not found.is_parley:
         raise SettingsError(["what lies at DATABASE_URL is not a database of Parley"])
     try:
         yield Database(engine, found.revision)
@@ -64,7 +64,7 @@ def opened(database_url: str) -> Iterator[Database]:
 def name_of(database_url: str) -> str:
     """Which database that is, to be told: nobody's name or password, wherever they stand."""
     try:
-        if (place := place_of(database_url)) is not None:
+        if (place := sqlite_path(database_url)) is not None:
             return str(place.absolute())
         url = make_url(database_url)
     except SQLAlchemyError:

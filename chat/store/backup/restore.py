@@ -24,8 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from chat.errors import RestoreRefused, StoreFailed
 from chat.store.backup.backup import back_up_rows, beside, one_file, settle, sync_folder
 from chat.store.backup.row_copy import copy_rows, is_empty
-from chat.store.corruption import tell_damage
-from chat.store.engine import cause, make_engine, migrate, newest_revision, upgrade
+from chat.store.corruption import install_corruption_handler
+from chat.store.engine import error_summary, make_engine, migrate, newest_revision, upgrade
 
 Finish = Callable[[Engine], object]
 Pause = Callable[[float], object]
@@ -56,7 +56,7 @@ def restore(
             return _into_file(file, url, stamp, replaces, finish)
         return _into_server(file, url, stamp, replaces, finish, pause)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise StoreFailed(details=cause(error)) from None
+        raise StoreFailed(details=error_summary(error)) from None
 
 
 def _check(file: Path) -> None:
@@ -136,13 +136,13 @@ def _settled(place: Path) -> bool:
     One that is damaged is left as it is: that may be why there is a restore.
     """
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": 1})
-    tell_damage(engine)
+    install_corruption_handler(engine)
     try:
         with engine.connect() as connection:
             has_rows = not is_empty(connection)
         one_file(engine)  # fails while somebody else is there
     except (SQLAlchemyError, sqlite3.Error) as error:
-        if "locked" in cause(error):
+        if "locked" in error_summary(error):
             raise _in_use() from None
         return True
     finally:
@@ -225,7 +225,7 @@ def _lock(connection: Connection) -> None:
         try:
             connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
         except SQLAlchemyError as error:
-            if "lock timeout" in cause(error):
+            if "lock timeout" in error_summary(error):
                 raise _in_use() from None
             raise
 

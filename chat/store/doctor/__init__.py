@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from chat.store.doctor import files, index, money, orphans, running, tree
 from chat.store.doctor.kinds import Finding, Kind, Signs
-from chat.store.engine import reading, writing
+from chat.store.engine import read_transaction, write_transaction
 
 __all__ = ["Finding", "Signs", "examine"]
 
@@ -40,7 +40,7 @@ def examine(engine: Engine, signs: Signs, *, repairs: bool) -> Iterator[Finding]
 
 
 def _find(engine: Engine, kind: Kind) -> list[str]:
-    with (writing if kind.finds_alone else reading)(engine) as session:
+    with (write_transaction if kind.finds_alone else read_transaction)(engine) as session:
         return kind.find(session)
 
 
@@ -50,7 +50,7 @@ def _repair(engine: Engine, kind: Kind) -> bool:
         kind.repair_apart()
         return not _find(engine, kind)
     assert kind.repair is not None
-    with writing(engine) as session:
+    with write_transaction(engine) as session:
         kind.repair(session, kind.find(session))  # it may have changed since
         session.flush()
         session.expire_all()

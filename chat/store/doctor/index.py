@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from chat.store.corruption import is_damage
+from chat.store.corruption import is_corruption
 from chat.store.doctor.kinds import Kind
 
 _INDEXED = "m.status <> 'streaming' AND m.text <> ''"
@@ -72,7 +72,7 @@ def _stray_words(session: Session) -> list[str]:
             check = "INSERT INTO search_words (search_words) VALUES ('integrity-check')"
             session.execute(text(check))
     except DatabaseError as error:
-        if not is_damage(error):
+        if not is_corruption(error):
             raise
         return ["the index itself"]
     session.execute(

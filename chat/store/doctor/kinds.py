@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from chat.store.ledger import Cost, IsLost
+from chat.store.ledger import ComputeCost, IsLost
 
 Find = Callable[[Session], list[str]]
 Repair = Callable[[Session, list[str]], None]
@@ -22,7 +22,7 @@ class Signs:
     # Of a reply: id, worker, heartbeat. None: it has to be looked at again, after a `pause`.
     is_abandoned: Callable[[str, str | None, datetime | None], bool | None]
     is_lost: IsLost  # of a call; None: nobody knows
-    cost: Cost
+    cost: ComputeCost
     pause: Callable[[float], object] = time.sleep
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chat.domain.message import Status
 from chat.store.doctor.kinds import Kind, Signs
-from chat.store.ledger import LONGEST_CALL, LedgerStore
+from chat.store.ledger import MAX_CALL_DURATION, LedgerStore
 from chat.store.schema import LedgerRow, MessageRow, now
 
 _COUNTED = (
@@ -32,7 +32,7 @@ def kinds(engine: Engine, signs: Signs) -> tuple[Kind, ...]:
         columns = (LedgerRow.worker, LedgerRow.answer_id, LedgerRow.id, LedgerRow.heartbeat_at)
         query = select(*columns, LedgerRow.created_at)
         query = query.where(LedgerRow.status == Status.STREAMING.value, ~stands)
-        too_old, found = now() - LONGEST_CALL, []
+        too_old, found = now() - MAX_CALL_DURATION, []
         for worker, answer_id, id_, beat, begun in session.execute(query):
             known = signs.is_lost(worker, answer_id, id_, beat)
             if known or (known is None and begun < too_old):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from chat.store.attachments import drop_unused
+from chat.store.attachments import delete_unused_contents
 from chat.store.doctor.kinds import Kind
 from chat.store.schema import (
     AttachmentRow,
@@ -85,7 +85,7 @@ KINDS = (
         advice="nobody knows whose they are: restore a backup that has their conversation",
     ),
     Kind("stray file", "files without a message", _attachments, _drop(AttachmentRow)),
-    Kind("unused content", "contents that no file needs", _contents, drop_unused),
+    Kind("unused content", "contents that no file needs", _contents, delete_unused_contents),
     Kind("stray link", "shared links without a conversation", _shares, _drop(ShareRow)),
     Kind("stray mark", "clear marks without a message", _marks, _drop_marks),
 )

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from chat.domain.message import Status
 from chat.store.doctor.kinds import Kind, Signs
-from chat.store.engine import reading
+from chat.store.engine import read_transaction
 from chat.store.ledger import LedgerStore, interrupt_call
 from chat.store.replies import ReplyStore
 from chat.store.schema import MessageRow
@@ -25,7 +25,7 @@ def kinds(engine: Engine, signs: Signs) -> tuple[Kind, ...]:
         columns = (MessageRow.id, MessageRow.worker, MessageRow.heartbeat_at)
         begun: set[str] | None = None
         while True:
-            with reading(engine) as session:
+            with read_transaction(engine) as session:
                 rows = session.execute(select(*columns).where(_IS_RUNNING)).all()
             begun = begun or {row.id for row in rows}
             told = {row.id: signs.is_abandoned(*row) for row in rows if row.id in begun}

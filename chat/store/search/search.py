@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, text
 
 from chat.domain.message import Role
 from chat.domain.search_query import Matcher, Query
-from chat.store.engine import reading
+from chat.store.engine import read_transaction
 from chat.store.schema import Moment, now
 from chat.store.search.match_expressions import (
     Marks,
@@ -63,7 +63,7 @@ class SearchStore:
             return []
         matcher = Matcher(query)
         most = CANDIDATES * -(-(offset + limit) // CANDIDATES)
-        with reading(self._engine) as session:
+        with read_transaction(self._engine) as session:
             connection = session.connection()
             if not self._is_sqlite:
                 connection.execute(text(PLAN_EACH))
