@@ -16,20 +16,10 @@ from typing import Any
 from chat.domain.limits import NANOS_PER_DOLLAR
 from chat.domain.person import is_billed_to_operator
 from chat.errors import SettingsError
+from chat.providers.cloud_providers import CLOUD
 
 log = logging.getLogger(__name__)
 
-# Their names there, where they differ from ours.
-_PROVIDERS = {
-    "openai": "openai",
-    "groq": "groq",
-    "mistral": "mistral",
-    "gemini": "google",
-    "together": "together",
-    "fireworks": "fireworks",
-    "openrouter": "openrouter",
-    "deepseek": "deepseek",
-}
 _FREE = {"guide", "local", "ollama", "lmstudio", "llamacpp", "vllm"}  # they run on our own machines
 
 
@@ -116,8 +106,9 @@ class Prices:
         return round(found.total_price * NANOS_PER_DOLLAR)
 
     def _where(self, name: str) -> dict[str, Any] | None:
-        if name in _PROVIDERS:
-            return {"provider_id": _PROVIDERS[name]}
+        if name in CLOUD:
+            price_id = CLOUD[name].price_id
+            return {"provider_id": price_id} if price_id else None
         table = self._values.get("providers")
         entry = table.get(name) if isinstance(table, Mapping) else None
         url = entry.get("base_url") if isinstance(entry, Mapping) else None

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 from chat.domain.person import OWN_KEY_PREFIX
 from chat.formats.markdown import line
 from chat.providers.base import Request
-from chat.providers.endpoints import CLOUD, LOCAL, endpoints, unconfigured_local_servers
+from chat.providers.cloud_providers import CLOUD
+from chat.providers.endpoints import LOCAL, endpoints, length_parameter, unconfigured_local_servers
 from chat.providers.openai_compatible.request_body import messages
 
 _LONGEST_ARGUMENT = 100_000  # bytes; systems refuse arguments of more than 128 kB
@@ -60,12 +61,11 @@ def find_endpoint(values: Mapping[str, Any], provider: str) -> ApiEndpoint | Non
             has_key = bool(each.api_key) and each.name not in LOCAL
             variable = re.sub(r"[^A-Z0-9]", "_", each.name.upper()) + "_API_KEY"
             variable = variable if variable[0].isalpha() else f"_{variable}"
-            is_openai = each.name == "openai" and each.is_standard
             return ApiEndpoint(
                 each.label,
                 _without_secrets(each.base_url),
                 variable if has_key else None,
-                "max_completion_tokens" if is_openai else "max_tokens",
+                length_parameter(each),
             )
     return None
 

@@ -12,7 +12,8 @@ from chat import errors
 from chat.config.settings import read_settings
 from chat.providers.base import Delta, Model, Request
 from chat.providers.catalogue import Catalogue, build_catalogue
-from chat.providers.endpoints import CLOUD, endpoints, unconfigured_local_servers
+from chat.providers.cloud_providers import CLOUD
+from chat.providers.endpoints import endpoints, unconfigured_local_servers
 from tests.support.llm_server import LLMServer
 
 
@@ -130,7 +131,7 @@ def offered(values: Mapping[str, Any]) -> dict[str, str]:
 def test_a_key_is_all_a_known_provider_needs(name: str) -> None:
     (found,) = endpoints({f"{name.upper()}_API_KEY": " secret "})
     assert (found.name, found.api_key, found.is_standard) == (name, "secret", True)
-    assert found.base_url == CLOUD[name][1]
+    assert found.base_url == CLOUD[name].base_url
 
 
 def test_nothing_is_offered_without_configuration() -> None:
