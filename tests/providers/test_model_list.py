@@ -15,11 +15,9 @@ KEY = "sk-Canary-4f9dK2mQ7xW1"
 
 def offered(key: str, *ids: str) -> list[str]:
     told = {"data": [{"id": each} for each in ids]}
-    client = httpx2.AsyncClient(
-        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=told))
-    )
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=told))
     endpoint = Endpoint("acme", "Acme", "http://acme.test/v1", key)
-    acme = OpenAIProvider(endpoint, Settings(values={}, max_retries=0), http_client=client)
+    acme = OpenAIProvider(endpoint, Settings(values={}, max_retries=0), transport=transport)
 
     async def run() -> None:
         await acme.discover()

@@ -18,9 +18,9 @@ from chat.config.settings import Endpoint, Settings
 from chat.domain.message import Role, Usage
 from chat.providers.base import Delta, Request, Turn
 from chat.providers.openai_compatible.client import OpenAIProvider
-from chat.providers.openai_compatible.reasoning_tags import ThinkSplitter
-from chat.providers.openai_compatible.request_body import GO_ON
-from chat.providers.openai_compatible.stream_parser import ReplyReader
+from chat.providers.openai_compatible.reasoning_tags import ThinkTagSplitter
+from chat.providers.openai_compatible.request_body import CONTINUE_PROMPT
+from chat.providers.openai_compatible.stream_parser import ReplyParser
 
 STANDARD = Endpoint("openai", "OpenAI", "https://api.openai.com/v1", "a-key", is_standard=True)
 OTHER = Endpoint("acme", "Acme", "http://acme.test/v1", "a-key")
@@ -29,9 +29,8 @@ Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
 def provider(handler: Handler, endpoint: Endpoint = OTHER, **more: Any) -> OpenAIProvider:
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     settings = Settings(values={}, max_retries=0)
-    return OpenAIProvider(endpoint, settings, http_client=client, **more)
+    return OpenAIProvider(endpoint, settings, transport=httpx2.MockTransport(handler), **more)
 
 
 def collect(acme: OpenAIProvider, request: Request) -> list[Delta]:
@@ -117,7 +116,7 @@ def test_continuing_sends_the_answer_so_far_and_the_wish_to_go_on() -> None:
     body, _ = sent(Request("m", HELLO, continues="Once upon"))
     assert body["messages"][-2:] == [
         {"role": "assistant", "content": "Once upon"},
-        {"role": "user", "content": GO_ON},
+        {"role": "user", "content": CONTINUE_PROMPT},
     ]
 
 
@@ -305,7 +304,7 @@ WHOLE = (
 
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
 def test_a_reply_reads_the_same_however_its_bytes_are_cut(cuts: list[int]) -> None:
-    reader = ReplyReader("Acme", lambda said: errors.ProviderError("Acme"))
+    reader = ReplyParser("Acme", lambda said: errors.ProviderError("Acme"))
     edges = [0, *sorted(cuts), len(WHOLE)]
     deltas = [delta for a, b in pairwise(edges) for delta in reader.feed(WHOLE[a:b])]
     deltas += reader.finish()
@@ -317,7 +316,7 @@ def test_a_reply_reads_the_same_however_its_bytes_are_cut(cuts: list[int]) -> No
 @given(st.text(alphabet="<think>/ \na", max_size=30), st.lists(st.integers(0, 60), max_size=8))
 def test_thinking_is_parted_the_same_however_the_text_is_cut(text: str, cuts: list[int]) -> None:
     def parted(pieces: list[str]) -> tuple[str, str]:
-        splitter = ThinkSplitter()
+        splitter = ThinkTagSplitter()
         found = [*map(splitter.feed, pieces), splitter.finish()]
         return "".join(each[0] for each in found), "".join(each[1] for each in found)
 
@@ -329,7 +328,7 @@ def test_thinking_is_parted_the_same_however_the_text_is_cut(text: str, cuts: li
 
 @pytest.mark.parametrize("text", ["<thin", "I say <think>no</think>", "  <b>", "<", " \n "])
 def test_what_is_no_thinking_stays_text(text: str) -> None:
-    splitter = ThinkSplitter()
+    splitter = ThinkTagSplitter()
     assert "".join([*(splitter.feed(c)[1] for c in text), splitter.finish()[1]]) == text
 
 

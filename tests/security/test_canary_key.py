@@ -24,7 +24,7 @@ from chat import (
     open_chat,
 )
 from chat.providers.endpoints import endpoints
-from chat.providers.openai_compatible.client import _certificates
+from chat.providers.openai_compatible.transport import shared_ssl_context
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.tls_server import TlsServer
 
@@ -112,11 +112,11 @@ def service(
     with TlsServer(tmp_path / "tls", ["api.openai.com"], port) as tls:
         monkeypatch.setenv("HTTPS_PROXY", tls.proxy)
         monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
-        _certificates.cache_clear()
+        shared_ssl_context.cache_clear()
         service = open_chat(_config(llm, tmp_path))
         yield service
         service.close()
-    _certificates.cache_clear()
+    shared_ssl_context.cache_clear()
 
 
 def _config(llm: LLMServer, folder: Path) -> dict[str, object]:

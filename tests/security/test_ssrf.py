@@ -17,7 +17,7 @@ from chat import errors
 from chat.config.settings import Settings
 from chat.domain.message import Role
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.ssrf.public_address import is_public, read_address
+from chat.providers.ssrf.public_address import is_public, parse_base_url
 from chat.providers.ssrf.transport import GuardedTransport
 from chat.providers.user_keys import OTHER, OwnKeys
 from tests.support.llm_server import LLMServer, Script
@@ -270,8 +270,8 @@ def test_a_name_that_does_not_exist_reads_like_a_private_one(listener: Listener)
 
 @pytest.mark.parametrize(("typed", "read"), ALLOWED)
 def test_a_public_address_is_read_in_one_plain_spelling(typed: str, read: str) -> None:
-    assert str(read_address(typed)) == read
-    assert read_address(read) == read_address(typed), "it does not change when read again"
+    assert str(parse_base_url(typed)) == read
+    assert parse_base_url(read) == parse_base_url(typed), "it does not change when read again"
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", PUBLIC, ALSO_PUBLIC, "172.32.0.1", "2a00:1450::1"])
@@ -282,7 +282,7 @@ def test_public_addresses_are_public(address: str) -> None:
 def test_what_only_looks_encoded_reaches_no_other_host() -> None:
     for typed, _ in ALLOWED:
         by_others = urlsplit(typed.strip()).hostname or ""
-        host = read_address(typed).host
+        host = parse_base_url(typed).host
         assert host == by_others, "other readers of addresses see the same host"
 
 
@@ -306,7 +306,7 @@ def get(transport: httpx2.AsyncBaseTransport, *urls: str) -> None:
 def test_a_name_server_that_changes_its_mind_changes_nothing() -> None:
     seen: list[httpx2.Request] = []
     names, url = Names([PUBLIC], ["127.0.0.1"]), f"https://{HOST}/v1/models"
-    guarded = GuardedTransport(read_address(url), record(seen), resolve=names)
+    guarded = GuardedTransport(parse_base_url(url), record(seen), resolve=names)
     get(guarded, url, url)
     assert [request.url.host for request in seen] == [PUBLIC, PUBLIC]
     assert [request.headers["host"] for request in seen] == [HOST, HOST]
@@ -320,7 +320,7 @@ def test_after_a_failure_the_new_answer_is_checked_again() -> None:
 
     url = f"https://{HOST}/v1/models"
     names = Names([PUBLIC], ["127.0.0.1"])
-    guarded = GuardedTransport(read_address(url), httpx2.MockTransport(refuse), resolve=names)
+    guarded = GuardedTransport(parse_base_url(url), httpx2.MockTransport(refuse), resolve=names)
     with pytest.raises(httpx2.ConnectError):
         get(guarded, url)
     with pytest.raises(errors.AddressRefused):
@@ -333,7 +333,7 @@ def test_after_a_failure_the_new_answer_is_checked_again() -> None:
 )
 def test_a_guarded_client_reaches_one_host_only(url: str) -> None:
     seen: list[httpx2.Request] = []
-    base = read_address(f"https://{HOST}/v1")
+    base = parse_base_url(f"https://{HOST}/v1")
     guarded = GuardedTransport(base, record(seen), resolve=Names([PUBLIC]))
     with pytest.raises(errors.AddressRefused):
         get(guarded, url)
@@ -381,9 +381,8 @@ async def read_reply(
     from chat.config.settings import Endpoint
     from chat.providers.openai_compatible.client import OpenAIProvider
 
-    client = httpx2.AsyncClient(transport=transport, timeout=10)
     endpoint, deltas = Endpoint("own-x", "X", url, "sk-mine"), list[Delta]()
-    provider = OpenAIProvider(endpoint, Settings(values={}, max_retries=0), http_client=client)
+    provider = OpenAIProvider(endpoint, Settings(values={}, max_retries=0), transport=transport)
     try:
         async for delta in provider.stream(ASK):
             deltas.append(delta)
@@ -436,7 +435,7 @@ def test_a_huge_or_compressed_response_is_not_read_into_memory() -> None:
 
     for path, kind in (("", httpx2.ReadError), ("/bomb", httpx2.RemoteProtocolError)):
         guarded = GuardedTransport(
-            read_address(url), httpx2.MockTransport(answer), resolve=Names([PUBLIC])
+            parse_base_url(url), httpx2.MockTransport(answer), resolve=Names([PUBLIC])
         )
         with pytest.raises(kind):
             get(guarded, url + path)

@@ -1,8 +1,8 @@
-"""Which addresses that somebody typed may be called: those of public servers. Pure.
+"""Validation of user-supplied base URLs: only public hosts are allowed. Pure.
 
-An address is read once, by the library that will make the request, and written anew from what was
-read; whoever calls it sees the same host. Every spelling that is not plainly a public host is
-refused: nobody needs to write 127.0.0.1 as 0x7f.1, and a resolver would understand it.
+A URL is parsed once, by the library that sends the request, and used in its normalized form, so
+that parser differences cannot hide the host. Any spelling that is not plainly a public host is
+refused; resolvers accept 0x7f.1 for 127.0.0.1, and no legitimate user needs it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import httpx2
 
 from chat.errors import AddressRefused
 
-_LONGEST = 500
-_CHARACTERS = re.compile(r"[^\s\\%@?#\x00-\x20\x7f]+")  # one of these hides what the host is
+_MAX_LENGTH = 500
+_CHARACTERS = re.compile(r"[^\s\\%@?#\x00-\x20\x7f]+")  # without those that can hide the host
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The last label begins with a letter: what ends in a number is an IPv4 address in some spelling.
+# The last label begins with a letter: a host that ends in a number is an IPv4 address.
 _NAME = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
 _PRIVATE_NAMES = (
     "localhost",
@@ -38,14 +38,14 @@ _NOT_PUBLIC = tuple(
         [
             "0.0.0.0/8",  # this network
             "10.0.0.0/8",
-            "100.64.0.0/10",  # behind a provider's NAT; Alibaba's metadata at 100.100.100.200
+            "100.64.0.0/10",  # carrier-grade NAT; Alibaba's metadata at 100.100.100.200
             "127.0.0.0/8",
-            "168.63.129.16/32",  # Azure's host agent, though the address is a public one
+            "168.63.129.16/32",  # Azure's host agent, in public address space
             "169.254.0.0/16",  # link-local; metadata of most clouds
             "172.16.0.0/12",
             "192.0.0.0/24",  # protocol assignments; Oracle's metadata
             "192.0.2.0/24",  # documentation
-            "192.88.99.0/24",  # relays to 6to4
+            "192.88.99.0/24",  # 6to4 relays
             "192.168.0.0/16",
             "198.18.0.0/15",  # benchmarks
             "198.51.100.0/24",  # documentation
@@ -53,18 +53,18 @@ _NOT_PUBLIC = tuple(
             "224.0.0.0/3",  # multicast, reserved, broadcast
             "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
             "2001:db8::/32",  # documentation
-            "2002::/16",  # 6to4: an IPv4 address inside
+            "2002::/16",  # 6to4, which embeds an IPv4 address
             "3fff::/20",  # documentation
         ],
     )
 )
-# All that is assigned to public hosts. Outside lie loopback, link-local, unique local, multicast,
-# and IPv4 addresses in other clothes: mapped, compatible, NAT64.
+# Covers every public IPv6 host. Excludes loopback, link-local, unique local and multicast addresses
+# and embedded IPv4 addresses (mapped, compatible, NAT64).
 _GLOBAL_UNICAST = ip_network("2000::/3")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is that of a host in the public internet."""
+    """Return whether `address` belongs to a host on the public internet."""
     if address.version == 6 and (address not in _GLOBAL_UNICAST or address.scope_id):
         return False
     return not any(
@@ -72,13 +72,14 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     )
 
 
-def read_address(typed: str) -> httpx2.URL:
-    """A typed base URL, in its one plain spelling. Raises `AddressRefused`; asks no name server.
+def parse_base_url(typed: str) -> httpx2.URL:
+    """Return the normalized form of a user-supplied base URL, without a DNS lookup.
 
-    Only https: the key that goes there must not be read on the way.
+    Raises `AddressRefused` for hosts that are not public and for any scheme but https, which
+    protects the API key in transit.
     """
     text = typed.strip().rstrip("/")
-    if len(text) > _LONGEST or not _CHARACTERS.fullmatch(text):
+    if len(text) > _MAX_LENGTH or not _CHARACTERS.fullmatch(text):
         raise AddressRefused
     try:
         url = httpx2.URL(text)
@@ -104,10 +105,10 @@ def _may_be_public(host: str) -> bool:
     return not host.endswith(tuple(f".{name}" for name in _PRIVATE_NAMES))
 
 
-def checked(found: list[str]) -> tuple[str, ...]:
-    """What a name server answered, if all of it is public. Raises `AddressRefused`.
+def require_public(found: list[str]) -> tuple[str, ...]:
+    """Return the resolved addresses without duplicates.
 
-    One private address among public ones is reason enough: nobody has it there by accident.
+    Raises `AddressRefused` unless every address is public, because any of them may be connected to.
     """
     try:
         addresses = [ip_address(each) for each in found]

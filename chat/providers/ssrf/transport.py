@@ -1,14 +1,12 @@
-"""Calls to an address that somebody typed: to a public host only, and to no other than that one.
+"""HTTP transport for user-supplied base URLs: reaches that one public host and no other.
 
-The name is looked up once, every answer is checked, and the connection is made to the checked
-address itself: a name server that answers differently the next time changes nothing. TLS still
-verifies the name. No proxy of the environment takes the call elsewhere.
+The host name is resolved once, every address is checked, and the connection is made to a checked
+address, so that DNS rebinding has no effect. TLS still verifies the host name.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,34 +15,38 @@ from socket import SOCK_STREAM
 import httpx2
 
 from chat.errors import AddressRefused
-from chat.providers.ssrf.public_address import checked
+from chat.providers.ssrf.public_address import require_public
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 
-_LONGEST_LOOKUP = 5.0  # seconds
-_MOST_ADDRESSES = 4  # that are tried one after the other
-_LARGEST_RESPONSE = 32 * 1024 * 1024
+_LOOKUP_TIMEOUT = 5.0  # seconds
+_MAX_ADDRESSES = 4  # tried one after the other
+_MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 
 
-async def look_up(host: str) -> list[str]:
-    """The addresses of a host, as the system finds them."""
+async def resolve_host(host: str) -> list[str]:
+    """Return the addresses that the system resolver finds for `host`."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, None, type=SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """To the host of `base_url` alone. `inner` makes the connections; used from one event loop."""
+    """Send requests through `inner` to the host of `base_url` only.
+
+    Raises `AddressRefused` for any other host and for a host that resolves to a private address.
+    Use it from one event loop.
+    """
 
     def __init__(
         self,
         base_url: httpx2.URL,
         inner: httpx2.AsyncBaseTransport,
         *,
-        resolve: Resolve = look_up,
-        check: Callable[[list[str]], tuple[str, ...]] = checked,
+        resolve: Resolve = resolve_host,
+        check: Callable[[list[str]], tuple[str, ...]] = require_public,
     ) -> None:
-        self._base_url, self.inner = base_url, inner
+        self._base_url, self._inner = base_url, inner
         self._resolve, self._check = resolve, check
         self._addresses: tuple[str, ...] = ()
 
@@ -53,10 +55,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if (url.scheme, url.raw_host, url.port) != (base.scheme, base.raw_host, base.port):
             raise AddressRefused
         if not self._addresses:
-            self._addresses = await self._look_up(url.raw_host.decode("ascii"))
-        for address in self._addresses[:_MOST_ADDRESSES]:
+            self._addresses = await self._resolve_checked(url.raw_host.decode("ascii"))
+        for address in self._addresses[:_MAX_ADDRESSES]:
             try:
-                response = await self.inner.handle_async_request(_pinned(request, address))
+                response = await self._inner.handle_async_request(_pinned(request, address))
             except httpx2.ConnectError as error:
                 failure = error
             else:
@@ -65,38 +67,38 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         raise failure
 
     async def aclose(self) -> None:
-        await self.inner.aclose()
+        await self._inner.aclose()
 
-    async def _look_up(self, host: str) -> tuple[str, ...]:
+    async def _resolve_checked(self, host: str) -> tuple[str, ...]:
         try:
             return self._check([str(ip_address(host))])
         except ValueError:
             pass
         try:
-            async with asyncio.timeout(_LONGEST_LOOKUP):
+            async with asyncio.timeout(_LOOKUP_TIMEOUT):
                 found = await self._resolve(host)
         except (OSError, UnicodeError, TimeoutError):
-            # The same sentence: whether a private name exists is nobody's business either.
+            # The same error as for a private address: do not reveal which internal names exist.
             raise AddressRefused from None
         return self._check(found)
 
 
 @dataclass(frozen=True, slots=True)
 class SsrfGuard:
-    """How a client is made that reaches the host of `base_url` and nothing else."""
+    """Restrict a client to the host of `base_url`."""
 
     base_url: httpx2.URL
-    resolve: Resolve = look_up
+    resolve: Resolve = resolve_host
 
-    def transport(self, certificates: ssl.SSLContext) -> httpx2.AsyncBaseTransport:
-        inner = httpx2.AsyncHTTPTransport(verify=certificates, trust_env=False)
+    def wrap(self, inner: httpx2.AsyncBaseTransport) -> GuardedTransport:
+        """Return a guarded transport on top of `inner`, which must not use a proxy."""
         return GuardedTransport(self.base_url, inner, resolve=self.resolve)
 
 
 def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
-    """The same request to `address`; the host stays in its header and in TLS."""
+    """Return the request addressed to `address`; the Host header and TLS keep the host name."""
     headers = request.headers.copy()
-    headers["accept-encoding"] = "identity"  # what is small on the wire is small in memory
+    headers["accept-encoding"] = "identity"  # no decompression bombs
     return httpx2.Request(
         request.method,
         request.url.copy_with(host=address),
@@ -109,7 +111,7 @@ def _pinned(request: httpx2.Request, address: str) -> httpx2.Request:
 async def _bounded(response: httpx2.Response) -> httpx2.Response:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         await response.aclose()
-        raise httpx2.RemoteProtocolError("a compressed response that was not asked for")
+        raise httpx2.RemoteProtocolError("a compressed response to a request for identity encoding")
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     return httpx2.Response(
         response.status_code,
@@ -127,7 +129,7 @@ class _Bounded(httpx2.AsyncByteStream):
         size = 0
         async for chunk in self._stream:
             size += len(chunk)
-            if size > _LARGEST_RESPONSE:
+            if size > _MAX_RESPONSE_BYTES:
                 raise httpx2.ReadError("a response of more than 32 MiB")
             yield chunk
 
