@@ -1,6 +1,6 @@
-"""How a line of the log looks: as text for people, or as one JSON object for machines.
+"""Log formatters: plain text, or one JSON object per line.
 
-Both name the request; what a line says is up to whoever writes it, and is never anybody's words.
+Both add the request id. Log messages never contain conversation text.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 
 from chat.observability.request_ids import request_id
 
-FORMATS = ("text", "json")
+
+def log_formatter(name: str) -> logging.Formatter:
+    """Return the formatter for the setting `LOG_FORMAT`: "text" or "json"."""
+    return JsonFormatter() if name == "json" else TextFormatter()
 
 
-def log_formatter(form: str) -> logging.Formatter:
-    return JsonLines() if form == "json" else TextLines()
-
-
-class TextLines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
@@ -27,7 +26,7 @@ class TextLines(logging.Formatter):
         return super().formatMessage(record) + (f" [{id_}]" if id_ else "")
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),

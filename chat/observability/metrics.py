@@ -1,7 +1,7 @@
-"""What this process has done, in figures for whoever watches it. No owner, no text, no id.
+"""Prometheus metrics of this process. They contain no owner, no text and no id.
 
-Each process counts for itself; whoever reads them adds them up. Labels have few values: models
-that are not on offer, and more of them than a page could show, are "other" together.
+Each process counts on its own; aggregate over processes in the monitoring system. Labels have few
+values: models that are not listed, and those beyond `MAX_MODELS`, share the label "other".
 """
 
 from __future__ import annotations
@@ -11,52 +11,54 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.openmetrics.exposition import generate_latest
 
-MOST_MODELS = 50  # with figures of their own
+MAX_MODELS = 50  # with a label of their own
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 
 
 class Metrics:
-    """Safe to use from any thread. Reading them costs a callback for each gauge."""
+    """Registry of all metrics, safe to use from any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # memory, CPU, open files; on Linux
         self._running: list[Callable[[], int]] = []
-        running = Gauge("parley_replies_running", "Replies being written.", registry=registry)
+        running = Gauge("parley_replies_running", "Running replies.", registry=registry)
         running.set_function(lambda: sum(count() for count in self._running))
-        self._imports = Gauge("parley_imports_running", "Imports under way.", registry=registry)
+        self._imports = Gauge("parley_imports_running", "Running imports.", registry=registry)
         self._sessions = Gauge("parley_sessions", "Open tabs.", registry=registry)
         self._ended = Counter(
             "parley_replies_ended",
-            "Replies by how they ended; error is empty without one.",
+            "Finished replies by status; error is empty for a reply without an error.",
             ["status", "error"],
             registry=registry,
         )
-        self._first = Histogram(
+        self._first_token = Histogram(
             "parley_first_token_seconds",
-            "From the start of a reply to its first word.",
+            "Time from the start of a reply to its first token.",
             buckets=_SECONDS,
             registry=registry,
         )
-        self._took = Histogram(
+        self._duration = Histogram(
             "parley_reply_seconds",
-            "From the start of a reply to its end.",
+            "Time from the start of a reply to its end.",
             buckets=_SECONDS,
             registry=registry,
         )
         self._tokens = Counter(
-            "parley_tokens", "Tokens by model.", ["model", "direction"], registry=registry
+            "parley_tokens",
+            "Tokens sent and received by model.",
+            ["model", "direction"],
+            registry=registry,
         )
-        self._failures = Counter(
-            "parley_database_errors", "Failures of the database.", registry=registry
-        )
+        self._failures = Counter("parley_database_errors", "Database errors.", registry=registry)
         self._models: set[str] = set()
 
     def count_running(self, count: Callable[[], int]) -> None:
-        """Whom to ask how many replies are being written."""
+        """Add a source for the number of running replies."""
         self._running.append(count)
 
     def watch_imports(self, count: Callable[[], int]) -> None:
+        """Set the source for the number of running imports."""
         self._imports.set_function(count)
 
     def reply_ended(
@@ -64,13 +66,13 @@ class Metrics:
     ) -> None:
         self._ended.labels(status, error).inc()
         if first_token_ms is not None:
-            self._first.observe(first_token_ms / 1000)
+            self._first_token.observe(first_token_ms / 1000)
         if total_ms is not None:
-            self._took.observe(total_ms / 1000)
+            self._duration.observe(total_ms / 1000)
 
     def tokens_taken(self, model: str, prompt: int, completion: int, *, is_listed: bool) -> None:
-        """`is_listed`: whether the model is on offer to all, and no person's own."""
-        if is_listed and len(self._models) < MOST_MODELS:
+        """Count the tokens of one call; a model that is not listed counts as "other"."""
+        if is_listed and len(self._models) < MAX_MODELS:
             self._models.add(model)
         label = model if model in self._models else "other"
         self._tokens.labels(label, "sent").inc(max(0, prompt))
@@ -80,7 +82,7 @@ class Metrics:
         self._failures.inc()
 
     def render(self, sessions: int | None) -> bytes:
-        """As OpenMetrics text; `sessions` are counted by whoever draws the pages."""
+        """Return the metrics as OpenMetrics text; `sessions` is the number of open tabs."""
         if sessions is not None:
             self._sessions.set(sessions)
         return bytes(generate_latest(self._registry))  # type: ignore[no-untyped-call]

@@ -1,1 +1,1 @@
-"""Model providers behind one protocol, and the catalogue of the models they offer."""
+"""Model providers behind one protocol, and the catalogue of their models."""

@@ -1,17 +1,17 @@
-"""Makes a long recording small enough to be sent: speech needs one channel and 16 kHz. Pure."""
+"""Downsample recordings before upload: speech recognition needs one channel and 16 kHz. Pure."""
 
 from __future__ import annotations
 
 import io
 import wave
 
-RATE = 16_000  # samples a second; what recognisers are trained on
-_MOST = 8_000_000  # bytes, whatever the header claims of a second
-_PIECE = 60  # seconds worked on at a time, to bound the memory
+RATE = 16_000  # samples per second, as speech models are trained on
+_BLOCK_SECONDS = 60  # processed at a time, to limit memory
+_MAX_BLOCK_BYTES = 8_000_000  # also if the header declares an absurd sample rate
 
 
-def compact(audio: bytes) -> bytes:
-    """A 16-bit WAV as mono at 16 kHz; anything else, or what is no larger than that, as it is."""
+def downsample(audio: bytes) -> bytes:
+    """Return a 16-bit WAV as mono at 16 kHz; other formats and smaller WAVs are returned as is."""
     try:
         with wave.open(io.BytesIO(audio)) as source:
             channels, rate = source.getnchannels(), source.getframerate()
@@ -22,8 +22,8 @@ def compact(audio: bytes) -> bytes:
                 target.setnchannels(1)
                 target.setsampwidth(2)
                 target.setframerate(min(rate, RATE))
-                piece = min(rate * _PIECE, _MOST // (2 * channels))
-                while frames := source.readframes(piece):
+                block = min(rate * _BLOCK_SECONDS, _MAX_BLOCK_BYTES // (2 * channels))
+                while frames := source.readframes(block):
                     target.writeframes(_mono(frames, channels, rate))
             return output.getvalue()
     except (wave.Error, EOFError, ValueError):
@@ -31,7 +31,7 @@ def compact(audio: bytes) -> bytes:
 
 
 def _mono(frames: bytes, channels: int, rate: int) -> bytes:
-    """Each new sample is the mean of those it stands for, which keeps out what is too high."""
+    """Average the samples behind each new sample, which also acts as a low-pass filter."""
     import numpy as np
 
     whole = len(frames) // (2 * channels) * 2 * channels

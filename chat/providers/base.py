@@ -1,7 +1,7 @@
-"""The seam to every model: what a request is, what comes back, and the protocol between.
+"""Provider protocol: models, requests and the deltas of a streamed reply.
 
-A provider's stream runs on the one event loop of `chat.replies.buffer`. It must never block that
-loop, must close its connection when it is cancelled, and raises only `ProviderError`s.
+All streams run on the event loop of `chat.replies.runner`. A stream must not block that loop. It
+closes its connection when it is cancelled and raises only `ProviderError`s.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chat.domain.message import Role, Usage
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be chosen. `ref` is "provider/model id", unique across providers."""
+    """A model on offer. `ref` is "provider/model id", unique across providers."""
 
     provider: str
     id: str
-    window_tokens: int | None = None  # None: not known
+    window_tokens: int | None = None  # None: unknown
     vision: bool | None = None  # whether it accepts images; None: unknown
 
     @property
@@ -29,13 +29,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
+    """An image in a request."""
+
     media_type: str
     data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as it is sent: documents are part of its text. Neighbours never share a role."""
+    """One message of a request, with documents as part of the text. Roles alternate."""
 
     role: Role
     text: str
@@ -44,9 +46,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `continues` holds the answer so far when it should go on where it ended."""
+    """One call of a model. `continues` is the partial answer to continue, if any."""
 
-    model: str  # the provider's own id, without the provider's name
+    model: str  # the model id, without the provider's name
     turns: tuple[Turn, ...]
     system_prompt: str = ""
     temperature: float | None = None
@@ -56,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a reply. The last ones carry `finish_reason` and, where it is told, `usage`."""
+    """A part of a reply. The last ones carry `finish_reason` and, if reported, `usage`."""
 
     text: str = ""
     reasoning: str = ""
@@ -67,27 +69,27 @@ class Delta:
 class Provider(Protocol):
     """A source of models.
 
-    `name` is the first part of a model's ref ("openai"), `label` what people read ("OpenAI").
+    `name` is the first part of a model's ref ("openai"), `label` is shown to users ("OpenAI").
     """
 
     name: str
     label: str
 
     def models(self) -> tuple[Model, ...]:
-        """The models known right now, best first, from memory: never waits."""
+        """Return the models known so far, best first. Does not block."""
         ...
 
     def stream(self, request: Request) -> AsyncIterator[Delta]:
-        """The reply, piece by piece; ends after a delta with a `finish_reason`.
+        """Yield the reply in parts; the last delta has a `finish_reason`.
 
-        Raises a `ProviderError` for every failure, also after some text has come.
+        Raises a `ProviderError` for every failure, also after some text.
         """
         ...
 
     async def discover(self) -> None:
-        """Ask the provider for its models and remember them; failing leaves the last list."""
+        """Refresh the list of models; a failure keeps the previous list."""
         ...
 
     async def close(self) -> None:
-        """Close the connections kept alive."""
+        """Close the open connections."""
         ...

@@ -1,7 +1,7 @@
-"""All providers in order of preference: what can be chosen, what a name means, who answers it.
+"""Catalogue of all providers in order of preference; resolves model names to providers.
 
-It answers from memory; `discover` asks the providers, all at once, and can be left running. Guide
-comes last and is the default only while nobody else has a model.
+Lookups use the models known so far; `discover` refreshes them from all providers concurrently. The
+built-in Guide comes last and is the default only while no other provider has a model.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chat.providers.base import Model, Provider
 log = logging.getLogger(__name__)
 
 GUIDE = "guide"
-_LONGEST_DISCOVERY = 8.0  # seconds; a provider keeps to its own, shorter limit
+_DISCOVERY_TIMEOUT = 8.0  # seconds; the providers have shorter timeouts of their own
 
 
 class Catalogue:
-    """`discover` and `close` belong on one event loop; the rest may be asked from any thread."""
+    """Call `discover` and `close` from one event loop; the other methods are thread-safe."""
 
     def __init__(
         self, providers: Sequence[Provider], *, clock: Callable[[], float] = time.monotonic
@@ -31,21 +31,21 @@ class Catalogue:
         self._providers = tuple(sorted(providers, key=lambda each: each.name == GUIDE))
         self._clock = clock
         self._discovered_at: float | None = None
-        self._turn = asyncio.Lock()
+        self._discovery_lock = asyncio.Lock()
 
     @property
     def is_settled(self) -> bool:
-        """Whether all have been asked once: the default will not change by itself any more."""
+        """True after the first discovery, which may change the default model."""
         return self._discovered_at is not None
 
     def models(self) -> tuple[Model, ...]:
         return tuple(model for provider in self._providers for model in provider.models())
 
     def resolve(self, ref: str | None, default: str | None = None) -> tuple[Provider, Model]:
-        """Who answers to `ref`, "provider/model id"; without one, the default.
+        """Return the provider and the model for `ref` ("provider/model id"), or for the default.
 
-        Raises `UnknownModel`, also for a model whose provider is not configured (any more): what
-        was meant for one company is never sent to another.
+        Raises `UnknownModel`, also if the provider is no longer configured: a message for one
+        company is never sent to another.
         """
         if not ref:
             return self.find(default) if default else self._first()
@@ -56,15 +56,13 @@ class Catalogue:
         raise errors.UnknownModel("Parley", model=ref)
 
     def find(self, typed: str) -> tuple[Provider, Model]:
-        """Who answers to a model as somebody typed it: a ref, a listed id, or an id of their own.
+        """Return the provider and the model for a typed name: a ref, a listed id or any other id.
 
-        Raises `UnknownModel`.
+        An id that no provider lists goes to the first one that is live. Raises `UnknownModel`.
         """
         wanted = typed.strip()
         name, _, model_id = wanted.partition("/")
-        if name.startswith(
-            OWN_KEY_PREFIX
-        ):  # meant for a person's own key, and never sent with another
+        if name.startswith(OWN_KEY_PREFIX):  # needs the user's own key, never the one of the server
             raise errors.UnknownModel("Parley", model=wanted)
         for provider in self._providers:
             if provider.name == name and model_id:
@@ -79,18 +77,18 @@ class Catalogue:
         raise errors.UnknownModel("Parley", model=wanted)
 
     def lists(self, typed: str) -> bool:
-        """Whether a model is on offer under this ref or id, or its provider at least."""
+        """Return whether `typed` is a listed id, or a ref of a configured provider."""
         name = typed.partition("/")[0]
         return any(name == provider.name for provider in self._providers) or any(
             model.id == typed for model in self.models()
         )
 
     def offers(self, ref: str) -> bool:
-        """Whether a model is on the list that everybody sees."""
+        """Return whether a model is in the list that all users see."""
         return any(model.ref == ref for model in self.models())
 
     def label(self, ref: str) -> str:
-        """How people read a ref: "gpt-5 · OpenAI"."""
+        """Return the label of a ref: "gpt-5 · OpenAI"."""
         try:
             provider, model = self.resolve(ref)
         except errors.UnknownModel:
@@ -98,11 +96,11 @@ class Catalogue:
         return provider.label if provider.name == GUIDE else f"{model.id} · {provider.label}"
 
     async def discover(self, max_age: float = 600.0) -> None:
-        """Ask all providers for their models, unless that was done less than `max_age` seconds ago.
+        """Refresh the models of all providers if the last refresh is `max_age` seconds old.
 
-        Takes no longer than the slowest provider may, and never fails.
+        Never fails, and takes at most as long as the timeout of one provider.
         """
-        async with self._turn:  # whoever comes meanwhile finds the answer fresh
+        async with self._discovery_lock:  # concurrent callers share one round
             now = self._clock()
             if self._discovered_at is not None and now - self._discovered_at < max_age:
                 return
@@ -113,7 +111,7 @@ class Catalogue:
         for provider in self._providers:
             try:
                 await provider.close()
-            except Exception as error:  # the others are to be closed too
+            except Exception as error:  # close the other providers as well
                 log.warning("closing %s: %s", provider.name, type(error).__name__)
 
     def _first(self) -> tuple[Provider, Model]:
@@ -124,7 +122,7 @@ class Catalogue:
 
 
 def build_catalogue(settings: Settings) -> Catalogue:
-    """Everything the configuration offers: configured, the local file, found servers, Guide.
+    """Return the catalogue: configured endpoints, the local file, local servers, Guide.
 
     Raises `SettingsError`.
     """
@@ -153,7 +151,7 @@ def _model(provider: Provider, model_id: str) -> Model:
 
 async def _discover(provider: Provider) -> None:
     try:
-        async with asyncio.timeout(_LONGEST_DISCOVERY):
+        async with asyncio.timeout(_DISCOVERY_TIMEOUT):
             await provider.discover()
-    except Exception as error:  # one provider must not spoil the round
+    except Exception as error:  # a failing provider must not affect the others
         log.warning("models of %s not discovered: %s", provider.name, type(error).__name__)

@@ -1,9 +1,8 @@
-"""A GGUF file answered in this process: llama.cpp's own server on a loopback port, spoken to like
-any other OpenAI-compatible one.
+"""Provider for a GGUF file: runs llama.cpp's OpenAI-compatible server inside this process.
 
-Needs the optional `xllamacpp` package. Nothing is loaded until a model list or an answer is
-wanted; loading runs in a thread. The port is random and guarded by a random key, because the
-server lets any web page on this machine call it.
+Needs the optional `xllamacpp` package. The model is loaded in a thread at the first discovery or
+reply. The server listens on a random loopback port and requires a random key, because it answers
+cross-origin requests of any web page on this machine.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ from chat.config.settings import Endpoint, Settings
 from chat.providers.base import Delta, Model, Request
 from chat.providers.openai_compatible.client import OpenAIProvider
 
-_AT_ONCE = 4  # answers written at the same time; more wait for their turn
-ENDS_WITHIN = 4.0  # seconds that a server gets to end
-_ROOM_BESIDES = 1024  # tokens for the system prompt and the chat template
+_PARALLEL_REPLIES = 4  # further requests are queued by the server
+SHUTDOWN_TIMEOUT = 4.0  # seconds
+_PROMPT_OVERHEAD = 1024  # tokens for the system prompt and the chat template
 
 
 def check_file(path: str | None) -> None:
-    """Raises `SettingsError` when the file or the package is missing."""
+    """Check `LOCAL_MODEL`. Raises `SettingsError` if the file or the package is missing."""
     if not path:
         return
     problems = []
     if not Path(path).expanduser().is_file():
-        problems.append(f"LOCAL_MODEL names no file: {path}")
+        problems.append(f"LOCAL_MODEL: no such file: {path}")
     if importlib.util.find_spec("xllamacpp") is None:
-        problems.append("LOCAL_MODEL needs a package: pip install xllamacpp")
+        problems.append("LOCAL_MODEL needs the xllamacpp package: pip install xllamacpp")
     if problems:
         raise errors.SettingsError(problems)
 
 
 class LocalModelProvider:
-    """Raises `SettingsError` when the file or the package is missing."""
+    """See `base.Provider`. Raises `SettingsError` if the file or the package is missing."""
 
     name = "local"
     label = "Local model"
@@ -58,8 +57,8 @@ class LocalModelProvider:
         self._loading: asyncio.Task[OpenAIProvider] | None = None
 
     def models(self) -> tuple[Model, ...]:
-        told = self._inner.models() if self._inner is not None else ()
-        return told or (Model(self.name, self._path.stem),)
+        listed = self._inner.models() if self._inner is not None else ()
+        return listed or (Model(self.name, self._path.stem),)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         provider = await self._loaded()
@@ -85,16 +84,16 @@ class LocalModelProvider:
         if inner is not None:
             await inner.close()
         if server is not None:
-            # Its end waits for llama.cpp's threads, now and then for ever: so the last reference
-            # goes in a thread that nobody has to wait for.
+            # The destructor joins llama.cpp's threads and sometimes blocks forever (xllamacpp
+            # 2026.10), so the last reference is dropped in a daemon thread.
             holder = [server]
             del server
-            end = threading.Thread(target=holder.clear, name="parley-llama-end", daemon=True)
-            end.start()
-            await asyncio.to_thread(end.join, ENDS_WITHIN)
+            thread = threading.Thread(target=holder.clear, name="parley-llama-end", daemon=True)
+            thread.start()
+            await asyncio.to_thread(thread.join, SHUTDOWN_TIMEOUT)
 
     async def _loaded(self) -> OpenAIProvider:
-        """The server's provider. Who stops waiting does not stop the loading for the others."""
+        """Return the provider of the running server; cancellation does not stop the loading."""
         if self._inner is not None:
             return self._inner
         if self._loading is None:
@@ -102,13 +101,13 @@ class LocalModelProvider:
         try:
             return await asyncio.shield(self._loading)
         except errors.ProviderError:
-            self._loading = None  # the next one may try again: the file may be whole by then
+            self._loading = None  # the next call tries again: the file may be complete by then
             raise
 
     async def _load(self) -> OpenAIProvider:
         try:
             server, address = await asyncio.to_thread(self._start)
-        except Exception as error:  # the C++ side raises what it likes
+        except Exception as error:  # the C++ bindings raise undocumented types
             details = f"{self._path.name}: {type(error).__name__}: {error}"
             raise errors.ModelNotLoaded(self.label, details=details) from None
         self.base_url = f"{address}/v1"
@@ -120,7 +119,7 @@ class LocalModelProvider:
         import xllamacpp
 
         settings = self._settings
-        wanted = settings.max_history_tokens + settings.max_reply_tokens + _ROOM_BESIDES
+        window = settings.max_history_tokens + settings.max_reply_tokens + _PROMPT_OVERHEAD
         params = xllamacpp.CommonParams()
         params.model.path = str(self._path)
         params.model_alias = {self._path.stem}
@@ -128,11 +127,11 @@ class LocalModelProvider:
         params.hostnames = ["127.0.0.1"]
         params.port = 0
         params.ui = False
-        params.n_ctx = wanted  # llama.cpp caps it at what the model was trained for
-        params.n_parallel = _AT_ONCE
-        params.kv_unified = True  # each answer may use the whole window, not a quarter of it
+        params.n_ctx = window  # llama.cpp limits it to the window of the model
+        params.n_parallel = _PARALLEL_REPLIES
+        params.kv_unified = True  # each reply may use the whole window, not a quarter
         params.cache_ram_mib = 512
         params.verbosity = 1
-        params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) - 1)  # one is left for the pages
+        params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) - 1)  # leave one for the pages
         server = xllamacpp.Server(params)
         return server, str(server.listening_address).rstrip("/")

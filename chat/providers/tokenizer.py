@@ -1,8 +1,8 @@
-"""Count tokens: exactly when tiktoken's rank file is at hand, as an estimate when it is not.
+"""Token counts: exact with tiktoken's rank file, otherwise estimated.
 
-Nothing here ever opens a connection: the rank file is looked for where tiktoken itself keeps it,
-checked, and handed to tiktoken as bytes we already hold. Counting never waits for that either;
-until `Tokenizer.load` has run somewhere in the background, counts are estimates and say so.
+Opens no network connection. The rank file is searched for in tiktoken's cache folders, verified by
+its hash and passed to tiktoken from memory. Counting does not wait for it: until `Tokenizer.load`
+has run in the background, counts are estimates and marked as such.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_EXACT_CHARACTERS = 200_000  # tiktoken's time and stack can explode on longer adversarial text
+MAX_EXACT_CHARACTERS = (
+    200_000  # longer adversarial text can take tiktoken minutes or overflow its stack
+)
 
-# The same facts as in tiktoken_ext.openai_public, whose own function would download.
+# The same values as in tiktoken_ext.openai_public, whose function would download the file.
 RANKS_URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 RANKS_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 RANKS_FILE_NAME = hashlib.sha1(RANKS_URL.encode(), usedforsecurity=False).hexdigest()
@@ -46,10 +48,10 @@ RANKS_PATTERN = "|".join(
 
 
 class Tokenizer:
-    """Counts the tokens of a text, at once, in any thread.
+    """Counts the tokens of a text. Safe to use from any thread.
 
-    `cache_dir` is looked in before tiktoken's usual places; `sha256` is what the rank file's
-    content must hash to.
+    `cache_dir` is searched before tiktoken's own cache folders; `sha256` is the expected hash of
+    the rank file.
     """
 
     def __init__(self, cache_dir: str | None = None, *, sha256: str = RANKS_SHA256) -> None:
@@ -62,15 +64,15 @@ class Tokenizer:
         return self._encoding is not None
 
     def count(self, text: str) -> TokenCount:
-        """Tokens of `text`, without the wrapping of its message."""
+        """Return the tokens of `text`, without the overhead per message."""
         encoding = self._encoding
         if encoding is None or len(text) > MAX_EXACT_CHARACTERS:
             return TokenCount(estimate_tokens(text), is_exact=False)
         return TokenCount(len(encoding.encode_ordinary(text)), is_exact=True)
 
     def load(self) -> bool:
-        """Make counts exact if a sound rank file is at hand; takes about a second of work."""
-        for path in self._places():
+        """Load the rank file and return whether a valid one was found; takes about a second."""
+        for path in self._candidates():
             ranks = _read_ranks(path, self._sha256)
             if ranks:
                 import tiktoken
@@ -78,12 +80,12 @@ class Tokenizer:
                 self._encoding = tiktoken.Encoding(
                     "o200k_base", pat_str=RANKS_PATTERN, mergeable_ranks=ranks, special_tokens={}
                 )
-                log.info("tokens are counted exactly, with %s", path)
+                log.info("token counts are exact, from the rank file %s", path)
                 return True
-        log.info("tokens are estimated: no rank file is at hand")
+        log.info("token counts are estimates: no rank file found")
         return False
 
-    def _places(self) -> Iterator[Path]:
+    def _candidates(self) -> Iterator[Path]:
         folders = (
             self._cache_dir,
             os.environ.get("TIKTOKEN_CACHE_DIR"),
@@ -96,16 +98,16 @@ class Tokenizer:
 
 
 def _read_ranks(path: Path, sha256: str) -> dict[bytes, int] | None:
-    """The ranks in the file at `path`; None when it is not there or not what it should be."""
+    """Return the ranks in the file at `path`; None if it is missing, unreadable or damaged."""
     try:
         content = path.read_bytes() if path.is_file() else None
     except OSError as error:
-        log.warning("the rank file %s cannot be read: %s", path, error.strerror)
+        log.warning("cannot read the rank file %s: %s", path, error.strerror)
         return None
     if content is None:
         return None
     if hashlib.sha256(content).hexdigest() != sha256:
-        log.warning("the rank file %s is damaged: it is ignored", path)
+        log.warning("ignoring the damaged rank file %s", path)
         return None
     pairs = (line.split() for line in content.splitlines() if line)
     return {base64.b64decode(token): int(rank) for token, rank in pairs}

@@ -1,7 +1,7 @@
-"""The seam to whoever turns speech into text, and what a recording must be to be sent there.
+"""Transcriber protocol, and validation of recordings before upload.
 
-What can be told from a recording's own bytes is told here, before anybody is called; that a
-recording is silent cannot be: whoever listens decides that.
+Checks what the bytes of a recording reveal: its format, size and, for a WAV, duration. Only the
+speech service can detect that a recording is silent.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from chat.errors import RecordingEmpty, RecordingTooLarge, RecordingTooLong
 
 
 class Transcriber(Protocol):
-    """Turns recordings into text. Used from one event loop; `label` is what people read.
+    """Speech recognition service. Use it from one event loop.
 
-    `ref` is "provider/model id", as the ledger names it.
+    `label` is shown to users; `ref` is "provider/model id", as in the ledger.
     """
 
     @property
@@ -27,43 +27,43 @@ class Transcriber(Protocol):
     def ref(self) -> str: ...
 
     async def transcribe(self, audio: bytes, file_name: str, media_type: str) -> str:
-        """The words of a recording, never empty.
+        """Return the text of a recording, never empty.
 
-        Raises `NoSpeechDetected`, another `VoiceRefused` or a `ProviderError`, and closes its
-        connection when it is cancelled.
+        Raises `NoSpeechDetected`, another `VoiceRefused` or a `ProviderError`. Closes the
+        connection when cancelled.
         """
         ...
 
     async def close(self) -> None:
-        """Close the connections kept alive."""
+        """Close the open connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class AudioKind:
-    """What a recording is sent as."""
+class AudioFormat:
+    """File name and media type for the upload of a recording."""
 
     file_name: str
     media_type: str
 
 
-_WAV = AudioKind("recording.wav", "audio/wav")
-_MP4 = AudioKind("recording.mp4", "audio/mp4")
-_M4A = AudioKind("recording.m4a", "audio/mp4")
-_MP3 = AudioKind("recording.mp3", "audio/mpeg")
-_AAC = AudioKind("recording.aac", "audio/aac")
-_UNKNOWN = AudioKind("recording", "application/octet-stream")
-_BEGINNINGS = {
-    b"\x1a\x45\xdf\xa3": AudioKind("recording.webm", "audio/webm"),
-    b"OggS": AudioKind("recording.ogg", "audio/ogg"),
-    b"fLaC": AudioKind("recording.flac", "audio/flac"),
+_WAV = AudioFormat("recording.wav", "audio/wav")
+_MP4 = AudioFormat("recording.mp4", "audio/mp4")
+_M4A = AudioFormat("recording.m4a", "audio/mp4")
+_MP3 = AudioFormat("recording.mp3", "audio/mpeg")
+_AAC = AudioFormat("recording.aac", "audio/aac")
+_UNKNOWN = AudioFormat("recording", "application/octet-stream")
+_SIGNATURES = {
+    b"\x1a\x45\xdf\xa3": AudioFormat("recording.webm", "audio/webm"),
+    b"OggS": AudioFormat("recording.ogg", "audio/ogg"),
+    b"fLaC": AudioFormat("recording.flac", "audio/flac"),
     b"ID3": _MP3,
 }
-_NOT_YET_KNOWN = {0, 0xFFFFFFFF}  # a size in the header of a WAV that was written as it came
+_UNKNOWN_SIZES = {0, 0xFFFFFFFF}  # data size in the header of a WAV that was streamed
 
 
 def build_transcriber(settings: Settings) -> Transcriber | None:
-    """The configured one, or None. Raises `SettingsError`; calls nobody."""
+    """Return the configured transcriber, or None. Sends no request. Raises `SettingsError`."""
     from chat.providers.endpoints import transcription_endpoint
 
     found = transcription_endpoint(settings)
@@ -74,33 +74,33 @@ def build_transcriber(settings: Settings) -> Transcriber | None:
     return OpenAITranscriber(*found, settings)
 
 
-def check_recording(audio: bytes, settings: Settings) -> AudioKind:
-    """What `audio` is, by its content; how long it is can only be told of a WAV.
+def check_recording(audio: bytes, settings: Settings) -> AudioFormat:
+    """Return the format of `audio`, detected from its content.
 
-    What is not recognised is sent under no type: whoever listens may know it. Raises
-    `RecordingEmpty`, `RecordingTooLarge` or `RecordingTooLong`.
+    An unknown format is sent without a media type; the service may support it. Raises
+    `RecordingEmpty` or `RecordingTooLarge`, and for a WAV also `RecordingTooLong`.
     """
-    most = int(settings.max_recording_mb * 1_000_000)
-    if len(audio) > most:
-        size, limit = human_size(len(audio)), human_size(most)
+    max_bytes = int(settings.max_recording_mb * 1_000_000)
+    if len(audio) > max_bytes:
+        size, limit = human_size(len(audio)), human_size(max_bytes)
         raise RecordingTooLarge(size if size != limit else f"{len(audio):,} bytes", limit)
-    kind = _kind(audio)
-    seconds = _wav_seconds(audio) if kind is _WAV else None
+    detected = _detect_format(audio)
+    seconds = _wav_seconds(audio) if detected is _WAV else None
     if not audio or seconds == 0:
         raise RecordingEmpty
     if seconds is not None and seconds > settings.max_recording_seconds:
         raise RecordingTooLong(seconds, settings.max_recording_seconds)
-    return kind
+    return detected
 
 
-def _kind(audio: bytes) -> AudioKind:
+def _detect_format(audio: bytes) -> AudioFormat:
     if audio[:4] == b"RIFF" and audio[8:12] == b"WAVE":
         return _WAV
     if audio[4:8] == b"ftyp":
         return _M4A if audio[8:11] in {b"M4A", b"M4B"} else _MP4
-    for beginning, kind in _BEGINNINGS.items():
-        if audio.startswith(beginning):
-            return kind
+    for signature, detected in _SIGNATURES.items():
+        if audio.startswith(signature):
+            return detected
     # MPEG audio begins with eleven set bits, a version and a layer; AAC has no layer.
     if len(audio) > 1 and audio[0] == 0xFF and audio[1] & 0xE0 == 0xE0:
         return _MP3 if audio[1] & 0x06 else _AAC
@@ -108,24 +108,26 @@ def _kind(audio: bytes) -> AudioKind:
 
 
 def _wav_seconds(audio: bytes) -> float | None:
-    """How long a WAV plays; None when its header does not say how many bytes make a second."""
+    """Return the duration of a WAV; None if its header lacks the bytes per second."""
     bytes_per_second, frame = 0, 1
-    place = 12
-    while place + 8 <= len(audio):
-        name, size = audio[place : place + 4], _number(audio, place + 4, 4)
-        place += 8
+    offset = 12
+    while offset + 8 <= len(audio):
+        name, size = audio[offset : offset + 4], _number(audio, offset + 4, 4)
+        offset += 8
         if name == b"data":
-            rest = len(audio) - place
-            size = rest if size in _NOT_YET_KNOWN else min(size, rest)
+            rest = len(audio) - offset
+            size = rest if size in _UNKNOWN_SIZES else min(size, rest)
             if size < frame:
                 return 0.0
             return size / bytes_per_second if bytes_per_second else None
         if name == b"fmt ":
-            frame = max(1, _number(audio, place + 12, 2))
-            bytes_per_second = _number(audio, place + 8, 4) or _number(audio, place + 4, 4) * frame
-        place += size + size % 2
+            frame = max(1, _number(audio, offset + 12, 2))
+            bytes_per_second = (
+                _number(audio, offset + 8, 4) or _number(audio, offset + 4, 4) * frame
+            )
+        offset += size + size % 2
     return 0.0
 
 
-def _number(audio: bytes, place: int, width: int) -> int:
-    return int.from_bytes(audio[place : place + width], "little")
+def _number(audio: bytes, offset: int, width: int) -> int:
+    return int.from_bytes(audio[offset : offset + width], "little")

@@ -11,7 +11,7 @@ from chat.domain.attachment import File
 from chat.domain.calls import NewCall
 from chat.domain.message import Status
 from chat.errors import ModelDisabled, ServiceClosed, TranscriptionUnavailable
-from chat.providers.audio_downsampling import compact
+from chat.providers.audio_downsampling import downsample
 from chat.providers.transcriber import Transcriber, check_recording
 from chat.replies.dispatcher import Dispatch
 
@@ -44,7 +44,9 @@ class Speech:
             raise TranscriptionUnavailable
         audio = recording.data
         if len(audio) > self._settings.max_recording_mb * 1_000_000:
-            audio = compact(audio)  # a few minutes are too much for most, as browsers record them
+            audio = downsample(
+                audio
+            )  # a few minutes are too much for most, as browsers record them
         kind = check_recording(audio, self._settings)
         ref = self._transcriber.ref
         if self._billing.switches.is_off(ref):

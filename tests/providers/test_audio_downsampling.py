@@ -11,7 +11,7 @@ import pytest
 
 from chat import ChatService, File, open_chat
 from chat.errors import RecordingTooLarge, TranscriptionUnavailable
-from chat.providers.audio_downsampling import RATE, compact
+from chat.providers.audio_downsampling import RATE, downsample
 from tests.support.llm_server import LLMServer, Script
 from tests.support.speech_server import HELLO_WORLD, decode_wav, encode_wav, recognise, resample
 
@@ -39,7 +39,7 @@ def test_a_compacted_recording_is_as_long_and_understood(
     tmp_path: Path, rate: int, change: Callable[[bytes], bytes]
 ) -> None:
     audio = change(wav(tmp_path / "a.wav", rate))
-    small = compact(audio)
+    small = downsample(audio)
     assert len(small) < 0.4 * len(audio)
     with wave.open(io.BytesIO(audio)) as before, wave.open(io.BytesIO(small)) as after:
         assert (after.getnchannels(), after.getframerate()) == (1, RATE)
@@ -50,7 +50,7 @@ def test_a_compacted_recording_is_as_long_and_understood(
 
 @pytest.mark.parametrize("audio", [b"", b"RIFF", b"OggS" + bytes(50), HELLO_WORLD.read_bytes()])
 def test_what_cannot_be_made_smaller_stays_as_it_is(audio: bytes) -> None:
-    assert compact(audio) == audio
+    assert downsample(audio) == audio
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_only_a_recording_that_is_too_large_is_compacted(
         heard = service.transcribe("me", File("a.wav", audio)).result(20)
         assert heard == "one"
         assert server.requests[-1].upload is not None
-        assert server.requests[-1].upload.data == compact(audio)
+        assert server.requests[-1].upload.data == downsample(audio)
         service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes())).result(20)
         assert server.requests[-1].upload is not None
         assert server.requests[-1].upload.data == HELLO_WORLD.read_bytes()

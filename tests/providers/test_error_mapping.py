@@ -290,7 +290,7 @@ async def _plain_text(writer: asyncio.StreamWriter) -> None:
 
 
 def test_the_certificate_store_is_read_once_for_all() -> None:
-    from chat.providers.openai_compatible.client import _certificates
+    from chat.providers.openai_compatible.transport import shared_ssl_context
 
-    assert isinstance(_certificates(), ssl.SSLContext)
-    assert _certificates() is _certificates()
+    assert isinstance(shared_ssl_context(), ssl.SSLContext)
+    assert shared_ssl_context() is shared_ssl_context()

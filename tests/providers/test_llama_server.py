@@ -155,7 +155,7 @@ def test_a_server_that_does_not_end_keeps_nobody(
             has_begun.set()
             may_end.wait(60)
 
-    monkeypatch.setattr("chat.providers.local_gguf.ENDS_WITHIN", 0.05)
+    monkeypatch.setattr("chat.providers.local_gguf.SHUTDOWN_TIMEOUT", 0.05)
 
     async def test() -> None:
         local = LocalModelProvider(str(gguf_file), SETTINGS)
@@ -168,7 +168,7 @@ def test_a_server_that_does_not_end_keeps_nobody(
 
 
 def test_a_missing_file_is_a_problem_of_the_configuration(tmp_path: Path) -> None:
-    with pytest.raises(errors.SettingsError, match="names no file"):
+    with pytest.raises(errors.SettingsError, match="no such file"):
         LocalModelProvider(str(tmp_path / "none.gguf"), SETTINGS)
 
 

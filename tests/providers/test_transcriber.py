@@ -19,7 +19,7 @@ from chat.config.settings import Endpoint, Settings, read_settings
 from chat.providers.endpoints import transcription_endpoint
 from chat.providers.openai_compatible import speech_errors
 from chat.providers.openai_compatible.speech import OpenAITranscriber
-from chat.providers.transcriber import AudioKind, Transcriber, build_transcriber, check_recording
+from chat.providers.transcriber import AudioFormat, Transcriber, build_transcriber, check_recording
 from tests.support.llm_server import LLMServer, Script
 from tests.support.speech_server import (
     HELLO_WORLD,
@@ -67,11 +67,11 @@ def configured(**values: Any) -> Transcriber:
 
 
 def acme(
-    base_url: str, model: str = "any", *, patience: float | None = None, **values: Any
+    base_url: str, model: str = "any", *, timeout: float | None = None, **values: Any
 ) -> OpenAITranscriber:
     settings = Settings(**{"max_retries": 0, "values": {}, **values})
     endpoint = Endpoint("acme", "Acme", base_url, KEY)
-    return OpenAITranscriber(endpoint, model, settings, patience=patience)
+    return OpenAITranscriber(endpoint, model, settings, timeout=timeout)
 
 
 def failure(transcriber: OpenAITranscriber) -> errors.ParleyError:
@@ -348,7 +348,7 @@ def test_nobody_listening_is_a_refused_connection() -> None:
 
 
 def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: LLMServer) -> None:
-    error = failure(acme(server.base_url, "fault:stall", patience=0.2))
+    error = failure(acme(server.base_url, "fault:stall", timeout=0.2))
     assert type(error) is speech_errors.SpeechTimeout
     assert server.requests[0].disconnected.wait(5)
 
@@ -360,7 +360,7 @@ def test_a_large_recording_and_a_slow_machine_get_more_time(
     server: LLMServer, allowed: float, size: int, expected: int
 ) -> None:
     transcriber = acme(server.base_url, first_token_timeout=allowed)
-    assert transcriber.longest_wait(size) == expected
+    assert transcriber.timeout_for(size) == expected
 
 
 def test_cancelling_closes_the_connection(server: LLMServer) -> None:
@@ -417,7 +417,7 @@ CONTAINERS = {
     ("audio", "file_name", "media_type"), CONTAINERS.values(), ids=list(CONTAINERS)
 )
 def test_a_container_is_told_by_its_content(audio: bytes, file_name: str, media_type: str) -> None:
-    assert check_recording(audio, Settings()) == AudioKind(file_name, media_type)
+    assert check_recording(audio, Settings()) == AudioFormat(file_name, media_type)
 
 
 @pytest.mark.parametrize(

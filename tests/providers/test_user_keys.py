@@ -19,7 +19,7 @@ from chat.errors import (
     TooManyMessages,
     UnknownModel,
 )
-from chat.providers.openai_compatible.client import _certificates
+from chat.providers.openai_compatible.transport import shared_ssl_context
 from chat.providers.user_keys import is_own
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.tls_server import TlsServer
@@ -54,12 +54,12 @@ def service(
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-the-server")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"X-Gateway: 7\nAuthorization: Bearer {SERVERS}")
-    _certificates.cache_clear()
+    shared_ssl_context.cache_clear()
     llm.requests.clear()
     service = open_chat(_config(llm, tmp_path))
     yield service
     service.close()
-    _certificates.cache_clear()
+    shared_ssl_context.cache_clear()
 
 
 def _config(llm: LLMServer, folder: Path, **more: object) -> dict[str, object]:

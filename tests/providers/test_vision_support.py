@@ -9,8 +9,8 @@ import pytest
 from chat.config.settings import Settings, read_settings
 from chat.errors import ImagesRefused
 from chat.providers.base import Model
-from chat.providers.openai_compatible.error_mapping import Said, fault
-from chat.providers.openai_compatible.model_list import as_models
+from chat.providers.openai_compatible.error_mapping import ErrorBody, to_provider_error
+from chat.providers.openai_compatible.model_list import merge_models
 from chat.providers.vision_support import supports_vision
 
 SEES = (
@@ -67,7 +67,7 @@ def test_the_configuration_wins() -> None:
     ],
 )
 def test_lists_tell_it_in_many_ways(entry: dict[str, Any], vision: bool | None) -> None:
-    (model,) = as_models("any", (), [{"id": "gpt-4", **entry}])
+    (model,) = merge_models("any", (), [{"id": "gpt-4", **entry}])
     assert model.vision is vision
 
 
@@ -87,10 +87,12 @@ def test_a_list_wins_over_the_name() -> None:
     ],
 )
 def test_a_provider_that_refuses_images_is_understood(status: int, said: str) -> None:
-    error = fault(Said(status, said), {}, provider="P", model="m", secrets=())
+    error = to_provider_error(ErrorBody(status, said), {}, provider="P", model="m", secrets=())
     assert isinstance(error, ImagesRefused)
 
 
 def test_a_word_about_images_alone_is_no_refusal_of_them() -> None:
-    error = fault(Said(400, "The image is too small."), {}, provider="P", model="m", secrets=())
+    error = to_provider_error(
+        ErrorBody(400, "The image is too small."), {}, provider="P", model="m", secrets=()
+    )
     assert not isinstance(error, ImagesRefused)

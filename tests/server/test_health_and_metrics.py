@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from chat import ChatService, SettingsError, Submission, log_formatter, read_settings
 from chat.errors import NameNotFound, StoreFailed
-from chat.observability.metrics import MOST_MODELS, Metrics
+from chat.observability.metrics import MAX_MODELS, Metrics
 from server.readiness import Readiness
 from server.wiring import MIDDLEWARE, routes
 from tests.support.scripted_provider import ScriptedProvider
@@ -160,13 +160,13 @@ def test_what_happened_is_counted_without_names(
 def test_models_that_are_not_on_offer_and_too_many_are_other() -> None:
     metrics = Metrics()
     metrics.tokens_taken("own-openai/secret-model", 1, 1, is_listed=False)
-    for number in range(MOST_MODELS + 5):
+    for number in range(MAX_MODELS + 5):
         metrics.tokens_taken(f"x/{number}", 1, 2, is_listed=True)
     page = metrics.render(3).decode()
     found = figures(page)
     assert "secret-model" not in page
     assert found["parley_tokens_total{received,other}"] == 1 + 2 * 5
-    assert sum(name.startswith("parley_tokens_total{sent") for name in found) == MOST_MODELS + 1
+    assert sum(name.startswith("parley_tokens_total{sent") for name in found) == MAX_MODELS + 1
     assert found["parley_sessions"] == 3
 
 

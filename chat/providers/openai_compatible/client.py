@@ -300,7 +300,7 @@ class Connection:
         elif isinstance(error, openai.APIConnectionError):
             kind = connection_error(error)
         elif isinstance(error, (ParseError, httpx2.DecodingError)):
-            kind = errors.Malformed
+            kind = errors.MalformedResponse
         elif isinstance(error, httpx2.HTTPError):
             kind = errors.StreamInterrupted
         else:

@@ -1,7 +1,7 @@
-"""From what a provider said when it refused to the error a person reads. Pure: no SDK, no network.
+"""Map error responses of providers to Parley's errors. Pure: no SDK, no network.
 
-Every provider words its refusals differently and some use the wrong status, so codes are believed
-first, then the wording, then the status.
+Providers word their errors differently and some use the wrong HTTP status. Error codes are
+therefore checked first, then the message, then the status.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from chat import errors
 from chat.observability.redaction import redact
-from chat.providers.openai_compatible.sse import Unreadable, read_json
+from chat.providers.openai_compatible.sse import ParseError, parse_json
 
-ADJUSTABLE = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
+OPTIONAL_PARAMETERS = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
 
 _CONTEXT_CODES = {
     "context_length_exceeded",
@@ -82,8 +82,8 @@ _CAP_TOO_LARGE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a provider said. `status` is None for an error inside a stream that names none."""
+class ErrorBody:
+    """A parsed error response. `status` is None for an error inside a stream without a status."""
 
     status: int | None
     message: str = ""
@@ -93,22 +93,22 @@ class Said:
     is_json: bool = True
 
 
-def read_body(status: int | None, content: bytes) -> Said:
-    """What the body of a refusal says, in any of the shapes seen in the wild."""
+def parse_error_body(status: int | None, content: bytes) -> ErrorBody:
+    """Parse the body of an error response, in any of the shapes that providers send."""
     try:
-        value = read_json(content)
-    except Unreadable:
-        return Said(status, content.decode("utf-8", "replace").strip(), is_json=False)
-    return read_value(status, value)
+        value = parse_json(content)
+    except ParseError:
+        return ErrorBody(status, content.decode("utf-8", "replace").strip(), is_json=False)
+    return parse_error_value(status, value)
 
 
-def read_value(status: int | None, value: Any) -> Said:
-    """The same for JSON already read: `{"error": …}`, Gemini's list around it, a bare object."""
+def parse_error_value(status: int | None, value: Any) -> ErrorBody:
+    """Parse decoded JSON: `{"error": …}`, Gemini's list around it, or the bare error object."""
     if isinstance(value, list) and value:
         value = value[0]
     inner = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(inner, dict):
-        return Said(status, str(inner or ""))
+        return ErrorBody(status, str(inner or ""))
     numbers = [int(str(n)) for n in (inner.get("code"), inner.get("status")) if str(n).isdigit()]
     number = next(iter(numbers), None)
     if status is None and number is not None and 400 <= number < 600:
@@ -116,8 +116,10 @@ def read_value(status: int | None, value: Any) -> Said:
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
     metadata = inner.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
-        message = f"{message}: {metadata['raw']}"  # OpenRouter: what the provider behind it said
-    return Said(
+        message = (
+            f"{message}: {metadata['raw']}"  # OpenRouter: the message of the upstream provider
+        )
+    return ErrorBody(
         status,
         message if isinstance(message, str) else repr(message),
         "" if number is not None else str(inner.get("code") or "").lower(),
@@ -126,8 +128,8 @@ def read_value(status: int | None, value: Any) -> Said:
     )
 
 
-def fault(
-    said: Said,
+def to_provider_error(
+    body: ErrorBody,
     headers: Mapping[str, str],
     *,
     provider: str,
@@ -135,48 +137,48 @@ def fault(
     secrets: tuple[str, ...],
     now: datetime | None = None,
 ) -> errors.ProviderError:
-    """The error for what was said, with details and, for a rate limit, when to come back."""
-    kind = _kind(said)
-    message = redact(said.message, secrets, 1500)
-    parts = (str(said.status or ""), redact(said.code or said.kind, secrets, 200), message)
-    about = " · ".join(part for part in parts if part)
+    """Return the error for `body`, with redacted details and the time of the next attempt."""
+    kind = _error_class(body)
+    message = redact(body.message, secrets, 1500)
+    parts = (str(body.status or ""), redact(body.code or body.kind, secrets, 200), message)
+    details = " · ".join(part for part in parts if part)
     retry_at = _retry_at(headers, now or datetime.now(UTC))
     if kind not in (errors.RateLimited, errors.ProviderDown):
         retry_at = None
-    return kind(provider, details=about, retry_at=retry_at, secrets=secrets, model=model)
+    return kind(provider, details=details, retry_at=retry_at, secrets=secrets, model=model)
 
 
-def adjustable_parameter(said: Said, sent: set[str]) -> str | None:
-    """Which of the parameters `sent` the provider complains about, if it is one to do without."""
-    text = said.message.lower()
-    for name in ADJUSTABLE:
-        if name in sent and said.parameter == name:
+def refused_parameter(body: ErrorBody, sent: set[str]) -> str | None:
+    """Return the optional parameter in `sent` that the error names, if any."""
+    text = body.message.lower()
+    for name in OPTIONAL_PARAMETERS:
+        if name in sent and body.parameter == name:
             return name
-    for name in ADJUSTABLE:
+    for name in OPTIONAL_PARAMETERS:
         if name in sent and re.search(rf"(?<![a-z_]){name}(?![a-z_])", text):
             return name
     return None
 
 
-def is_about_the_value(said: Said) -> bool:
-    """Whether only this value was out of range, so that nothing is to be learned for next time."""
-    return _RANGE_WORDS.search(said.message.lower()) is not None
+def is_value_out_of_range(body: ErrorBody) -> bool:
+    """Return whether the error rejects the value of a parameter, not the parameter itself."""
+    return _RANGE_WORDS.search(body.message.lower()) is not None
 
 
-def _kind(said: Said) -> type[errors.ProviderError]:
-    status, text, names = said.status, said.message.lower(), {said.code, said.kind}
-    asks_too_much = status in {None, 400, 413, 422, 500}
+def _error_class(body: ErrorBody) -> type[errors.ProviderError]:
+    status, text, names = body.status, body.message.lower(), {body.code, body.kind}
+    may_be_too_long = status in {None, 400, 413, 422, 500}
     if status is not None and 300 <= status < 400:
         return errors.RedirectRefused
     if names & _CONTEXT_CODES or status == 413:
         return errors.ContextTooLong
-    if asks_too_much and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
+    if may_be_too_long and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
         return errors.ContextTooLong
     if status in {400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
         return errors.ImagesRefused
     if names & _CREDIT_CODES or status == 402 or _CREDIT_WORDS.search(text):
         return errors.NoCredit
-    if status in {400, 401, 403} and (_KEY_WORDS.search(text) or said.code == "invalid_api_key"):
+    if status in {400, 401, 403} and (_KEY_WORDS.search(text) or body.code == "invalid_api_key"):
         return errors.WrongKey
     if names & _FILTER_CODES or (status in {400, 403, 451} and _FILTER_WORDS.search(text)):
         return errors.ContentFiltered
@@ -186,16 +188,16 @@ def _kind(said: Said) -> type[errors.ProviderError]:
         return errors.NoPermission
     if names & _PARAMETER_CODES:
         return errors.RefusedParameter
-    if said.code in _MODEL_CODES or (status in {400, 404, 422} and _MODEL_WORDS.search(text)):
+    if body.code in _MODEL_CODES or (status in {400, 404, 422} and _MODEL_WORDS.search(text)):
         return errors.UnknownModel
     if status == 404:
-        names_model = said.is_json and "model" in f"{text} {said.code} {said.parameter}"
+        names_model = body.is_json and "model" in f"{text} {body.code} {body.parameter}"
         return errors.UnknownModel if names_model else errors.MalformedResponse
     if status == 405 or (status is not None and status < 400):
         return errors.MalformedResponse
-    if status in {400, 422} and adjustable_parameter(said, set(ADJUSTABLE)):
+    if status in {400, 422} and refused_parameter(body, set(OPTIONAL_PARAMETERS)):
         return errors.RefusedParameter
-    if status == 429 or "rate_limit" in f"{said.code} {said.kind}":
+    if status == 429 or "rate_limit" in f"{body.code} {body.kind}":
         return errors.RateLimited
     if status is None or status >= 500 or status == 408:
         return errors.ProviderDown
@@ -203,13 +205,13 @@ def _kind(said: Said) -> type[errors.ProviderError]:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """How long to wait: `retry-after-ms`, or seconds or a date in `retry-after`."""
+    """Return the wait from `retry-after-ms`, or from the seconds or date in `retry-after`."""
     for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / per_second
         except ValueError:
             continue
-        return seconds if 0 <= seconds < 1e8 else None  # NaN fails both comparisons
+        return seconds if 0 <= seconds < 1e8 else None  # also rejects NaN
     try:
         at = parsedate_to_datetime(headers.get("retry-after", ""))
     except (TypeError, ValueError, IndexError):

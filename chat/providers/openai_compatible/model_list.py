@@ -1,19 +1,30 @@
-"""Reads the answers to `/models`, which every server words its own way. Pure."""
+"""Parse responses of `/models`, which differ from server to server. Pure."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from chat.observability.redaction import holds
+from chat.observability.redaction import contains_secret
 from chat.providers.base import Model
-from chat.providers.known_models import is_for_chat, well_known
+from chat.providers.cloud_providers import well_known_models
 
 _WINDOWS = ("context_length", "context_window", "max_model_len", "max_context_length")
 _CHAT_KINDS = {"chat", "language", "code", "llm", "vlm", "model", "base", "text"}
+# Names of models that embed, draw, speak, transcribe or moderate. Separators bound the matches, so
+# that "guard" does not match "vanguard".
+_NOT_CHAT = re.compile(
+    r"(?:^|[-_/.:])(?:text-)?(?:embed(?:ding|dings|der)?|bge|e5|gte|minilm|whisper|tts|stt|asr|dall-e|dalle"
+    r"|image|images|imagen|flux|stable-diffusion|sdxl|veo|sora|video|audio|speech|orpheus|playai|lyria"
+    r"|realtime|live|transcribe|transcription|moderation|rerank|reranker|guard|safeguard|ocr|aqa"
+    r"|davinci|babbage|curie|ada|instruct-0914|computer-use|nano-banana)(?=$|[-_/.:\d])"
+    r"|gpt-3\.5-turbo-instruct|embedding|nomic-embed|llamaguard|robotics",
+    re.IGNORECASE,
+)
 
 
-def read_models(value: Any) -> list[dict[str, Any]] | None:
-    """The entries of a models list, each with an `id`; None when it is no such list at all."""
+def parse_model_list(value: Any) -> list[dict[str, Any]] | None:
+    """Return the entries of a model list, each with an `id`; None if `value` is no such list."""
     if isinstance(value, dict):
         value = next((value[name] for name in ("data", "models") if name in value), None)
     if not isinstance(value, list):
@@ -29,39 +40,41 @@ def read_models(value: Any) -> list[dict[str, Any]] | None:
     return found if found or not value else None
 
 
-def as_models(
+def merge_models(
     provider: str,
     configured: tuple[str, ...],
-    told: list[dict[str, Any]],
+    entries: list[dict[str, Any]],
     secrets: tuple[str, ...] = (),
 ) -> list[Model]:
-    """What can be chosen, best first: what was configured, the well-known, then the rest.
+    """Return the models on offer, best first: configured, well-known, then the other `entries`.
 
-    A configured model stays even when the list does not name it: it was asked for by name. What
-    holds one of the `secrets` is left out: names are shown to everybody.
+    A configured model is offered even if the list lacks it. An id that contains one of `secrets`
+    is left out, because every user sees the ids.
     """
-    known = well_known(provider)
+    known = well_known_models(provider)
     listed = {
         entry["id"]: (_window(entry), _vision(entry))
-        for entry in _newest_first(told)
-        if _can_chat(entry) and not holds(entry["id"], secrets)
+        for entry in _newest_first(entries)
+        if _can_chat(entry) and not contains_secret(entry["id"], secrets)
     }
     favourites = [*configured, *(each for each in known if each in listed)]
     ids = dict.fromkeys([*favourites, *listed])
     found = ((each, *listed.get(each, (None, None))) for each in ids)
-    return [Model(provider, each, window or known.get(each), sees) for each, window, sees in found]
+    return [
+        Model(provider, each, window or known.get(each), vision) for each, window, vision in found
+    ]
 
 
 def assumed_models(provider: str, configured: tuple[str, ...]) -> list[Model]:
-    """What can be chosen before the provider has told its list."""
-    known = well_known(provider)
+    """Return the models on offer before the first discovery."""
+    known = well_known_models(provider)
     return [Model(provider, each, known.get(each)) for each in configured or tuple(known)]
 
 
-def _newest_first(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not all(isinstance(entry.get("created"), int) for entry in told):
-        return told
-    return sorted(told, key=lambda entry: -entry["created"])
+def _newest_first(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not all(isinstance(entry.get("created"), int) for entry in entries):
+        return entries
+    return sorted(entries, key=lambda entry: -entry["created"])
 
 
 def _can_chat(entry: dict[str, Any]) -> bool:
@@ -76,19 +89,19 @@ def _can_chat(entry: dict[str, Any]) -> bool:
     outputs = architecture.get("output_modalities") if isinstance(architecture, dict) else None
     if isinstance(outputs, list) and outputs and "text" not in outputs:
         return False
-    return is_for_chat(entry["id"])
+    return _NOT_CHAT.search(entry["id"]) is None
 
 
 def _window(entry: dict[str, Any]) -> int | None:
     meta = entry.get("meta")
-    told = [entry.get(name) for name in _WINDOWS]
+    sizes = [entry.get(name) for name in _WINDOWS]
     if isinstance(meta, dict):  # llama.cpp
-        told += [meta.get("n_ctx"), meta.get("n_ctx_train")]
-    return next((size for size in told if isinstance(size, int) and size > 0), None)
+        sizes += [meta.get("n_ctx"), meta.get("n_ctx_train")]
+    return next((size for size in sizes if isinstance(size, int) and size > 0), None)
 
 
 def _vision(entry: dict[str, Any]) -> bool | None:
-    """Whether the entry says that the model reads images; None when it says nothing of it."""
+    """Return whether the entry declares image input; None if it does not say."""
     architecture, capabilities = entry.get("architecture"), entry.get("capabilities")
     inputs = architecture.get("input_modalities") if isinstance(architecture, dict) else None
     if isinstance(inputs, list) and inputs:
@@ -99,7 +112,7 @@ def _vision(entry: dict[str, Any]) -> bool | None:
         map(str, capabilities)
     ):
         return True
-    told = entry.get("supports_image_input")
-    if isinstance(told, bool):
-        return told
+    declared = entry.get("supports_image_input")
+    if isinstance(declared, bool):
+        return declared
     return True if entry.get("type") == "vlm" else None

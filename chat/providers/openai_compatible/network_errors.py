@@ -1,4 +1,4 @@
-"""Why no connection came about, read from the chain of causes below the HTTP library's error."""
+"""Classify connection failures by the chain of causes below the HTTP library's error."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from chat import errors
 
 
-def connection_fault(error: BaseException) -> type[errors.ProviderError]:
-    """The class of error for a request that got no response at all."""
+def connection_error(error: BaseException) -> type[errors.ProviderError]:
+    """Return the error class for a request that received no response."""
     causes = list(_causes(error))
     if any(isinstance(each, socket.gaierror) for each in causes):
         return errors.NameNotFound
@@ -22,20 +22,20 @@ def connection_fault(error: BaseException) -> type[errors.ProviderError]:
     return errors.ConnectionLost
 
 
-def described(error: BaseException) -> str:
-    """The innermost cause in a few words, for the details."""
+def describe_cause(error: BaseException) -> str:
+    """Return the type and message of the innermost cause."""
     last = list(_causes(error))[-1]
     return f"{type(last).__name__}: {last}" if str(last) else type(last).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        each = waiting.pop(0)
+    pending = [error]
+    while pending:
+        each = pending.pop(0)
         if id(each) in seen:
             continue
         seen.add(id(each))
         yield each
-        waiting += getattr(each, "exceptions", ())  # a group: one for each address that was tried
-        waiting += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
+        pending += getattr(each, "exceptions", ())  # a group has one error per address tried
+        pending += [cause for cause in (each.__cause__, each.__context__) if cause is not None]

@@ -1,4 +1,4 @@
-"""What is put into one call, and what was learned about parameters that a model refuses. Pure."""
+"""Request bodies, and the parameters that a model was found to refuse. Pure."""
 
 from __future__ import annotations
 
@@ -7,84 +7,93 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import LRUCache
+
 from chat.providers.base import Request, Turn
 from chat.providers.openai_compatible.error_mapping import (
-    Said,
-    adjustable_parameter,
-    is_about_the_value,
+    ErrorBody,
+    is_value_out_of_range,
+    refused_parameter,
 )
 
-GO_ON = (
-    "Continue your last message exactly where it stopped, in the middle of the word or the code if "
-    "need be. Do not repeat anything of it, do not comment on it, do not begin anew."
+CONTINUE_PROMPT = (
+    "Continue your last message exactly where it stopped, in the middle of a word or of code if "
+    "necessary. Do not repeat any of it, do not comment on it and do not start over."
 )
-_OTHER_CAP = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_MAX_LEARNED_MODELS = 1000
+_LIMIT_ALIASES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 
 class LearnedParameters:
-    """For each model of one provider: a parameter to drop (None) or to send by another name."""
+    """Parameters that models of one provider refuse, learned from their error responses.
+
+    Maps a parameter to the name to send it by, or to None if it is omitted.
+    """
 
     def __init__(self) -> None:
-        self._learned: dict[str, dict[str, str | None]] = {}
+        self._models: LRUCache[str, dict[str, str | None]] = LRUCache(_MAX_LEARNED_MODELS)
 
-    def about(self, model: str) -> dict[str, str | None]:
-        return dict(self._learned.get(model, {}))
+    def for_model(self, model: str) -> dict[str, str | None]:
+        return dict(self._models.get(model, {}))
 
-    def remember(self, model: str, changes: Mapping[str, str | None]) -> None:
-        if changes:
-            self._learned[model] = {**self._learned.get(model, {}), **changes}
+    def remember(self, model: str, fixes: Mapping[str, str | None]) -> None:
+        if fixes:
+            self._models[model] = {**self._models.get(model, {}), **fixes}
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterFix:
-    """Send the parameter as `name_here`, or not at all when that is None."""
+    """Send parameter `name` as `replacement`, or omit it if that is None."""
 
     name: str
-    name_here: str | None
-    is_lasting: bool  # worth remembering: not only this value was refused
+    replacement: str | None
+    is_lasting: bool  # False if only the value was refused, so the next request may send it again
 
 
-def parameter_fix(
-    said: Said, sent: Mapping[str, Any], made: Mapping[str, str | None], cap: str
+def find_parameter_fix(
+    refusal: ErrorBody, sent: Mapping[str, Any], applied: Mapping[str, str | None], limit_name: str
 ) -> ParameterFix | None:
-    """What to change after a refusal.
+    """Return the change to make after a refusal.
 
-    None when it is about no parameter of ours, or when that one was changed before: once is enough.
+    None if the refusal names no optional parameter, or one that was changed before. `limit_name` is
+    the name that this endpoint uses for the reply length limit.
     """
-    refused = adjustable_parameter(said, set(sent))
+    refused = refused_parameter(refusal, set(sent))
     if refused is None:
         return None
-    name = cap if refused in _OTHER_CAP else refused
-    if name in made:
+    name = limit_name if refused in _LIMIT_ALIASES else refused
+    if name in applied:
         return None
-    is_lasting = not is_about_the_value(said)
-    return ParameterFix(name, _OTHER_CAP.get(refused) if is_lasting else None, is_lasting)
+    is_lasting = not is_value_out_of_range(refusal)
+    return ParameterFix(name, _LIMIT_ALIASES.get(refused) if is_lasting else None, is_lasting)
 
 
-def parameters(request: Request, cap: str, changes: Mapping[str, str | None]) -> dict[str, Any]:
-    """The body of the call; `cap` is what the limit of the reply's length is called here."""
-    wanted: dict[str, Any] = {
+def request_body(
+    request: Request, limit_name: str, fixes: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Return the JSON body of a streaming chat completion request."""
+    optional: dict[str, Any] = {
         "temperature": request.temperature,
-        cap: request.max_tokens,
+        limit_name: request.max_tokens,
         "stream_options": {"include_usage": True},
     }
     body: dict[str, Any] = {"model": request.model, "messages": messages(request), "stream": True}
-    for name, value in wanted.items():
-        name_here = changes.get(name, name)
+    for name, value in optional.items():
+        name_here = fixes.get(name, name)
         if value is not None and name_here is not None:
             body[name_here] = value
     return body
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
-    """The turns in the API's words; last an answer to be continued and the wish to go on."""
-    said = [{"role": turn.role.value, "content": _content(turn)} for turn in request.turns]
+    """Return the turns as API messages; a partial answer and `CONTINUE_PROMPT` come last."""
+    found = [{"role": turn.role.value, "content": _content(turn)} for turn in request.turns]
     if request.system_prompt:
-        said.insert(0, {"role": "system", "content": request.system_prompt})
+        found.insert(0, {"role": "system", "content": request.system_prompt})
     if request.continues:
-        said.append({"role": "assistant", "content": request.continues})
-        said.append({"role": "user", "content": GO_ON})
-    return said
+        found.append({"role": "assistant", "content": request.continues})
+        found.append({"role": "user", "content": CONTINUE_PROMPT})
+    return found
 
 
 def _content(turn: Turn) -> str | list[dict[str, Any]]:

@@ -1,5 +1,7 @@
-"""What a provider's failure means for a recording: the errors of a conversation, put in other words
-where those would speak of a reply, of its settings or of the list of models. Pure.
+"""Errors of speech recognition, derived from the errors of a reply. Pure.
+
+The sentences of a reply's errors mention replies, their settings and the list of models; the
+classes here replace those sentences for a recording.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ class SpeechModelUnknown(errors.UnknownModel):
 class SpeechNotPermitted(errors.NoPermission):
     template = (
         "The API key may not use the speech model “{model}” at {provider}. "
-        "Have its permissions widened, or set another TRANSCRIPTION_MODEL."
+        "Extend its permissions, or set another TRANSCRIPTION_MODEL."
     )
 
 
 class SpeechNotOffered(errors.MalformedResponse):
     template = (
-        "{provider} sent something that is no transcription. "
+        "{provider} sent a response that is not a transcription. "
         "Check that it turns speech into text, and that TRANSCRIPTION_BASE_URL is right."
     )
 
@@ -53,19 +55,19 @@ class SpeechTimeout(errors.FirstTokenTimeout):
 
 class RecordingNotRead(errors.BadRequest):
     template = (
-        "{provider} did not take this recording: it may be damaged, "
-        "or in a format that is not read there. Record it again."
+        "{provider} rejected this recording. It may be damaged "
+        "or in an unsupported format. Record it again."
     )
 
 
 class LanguageRefused(errors.RefusedParameter):
     template = (
-        "{provider} does not take “{language}” as the language of a recording. "
+        "{provider} does not support “{language}” as the language of a recording. "
         "Check TRANSCRIPTION_LANGUAGE in the configuration."
     )
 
 
-_IN_OTHER_WORDS: dict[type[errors.ProviderError], type[errors.ProviderError]] = {
+_SPEECH_ERRORS: dict[type[errors.ProviderError], type[errors.ProviderError]] = {
     errors.ProviderError: SpeechFailed,
     errors.UnknownModel: SpeechModelUnknown,
     errors.NoPermission: SpeechNotPermitted,
@@ -78,18 +80,18 @@ _IN_OTHER_WORDS: dict[type[errors.ProviderError], type[errors.ProviderError]] = 
 }
 
 
-def speech_fault(
+def to_speech_error(
     error: errors.ProviderError, *, provider: str, model: str, language: str | None
 ) -> errors.ParleyError:
-    """`error` as the one who recorded something should read it."""
-    kind, said = _IN_OTHER_WORDS.get(type(error), type(error)), error.details.lower()
-    if kind is RecordingNotRead and _TOO_SHORT.search(said):
+    """Return the error to show for a recording when the provider answered with `error`."""
+    kind, details = _SPEECH_ERRORS.get(type(error), type(error)), error.details.lower()
+    if kind is RecordingNotRead and _TOO_SHORT.search(details):
         return errors.NoSpeechDetected(details=error.details)
-    if kind is RecordingNotRead and language and "language" in said:
+    if kind is RecordingNotRead and language and "language" in details:
         kind = LanguageRefused
-    elif kind is errors.ContextTooLong or (kind is RecordingNotRead and _TOO_LONG.search(said)):
+    elif kind is errors.ContextTooLong or (kind is RecordingNotRead and _TOO_LONG.search(details)):
         return errors.VoiceRefused(
-            f"This recording is more than {provider} takes at once. Record it in shorter pieces.",
+            f"This recording is too large for {provider}. Record it in shorter pieces.",
             details=error.details,
         )
     if kind is type(error):

@@ -1,6 +1,6 @@
-"""Server-sent events from raw bytes, and the JSON inside them. Knows no provider and no network.
+"""Decoder for server-sent events and the JSON inside them. Knows no provider and no network.
 
-Written for speed: a token is one small event, and thousands of them pass through here a second.
+Written for speed: each token arrives as an event, at thousands of events per second.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from typing import Any
 
 import orjson
 
-_LARGEST_EVENT = 2 * 1024 * 1024
+_MAX_EVENT_BYTES = 2 * 1024 * 1024
 
 
-class Unreadable(ValueError):
-    """What came is not JSON, or an event without an end."""
+class ParseError(ValueError):
+    """The data is not JSON, or an event exceeds the size limit."""
 
 
-class EventSplitter:
-    """Cuts a byte stream, however it is chunked, into (event name, data) pairs.
+class SSEDecoder:
+    """Incremental decoder from bytes to (event name, data) pairs; chunks may be cut anywhere.
 
-    Comments (`: keep-alive`) make no event. Data lines that a careless server did not part by an
-    empty line are joined by a line feed, as the standard says; `read_events` takes them apart.
+    Comments (`: keep-alive`) produce no event. `data` lines without an empty line between them are
+    joined by a line feed, as the specification requires; `parse_event` separates them for servers
+    that omit the empty line.
     """
 
     def __init__(self) -> None:
@@ -31,52 +32,52 @@ class EventSplitter:
         self._is_first = True
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
-        """The events completed by `chunk`."""
+        """Return the events that `chunk` completes. Raises `ParseError` for an oversized event."""
         if self._is_first and chunk:
             self._is_first = False
             chunk = chunk.removeprefix(b"\xef\xbb\xbf")
         data = self._rest + chunk if self._rest else chunk
-        if len(data) > _LARGEST_EVENT:
-            raise Unreadable("an event of more than 2 MiB")
-        # A carriage return at the very end may be half of a line end: it waits for the next chunk.
+        if len(data) > _MAX_EVENT_BYTES:
+            raise ParseError("an event of more than 2 MiB")
+        # A trailing carriage return may be the first half of a line break: wait for the next chunk.
         lines = data.splitlines(keepends=True)
         last = lines[-1] if lines else b""
         self._rest = b"" if last.endswith(b"\n") or not lines else lines.pop()
-        found: list[tuple[bytes, bytes]] = []
+        events: list[tuple[bytes, bytes]] = []
         for line in lines:
             line = line.rstrip(b"\r\n")
             if not line:
                 if self._data:
-                    found.append((self._name, b"\n".join(self._data)))
+                    events.append((self._name, b"\n".join(self._data)))
                     self._data = []
                 self._name = b""
             elif line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
             elif line.startswith(b"event:"):
                 self._name = line[6:].strip()
-        return found
+        return events
 
     def finish(self) -> list[tuple[bytes, bytes]]:
-        """The event that the end of the stream left without its empty line, if there is one."""
+        """Return the last event if the stream ended without an empty line after it."""
         return self.feed(b"\n\n")
 
 
-def read_events(data: bytes) -> list[Any]:
-    """The JSON values of one event's data. Raises `Unreadable`."""
+def parse_event(data: bytes) -> list[Any]:
+    """Return the JSON values in the data of one event. Raises `ParseError`."""
     try:
-        return [read_json(data)]
-    except Unreadable:
+        return [parse_json(data)]
+    except ParseError:
         lines = data.split(b"\n")
         if len(lines) == 1:
             raise
-        return [read_json(line) for line in lines if line != b"[DONE]"]
+        return [parse_json(line) for line in lines if line != b"[DONE]"]
 
 
-def read_json(data: bytes) -> Any:
-    """One JSON value. Raises `Unreadable`.
+def parse_json(data: bytes) -> Any:
+    """Return the JSON value in `data`. Raises `ParseError`.
 
-    The standard library's reader is the second try: it takes what orjson refuses and servers do
-    send, such as NaN and half an emoji (`"\\ud83d"`), which becomes a replacement character.
+    Falls back to the standard library for input that orjson rejects and servers do send, such as
+    NaN and half an emoji (`"\\ud83d"`), which becomes a replacement character.
     """
     try:
         return orjson.loads(data)
@@ -84,7 +85,7 @@ def read_json(data: bytes) -> Any:
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):
-            raise Unreadable("not JSON") from None
+            raise ParseError("not JSON") from None
         return _without_lone_surrogates(value)
 
 

@@ -1,6 +1,6 @@
-"""How long each part of a streamed reply may take: the first token, the next one, the end.
+"""Time limits for a streamed reply: first token, gap between tokens, end of the body.
 
-It reads a body that somebody else opened; it knows no SDK and sends nothing.
+Reads a response body that the caller has opened; sends nothing and does not know the SDK.
 """
 
 from __future__ import annotations
@@ -13,68 +13,71 @@ import httpx2
 from chat import errors
 from chat.config.settings import Settings
 from chat.providers.base import Delta
-from chat.providers.openai_compatible.stream_parser import ReplyReader
+from chat.providers.openai_compatible.stream_parser import ReplyParser
 
-_ROUGHLY = 0.02  # of the time between two tokens: so much earlier it may be taken for too long
-_AFTER_FINISH = 3.0  # how long usage may lag behind the last token
-_TO_REUSE = 0.1  # how long the end of a body may lag behind [DONE] for its connection to be kept
+# A stall may be detected early by this share of the idle timeout: moving the timer for every token
+# costs CPU.
+_TOLERANCE = 0.02
+_USAGE_GRACE = 3.0  # seconds that the usage may arrive after the last token
+_REUSE_GRACE = 0.1  # seconds to read the end of the body, so that the connection can be reused
 
 
 class StreamTimeouts:
-    """With one endpoint. `provider` is its label."""
+    """Timeouts for one endpoint. `provider` is its label."""
 
     def __init__(self, provider: str, settings: Settings, secrets: tuple[str, ...]) -> None:
         self._provider, self._secrets = provider, secrets
         self._first, self._idle = settings.first_token_timeout, settings.idle_timeout
 
-    def first_token_by(self) -> float:
-        """By when, on the loop's clock, a request that begins now must have said something."""
+    def first_token_deadline(self) -> float:
+        """Return the event loop time by which a request that starts now must yield a token."""
         return asyncio.get_running_loop().time() + self._first
 
     async def read(
-        self, body: AsyncIterator[bytes], reader: ReplyReader, first_token_by: float
+        self, body: AsyncIterator[bytes], parser: ReplyParser, first_token_deadline: float
     ) -> AsyncGenerator[Delta, None]:
-        """Yield the deltas that `reader` parses from `body`.
+        """Yield the deltas that `parser` finds in `body`.
 
-        Raises `FirstTokenTimeout` and `StreamStalled`.
+        Raises `FirstTokenTimeout` or `StreamStalled` when a time limit passes.
         """
         loop = asyncio.get_running_loop()
-        longest_silence = max(self._first, self._idle)
-        silent_by = first_token_by
-        finish_by: float | None = None
+        max_silence = max(self._first, self._idle)
+        content_deadline = first_token_deadline
+        finish_deadline: float | None = None
         try:
-            async with asyncio.timeout_at(first_token_by) as limit:
-                while not reader.is_done:
+            async with asyncio.timeout_at(first_token_deadline) as limit:
+                while not parser.is_done:
                     if (chunk := await anext(body, None)) is None:
                         break
                     now = loop.time()
-                    for delta in reader.feed(chunk):
-                        silent_by = now + longest_silence
+                    for delta in parser.feed(chunk):
+                        content_deadline = now + max_silence
                         yield delta
-                    if reader.finish_reason is not None:
-                        by = finish_by = finish_by or now + _AFTER_FINISH
-                    elif reader.has_content:
-                        # A sign of life without content counts, but not for ever.
-                        by = min(now + self._idle, silent_by)
+                    if parser.finish_reason is not None:
+                        deadline = finish_deadline = finish_deadline or now + _USAGE_GRACE
+                    elif parser.has_content:
+                        # Keep-alive comments extend the deadline, but not without limit.
+                        deadline = min(now + self._idle, content_deadline)
                     else:
                         continue
-                    if not 0 <= by - (limit.when() or by) < self._idle * _ROUGHLY:
-                        limit.reschedule(by)
+                    if not 0 <= deadline - (limit.when() or deadline) < self._idle * _TOLERANCE:
+                        limit.reschedule(deadline)
         except (TimeoutError, httpx2.HTTPError) as error:
-            # When the whole text is there, how the connection ends changes nothing.
-            if reader.finish_reason is None:
+            # After the finish reason the text is complete, however the connection ends.
+            if parser.finish_reason is None:
                 if not isinstance(error, TimeoutError):
                     raise
-                raise (self._stalled() if reader.has_content else self.too_late()) from None
-        for delta in reader.finish():
+                failure = self._stalled() if parser.has_content else self.first_token_timeout()
+                raise failure from None
+        for delta in parser.finish():
             yield delta
         try:
-            async with asyncio.timeout(_TO_REUSE):
+            async with asyncio.timeout(_REUSE_GRACE):
                 await anext(body, None)
         except (TimeoutError, httpx2.HTTPError):
-            return  # then the next call makes a new connection
+            return  # the connection is closed, and the next request opens another
 
-    def too_late(self) -> errors.FirstTokenTimeout:
+    def first_token_timeout(self) -> errors.FirstTokenTimeout:
         return errors.FirstTokenTimeout(self._provider, seconds=self._first, secrets=self._secrets)
 
     def _stalled(self) -> errors.StreamStalled:
