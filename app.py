@@ -1,27 +1,32 @@
-"""The entry: an ASGI app when `streamlit run` imports it, the pages when it runs as a script."""
+"""Entry point: `streamlit run` imports it for the ASGI app and executes it as the page script."""
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-if get_script_run_ctx(suppress_warning=True) is None:
-    from pages.session.tab_state import stored
-    from pages.session.visitor import may_upload
-    from pages.shell.lifespan import lifespan, on_script_error
-    from pages.streamlit_patches import secrets_errors
-    from pages.streamlit_patches.media_ownership import may_fetch
-    from server.wiring import middleware, routes
-
-    secrets_errors.make_bearable()
-    app = st.App(
-        __file__,
-        routes=routes(stored),
-        middleware=middleware(may_upload, may_fetch),
-        lifespan=lifespan,
-        on_script_error=on_script_error,
-    )
-else:
+if __name__ == "__main__":
     from pages.session import request_tracing
     from pages.shell import shell
 
     with request_tracing.run():
         shell.run()
+else:
+    from pages.session import configuration, tab_state, visitor
+    from pages.shell.lifespan import lifespan, on_script_error
+    from pages.streamlit_patches.active_sessions import count_active_sessions
+    from pages.streamlit_patches.index_page import index_html
+    from pages.streamlit_patches.install import install
+    from server.wiring import middleware, routes
+
+    patches = install(visitor.visitor_cookie, tab_state.COMPLETE_RUN)
+    settings = configuration.read().settings
+    app = st.App(
+        __file__,
+        routes=routes(tab_state.stored, count_active_sessions),
+        middleware=middleware(
+            settings,
+            index_html(),
+            may_upload=visitor.may_upload,
+            may_fetch=patches.media_owners.may_fetch,
+        ),
+        lifespan=lifespan(settings),
+        on_script_error=on_script_error,
+    )

@@ -54,6 +54,7 @@ from chat.errors import (
 )
 from chat.formats.export import Export, ExportFormat
 from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
+from chat.observability.io_hook import set_io_hook
 from chat.observability.log_format import log_formatter
 from chat.observability.request_ids import begin_request, request_id
 from chat.providers.base import Model
@@ -141,6 +142,7 @@ __all__ = [
     "open_chat",
     "read_settings",
     "request_id",
+    "set_io_hook",
     "sign_in_problems",
     "sign_in_providers",
     "visitor_from_cookie",

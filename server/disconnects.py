@@ -1,7 +1,9 @@
-"""A browser that goes away in mid-sentence is nothing to report.
+"""Suppress the error that Streamlit raises when a browser disconnects while it is sent a message.
 
-Streamlit notes a failed send as the end of the connection and then reads from it once more, which
-it takes for a message of the wrong kind; its answer to that fails for the same reason.
+Upstream: streamlit/streamlit#13372 (the handler), Kludex/starlette#2766 (the exception).
+Symptom: a traceback in the log for each closed tab. After a failed send Streamlit reads from the
+connection once more, takes the RuntimeError for a text frame and fails again when it closes the
+connection. Seen with Streamlit 1.67 and Starlette 1.10; tests/server/test_disconnects.py.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
 
-class HangUps:
+class SuppressDisconnectErrors:
+    """ASGI middleware that ends a WebSocket quietly when its client has disconnected."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

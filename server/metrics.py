@@ -1,4 +1,4 @@
-"""The figures of this process, for whoever has the token. Without one there is no such page."""
+"""Metrics in the OpenMetrics format, protected by a bearer token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from streamlit import runtime
 
 from chat import ParleyError
 
@@ -17,32 +16,30 @@ if TYPE_CHECKING:
     from chat import ChatService
 
 _OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-_TABS = "active_sessions"  # as Streamlit calls them
 
 
-class Figures:
-    def __init__(self, service: Callable[[], ChatService]) -> None:
-        self._service = service
+class MetricsEndpoint:
+    """`GET /metrics`: 404 without `METRICS_TOKEN`, 401 without the right bearer token.
+
+    `active_sessions` returns the number of open tabs, or None if it is unknown.
+    """
+
+    def __init__(
+        self, service: Callable[[], ChatService], active_sessions: Callable[[], int | None]
+    ) -> None:
+        self._service, self._active_sessions = service, active_sessions
 
     async def answer(self, request: Request) -> Response:
         try:
             service = await anyio.to_thread.run_sync(self._service)
         except ParleyError:
             return PlainTextResponse("not ready", 503)
-        wanted = service.settings.metrics_token
-        if not wanted:
+        expected = service.settings.metrics_token
+        if not expected:
             return PlainTextResponse("Not Found", 404)
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        is_right = hmac.compare_digest(given.strip().encode(), wanted.encode())
-        if kind.lower() != "bearer" or not is_right:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        is_valid = hmac.compare_digest(token.strip().encode(), expected.encode())
+        if scheme.lower() != "bearer" or not is_valid:
             return PlainTextResponse("Unauthorized", 401, {"www-authenticate": "Bearer"})
         headers = {"cache-control": "no-store", "content-type": _OPEN_METRICS}
-        return Response(service.metrics(_sessions()), headers=headers)
-
-
-def _sessions() -> int | None:
-    """How many tabs are open; None where no pages are served."""
-    if not runtime.exists():
-        return None
-    told = runtime.get_instance().stats_mgr.get_stats([_TABS])
-    return sum(int(stat.value) for stat in told.get(_TABS, []) if hasattr(stat, "value"))
+        return Response(service.metrics(self._active_sessions()), headers=headers)

@@ -1,7 +1,7 @@
-"""Pictures, exports and backups are answered to the browser they were made for, and kept nowhere.
+"""Serve images and downloads to the browser they were made for, and keep them out of caches.
 
-To everybody else their address is one of a file that does not exist. It must not know what they
-are.
+Every other browser gets the response for a file that does not exist. This module must not know
+what the files contain.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chat import is_visitor_cookie
 from server.visitor_cookie import COOKIE
 
-_PLACE = "/media/"
-_NOBODYS = "none"  # a name that no file has: theirs are hashes
+_PREFIX = "/media/"
+_MISSING = "none"  # never the name of a file: those are hashes
 
 
 class PrivateMedia:
-    """`may_fetch` tells by a file's name and a visitor's cookie, perhaps an empty one."""
+    """ASGI middleware around Streamlit's media route, which checks nothing.
+
+    `may_fetch(name, cookie)` returns whether the file may be sent to the browser with this
+    visitor cookie. The cookie is empty for browsers that reject cookies.
+    """
 
     def __init__(self, app: ASGIApp, may_fetch: Callable[[str, str], bool]) -> None:
         self._app, self._may_fetch = app, may_fetch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        before, place, name = scope.get("path", "").partition(_PLACE)
-        # What the page itself is made of, such as its fonts, lies in a folder of the same name.
-        if scope["type"] != "http" or not place or before.endswith("/static"):
+        base, prefix, name = scope.get("path", "").partition(_PREFIX)
+        # Streamlit's frontend has a folder /static/media/ with its fonts.
+        if scope["type"] != "http" or not prefix or base.endswith("/static"):
             await self._app(scope, receive, send)
             return
         cookie = Request(scope).cookies.get(COOKIE, "")
         if not self._may_fetch(name, cookie if is_visitor_cookie(cookie) else ""):
-            path = f"{before}{_PLACE}{_NOBODYS}"
+            path = f"{base}{_PREFIX}{_MISSING}"
             scope = {**scope, "path": path, "raw_path": path.encode()}
 
         async def send_privately(message: Message) -> None:

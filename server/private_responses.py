@@ -1,6 +1,6 @@
-"""What is not for everybody: shared conversations for whoever has the link, figures for nobody.
+"""Keep shared conversations out of caches and search engines, and hide Streamlit's own metrics.
 
-No search engine, no cache, no referrer. The whole may stand below another path.
+Paths are compared by their end: the app may be served below another path.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SHARED, FIGURES = "/shared", "/_stcore/metrics"
+SHARED, STREAMLIT_METRICS = "/shared", "/_stcore/metrics"
 _HEADERS = {
     "x-robots-tag": "noindex, nofollow",
     "cache-control": "no-store",
@@ -17,7 +17,9 @@ _HEADERS = {
 }
 
 
-class SharedPrivately:
+class PrivateSharedPages:
+    """ASGI middleware that adds the privacy headers to shared conversations."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -28,22 +30,20 @@ class SharedPrivately:
 
         async def send_privately(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
+                MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_privately)
 
 
-class NoOtherFigures:
-    """Streamlit tells its own figures to everybody; ours are behind a token."""
+class HideStreamlitMetrics:
+    """ASGI middleware that answers 404 for Streamlit's metrics, which need no authentication."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].rstrip("/").endswith(FIGURES):
+        if scope["type"] == "http" and scope["path"].rstrip("/").endswith(STREAMLIT_METRICS):
             await PlainTextResponse("Not Found", 404)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Whether this process can serve people: its configuration is right and its database answers.
+"""Readiness probe: the configuration is valid and the database answers.
 
-Says so in one word and soon, also while the database hangs: one look waits for it at a time, and
-whoever asks meanwhile waits with it for a moment only.
+It answers within two seconds also while the database hangs. At most one check runs at a time;
+further requests share it, so that probes cannot use up the thread pool.
 """
 
 from __future__ import annotations
@@ -19,33 +19,35 @@ from chat import ParleyError, SettingsError
 if TYPE_CHECKING:
     from chat import ChatService
 
-PATIENCE = 2.0  # seconds
+TIMEOUT = 2.0  # seconds
 
 
-class Readiness:
-    def __init__(self, service: Callable[[], ChatService], patience: float = PATIENCE) -> None:
-        self._service, self._patience = service, patience
-        self._look: asyncio.Task[str] | None = None
-        self._waits_for = ""
+class ReadinessEndpoint:
+    """`GET /readyz`. `service` opens the chat service, which can take a while, or raises."""
+
+    def __init__(self, service: Callable[[], ChatService], timeout: float = TIMEOUT) -> None:
+        self._service, self._timeout = service, timeout
+        self._check: asyncio.Task[str] | None = None
+        self._stage = ""
 
     async def answer(self, _request: Request) -> PlainTextResponse:
-        """200 and "ready", or 503 and why not: settings, starting, database or migrations."""
+        """200 "ready", or 503 with one word: settings, starting, database or migrations."""
         problem = await self._problem()
         headers = {"cache-control": "no-store"}
         return PlainTextResponse(problem or "ready", 503 if problem else 200, headers)
 
     async def _problem(self) -> str:
-        if self._look is None or self._look.done():
-            work = anyio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
-            self._look = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait({self._look}, timeout=self._patience)
-        return self._look.result() if done else self._waits_for
+        if self._check is None or self._check.done():
+            work = anyio.to_thread.run_sync(self._run_check, abandon_on_cancel=True)
+            self._check = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({self._check}, timeout=self._timeout)
+        return self._check.result() if done else self._stage
 
-    def _ask(self) -> str:
-        self._waits_for = "starting"
+    def _run_check(self) -> str:
+        self._stage = "starting"
         try:
             service = self._service()
-            self._waits_for = "database"
+            self._stage = "database"
             return service.readiness()
         except SettingsError:
             return "settings"

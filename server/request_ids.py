@@ -1,6 +1,6 @@
-"""Gives every request an id, which its log lines and its response carry.
+"""Give every request an id that appears in its log lines and in the response header.
 
-One that comes along, from a proxy, is taken over if it looks like one.
+An id sent by a proxy is kept if it is well-formed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ HEADER = "x-request-id"
 
 
 class RequestIds:
+    """ASGI middleware that reads or generates the `X-Request-ID` header."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -21,11 +23,11 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id_ = begin_request(Headers(scope=scope).get(HEADER, ""))
+        request_id = begin_request(Headers(scope=scope).get(HEADER, ""))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = id_
+                MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
         await self._app(scope, receive, send_with_id)

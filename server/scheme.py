@@ -1,4 +1,4 @@
-"""How the browser asked: by HTTPS itself, or by HTTPS to a proxy in front of us."""
+"""The scheme that the browser used, also behind a TLS-terminating proxy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from starlette.types import Scope
 
 
 def is_https(scope: Scope) -> bool:
-    """Whether the request left the browser by HTTPS.
+    """Return whether the request left the browser over HTTPS.
 
-    Anybody can send the header of a proxy. Who lies with it makes their own browser stricter.
+    The proxy's header is trusted from any client: forging it only makes the client's own browser
+    apply stricter rules.
     """
     if scope.get("scheme") == "https":
         return True
-    outside, _, _ = Headers(scope=scope).get("x-forwarded-proto", "").partition(",")
-    return outside.strip().lower() == "https"
+    protocol, _, _ = Headers(scope=scope).get("x-forwarded-proto", "").partition(",")
+    return protocol.strip().lower() == "https"

@@ -1,8 +1,8 @@
-"""What every response tells the browser: what a page may load, run, send and be framed by.
+"""Content-Security-Policy and the other security headers, on every response.
 
-The last line of defence: whatever a model's answer might smuggle into a page, the browser fetches
-nothing from elsewhere and runs no script that is not a file of ours. This module must not know
-what is on the pages.
+This is the last line of defence: even if a model's answer gets unsafe HTML into a page, the
+browser loads nothing from other origins and runs only scripts that are our own files. This module
+must not know what the pages contain.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from pathlib import Path
 
-import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import file_util
 
-from chat import SettingsError, load_config, read_settings
 from server.scheme import is_https
 
 _YEAR = 365 * 24 * 3600
 _SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.DOTALL | re.I)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_OLDER = {"'self'": "SAMEORIGIN", "'none'": "DENY"}  # the older header knows no list
+_X_FRAME_OPTIONS = {"'self'": "SAMEORIGIN", "'none'": "DENY"}  # it cannot express a list
+_FILES = ("/media/", "/downloads/")  # uploaded and generated files
 _LOOPBACK = re.compile(r"(?:[\w.-]+\.)?localhost|127(?:\.\d+){3}|\[::1\]")
 
-# Allowed: the microphone to dictate with, the clipboard to copy to (and, for those who ask, from).
-_OFF = (
+# Allowed are only the microphone, for dictation, and the clipboard.
+_DENIED = (
     "accelerometer autoplay browsing-topics camera display-capture encrypted-media "
     "fullscreen geolocation gyroscope hid idle-detection local-fonts magnetometer midi payment "
     "picture-in-picture publickey-credentials-create publickey-credentials-get screen-wake-lock "
@@ -37,19 +34,19 @@ _OFF = (
 _PERMISSIONS = ", ".join(
     [
         *(f"{name}=(self)" for name in ("microphone", "clipboard-write", "clipboard-read")),
-        *(f"{name}=()" for name in _OFF.split()),
+        *(f"{name}=()" for name in _DENIED.split()),
     ]
 )
 
 
 def page_policy(script_hashes: list[str], ancestors: str) -> str:
-    """The Content-Security-Policy of a page, whose inline scripts have these hashes.
+    """Return the Content-Security-Policy for a page with these hashes of inline scripts.
 
-    Scripts: Streamlit loads a component's own script from a `blob:`, which only a script that
-    already runs can make, and its reader of messages compiles a few lines of WebAssembly.
-    Styles may be inline because Streamlit writes them so; what they could fetch (images, fonts,
-    other styles) is bound to our own origin. `connect-src 'self'` covers our WebSocket: so says
-    CSP 3, as Chromium, Firefox and Safari (since 15.4) do it.
+    `blob:` scripts: Streamlit loads the scripts of components from blob URLs, which only a script
+    that already runs can create. `wasm-unsafe-eval`: its message decoder compiles WebAssembly.
+    Inline styles: Streamlit writes them; the images, fonts and styles that they can load are
+    restricted to our origin. `connect-src 'self'` includes our WebSocket according to CSP 3
+    (Chromium, Firefox, Safari since 15.4).
     """
     return "; ".join(
         [
@@ -72,12 +69,12 @@ def page_policy(script_hashes: list[str], ancestors: str) -> str:
 
 
 def file_policy(ancestors: str) -> str:
-    """The policy of a file that somebody opens by its address: it runs and loads nothing."""
+    """Return the policy for a file that is opened directly: it may run and load nothing."""
     return f"default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors {ancestors}"
 
 
 def script_hashes(html: str) -> list[str]:
-    """The CSP hashes of the inline scripts in a page."""
+    """Return the CSP hashes of the inline scripts in a page."""
     html = _COMMENT.sub("", html.replace("\r\n", "\n").replace("\r", "\n"))
     inline = [found["code"] for found in _SCRIPT.finditer(html) if "src=" not in found[1]]
     digests = [sha256(code.encode()).digest() for code in inline]
@@ -85,71 +82,69 @@ def script_hashes(html: str) -> list[str]:
 
 
 class SecurityHeaders:
-    """Stands around everything else; what a response says itself is not overwritten."""
+    """ASGI middleware that adds the headers a response does not set itself.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `index_html` is the page that is served at every address. `ancestors` is the value of
+    `FRAME_ANCESTORS`: origins that may embed Parley in a frame, separated by spaces.
+    """
+
+    def __init__(self, app: ASGIApp, *, index_html: str, ancestors: str) -> None:
         self._app = app
-        served = Path(file_util.get_static_dir(), "index.html")  # the page of every address
-        html = served.read_text("utf-8") if served.is_file() else ""
-        ancestors = _ancestors()
-        self._page = page_policy(script_hashes(html), ancestors)
-        self._file = file_policy(ancestors)
+        sources = _frame_sources(ancestors)
+        self._page_policy = page_policy(script_hashes(index_html), sources)
+        self._file_policy = file_policy(sources)
         self._headers = {
             "x-content-type-options": "nosniff",
-            "x-dns-prefetch-control": "off",  # a link that is only shown looks up no name
+            "x-dns-prefetch-control": "off",  # a link in an answer must not cause a DNS query
             "referrer-policy": "same-origin",
             "permissions-policy": _PERMISSIONS,
             "cross-origin-resource-policy": "same-origin",
         }
-        if older := _OLDER.get(ancestors):
-            self._headers["x-frame-options"] = older
+        if value := _X_FRAME_OPTIONS.get(sources):
+            self._headers["x-frame-options"] = value
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted = self._for(scope)
-        has_begun = False
+        added = self._headers_for(scope)
+        has_started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal has_started
             if message["type"] == "http.response.start":
-                has_begun = True
+                has_started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in wanted.items():
+                for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            # Else the framework would answer, outside of this, without any of the headers.
-            if not has_begun:
-                answer = PlainTextResponse("Internal Server Error", status_code=500)
-                await answer(scope, receive, send_with_headers)
+            # Starlette's own error response is sent outside of this middleware, without headers.
+            if not has_started:
+                response = PlainTextResponse("Internal Server Error", status_code=500)
+                await response(scope, receive, send_with_headers)
             raise
 
-    def _for(self, scope: Scope) -> dict[str, str]:
-        given = Headers(scope=scope)
+    def _headers_for(self, scope: Scope) -> dict[str, str]:
+        request = Headers(scope=scope)
         is_secure = is_https(scope)
-        host = given.get("host", "").rpartition(":")[0] or given.get("host", "")
-        # Uploaded and generated files; a page below such an address would only be drawn empty.
-        is_file = "/media/" in scope["path"]
-        wanted = {**self._headers, "content-security-policy": self._file if is_file else self._page}
-        if is_secure or _LOOPBACK.fullmatch(host):  # elsewhere browsers complain that it is ignored
-            wanted["cross-origin-opener-policy"] = "same-origin"
+        host = request.get("host", "").rpartition(":")[0] or request.get("host", "")
+        is_file = any(each in scope["path"] for each in _FILES)
+        policy = self._file_policy if is_file else self._page_policy
+        headers = {**self._headers, "content-security-policy": policy}
+        if is_secure or _LOOPBACK.fullmatch(host):  # elsewhere browsers ignore it with a warning
+            headers["cross-origin-opener-policy"] = "same-origin"
         if is_secure:
-            wanted["strict-transport-security"] = f"max-age={_YEAR}"
-        return wanted
+            headers["strict-transport-security"] = f"max-age={_YEAR}"
+        return headers
 
 
-def _ancestors() -> str:
-    """Whose pages may show Parley in a frame: our own always, unless nobody's may."""
-    secrets = st.secrets.to_dict() if st.secrets.load_if_toml_exists() else None
-    try:
-        named = read_settings(load_config(secrets)).frame_ancestors.split()
-    except SettingsError:  # the page says so once it is opened
-        named = []
-    if named == ["'none'"]:
+def _frame_sources(ancestors: str) -> str:
+    """Return the sources for `frame-ancestors`: always our own origin, unless it is 'none'."""
+    sources = ancestors.split()
+    if sources == ["'none'"]:
         return "'none'"
-    return " ".join(["'self'", *(each for each in named if each != "'self'")])
+    return " ".join(["'self'", *(each for each in sources if each != "'self'")])

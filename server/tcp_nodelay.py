@@ -1,8 +1,8 @@
-"""What is sent to a browser leaves at once.
+"""Set TCP_NODELAY on the listening sockets; accepted connections inherit it.
 
-Streamlit makes its listening socket without saying that it speaks TCP, so asyncio does not see
-that Nagle's algorithm should be off: the second part of an answer waits until the browser has
-acknowledged the first, 40 ms long. A connection has this option from the socket it came in by.
+Streamlit creates its sockets without naming the protocol (`proto=0`), so asyncio does not
+recognise them as TCP and leaves Nagle's algorithm on. The second part of a response then waits
+40 ms for the browser's delayed acknowledgement. Seen with Streamlit 1.67 on Linux.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_OPEN = Path("/dev/fd")  # what this process has open; there is none on Windows
+_DESCRIPTORS = Path("/dev/fd")  # the open descriptors of this process; missing on Windows
 
 
-class Prompt:
-    """`send_at_once` when the server starts; it listens by then."""
+class TcpNoDelay:
+    """ASGI middleware that calls `disable_nagle` at startup, when the server already listens."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            send_at_once()
+            disable_nagle()
         await self._app(scope, receive, send)
 
 
-def send_at_once() -> None:
-    """For all connections that come in from now on by the sockets this process listens on."""
-    if _OPEN.is_dir():
-        for name in os.listdir(_OPEN):
-            with suppress(OSError):  # closed meanwhile, such as the folder itself
-                _prepare(int(name))
+def disable_nagle() -> None:
+    """Set TCP_NODELAY on every socket that this process listens on."""
+    if _DESCRIPTORS.is_dir():
+        for name in os.listdir(_DESCRIPTORS):
+            with suppress(OSError):  # closed since, such as the descriptor of the listing itself
+                _set_nodelay(int(name))
 
 
-def _prepare(descriptor: int) -> None:
+def _set_nodelay(descriptor: int) -> None:
     if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         return
     with socket.socket(fileno=os.dup(descriptor)) as found:

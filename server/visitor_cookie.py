@@ -1,4 +1,4 @@
-"""Tells browsers apart: a random cookie that scripts cannot read, set with the first page."""
+"""Identify browsers by a random HttpOnly cookie that is set with the first page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ from server.scheme import is_https
 
 COOKIE = "parley_visitor"
 _YEAR = 365 * 24 * 3600
-_NOT_PAGES = ("/static", "/_stcore", "/component", "/media", "/healthz", "/readyz", "/metrics")
+_NOT_PAGES = (
+    "/static",
+    "/_stcore",
+    "/component",
+    "/media",
+    "/downloads",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
 
 
 class VisitorCookie:
-    """Sets the cookie on pages, or renews it, so that a year without a visit ends it.
+    """ASGI middleware that sets or renews the cookie on HTML pages; it expires after a year.
 
-    Also where the browser has the page already (304): it may have lost the cookie and not the page.
-    Other files may be cached for everybody, so it is not on them.
+    A 304 response carries it too: a browser may have lost the cookie and kept the page. Other
+    files may be cached by shared caches and never carry it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,10 +49,10 @@ class VisitorCookie:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                is_known = message["status"] == 304 and not PurePosixPath(scope["path"]).suffix
-                if is_known or headers.get("content-type", "").startswith("text/html"):
+                is_page = message["status"] == 304 and not PurePosixPath(scope["path"]).suffix
+                if is_page or headers.get("content-type", "").startswith("text/html"):
                     headers.append("set-cookie", cookie)
-                    # A cache between us would hand one visitor's cookie to all others.
+                    # A shared cache would give one visitor's cookie to all others.
                     if "no-store" not in headers.get("cache-control", ""):
                         headers["cache-control"] = "private, no-cache"
             await send(message)

@@ -1,4 +1,4 @@
-"""What stands around the pages: the visitor's cookie and the routes a host asks for."""
+"""Routes and middleware around Streamlit: probes, metrics, cookies, headers and limits."""
 
 from __future__ import annotations
 
@@ -11,61 +11,65 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
-from server.disconnects import HangUps
-from server.metrics import Figures
+from server.disconnects import SuppressDisconnectErrors
+from server.metrics import MetricsEndpoint
 from server.private_media import PrivateMedia
-from server.private_responses import NoOtherFigures, SharedPrivately
-from server.readiness import Readiness
+from server.private_responses import HideStreamlitMetrics, PrivateSharedPages
+from server.readiness import ReadinessEndpoint
 from server.request_ids import RequestIds
 from server.security_headers import SecurityHeaders
-from server.tcp_nodelay import Prompt
-from server.upload_limits import Uploads
+from server.tcp_nodelay import TcpNoDelay
+from server.upload_limits import UploadLimits
 from server.visitor_cookie import VisitorCookie
 
 if TYPE_CHECKING:
-    from chat import ChatService
+    from chat import ChatService, Settings
 
 _ICON = Path(__file__).with_name("icon.png")
 
 
 async def healthz(_request: Request) -> PlainTextResponse:
-    """Alive: the process answers."""
+    """Liveness probe: the process answers."""
     return PlainTextResponse("ok")
 
 
 async def icon(_request: Request) -> FileResponse:
-    """Instead of Streamlit's own. Named in the page's settings it would be read by Pillow."""
+    """Replace Streamlit's icon. Setting it with `st.set_page_config` would import Pillow."""
     return FileResponse(_ICON, headers={"Cache-Control": "public, max-age=86400"})
 
 
-ROUTES = [Route("/healthz", healthz), Route("/favicon.png", icon)]
-# The first stands around the others.
-MIDDLEWARE = [
-    Middleware(Prompt),
-    Middleware(HangUps),
-    Middleware(RequestIds),
-    Middleware(SecurityHeaders),
-    Middleware(VisitorCookie),
-    Middleware(SharedPrivately),
-    Middleware(NoOtherFigures),
-]
-
-
-def routes(service: Callable[[], ChatService]) -> list[Route]:
-    """All of them; `service` opens it, which may take a while, or raises what is wrong."""
+def routes(
+    service: Callable[[], ChatService], active_sessions: Callable[[], int | None]
+) -> list[Route]:
+    """Return our routes. `service` opens the chat service or raises a `ParleyError`."""
     return [
-        *ROUTES,
-        Route("/readyz", Readiness(service).answer),
-        Route("/metrics", Figures(service).answer),
+        Route("/healthz", healthz),
+        Route("/favicon.png", icon),
+        Route("/readyz", ReadinessEndpoint(service).answer),
+        Route("/metrics", MetricsEndpoint(service, active_sessions).answer),
     ]
 
 
 def middleware(
-    may_upload: Callable[[str], bool], may_fetch: Callable[[str, str], bool]
+    settings: Settings,
+    index_html: str,
+    *,
+    may_upload: Callable[[str], bool],
+    may_fetch: Callable[[str, str], bool],
 ) -> list[Middleware]:
-    """All of it; only the pages know which visitors may upload, and whose a file is."""
+    """Return our middleware, the outermost first.
+
+    `index_html` is the page that Streamlit serves. `may_upload(cookie)` and
+    `may_fetch(file_name, cookie)` decide by the visitor cookie, which may be empty.
+    """
     return [
-        *MIDDLEWARE,
+        Middleware(TcpNoDelay),
+        Middleware(SuppressDisconnectErrors),
+        Middleware(RequestIds),
+        Middleware(SecurityHeaders, index_html=index_html, ancestors=settings.frame_ancestors),
+        Middleware(VisitorCookie),
+        Middleware(PrivateSharedPages),
+        Middleware(HideStreamlitMetrics),
         Middleware(PrivateMedia, may_fetch=may_fetch),
-        Middleware(Uploads, may_upload=may_upload),
+        Middleware(UploadLimits, settings=settings, may_upload=may_upload),
     ]

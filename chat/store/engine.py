@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
+from chat.observability.io_hook import blocking_io
 from chat.store.corruption import install_corruption_handler, translate_corruption
 
 log = logging.getLogger("chat.store")
@@ -165,7 +166,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def read_transaction(engine: Engine) -> Iterator[Session]:
     """Open a session in a short read-only transaction. Raises `StoreFailed` on database errors."""
     try:
-        with Session(engine) as session, session.begin():
+        with blocking_io(), Session(engine) as session, session.begin():
             yield session
     except SQLAlchemyError as error:
         log.error("the database failed: %s", error_summary(error))

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import File
 from pages.components import browser_component
 from pages.session import tab_state, visitor
+from pages.streamlit_patches import context
 
 _ESCAPES = {'"': "%22", "\r": "%0D", "\n": "%0A"}  # in file names, by multipart/form-data
 _MAX_COMMANDS = 9  # repeated to the browser, which skips those that it has executed
@@ -124,13 +124,5 @@ def _send_command(**command: str) -> None:
 
 
 def _uploaded() -> list[File]:
-    """Return the files that this session has uploaded and not sent, from Streamlit's memory.
-
-    Streamlit has no public API for the files of a chat input before they are submitted.
-    """
-    context = get_script_run_ctx()
-    if context is None:
-        return []
-    by_session = getattr(context.uploaded_file_mgr, "file_storage", {})
-    records = list(by_session.get(context.session_id, {}).values())
-    return [File(original_name(record.name), record.data) for record in records]
+    """Return the files that this tab has uploaded and not sent yet."""
+    return [File(original_name(name), data) for name, data in context.uploaded_files()]

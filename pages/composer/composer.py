@@ -35,9 +35,9 @@ def draw(view: View | None) -> None:
         )
     settings = tab_state.service().settings
     if "draft" in st.session_state:
-        widget_values.note(KEY, st.session_state["draft"])
+        widget_values.queue(KEY, st.session_state["draft"])
         st.session_state.pop("draft", None)
-    widget_values.again(KEY)
+    widget_values.resend(KEY)
     # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
     st.chat_input(
         "Ask anything",
@@ -136,7 +136,7 @@ def _sent(submission: Submission) -> bool:
     sent["answer"] = answer
     if submission.files:
         sent["files"] = True
-    tab_state.take_up()
+    tab_state.apply_sent()
     return True
 
 

@@ -69,7 +69,7 @@ def draw_progress(*, is_busy: bool) -> None:
     """
     if _collect():
         st.rerun()
-    tab_state.await_words([each.words for each in _all() if each.words is not None])
+    tab_state.await_transcripts([each.words for each in _all() if each.words is not None])
     with st.container(key="recordings", gap="xsmall"):
         if any(each.words is not None for each in _all()):
             if is_busy:
@@ -79,7 +79,7 @@ def draw_progress(*, is_busy: bool) -> None:
         else:
             st.empty()
         failed = [each for each in _all() if each.words is None]
-        with stale_elements.only("recordings", tuple(each.id for each in failed)):
+        with stale_elements.single_slot("recordings", tuple(each.id for each in failed)):
             for recording in failed:
                 _draw_failed(recording)
 

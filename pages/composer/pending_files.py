@@ -56,7 +56,7 @@ def _draw(send: Send, *, is_busy: bool) -> None:
         what = (many, len(kept), *(price.name for price in prices))
         with (
             st.container(),
-            stale_elements.only("tray", what),
+            stale_elements.single_slot("tray", what),
             st.container(height=many, border=False, gap="xsmall"),
         ):
             for number, price in enumerate(prices):
@@ -87,7 +87,7 @@ def _unsay() -> None:
 def _prices(files: list[File]) -> tuple[FileCost, ...]:
     if not files:
         return ()
-    draw_turns.over()  # large files take a while to read
+    draw_turns.end()  # large files take a while to read
     service, owner = tab_state.service(), visitor.owner()
     found = notices.quietly(
         service.price, owner, tab_state.conversation_id(), files, tab_state.draft_settings()

@@ -23,7 +23,7 @@ MAX_REASONING = 2000  # characters of the reasoning that are shown while it is s
 def wait_for_end(answer_id: str) -> None:
     """Block until a reply ends that is not in view."""
     for _ in tab_state.service().follow(visitor.owner(), answer_id):
-        tab_state.beat()
+        tab_state.checkpoint()
 
 
 class StreamingReply:
@@ -36,17 +36,17 @@ class StreamingReply:
 
     def __init__(self, answer: Message, place: str) -> None:
         self._place = place
-        stale_elements.at_least(f"{place} first", 1)
+        stale_elements.reserve(f"{place} first", 1)
         self._segments = _ReplySegments(tab_state.service().follow(visitor.owner(), answer.id))
         known = [sanitize.markdown(segment) for segment in self._segments.known()]
         self._thinking, self._text = st.empty(), st.container()
         # The note replaces the actions of a finished reply.
-        self._segments.set_note_place(stale_elements.nothing(place))
+        self._segments.set_note_place(stale_elements.clear_slot(place))
         if not known:
             self._thinking.markdown(":gray[:shimmer[Thinking…]]")
         with self._text:
-            stale_count = stale_elements.drawn(place)
-            stale_elements.at_least(place, len(known))
+            stale_count = stale_elements.count(place)
+            stale_elements.reserve(place, len(known))
             # Markdown and not a stream, which would blank the text first.
             self._cells = [st.markdown(segment) for segment in known]
             self._cells += [st.empty() for _ in range(stale_count - len(known))]
@@ -58,7 +58,7 @@ class StreamingReply:
         count, cells, segments = 0, self._cells, self._segments
         while not segments.is_done:
             if count == len(cells):
-                stale_elements.at_least(self._place, count + 1)
+                stale_elements.reserve(self._place, count + 1)
                 cells.append(self._text.empty())
             if count < self._filled:
                 _extend(cells[count], segments.stream_segment())
@@ -128,7 +128,7 @@ class _ReplySegments:
         return self._is_exhausted and not self._finished and self.is_segment_done
 
     def _read(self) -> None:
-        tab_state.beat()
+        tab_state.checkpoint()
         chunk = next(self._chunks, None)
         if chunk is None:
             self._is_exhausted = True

@@ -49,17 +49,17 @@ def draw(view: View) -> StreamingReply | None:
             )
         else:
             st.empty()
-        stale_elements.at_least("slots", len(view.messages))
+        stale_elements.reserve("slots", len(view.messages))
         slots = [st.container() for _ in view.messages]
-        stale_elements.empty_below("slots", len(slots))
+        stale_elements.clear_below("slots", len(slots))
     if view.live is None:
         failed = view.failed_retry.id if view.failed_retry else None
         content = (view.conversation.id, view.mark_at_end, view.running_id, failed)
-        with st.container(), stale_elements.only("below", content):
+        with st.container(), stale_elements.single_slot("below", content):
             message_status.draw_below(view)
     else:
         st.empty()
-    rendered = tab_state.kept() if view.live else ()
+    rendered = tab_state.drawn_messages() if view.live else ()
     running = None
     for number, (slot, message) in enumerate(zip(slots, view.messages, strict=True)):
         fingerprint = _fingerprint(view, message)
@@ -80,10 +80,10 @@ def _show_earlier(first_in_view: str | None) -> None:
 def remember_rendered(view: View | None) -> None:
     """Record which messages this run has rendered, to be called at its end."""
     if view is None:
-        tab_state.keep(None, ())
+        tab_state.mark_drawn(None, ())
     else:
         fingerprints = tuple(_fingerprint(view, each) for each in view.messages)
-        tab_state.keep(view.conversation.id, fingerprints)
+        tab_state.mark_drawn(view.conversation.id, fingerprints)
 
 
 def _fingerprint(view: View, message: Message) -> Hashable:
@@ -101,11 +101,11 @@ def draw_empty() -> None:
     segment_cache.clear()
     with st.container(key="transcript"):
         st.empty()
-        stale_elements.at_least("slots", 1)
-        stale_elements.at_least("mark 0", 1)  # the slot of a context mark
+        stale_elements.reserve("slots", 1)
+        stale_elements.reserve("mark 0", 1)  # the slot of a context mark
         with st.container():
             welcome.draw()
-        stale_elements.empty_below("slots", 1)
+        stale_elements.clear_below("slots", 1)
     st.empty()
 
 
@@ -129,7 +129,7 @@ def _draw_context_mark(view: View, message: Message, place: str) -> None:
     if mark is None and not _is_first_sent(view, message):
         stale_elements.leave_empty(place)
         return
-    stale_elements.at_least(place, 1)
+    stale_elements.reserve(place, 1)
     if mark is not None:
         message_status.draw_clear_mark(view.conversation.id, mark)
     else:
@@ -146,7 +146,7 @@ def _draw_message(view: View, message: Message, place: str) -> StreamingReply | 
         if message.is_deleted:
             st.caption(":material/delete: This version was deleted.")
             st.empty()
-            with stale_elements.only(place, (message.id, view.versions[message.id])):
+            with stale_elements.single_slot(place, (message.id, view.versions[message.id])):
                 message_actions.draw_deleted(view, message)
         elif message.id == tab_state.editing() and not view.running_id:
             _draw_header(message, place)
@@ -162,7 +162,7 @@ def _draw_message(view: View, message: Message, place: str) -> StreamingReply | 
             _draw_text(message, place)
             is_cut = message.is_cut and message.id == view.messages[-1].id
             content = (message.id, view.versions[message.id], is_cut, message.status)
-            with stale_elements.only(place, content):
+            with stale_elements.single_slot(place, content):
                 message_status.draw_note(message)
                 message_actions.draw(view, message)
     return None
@@ -174,9 +174,9 @@ def _draw_header(message: Message, place: str) -> None:
     if not (message.attachments or message.reasoning):
         stale_elements.leave_empty(place)
         return
-    stale_elements.at_least(place, 1)
+    stale_elements.reserve(place, 1)
     if message.attachments:
-        with st.container(), stale_elements.only(place, message.id):
+        with st.container(), stale_elements.single_slot(place, message.id):
             attachments.draw(message)
     else:
         seconds = (message.reasoning_ms or 0) / 1000

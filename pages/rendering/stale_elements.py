@@ -1,104 +1,112 @@
-"""What can stand at each place of this tab's page, for Streamlit keeps it until a run ends.
+"""Track which elements may be in view at each position of the page, to clear stale ones.
 
-A script can end at any look at the session; what it drew by then stays in view, or never leaves
-the server, for a new run throws away what was not sent. So nothing that was ever drawn counts as
-gone before a run has drawn the page to its end. What is emptied and filled again in one run is
-never emptied in the browser: something else needs a slot of its own.
+Streamlit removes elements of earlier runs only when a run ends. A script can be ended at any
+access to the session state; what it drew until then may remain in view. An element therefore
+counts as removed only after a run has drawn the page to its end. An element that is cleared and
+drawn again within one run is never cleared in the browser: different content needs a different
+slot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 _FREE = object()
 
 
 @dataclass
-class _Places:
-    """`drawn` and `slots`: what can be there; `counts` and `chosen`: what this run has drawn."""
+class _Positions:
+    """Per position: `in_view` and `slots` may be visible; `counts` and `chosen` are this run's."""
 
-    drawn: dict[str, int] = field(default_factory=dict)
+    in_view: dict[str, int] = field(default_factory=dict)
     slots: dict[str, list[Hashable]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
 
 
-def begin_run(*, is_whole: bool) -> None:
-    """`is_whole`: the run before drew the page to its end, and the browser has it."""
-    known = _known()
-    if is_whole:
-        known.drawn = known.counts
-        known.slots = {
-            place: [_FREE] * slot + [known.slots[place][slot]]
-            for place, slot in known.chosen.items()
+def begin_run(*, is_complete: bool) -> None:
+    """Start a run. If the previous one was complete, only its elements can be in view."""
+    state = _state()
+    if is_complete:
+        state.in_view = state.counts
+        state.slots = {
+            position: [_FREE] * slot + [state.slots[position][slot]]
+            for position, slot in state.chosen.items()
         }
-    known.counts, known.chosen = {}, {}
+    state.counts, state.chosen = {}, {}
 
 
-def drawn(place: str) -> int:
-    """How many elements can be in view at `place`."""
-    return _known().drawn.get(place, 0)
+def count(position: str) -> int:
+    """Return how many elements may be in view at `position`."""
+    return _state().in_view.get(position, 0)
 
 
-def at_least(place: str, count: int) -> None:
-    """So many are about to be drawn there."""
-    known = _known()
-    known.counts[place] = max(known.counts.get(place, 0), count)
-    known.drawn[place] = max(known.drawn.get(place, 0), count)
+def reserve(position: str, number: int) -> None:
+    """Record that at least `number` elements are drawn at `position` by this run."""
+    state = _state()
+    state.counts[position] = max(state.counts.get(position, 0), number)
+    state.in_view[position] = max(state.in_view.get(position, 0), number)
 
 
-def fill(place: str, rows: Sequence[Callable[[], object]]) -> None:
-    """Draw `rows`, an element each, and nothing below them."""
-    at_least(place, len(rows))
+def fill(position: str, rows: Sequence[Callable[[], object]]) -> None:
+    """Draw `rows`, each of which draws one element, and clear what may be below them."""
+    reserve(position, len(rows))
     for row in rows:
         row()
-    empty_below(place, len(rows))
+    clear_below(position, len(rows))
 
 
-def empty_below(place: str, count: int) -> None:
-    """Take away what can stand below the `count` elements that were drawn."""
-    for _ in range(drawn(place) - count):
+def clear_below(position: str, number: int) -> None:
+    """Clear what may be in view below the `number` elements that were drawn."""
+    for _ in range(count(position) - number):
         st.empty()
 
 
-def leave_empty(place: str) -> None:
-    """Nothing, where one thing can stand: a container without content costs the browser least.
+def leave_empty(position: str) -> None:
+    """Draw nothing at a position for one element.
 
-    But it would keep what stood there before.
+    An empty container costs the browser less than `st.empty`, but would keep an older element.
     """
-    if drawn(place):
+    if count(position):
         st.empty()
     else:
         st.container()
 
 
-def only(place: str, what: Hashable, gap: Literal["small"] | None = "small") -> DeltaGenerator:
-    """A container for `what` and nothing else; the last thing in the container it is drawn in."""
-    known = _known()
-    slots = known.slots.setdefault(place, [])
-    if what not in slots:
+def single_slot(
+    position: str, content: Hashable, gap: Literal["small"] | None = "small"
+) -> DeltaGenerator:
+    """Return a container for `content`; other content of this position is cleared.
+
+    It must be the last element of the container that it is drawn in.
+    """
+    state = _state()
+    slots = state.slots.setdefault(position, [])
+    if content not in slots:
         if _FREE in slots:
-            slots[slots.index(_FREE)] = what
+            slots[slots.index(_FREE)] = content
         else:
-            slots.append(what)
-    known.chosen[place] = chosen = slots.index(what)
+            slots.append(content)
+    state.chosen[position] = chosen = slots.index(content)
     drawn = [st.container(gap=gap) if slot == chosen else st.empty() for slot in range(len(slots))]
     return drawn[chosen]
 
 
-def nothing(place: str) -> DeltaGenerator:
-    """Empties what `only` has drawn at `place`; the first slot."""
+def clear_slot(position: str) -> DeltaGenerator:
+    """Clear what `single_slot` has drawn at `position`; return the first slot."""
     first = st.empty()
-    for _ in _known().slots.get(place, [])[1:]:
+    for _ in _state().slots.get(position, [])[1:]:
         st.empty()
     return first
 
 
-def _known() -> _Places:
-    known: _Places = st.session_state.setdefault("places", _Places())
-    return known
+def _state() -> _Positions:
+    state: _Positions = st.session_state.setdefault("places", _Positions())
+    return state

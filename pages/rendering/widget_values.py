@@ -1,42 +1,48 @@
-"""Values that widgets are given. One may not arrive: see `places`; so it is given until it has."""
+"""Re-send programmatic widget values until a complete run has delivered them.
+
+A script can be ended before Streamlit has sent a value that was assigned to a widget's key; see
+`stale_elements`. The next run then reports the widget's old value as if the user had entered it.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 
-def begin_run(*, is_whole: bool) -> None:
-    """`is_whole`: the run before drew the page to its end, and the browser has it."""
-    if is_whole:
-        _on_its_way().clear()
+def begin_run(*, is_complete: bool) -> None:
+    """Forget the values that the previous run delivered, if it has drawn the page to its end."""
+    if is_complete:
+        _queued().clear()
 
 
-def note(key: str, value: object) -> None:
-    """What `again` gives from now on to the widget `key`."""
-    _on_its_way()[key] = value
+def queue(key: str, value: object) -> None:
+    """Set the value that `resend` assigns to the widget `key` until it is delivered."""
+    _queued()[key] = value
 
 
-def again(key: str) -> None:
-    """Before the widget is drawn: what it was given and may not have."""
-    values = _on_its_way()
+def resend(key: str) -> None:
+    """Assign the queued value again, if there is one. Call it before the widget is drawn."""
+    values = _queued()
     if key in values:
         st.session_state[key] = values[key]
 
 
-def show(key: str, value: object) -> None:
-    """Let the widget, about to be drawn, show `value`.
+def push(key: str, value: object) -> None:
+    """Make the widget `key`, which is drawn next, show `value`.
 
-    Only if it shows another one: giving would undo a change that is just on its way here.
+    Nothing is assigned if it shows the value already: that would undo a change by the user whose
+    request is on its way.
     """
-    if key not in st.session_state or st.session_state[key] != value or key in _on_its_way():
-        note(key, value)
-        again(key)
+    if key not in st.session_state or st.session_state[key] != value or key in _queued():
+        queue(key, value)
+        resend(key)
 
 
-def drop(key: str) -> None:
-    _on_its_way().pop(key, None)
+def cancel(key: str) -> None:
+    """Drop the queued value of the widget `key`."""
+    _queued().pop(key, None)
 
 
-def _on_its_way() -> dict[str, object]:
+def _queued() -> dict[str, object]:
     values: dict[str, object] = st.session_state.setdefault("given", {})
     return values

@@ -10,7 +10,7 @@ from pages.rendering import draw_turns
 from pages.session import auto_refresh, notices, tab_state, visitor
 from pages.sidebar import sidebar
 
-tab_state.take_up()
+tab_state.apply_sent()
 service, owner = tab_state.service(), visitor.owner()
 view = None
 if conversation_id := tab_state.conversation_id():
@@ -24,7 +24,7 @@ if conversation_id := tab_state.conversation_id():
     except ParleyError as error:  # the URL is kept, because a refresh may help
         notices.say(error.sentence)
 
-tab_state.note_seen()
+tab_state.remember_view()
 live_region.draw(view)
 scroll.draw()
 clipboard.draw_listener()
@@ -43,7 +43,7 @@ else:
 composer.draw(view)
 sidebar.draw(view)
 if view is not None and view.running_id:
-    draw_turns.over()
+    draw_turns.end()
     if running is None:
         streaming_reply.wait_for_end(view.running_id)
     else:

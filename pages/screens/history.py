@@ -34,7 +34,7 @@ def purge(conversation_id: str) -> None:
 
 def export_all() -> None:
     """Export all conversations into a zip file in the session state, for download."""
-    draw_turns.over()  # it can take long
+    draw_turns.end()  # it can take long
     bar = st.progress(0.0, "Exporting your conversations…")
 
     def report_progress(done: int, total: int) -> None:

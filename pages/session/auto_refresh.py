@@ -51,7 +51,7 @@ def _now() -> Seen:
 
 def _listed() -> Seen:
     service, owner = tab_state.stored(), visitor.owner()
-    found = [*service.pinned(owner), *service.conversations(owner, tab_state.listed())]
+    found = [*service.pinned(owner), *service.conversations(owner, tab_state.list_length())]
     return tuple(map(_signs, found))
 
 

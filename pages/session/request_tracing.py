@@ -1,6 +1,6 @@
-"""One id for a click and the drawing of the page that follows it: they are in the log together.
+"""One request id for a click and the page run that follows it, so that their log lines match.
 
-A click's callback runs before the page does, so whichever comes first begins.
+Streamlit runs a callback before the page; the first of the two begins the request.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from contextvars import ContextVar
 
 from chat import begin_request
 
-_is_under_way: ContextVar[bool] = ContextVar("is_under_way", default=False)
+_is_active: ContextVar[bool] = ContextVar("is_active", default=False)
 
 
 def begin_action() -> None:
-    if not _is_under_way.get():
+    if not _is_active.get():
         begin_request()
-        _is_under_way.set(True)
+        _is_active.set(True)
 
 
 @contextmanager
 def run() -> Iterator[None]:
-    """Around the drawing of a page. If it fails the action goes on, until that was told."""
+    """Trace a page run. If it raises, the request stays open until the error is reported."""
     begin_action()
     has_failed = False
     try:
@@ -31,14 +31,14 @@ def run() -> Iterator[None]:
         has_failed = True
         raise
     finally:
-        _is_under_way.set(has_failed)
+        _is_active.set(has_failed)
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Around what is told of a failure; that of a click which began no action has its own id."""
+def reporting() -> Iterator[None]:
+    """Trace the report of an error; an error outside of any request gets an id of its own."""
     begin_action()
     try:
         yield
     finally:
-        _is_under_way.set(False)
+        _is_active.set(False)

@@ -1,6 +1,6 @@
-"""What this tab is doing now, and the one service behind all tabs.
+"""State of this tab in `st.session_state`, and the chat service that all tabs share.
 
-The conversation in view is in the URL; what is worth keeping is in the database.
+The conversation in view is in the URL; what must survive the tab is in the database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from chat import (
     File,
@@ -21,19 +20,20 @@ from chat import (
     Model,
     OwnKey,
     ReplySettings,
+    SettingsError,
 )
 from pages.rendering import stale_elements, widget_values
-from pages.session import url
-from pages.streamlit_patches import secrets_errors
+from pages.session import configuration, url
+from pages.streamlit_patches import context, install
 
 if TYPE_CHECKING:
     from chat import ChatService
 
-WINDOW = 20  # messages drawn at first, and up to 7 more
-EARLIER = 20  # what "show earlier" adds
-LISTED = 8  # conversations listed at first
-EXPORT, EXPORT_OF_ALL = "export_made", "everything"  # keys of prepared downloads
-IN_VIEW = "in_view"  # where a run notes that it drew the page to its end, and what
+WINDOW = 20  # messages drawn at first; up to 7 more to begin with a question
+EARLIER = 20  # messages added by "show earlier"
+LIST_LENGTH = 8  # conversations listed at first
+COMPLETE_RUN = "in_view"  # session state key: what the last run has drawn to the end of the page
+EXPORT, EXPORT_OF_ALL = "export_made", "everything"  # session state keys of prepared downloads
 
 _opened: list[ChatService] = []
 _opening = threading.Lock()
@@ -41,31 +41,39 @@ _opening = threading.Lock()
 
 @st.cache_resource(show_spinner=False)
 def stored() -> ChatService:
-    """The chat service of this process. Raises `SettingsError` until the settings are right."""
+    """Return the chat service of this process, opened by the first call.
+
+    Raises `SettingsError` if the configuration is invalid or Streamlit is not the right version.
+    The configuration is read again by the call after that.
+    """
     from chat import open_chat
 
+    if problem := install.problem():
+        raise SettingsError([problem])
     with _opening:
-        service = open_chat(secrets_errors.config())
+        try:
+            service = open_chat(configuration.read().values)
+        except SettingsError:
+            configuration.read.clear()
+            raise
         _opened.append(service)
     return service
 
 
-def opened() -> list[ChatService]:
-    """All that `stored` ever opened, at the start or later by a page: what the end has to close."""
+def opened_services() -> list[ChatService]:
+    """Return every service that `stored` has opened, to close them at shutdown."""
     with _opening:
         return list(_opened)
 
 
 def service() -> ChatService:
-    """The service for what is in view: in a temporary conversation the one that stores nothing."""
+    """Return the service for what is in view: in memory only for a temporary conversation."""
     return stored().temporary if is_temporary() else stored()
 
 
 def is_temporary() -> bool:
-    """Whether this tab holds a temporary conversation. In the URL, to survive a refresh."""
-    if get_script_run_ctx(suppress_warning=True) is None:
-        return False
-    return "temporary" in url.in_view()
+    """Return whether a temporary conversation is in view. It is in the URL to survive a refresh."""
+    return context.is_script_run() and "temporary" in url.in_view()
 
 
 def conversation_id() -> str | None:
@@ -73,7 +81,7 @@ def conversation_id() -> str | None:
 
 
 def show_conversation(conversation: str | None, *, is_temporary: bool | None = None) -> None:
-    """Put a conversation in view, None for a new one; of the same kind if nothing is said."""
+    """Put a conversation in view, or a new one for None; by default of the kind in view."""
     here = url.in_view()
     if conversation != here.get("c"):
         st.session_state.pop("editing", None)
@@ -86,13 +94,13 @@ def show_conversation(conversation: str | None, *, is_temporary: bool | None = N
     url.go(to)
 
 
-def note_seen() -> None:
-    """Remember what is in view, for the way back from other screens."""
+def remember_view() -> None:
+    """Remember what is in view, for the link back from other screens."""
     st.session_state["last_seen"] = url.in_view()
 
 
-def last_seen() -> dict[str, str]:
-    """The part of the address that leads back to it."""
+def last_view() -> dict[str, str]:
+    """Return the query parameters that lead back to the conversation."""
     return dict(st.session_state.get("last_seen", {}))
 
 
@@ -104,21 +112,21 @@ def widen_window() -> None:
     st.session_state["window"] = window() + EARLIER
 
 
-def widen_window_to(place: int) -> None:
-    """Draw at least the message at this place from the end, and a few above it."""
-    st.session_state["window"] = max(window(), place + 3)
+def widen_window_to(position: int) -> None:
+    """Draw at least the message at this position from the end, and a few above it."""
+    st.session_state["window"] = max(window(), position + 3)
 
 
-def listed() -> int:
-    return int(st.session_state.get("listed", LISTED))
+def list_length() -> int:
+    return int(st.session_state.get("listed", LIST_LENGTH))
 
 
-def list_more() -> None:
-    st.session_state["listed"] = listed() + 30
+def extend_list() -> None:
+    st.session_state["listed"] = list_length() + 30
 
 
 def editing() -> str | None:
-    """The id of the message being edited in this tab."""
+    """Return the id of the message that is being edited in this tab."""
     return st.session_state.get("editing")
 
 
@@ -127,7 +135,7 @@ def edit(message_id: str | None) -> None:
 
 
 def draft_settings() -> ReplySettings:
-    """The settings chosen for a conversation that does not exist yet."""
+    """Return the settings for a conversation that does not exist yet."""
     return st.session_state.get("draft_settings", ReplySettings())
 
 
@@ -136,12 +144,12 @@ def change_draft_settings(**changes: Any) -> None:
 
 
 def own_key() -> OwnKey | None:
-    """The key that was typed in this tab. It is here and nowhere else, and gone with the tab."""
+    """Return the user's API key. It is kept in this tab's memory only."""
     return st.session_state.get("own")
 
 
 def own_models() -> Future[tuple[Model, ...]] | None:
-    """What that key opens, once its provider has told."""
+    """Return the models that the user's API key gives access to, once the provider has answered."""
     return st.session_state.get("own_models")
 
 
@@ -150,7 +158,7 @@ def set_own_key(own: OwnKey | None, models: Future[tuple[Model, ...]] | None = N
 
 
 def kept_files() -> list[File]:
-    """Files that go with the next message of this tab: they came back from one that was refused."""
+    """Return the files of a refused message, to be sent with the next one."""
     return list(st.session_state.get("kept_files", []))
 
 
@@ -165,76 +173,79 @@ def drop_downloads() -> None:
 
 
 def sent() -> dict[str, Any]:
-    """What was sent and is not yet in view; one object, so that it can be filled at any time."""
-    found: dict[str, Any] = st.session_state.setdefault("sent", {})
-    return found
+    """Return what was sent and is not in view yet.
+
+    It is one mutable object: a callback can fill it after its run was replaced.
+    """
+    state: dict[str, Any] = st.session_state.setdefault("sent", {})
+    return state
 
 
-def take_up() -> Message | None:
-    """Show the conversation of what was just sent; its files wait no longer."""
-    found = sent()
-    answer: Message | None = found.get("answer")
+def apply_sent() -> Message | None:
+    """Show the conversation of the message that was just sent and clear the composer."""
+    state = sent()
+    answer: Message | None = state.get("answer")
     if answer is not None:
-        if found.get("files"):
+        if state.get("files"):
             keep_files([])
         st.session_state.pop("draft", None)
-        widget_values.drop("composer")
+        widget_values.cancel("composer")
         show_conversation(answer.conversation_id)
         scroll_to(answer.id)
-        found.clear()
+        state.clear()
     return answer
 
 
 def scroll_to(answer_id: str) -> None:
-    """Scroll to the end when this answer is drawn: this tab has just asked for it."""
+    """Scroll to the end when this answer, requested in this tab, is drawn."""
     st.session_state["scroll_to"] = answer_id
     st.session_state.pop("scroll_message", None)
 
 
 def begin_run() -> None:
-    """Only what the run right before this one has drawn, to its end, is still there.
+    """Start a run: only what the previous run has drawn to its end is known to be in view.
 
-    What follows at once, in the same thread say, the browser can take in one step with it: then
-    what was given only in between is never seen.
+    A run in the same thread follows its predecessor at once. The browser may apply both in one
+    step, so the predecessor does not count as seen.
     """
-    before = st.session_state.pop(IN_VIEW, None)
+    before = st.session_state.pop(COMPLETE_RUN, None)
     if before is not None and before[-1] is current_thread():
         before = None
     st.session_state["before"] = before
     url.begin_run()
-    stale_elements.begin_run(is_whole=before is not None)
-    widget_values.begin_run(is_whole=before is not None)
-    st.session_state.pop("awaited", None)  # whoever waits for words says so again
+    stale_elements.begin_run(is_complete=before is not None)
+    widget_values.begin_run(is_complete=before is not None)
+    st.session_state.pop("awaited", None)
 
 
-def kept() -> tuple[Hashable, ...]:
-    """How each message looks that is there from the last run."""
-    _, looks, _ = st.session_state.get("before") or (None, (), None)
-    return tuple(looks)
+def drawn_messages() -> tuple[Hashable, ...]:
+    """Return the signatures of the messages that are in view from the previous run."""
+    _, signatures, _ = st.session_state.get("before") or (None, (), None)
+    return tuple(signatures)
 
 
-def is_kept(conversation_id: str) -> bool:
-    """Whether the last run has drawn this conversation, to its end."""
+def was_drawn(conversation_id: str) -> bool:
+    """Return whether the previous run has drawn this conversation to the end of the page."""
     shown, _, _ = st.session_state.get("before") or (None, (), None)
     return bool(shown == (conversation_id, is_temporary()))
 
 
-def keep(conversation_id: str | None, looks: tuple[Hashable, ...]) -> None:
-    """The chat was drawn, to its end, with this conversation and these messages."""
+def mark_drawn(conversation_id: str | None, signatures: tuple[Hashable, ...]) -> None:
+    """Record that this run has drawn the page to its end, with these messages."""
     shown = (conversation_id, is_temporary())
-    st.session_state[IN_VIEW] = (shown, looks, current_thread())
+    st.session_state[COMPLETE_RUN] = (shown, signatures, current_thread())
 
 
-def beat() -> None:
-    """Look at the session state: a point where Streamlit can end a script that waits.
+def checkpoint() -> None:
+    """Let Streamlit end a waiting script here, by accessing the session state.
 
-    The page is drawn again when words that somebody waits for have come meanwhile.
+    Reruns the page when an awaited transcript has arrived.
     """
     st.session_state["beat"] = True
     if any(words.done() for words in st.session_state.get("awaited", ())):
         st.rerun()
 
 
-def await_words(words: list[Future[str]]) -> None:
-    """What `beat` looks for."""
-    st.session_state["awaited"] = words
+def await_transcripts(transcripts: list[Future[str]]) -> None:
+    """Set the transcripts whose arrival makes `checkpoint` rerun the page."""
+    st.session_state["awaited"] = transcripts

@@ -22,6 +22,7 @@ from chat import (
     visitor_from_cookie,
 )
 from pages.session import tab_state
+from pages.streamlit_patches.streamlit_secrets import read_secrets
 
 VISITOR_COOKIE = "parley_visitor"
 
@@ -82,8 +83,8 @@ def has_sign_in() -> bool:
 
 
 def sign_in_settings() -> Mapping[str, Any]:
-    """The secrets, read where Streamlit's own sign-in reads them; empty when they cannot be."""
-    return st.secrets.to_dict() if st.secrets.load_if_toml_exists() else {}
+    """Return the secrets as Streamlit's own sign-in reads them; empty if they cannot be read."""
+    return read_secrets() or {}
 
 
 def _providers() -> int:

@@ -13,5 +13,5 @@ def draw() -> None:
         "pages/screens/conversation.py",
         label="Back to the chat",
         icon=":material/chat:",
-        query_params=tab_state.last_seen(),
+        query_params=tab_state.last_view(),
     )

@@ -1,4 +1,4 @@
-"""The life of the process: the service is opened before the first visitor and closed at the end."""
+"""The lifespan of the process: open the chat service at startup, close it at shutdown."""
 
 from __future__ import annotations
 
@@ -6,60 +6,54 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio.to_thread
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
-from chat import (
-    ParleyError,
-    Settings,
-    SettingsError,
-    log_formatter,
-    read_settings,
-    request_id,
-)
+from chat import ParleyError, Settings, log_formatter, request_id, set_io_hook
+from pages.rendering import draw_turns
 from pages.session import request_tracing, tab_state
-from pages.shell import shutdown
-from pages.streamlit_patches import atomic_callbacks, media_ownership, rerun_queue, secrets_errors
+from pages.shell.shutdown import ShutdownWatchdog, on_signal
+from pages.streamlit_patches.warm_up import import_component_runtime
 
 log = logging.getLogger("pages")
 
+Lifespan = Callable[[Any], contextlib.AbstractAsyncContextManager[None]]
 
-@contextlib.asynccontextmanager
-async def lifespan(_app: Any) -> AsyncIterator[None]:
-    """Begin to open the service at start; at the end, stop and store what still runs."""
-    _log_to_console()
-    atomic_callbacks.make_whole()
-    rerun_queue.make_whole()
-    media_ownership.note_owners()
-    # Else the first visitor is told "Page not found" when they come in by the address of a screen:
-    # until `st.navigation` has run once, Streamlit looks for a script in `pages/`.
-    PagesManager.uses_pages_directory = False
-    # Nobody waits for it but the first page: a browser takes as long to load what it needs.
-    opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
-    leaving, closing = shutdown.Leaving(), list[asyncio.Task[None]]()
 
-    async def close() -> None:
-        try:
-            await asyncio.wait({opening})
-            await anyio.to_thread.run_sync(_close)
-        finally:
-            leaving.stored()
+def lifespan(settings: Settings) -> Lifespan:
+    """Return the lifespan for `st.App`."""
 
-    def begin() -> None:
-        if not closing:
-            closing.append(asyncio.create_task(close()))
-            leaving.begin()
+    @contextlib.asynccontextmanager
+    async def run(_app: Any) -> AsyncIterator[None]:
+        _log_to_console(settings)
+        set_io_hook(draw_turns.paused)
+        # The server accepts connections meanwhile; only the first page waits for the service.
+        opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
+        watchdog, closing = ShutdownWatchdog(), list[asyncio.Task[None]]()
 
-    loop = asyncio.get_running_loop()
-    with shutdown.at_signal(lambda: loop.call_soon_threadsafe(begin)):
-        yield
-        begin()
-        await closing[0]
-    leaving.over()
+        async def close() -> None:
+            try:
+                await asyncio.wait({opening})
+                await anyio.to_thread.run_sync(_close)
+            finally:
+                watchdog.mark_saved()
+
+        def begin() -> None:
+            if not closing:
+                closing.append(asyncio.create_task(close()))
+                watchdog.start()
+
+        loop = asyncio.get_running_loop()
+        with on_signal(lambda: loop.call_soon_threadsafe(begin)):
+            yield
+            begin()
+            await closing[0]
+        watchdog.cancel()
+
+    return run
 
 
 def _open() -> None:
@@ -67,43 +61,37 @@ def _open() -> None:
     try:
         service = tab_state.stored()
     except ParleyError as error:
-        log.error("%s", error)  # the page says the same, once it is opened
+        log.error("%s", error)  # pages show the same sentence
         return
     if not service.voice_problem:
-        _import_recorder()
+        import_component_runtime()  # for the microphone button
 
 
 def _close() -> None:
-    for service in tab_state.opened():
+    for service in tab_state.opened_services():
         try:
             service.close()
-        except Exception:  # the next one may hold replies, too
-            log.exception("a service did not close orderly")
+        except Exception:  # the remaining services may have replies to save
+            log.exception("closing a service failed")
 
 
 def _import_pages() -> None:
-    """What the first page needs, so that nobody waits for it."""
+    """Import what the first page needs, so that no visitor waits for it."""
     from pages.sidebar import sidebar  # noqa: F401
 
 
-def _import_recorder() -> None:
-    """What Streamlit needs for the recorder: pyarrow, which takes half a second."""
-    from streamlit.components.v1 import component_arrow  # noqa: F401
-
-
 def on_script_error(error: Exception) -> bool:
-    """The traceback goes to the log, a sentence to the person."""
-    with request_tracing.telling():
+    """Log the traceback and show a sentence; return True to suppress Streamlit's own message."""
+    with request_tracing.reporting():
         log.error("a page failed", exc_info=error)
         sentence = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
         if type(error) is ParleyError or not isinstance(error, ParleyError):
-            sentence += f" If you report this, name it: {request_id()}"
+            sentence += f" If you report this, include the id {request_id()}"
         st.error(sentence, icon=":material/error:")
     return True
 
 
-def _log_to_console() -> None:
-    settings = _settings()
+def _log_to_console(settings: Settings) -> None:
     formatter = log_formatter(settings.log_format)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -114,19 +102,12 @@ def _log_to_console() -> None:
             logger.addHandler(handler)
             logger.propagate = False
     if settings.log_format == "json":
-        _format_others(formatter)
+        _format_server_logs(formatter)
 
 
-def _format_others(formatter: logging.Formatter) -> None:
-    """What the server under us says, in the same form."""
+def _format_server_logs(formatter: logging.Formatter) -> None:
+    """Use the same format for the log lines of Streamlit and uvicorn."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("streamlit", "uvicorn", "websockets"):
             for handler in logging.getLogger(name).handlers:
                 handler.setFormatter(formatter)
-
-
-def _settings() -> Settings:
-    try:
-        return read_settings(secrets_errors.config())
-    except SettingsError:  # the page says so once it is opened
-        return Settings()

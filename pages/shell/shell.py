@@ -1,4 +1,4 @@
-"""The frame around every screen: page settings, navigation, and what is said when nothing works."""
+"""The frame around every screen: page settings, navigation, access check and start-up errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pages.rendering import draw_turns
 from pages.session import tab_state
 from pages.shell import disk_notice
 from pages.sign_in import gate
-from pages.streamlit_patches import atomic_callbacks
+from pages.streamlit_patches import install
 
 _STYLE = Path(__file__).with_name("style.css")
 _SCREENS = Path(__file__).parents[1] / "screens"
@@ -20,14 +20,16 @@ _SCREENS = Path(__file__).parents[1] / "screens"
 
 def run() -> None:
     """Draw the screen that the URL asks for."""
-    atomic_callbacks.make_whole()
-    with draw_turns.taken():
+    with draw_turns.turn():
         _draw()
 
 
 def _draw() -> None:
-    tab_state.begin_run()
     st.set_page_config(page_title="Parley", layout="centered")
+    if problem := install.problem():  # before anything relies on this version of Streamlit
+        st.error(problem, icon=":material/error:")
+        st.stop()
+    tab_state.begin_run()
     st.html(_STYLE)
     try:
         tab_state.stored()
@@ -47,7 +49,7 @@ def _draw() -> None:
         st.Page(_SCREENS / "shared.py", title="Shared conversation", url_path="shared"),
     ]
     screen = st.navigation(screens, position="hidden")
-    if screen.url_path == "shared":  # a link is for whoever has it
+    if screen.url_path == "shared":  # the link itself grants access
         screen.run()
     elif gate.is_open():
         disk_notice.draw()

@@ -1,7 +1,8 @@
-"""The end of the process, asked for by a signal: replies are stored at once, and then it leaves.
+"""On SIGTERM save running replies at once and exit within ten seconds.
 
-The server closes all connections before it tells the app. One that nobody reads, or a file that is
-half uploaded, would keep it there until it is killed, with replies still running.
+The server closes its connections before it ends the app's lifespan. A connection that the client
+does not read, or an unfinished upload, would delay that until the host kills the process, with
+replies still running.
 """
 
 from __future__ import annotations
@@ -16,59 +17,59 @@ from types import FrameType
 
 log = logging.getLogger("pages")
 
-STORED_WITHIN = 7.0  # seconds after the signal; hosts kill after ten
-LEAVE_AFTER = 1.5  # seconds more for whoever holds a connection open
+SAVE_TIMEOUT = 7.0  # seconds after the signal; hosts kill the process after ten
+EXIT_TIMEOUT = 1.5  # seconds after that for connections to close
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def at_signal(begin: Callable[[], object]) -> Iterator[None]:
-    """Call `begin` when the process is told to end, then do what was done before.
+def on_signal(callback: Callable[[], object]) -> Iterator[None]:
+    """Call `callback` on SIGTERM and SIGINT, before the handlers that the server has installed.
 
-    `begin` is called by a signal handler: it may only ask for something to be done.
+    It runs inside a signal handler and may only schedule work.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python hands signals to the main thread only
+        yield  # Python allows signal handlers in the main thread only
         return
-    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    previous = {each: signal.getsignal(each) for each in _SIGNALS}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        begin()
-        known = before[signal.Signals(number)]
-        if callable(known):
-            known(number, frame)
+        callback()
+        handler = previous[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
 
-    for each, known in before.items():
-        if callable(known):  # else there is no server that would end orderly
+    for each, handler in previous.items():
+        if callable(handler):  # otherwise no server is there to shut down gracefully
             signal.signal(each, handle)
     try:
         yield
     finally:
-        for each, known in before.items():
-            if callable(known):
-                signal.signal(each, known)
+        for each, handler in previous.items():
+            if callable(handler):
+                signal.signal(each, handler)
 
 
-class Leaving:
-    """Ends the process in time, whatever it still waits for."""
+class ShutdownWatchdog:
+    """Exits the process after a deadline, even if connections or tasks are still open."""
 
     def __init__(self) -> None:
-        self._is_stored, self._is_over = threading.Event(), threading.Event()
+        self._is_saved, self._is_done = threading.Event(), threading.Event()
 
-    def begin(self) -> None:
-        threading.Thread(target=self._leave, name="parley-leaving", daemon=True).start()
+    def start(self) -> None:
+        threading.Thread(target=self._watch, name="parley-shutdown", daemon=True).start()
 
-    def stored(self) -> None:
-        """Nothing would be lost now."""
-        self._is_stored.set()
+    def mark_saved(self) -> None:
+        """Report that all replies are saved; from now on only connections are waited for."""
+        self._is_saved.set()
 
-    def over(self) -> None:
-        """The server ends by itself."""
-        self._is_over.set()
-        self._is_stored.set()
+    def cancel(self) -> None:
+        """Report that the lifespan has ended, so that the server can exit normally."""
+        self._is_done.set()
+        self._is_saved.set()
 
-    def _leave(self) -> None:
-        self._is_stored.wait(STORED_WITHIN)
-        if not self._is_over.wait(LEAVE_AFTER):
-            log.warning("connections are still open: leaving without them")
+    def _watch(self) -> None:
+        self._is_saved.wait(SAVE_TIMEOUT)
+        if not self._is_done.wait(EXIT_TIMEOUT):
+            log.warning("exiting with connections still open")
             os._exit(0)

@@ -23,7 +23,7 @@ def draw(view: View | None) -> None:
     with st.container(key="conversations", gap=None):
         current_item.draw(shown)  # above what has as many places as it needs
         is_searching = search.is_open()
-        with stale_elements.only("conversations", is_searching, gap=None):
+        with stale_elements.single_slot("conversations", is_searching, gap=None):
             if is_searching:
                 search.draw()
             else:
@@ -32,7 +32,7 @@ def draw(view: View | None) -> None:
 
 def _rows(shown: Conversation | None) -> list[Callable[[], object]]:
     """What stands in the list, an element each."""
-    service, owner, count = tab_state.stored(), visitor.owner(), tab_state.listed()
+    service, owner, count = tab_state.stored(), visitor.owner(), tab_state.list_length()
     try:
         pinned = service.pinned(owner)
         found = service.conversations(owner, count + 1)
@@ -58,7 +58,7 @@ def _draw_more() -> None:
         key="list_more",
         type="tertiary",
         icon=":material/expand_more:",
-        on_click=tab_state.list_more,
+        on_click=tab_state.extend_list,
     )
 
 

@@ -13,7 +13,7 @@ from pages.sidebar import export, sharing
 def draw(conversation: Conversation) -> None:
     with st.popover("This conversation", key="manage", icon=":material/more_horiz:"):
         key = f"rename_{conversation.id}"
-        widget_values.show(key, conversation.title)
+        widget_values.push(key, conversation.title)
         st.text_input(
             "Name",
             key=key,

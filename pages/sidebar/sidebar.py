@@ -36,7 +36,7 @@ def draw(view: View | None) -> None:
 
     See `transcript`: what is drawn stays until a run ends.
     """
-    is_there = bool(view and view.live and tab_state.is_kept(view.conversation.id))
+    is_there = bool(view and view.live and tab_state.was_drawn(view.conversation.id))
     # Streamlit drops the data of a download button that a run does not render.
     has_download = export.is_prepared(view.conversation if view else None)
     with st.sidebar:
@@ -111,12 +111,12 @@ def _draw_settings(view: View | None) -> None:
         models.insert(0, chosen)
     if type(st.session_state.get("model")) is str:
         # The box still shows it as it was typed, and would take of a longer one only the rest.
-        widget_values.note("model", chosen)
+        widget_values.queue("model", chosen)
     most = service.settings.max_reply_tokens
-    widget_values.show("model", chosen)
-    widget_values.show("temperature", _temperature(settings))
-    widget_values.show("system_prompt", settings.system_prompt)
-    widget_values.show("reply_length", min(settings.max_reply_tokens or most, most))
+    widget_values.push("model", chosen)
+    widget_values.push("temperature", _temperature(settings))
+    widget_values.push("system_prompt", settings.system_prompt)
+    widget_values.push("reply_length", min(settings.max_reply_tokens or most, most))
     st.selectbox(
         "Model",
         models,

@@ -1,7 +1,10 @@
-"""A click is done whole. Streamlit would end its callback half-way when another request comes.
+"""Run widget callbacks to completion; a pending rerun is handled after them.
 
-Any look at the session or the address is a point where it does so, and the rest of the click is
-lost: a key was taken out of use while its conversation went on asking for it.
+Upstream: streamlit/streamlit#10578 ("Input events immediately terminate everything").
+Symptom: Streamlit ends a script at any access to session state or query parameters when another
+request of the tab is pending, also inside a callback. A click was then half done: a user's API key
+was removed while the conversation still referred to it.
+Versions: all up to 1.67; reproduced by tests/streamlit_patches/test_atomic_callbacks.py.
 """
 
 from __future__ import annotations
@@ -9,15 +12,17 @@ from __future__ import annotations
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 
-_look_for_requests = ScriptRunner._maybe_handle_execution_control_request
+from pages.streamlit_patches.replacement import Replacement
+
+_handle_request = ScriptRunner._maybe_handle_execution_control_request
 
 
-def make_whole() -> None:
-    """From now on other requests wait until the callbacks of a run are over."""
-    ScriptRunner._maybe_handle_execution_control_request = _after_callbacks  # type: ignore[method-assign, assignment]
+def replacements() -> list[Replacement]:
+    name = "_maybe_handle_execution_control_request"
+    return [Replacement(ScriptRunner, name, (), _handle_request_after_callbacks)]
 
 
-def _after_callbacks(runner: ScriptRunner) -> None:
+def _handle_request_after_callbacks(runner: ScriptRunner) -> None:
     context = get_script_run_ctx(suppress_warning=True)
     if context is None or context.has_script_started:
-        _look_for_requests(runner)
+        _handle_request(runner)

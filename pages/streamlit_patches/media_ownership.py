@@ -1,73 +1,57 @@
-"""Which browser a picture, an export or a backup was made for; nobody else may fetch it.
+"""Record for which visitor a media file is added, so that `/media` serves it to nobody else.
 
-Streamlit serves what a page shows or offers to whoever has its address, which can be copied, and
-stands in the logs of proxies. It knows no visitors: so it is noted here who adds what.
+Upstream: streamlit/streamlit#8148 ("File Caching Results in Authorisation Bypass").
+Symptom: everyone who has the address of an image or a download can fetch it while it is in
+memory. Addresses can be copied and are kept in browser histories and proxy logs.
+Versions: all up to 1.67. `server/private_media.py` refuses what `MediaOwners` does not allow.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 from streamlit.runtime.media_file_manager import MediaFileManager
 
-from pages.session import visitor
+from pages.streamlit_patches.media_owners import MediaOwners
+from pages.streamlit_patches.replacement import Replacement
 
 _add = MediaFileManager.add
 _add_deferred = MediaFileManager.add_deferred
 _execute_deferred = MediaFileManager.execute_deferred
-_SPARE = 100  # files that are gone and may be remembered
-
-_cookies: dict[str, set[str]] = {}  # by the id of a file
-_lock = threading.Lock()
-
-
-def note_owners() -> None:
-    """From now on what a page adds is known to be its visitor's."""
-    MediaFileManager.add = _noted_add  # type: ignore[method-assign, assignment]
-    MediaFileManager.add_deferred = _noted_add_deferred  # type: ignore[method-assign, assignment]
-    MediaFileManager.execute_deferred = _noted_execute_deferred  # type: ignore[method-assign, assignment]
+_ADD_PARAMETERS = (
+    "path_or_data",
+    "mimetype",
+    "coordinates",
+    "file_name",
+    "is_for_static_download",
+)
+_ADD_DEFERRED_PARAMETERS = ("data_callable", "mimetype", "coordinates", "file_name", "element_id")
 
 
-def may_fetch(name: str, cookie: str) -> bool:
-    """Whether the file `name`, an id and an ending, was made for the browser with this cookie.
+def replacements(owners: MediaOwners) -> list[Replacement]:
+    def add(manager: MediaFileManager, *args: Any, **kwargs: Any) -> str:
+        url = _add(manager, *args, **kwargs)
+        owners.add(_file_id(url), manager._file_metadata, manager._deferred_callables)
+        return url
 
-    Browsers that keep no cookies, and so send an empty one, cannot be told apart.
-    """
-    with _lock:
-        return cookie in _cookies.get(os.path.splitext(name)[0], ())
+    def add_deferred(manager: MediaFileManager, *args: Any, **kwargs: Any) -> str:
+        file_id = _add_deferred(manager, *args, **kwargs)
+        owners.add(file_id, manager._file_metadata, manager._deferred_callables)
+        return file_id
 
+    def execute_deferred(manager: MediaFileManager, file_id: str) -> str:
+        url = _execute_deferred(manager, file_id)  # not on a script thread: no current visitor
+        files = (manager._file_metadata, manager._deferred_callables)
+        owners.copy(file_id, _file_id(url), *files)
+        return url
 
-def _noted_add(manager: MediaFileManager, *args: Any, **kwargs: Any) -> str:
-    url = _add(manager, *args, **kwargs)
-    _note(manager, _id(url), {visitor.visitor_cookie()})
-    return url
-
-
-def _noted_add_deferred(manager: MediaFileManager, *args: Any, **kwargs: Any) -> str:
-    id_ = _add_deferred(manager, *args, **kwargs)
-    _note(manager, id_, {visitor.visitor_cookie()})
-    return id_
-
-
-def _noted_execute_deferred(manager: MediaFileManager, id_: str) -> str:
-    url = _execute_deferred(manager, id_)
-    with _lock:
-        cookies = set(_cookies.get(id_, ()))
-    _note(manager, _id(url), cookies)
-    return url
+    return [
+        Replacement(MediaFileManager, "add", _ADD_PARAMETERS, add),
+        Replacement(MediaFileManager, "add_deferred", _ADD_DEFERRED_PARAMETERS, add_deferred),
+        Replacement(MediaFileManager, "execute_deferred", ("file_id",), execute_deferred),
+    ]
 
 
-def _id(url: str) -> str:
+def _file_id(url: str) -> str:
     return os.path.splitext(url.rpartition("/")[2])[0]
-
-
-def _note(manager: MediaFileManager, id_: str, cookies: set[str]) -> None:
-    files, deferred = manager._file_metadata, manager._deferred_callables
-    with _lock:
-        _cookies.setdefault(id_, set()).update(cookies)
-        if len(_cookies) > len(files) + len(deferred) + _SPARE:
-            for gone in [each for each in _cookies if each not in files and each not in deferred]:
-                del _cookies[gone]
-            _cookies.setdefault(id_, set(cookies))

@@ -1,18 +1,23 @@
-"""What a run draws reaches the browser, all of it and in order, whatever is asked meanwhile.
+"""Patch AppSession so that queued forward messages survive a rerun.
 
-Streamlit throws away what is not sent yet when the next run begins, and what a run has still to
-tell when a request comes as it ends. If the next run draws only a part of the page, the rest never
-comes: a price is missing. Of a part that is drawn again it throws away the container, but not what
-it sends in short because the browser knows it; that then comes into whatever stood there before,
-and the page goes blank.
+Upstream: streamlit/streamlit#9381 (the queue is also cleared before fragment runs) and the race
+described in #9921 (events of a replaced ScriptRunner are ignored).
+Symptoms:
+- `_clear_queue` drops what has not been sent when the next run starts. If that is a fragment run,
+  the rest of the page is never sent: a price was missing.
+- The container of a fragment is dropped, but not the elements that are sent as a reference to the
+  browser's cache. They are then put into whatever is at that position, and the page goes blank.
+- A request that arrives while a run ends replaces the runner, whose last messages are ignored.
+Versions: since 1.39, verified on 1.67; tests/streamlit_patches/test_rerun_queue.py reproduces it.
 
-After the toolbar's Stop, or when the connection is gone, all is as Streamlit has it: what was drawn
-for a browser that is not there is worth nothing, and a run that does not end holds up nobody.
+After the toolbar's Stop, or when the connection is lost, Streamlit's behaviour is kept: elements
+for a disconnected browser are worthless, and a run that does not end must not block the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -22,82 +27,108 @@ from streamlit.runtime.forward_msg_queue import _update_script_finished_message
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunnerEvent
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 
-from pages.session import tab_state
+from pages.streamlit_patches.replacement import Replacement
 
-_ask = AppSession.request_rerun
-_begin = AppSession._create_scriptrunner
-_stop = AppSession.request_script_stop
-_hear = AppSession._handle_scriptrunner_event_on_event_loop
-_clear = AppSession._clear_queue
-_waiting: WeakKeyDictionary[AppSession, ScriptRequests] = WeakKeyDictionary()
-_stopped: WeakSet[AppSession] = WeakSet()  # and no whole run has begun since
-_told: WeakSet[Any] = WeakSet()  # the runners that were to stop
+_request_rerun = AppSession.request_rerun
+_create_scriptrunner = AppSession._create_scriptrunner
+_request_script_stop = AppSession.request_script_stop
+_handle_event = AppSession._handle_scriptrunner_event_on_event_loop
+_clear_queue = AppSession._clear_queue
+_EVENT_PARAMETERS = (
+    "sender",
+    "event",
+    "forward_msg",
+    "exception",
+    "client_state",
+    "page_script_hash",
+    "fragment_ids_this_run",
+    "pages",
+    "run_descriptor",
+)
 
-
-def make_whole() -> None:
-    """From now on nothing that was drawn is thrown away, and every run is heard to its end."""
-    session: Any = AppSession
-    session.request_rerun = _ask_for_what_there_is
-    session._create_scriptrunner = _begin_after_the_end
-    session.request_script_stop = _stop_at_once
-    session._handle_scriptrunner_event_on_event_loop = _hear_to_the_end
-    session._clear_queue = _clear_nothing
-
-
-def _ask_for_what_there_is(session: AppSession, asked: ClientState | None) -> None:
-    """Who asks for a part that this page has no more is given all of the page."""
-    if asked is not None and asked.fragment_id and not asked.is_auto_rerun:
-        is_here = asked.page_script_hash in ("", session.page_script_hash)
-        if is_here and not session.has_fragment(asked.fragment_id):
-            asked.fragment_id = ""
-    _ask(session, asked)
+_pending: WeakKeyDictionary[AppSession, ScriptRequests] = WeakKeyDictionary()
+_stopped_sessions: WeakSet[AppSession] = WeakSet()  # until their next run of the whole page
+_stopped_runners: WeakSet[Any] = WeakSet()
 
 
-def _begin_after_the_end(session: AppSession, asked: RerunData) -> None:
-    """A runner that is replaced is not listened to, though it may still have much to tell."""
-    _waiting.setdefault(session, ScriptRequests()).request_rerun(asked)
-    if session._scriptrunner is None or session._scriptrunner in _told:
-        _begin_what_waits(session)
+def replacements(complete_run_key: str) -> list[Replacement]:
+    """`complete_run_key` is removed from the session state when a run follows without a pause.
 
-
-def _begin_what_waits(session: AppSession) -> None:
-    waiting = _waiting.pop(session)
-    if session._state is not AppSessionState.SHUTDOWN_REQUESTED:
-        _begin(session, waiting.on_scriptrunner_ready().rerun_data)
-
-
-def _stop_at_once(session: AppSession) -> None:
-    _stopped.add(session)
-    if session._scriptrunner is not None:
-        _told.add(session._scriptrunner)
-    _stop(session)
-
-
-def _hear_to_the_end(
-    session: AppSession, sender: Any, event: ScriptRunnerEvent, *more: Any
-) -> None:
-    _hear(session, sender, event, *more)
-    is_over = event is ScriptRunnerEvent.SHUTDOWN and session._scriptrunner is None
-    if not is_over or session not in _waiting:
-        return
-    with contextlib.suppress(KeyError):
-        del session._session_state[tab_state.IN_VIEW]  # the next run follows at once
-    try:
-        _begin_what_waits(session)
-    except RuntimeError as error:  # there is no thread for it
-        session.handle_backmsg_exception(error)
-
-
-def _clear_nothing(session: AppSession, fragments: list[str] | None = None) -> None:
-    """Only see to it that the new run's elements do not go in the place of what is waiting.
-
-    And that the browser clears away nothing at the end of a run that is not the last.
+    The browser may then apply both runs in one step and never show the state between them.
     """
-    if fragments is None and session in _stopped:
-        _stopped.discard(session)
-        _clear(session, None)
+    handle_event = _handle_events_to_the_end(complete_run_key)
+    return [
+        Replacement(AppSession, "request_rerun", ("client_state",), _request_existing_fragment),
+        Replacement(AppSession, "_create_scriptrunner", ("initial_rerun_data",), _create_after_end),
+        Replacement(AppSession, "request_script_stop", (), _stop_without_waiting),
+        Replacement(
+            AppSession,
+            "_handle_scriptrunner_event_on_event_loop",
+            _EVENT_PARAMETERS,
+            handle_event,
+        ),
+        Replacement(AppSession, "_clear_queue", ("fragment_ids_this_run",), _keep_queue),
+    ]
+
+
+def _request_existing_fragment(session: AppSession, state: ClientState | None) -> None:
+    """Rerun the whole page when a fragment is requested that the page no longer has."""
+    if state is not None and state.fragment_id and not state.is_auto_rerun:
+        is_current_page = state.page_script_hash in ("", session.page_script_hash)
+        if is_current_page and not session.has_fragment(state.fragment_id):
+            state.fragment_id = ""
+    _request_rerun(session, state)
+
+
+def _create_after_end(session: AppSession, data: RerunData) -> None:
+    """Postpone the next runner until the current one has sent its last event."""
+    _pending.setdefault(session, ScriptRequests()).request_rerun(data)
+    if session._scriptrunner is None or session._scriptrunner in _stopped_runners:
+        _create_pending(session)
+
+
+def _create_pending(session: AppSession) -> None:
+    requests = _pending.pop(session)
+    if session._state is not AppSessionState.SHUTDOWN_REQUESTED:
+        _create_scriptrunner(session, requests.on_scriptrunner_ready().rerun_data)
+
+
+def _stop_without_waiting(session: AppSession) -> None:
+    _stopped_sessions.add(session)
+    if session._scriptrunner is not None:
+        _stopped_runners.add(session._scriptrunner)
+    _request_script_stop(session)
+
+
+def _handle_events_to_the_end(complete_run_key: str) -> Callable[..., None]:
+    def handle_event(
+        session: AppSession, sender: Any, event: ScriptRunnerEvent, *payload: Any
+    ) -> None:
+        _handle_event(session, sender, event, *payload)
+        has_ended = event is ScriptRunnerEvent.SHUTDOWN and session._scriptrunner is None
+        if not has_ended or session not in _pending:
+            return
+        with contextlib.suppress(KeyError):
+            del session._session_state[complete_run_key]
+        try:
+            _create_pending(session)
+        except RuntimeError as error:  # no thread could be started
+            session.handle_backmsg_exception(error)
+
+    return handle_event
+
+
+def _keep_queue(session: AppSession, fragment_ids_this_run: list[str] | None = None) -> None:
+    """Keep the queued messages and mark the runs before this one as superseded.
+
+    Composing is reset so that the new run's elements do not replace queued ones. A superseded
+    run's end does not make the browser remove elements.
+    """
+    if fragment_ids_this_run is None and session in _stopped_sessions:
+        _stopped_sessions.discard(session)
+        _clear_queue(session, None)
         return
     queue = session._browser_queue
     for message in queue._queue:
-        _update_script_finished_message(message, fragments is not None)
+        _update_script_finished_message(message, fragment_ids_this_run is not None)
     queue._delta_index_map = {}

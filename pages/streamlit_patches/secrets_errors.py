@@ -1,7 +1,10 @@
-"""The secrets file as Streamlit reads it, and what is configured with it.
+"""Treat a secrets file that cannot be read like one that cannot be parsed.
 
-Streamlit goes on without a file that is no TOML, but not without one that is no UTF-8 or that it
-may not read: then the server would answer with errors only, where a page can say what is wrong.
+Minimal reproduction: `printf '# gr\\xfc\\xdfe' > .streamlit/secrets.toml; streamlit run app.py`.
+Symptom: Streamlit serves pages without a secrets file that is not TOML, but answers every request
+with an error if the file is not UTF-8 or its permissions forbid reading. No page can then state
+the reason. Checking the file before the start is not enough: Streamlit reads it again after edits.
+Versions: 1.67; `Secrets.load_if_toml_exists` catches `StreamlitSecretNotFoundError` only.
 """
 
 from __future__ import annotations
@@ -9,24 +12,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.runtime.secrets import Secrets
 
-from chat import load_config
+from pages.streamlit_patches.replacement import Replacement
 
-_parse_file = Secrets._parse_toml_file
-
-
-def make_bearable() -> None:
-    """From now on a file that cannot be read is like one that cannot be understood."""
-    Secrets._parse_toml_file = _parsed  # type: ignore[method-assign, assignment]
+_parse = Secrets._parse_toml_file
 
 
-def _parsed(secrets: Secrets, path: str) -> tuple[Mapping[str, Any], bool]:
+def replacements() -> list[Replacement]:
+    return [Replacement(Secrets, "_parse_toml_file", ("path",), _parse_readable)]
+
+
+def _parse_readable(secrets: Secrets, path: str) -> tuple[Mapping[str, Any], bool]:
     try:
-        return _parse_file(secrets, path)
-    except StreamlitSecretNotFoundError:  # which calls itself an OSError
+        return _parse(secrets, path)
+    except StreamlitSecretNotFoundError:  # a subclass of OSError
         raise
     except (UnicodeDecodeError, OSError) as error:
         raise StreamlitSecretNotFoundError(
@@ -35,10 +36,3 @@ def _parsed(secrets: Secrets, path: str) -> tuple[Mapping[str, Any], bool]:
             error=type(error).__name__,
             error_id="failed-parsing-secrets-file",
         ) from None
-
-
-def config() -> Mapping[str, Any]:
-    """Everything configured. Of secrets that Streamlit cannot load it is told why."""
-    if st.secrets.load_if_toml_exists():
-        return load_config(st.secrets.to_dict())
-    return load_config(files=st.get_option("secrets.files"))

@@ -152,14 +152,14 @@ def test_the_proxy_asks_what_the_manual_says_it_should() -> None:
 
 
 def test_a_stop_leaves_time_to_store_what_runs(compose: Any) -> None:
-    from pages.shell.shutdown import LEAVE_AFTER, STORED_WITHIN
+    from pages.shell.shutdown import EXIT_TIMEOUT, SAVE_TIMEOUT
 
     told_to_wait = [
         compose["services"]["parley-1"]["stop_grace_period"],
         dict(unit())["TimeoutStopSec"],
     ]
-    assert all(int(each.removesuffix("s")) > STORED_WITHIN + LEAVE_AFTER for each in told_to_wait)
-    assert STORED_WITHIN + LEAVE_AFTER < 10
+    assert all(int(each.removesuffix("s")) > SAVE_TIMEOUT + EXIT_TIMEOUT for each in told_to_wait)
+    assert SAVE_TIMEOUT + EXIT_TIMEOUT < 10
 
 
 def test_the_unit_can_write_nothing_but_its_state() -> None:

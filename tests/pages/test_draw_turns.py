@@ -1,95 +1,178 @@
-"""Pages take turns at being drawn, and nobody waits for one that does not end."""
+"""Pages are drawn one after the other, and a page that waits for I/O does not delay the others."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
+from chat import ChatService, set_io_hook
 from pages.rendering import draw_turns
 
 
-def in_another_page(draw: Callable[[], None]) -> threading.Thread:
-    page = threading.Thread(target=draw)
-    page.start()
-    return page
+def in_thread(draw: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=draw)
+    thread.start()
+    return thread
 
 
-def drawing(begun: threading.Event) -> Callable[[], None]:
+def drawing(started: threading.Event) -> Callable[[], None]:
     def draw() -> None:
-        with draw_turns.taken():
-            begun.set()
+        with draw_turns.turn():
+            started.set()
 
     return draw
 
 
+def set_limits(monkeypatch: pytest.MonkeyPatch, *, lease: float, max_wait: float) -> None:
+    monkeypatch.setattr(draw_turns, "LEASE", lease)
+    monkeypatch.setattr(draw_turns, "MAX_WAIT", max_wait)
+
+
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw_turns, "LONGEST", 30)
-    monkeypatch.setattr(draw_turns, "PATIENCE", 30)
+def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_limits(monkeypatch, lease=30, max_wait=30)
 
 
-@pytest.mark.usefixtures("patient")
-def test_the_next_page_is_drawn_when_this_one_is_there() -> None:
-    begun = threading.Event()
-    with draw_turns.taken():
-        other = in_another_page(drawing(begun))
-        assert not begun.wait(0.1)
-        draw_turns.over()
-        assert begun.wait(10), "this one only waits for words now"
+@pytest.fixture
+def io_hook() -> Iterator[None]:
+    set_io_hook(draw_turns.paused)
+    yield
+    set_io_hook(nullcontext)
+
+
+@pytest.mark.usefixtures("no_limits")
+def test_next_page_is_drawn_when_the_turn_ends() -> None:
+    started = threading.Event()
+    with draw_turns.turn():
+        other = in_thread(drawing(started))
+        assert not started.wait(0.1)
+        draw_turns.end()
+        assert started.wait(10), "the first page only waits for its reply"
     other.join()
 
 
-@pytest.mark.usefixtures("patient")
-def test_a_page_that_fails_gives_its_turn_back() -> None:
-    begun = threading.Event()
-    with pytest.raises(KeyError), draw_turns.taken():
+@pytest.mark.usefixtures("no_limits")
+def test_a_page_that_raises_ends_its_turn() -> None:
+    started = threading.Event()
+    with pytest.raises(KeyError), draw_turns.turn():
         raise KeyError
-    in_another_page(drawing(begun)).join()
-    assert begun.is_set()
+    in_thread(drawing(started)).join()
+    assert started.is_set()
 
 
-def test_nobody_waits_long_for_a_page_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw_turns, "LONGEST", 0.05)
-    begun = threading.Event()
-    with draw_turns.taken():
-        in_another_page(drawing(begun)).join()
-        assert begun.is_set()
-        again = threading.Event()
-        in_another_page(drawing(again)).join()
-        assert again.is_set(), "its turn was passed on, and is there for the next"
+def test_lease_of_a_page_that_hangs_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_limits(monkeypatch, lease=0.05, max_wait=30)
+    first, second = threading.Event(), threading.Event()
+    with draw_turns.turn():
+        in_thread(drawing(first)).join()
+        assert first.is_set()
+        in_thread(drawing(second)).join()
+        assert second.is_set(), "the page before has ended its turn"
 
 
-def test_a_turn_that_was_passed_on_is_not_given_back_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw_turns, "LONGEST", 0)
-    begun, ready, done = threading.Event(), threading.Event(), threading.Event()
+def test_an_expired_lease_is_not_released_for_its_next_holder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_limits(monkeypatch, lease=0, max_wait=30)
+    started, ready, done = threading.Event(), threading.Event(), threading.Event()
 
     def draw_slowly() -> None:
-        with draw_turns.taken():
+        with draw_turns.turn():
             ready.set()
             done.wait(10)
 
-    with draw_turns.taken():
-        monkeypatch.setattr(draw_turns, "LONGEST", 30)
-        monkeypatch.setattr(draw_turns, "PATIENCE", 30)
-        second = in_another_page(draw_slowly)
-        assert ready.wait(10), "the first one had its time"
-        draw_turns.over()
-        third = in_another_page(drawing(begun))
-        assert not begun.wait(0.1), "the second one is being drawn"
+    with draw_turns.turn():
+        set_limits(monkeypatch, lease=30, max_wait=30)
+        second = in_thread(draw_slowly)
+        assert ready.wait(10), "the first lease has expired"
+        draw_turns.end()
+        third = in_thread(drawing(started))
+        assert not started.wait(0.1), "the second page has the lease"
         done.set()
-        assert begun.wait(10)
+        assert started.wait(10)
     second.join()
     third.join()
 
 
-def test_of_many_pages_that_hang_none_waits_for_all_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(draw_turns, "LONGEST", 30)
-    monkeypatch.setattr(draw_turns, "PATIENCE", 0.05)
-    begun = threading.Event()
-    with draw_turns.taken():
-        in_another_page(drawing(begun)).join()
-        assert begun.is_set()
+def test_a_page_waits_no_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_limits(monkeypatch, lease=30, max_wait=0.05)
+    started = threading.Event()
+    with draw_turns.turn():
+        in_thread(drawing(started)).join()
+        assert started.is_set()
+
+
+@pytest.mark.usefixtures("no_limits")
+def test_another_page_is_drawn_while_one_waits_for_io() -> None:
+    with draw_turns.turn():
+        started = threading.Event()
+        with draw_turns.paused():
+            in_thread(drawing(started)).join()
+        assert started.is_set()
+
+
+@pytest.mark.usefixtures("no_limits")
+def test_a_page_continues_after_io_before_pages_that_came_later() -> None:
+    order: list[str] = []
+    first_waits, second_draws, go = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with draw_turns.turn():
+            with draw_turns.paused():
+                first_waits.set()
+                second_draws.wait(10)
+            order.append("first")
+
+    def second() -> None:
+        with draw_turns.turn():
+            second_draws.set()
+            go.wait(10)
+            order.append("second")
+
+    def third() -> None:
+        with draw_turns.turn():
+            order.append("third")
+
+    threads = [in_thread(first)]
+    assert first_waits.wait(10)
+    threads.append(in_thread(second))
+    assert second_draws.wait(10)
+    threads.append(in_thread(third))
+    pause = threading.Event()
+    while len(draw_turns._turns._waiting) < 2:
+        pause.wait(0.001)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["second", "first", "third"]
+
+
+@pytest.mark.usefixtures("no_limits", "io_hook")
+def test_queries_of_several_pages_overlap_on_a_slow_database(service: ChatService) -> None:
+    """Each query waits until all pages are in a query at the same time."""
+    pages = 4
+    all_querying = threading.Barrier(pages, timeout=10)
+    queried = threading.local()
+
+    def wait_for_the_others(*_: Any) -> None:
+        if getattr(queried, "is_page", False):
+            queried.is_page = False
+            all_querying.wait()
+
+    def draw(number: int) -> int:
+        with draw_turns.turn():
+            queried.is_page = True
+            return len(service.conversations(f"visitor:{number}"))
+
+    event.listen(Engine, "before_cursor_execute", wait_for_the_others)
+    try:
+        with ThreadPoolExecutor(pages) as pool:
+            assert list(pool.map(draw, range(pages))) == [0] * pages
+    finally:
+        event.remove(Engine, "before_cursor_execute", wait_for_the_others)

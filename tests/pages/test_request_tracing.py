@@ -62,7 +62,7 @@ def _page() -> None:
 def named(page: AppTest, told: io.StringIO) -> str:
     """The id that both name."""
     (error,) = page.error
-    found = re.search(r"name it: (\w+)$", str(error.value))
+    found = re.search(r"include the id (\w+)$", str(error.value))
     assert found, error.value
     assert json.loads(told.getvalue().splitlines()[-1])["request_id"] == found[1]
     return found[1]

@@ -1,4 +1,4 @@
-"""Health, readiness, figures and logs: what whoever runs Parley sees, and what they must not."""
+"""Probes, metrics and log lines: complete for operators, without secrets and message text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 from chat import ChatService, SettingsError, Submission, log_formatter, read_settings
 from chat.errors import NameNotFound, StoreFailed
 from chat.observability.metrics import MAX_MODELS, Metrics
-from server.readiness import Readiness
-from server.wiring import MIDDLEWARE, routes
+from server.readiness import ReadinessEndpoint
+from tests.support.middleware import middleware, routes
 from tests.support.scripted_provider import ScriptedProvider
 
 ANN = "visitor:ann"
@@ -30,7 +30,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def client(service: Callable[[], ChatService]) -> TestClient:
-    return TestClient(Starlette(routes=routes(service), middleware=MIDDLEWARE))
+    return TestClient(Starlette(routes=routes(service), middleware=middleware()))
 
 
 def ask(service: ChatService, words: str = "Hello") -> str:
@@ -39,16 +39,16 @@ def ask(service: ChatService, words: str = "Hello") -> str:
     return answer.id
 
 
-# --- alive and ready ---------------------------------------------------------------------------
+# --- probes ---------------------------------------------------------------------------
 
 
-def test_a_process_is_ready_when_its_database_answers(service: ChatService) -> None:
+def test_readyz_answers_ready_when_the_database_answers(service: ChatService) -> None:
     asked = client(lambda: service)
     assert (asked.get("/healthz").status_code, asked.get("/healthz").text) == (200, "ok")
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (200, "ready")
 
 
-def test_it_says_in_one_word_why_it_is_not_ready(service: ChatService) -> None:
+def test_readyz_names_the_problem_in_one_word(service: ChatService) -> None:
     asked = client(lambda: service)
     with service._store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -57,44 +57,44 @@ def test_it_says_in_one_word_why_it_is_not_ready(service: ChatService) -> None:
         connection.execute(text("ALTER TABLE alembic_version RENAME COLUMN version_num TO x"))
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "database")
 
-    def wrong() -> ChatService:
+    def misconfigured() -> ChatService:
         raise SettingsError(["a secret is wrong"])
 
-    asked = client(wrong)
+    asked = client(misconfigured)
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "settings")
     assert asked.get("/healthz").status_code == 200
 
 
-def test_a_database_that_hangs_holds_up_no_answer_and_one_thread_only() -> None:
-    looks, go = [], threading.Event()
+def test_readyz_answers_in_time_and_uses_one_thread_while_the_database_hangs() -> None:
+    checks, go = [], threading.Event()
 
     class Hanging:
         def readiness(self) -> str:
-            looks.append(1)
+            checks.append(1)
             go.wait(20)
             return ""
 
-    ready = Readiness(lambda: Hanging(), patience=0.05)  # type: ignore[arg-type,return-value]
+    ready = ReadinessEndpoint(lambda: Hanging(), timeout=0.05)  # type: ignore[arg-type,return-value]
 
-    async def ask_thrice() -> list[tuple[int, bytes]]:
-        told = [await ready.answer(None) for _ in range(3)]  # type: ignore[arg-type]
+    async def probe_repeatedly() -> list[tuple[int, bytes]]:
+        responses = [await ready.answer(None) for _ in range(3)]  # type: ignore[arg-type]
         go.set()
-        while ready._look is not None and not ready._look.done():
+        while ready._check is not None and not ready._check.done():
             await anyio.lowlevel.checkpoint()
-        told.append(await ready.answer(None))  # type: ignore[arg-type]
-        return [(each.status_code, bytes(each.body)) for each in told]
+        responses.append(await ready.answer(None))  # type: ignore[arg-type]
+        return [(each.status_code, bytes(each.body)) for each in responses]
 
     import anyio
 
-    found = anyio.run(ask_thrice)
+    found = anyio.run(probe_repeatedly)
     assert found == [(503, b"database")] * 3 + [(200, b"ready")]
-    assert len(looks) == 2, "who comes meanwhile waits for the same look"
+    assert len(checks) == 2, "concurrent probes share one check"
 
 
-# --- figures -----------------------------------------------------------------------------------
+# --- metrics -----------------------------------------------------------------------------------
 
 
-def figures(page: str) -> dict[str, float]:
+def samples(page: str) -> dict[str, float]:
     assert page.endswith("# EOF\n")
     found = {}
     for family in text_string_to_metric_families(page):
@@ -110,11 +110,11 @@ def read(service: ChatService) -> dict[str, float]:
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     for secret in (ANN, "okapi", TOKEN):
         assert secret not in answer.text
-    return figures(answer.text)
+    return samples(answer.text)
 
 
 @ON_SQLITE
-def test_figures_are_for_whoever_has_the_token(make_service: Callable[..., ChatService]) -> None:
+def test_metrics_require_the_token(make_service: Callable[..., ChatService]) -> None:
     without, with_it = make_service(), make_service(METRICS_TOKEN=TOKEN)
     asked = client(lambda: without)
     assert asked.get("/metrics").status_code == 404
@@ -129,7 +129,7 @@ def test_figures_are_for_whoever_has_the_token(make_service: Callable[..., ChatS
 
 
 @ON_SQLITE
-def test_what_happened_is_counted_without_names(
+def test_metrics_count_events_without_names(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service(METRICS_TOKEN=TOKEN)
@@ -157,13 +157,13 @@ def test_what_happened_is_counted_without_names(
     assert read(service)["parley_database_errors_total"] == 1
 
 
-def test_models_that_are_not_on_offer_and_too_many_are_other() -> None:
+def test_metrics_group_unlisted_and_excess_models_as_other() -> None:
     metrics = Metrics()
     metrics.tokens_taken("own-openai/secret-model", 1, 1, is_listed=False)
     for number in range(MAX_MODELS + 5):
         metrics.tokens_taken(f"x/{number}", 1, 2, is_listed=True)
     page = metrics.render(3).decode()
-    found = figures(page)
+    found = samples(page)
     assert "secret-model" not in page
     assert found["parley_tokens_total{received,other}"] == 1 + 2 * 5
     assert sum(name.startswith("parley_tokens_total{sent") for name in found) == MAX_MODELS + 1
@@ -192,19 +192,19 @@ def lines() -> Iterator[Lines]:
 
 
 @pytest.mark.parametrize(
-    ("given", "is_taken"),
+    ("given", "is_kept"),
     [("3f2a-From_the_proxy", True), ("x" * 65, False), ("short", False), ("a b\tc;d=e,f", False)],
 )
-def test_a_request_keeps_an_id_that_looks_like_one(given: str, is_taken: bool) -> None:
+def test_well_formed_request_id_is_kept(given: str, is_kept: bool) -> None:
     asked = client(lambda: pytest.fail("not needed"))
-    told = asked.get("/healthz", headers={"x-request-id": given}).headers["x-request-id"]
-    assert (told == given) is is_taken
-    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}", told)
-    assert asked.get("/healthz").headers["x-request-id"] != told
+    id_ = asked.get("/healthz", headers={"x-request-id": given}).headers["x-request-id"]
+    assert (id_ == given) is is_kept
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}", id_)
+    assert asked.get("/healthz").headers["x-request-id"] != id_
 
 
 @ON_SQLITE
-def test_a_reply_is_logged_under_the_request_that_asked_for_it(
+def test_log_lines_of_a_reply_have_the_id_of_its_request(
     service: ChatService, lines: Lines
 ) -> None:
     from contextvars import copy_context
@@ -223,7 +223,7 @@ def test_a_reply_is_logged_under_the_request_that_asked_for_it(
     assert ends[first]["level"] == "INFO" and ends[first]["time"].endswith("+00:00")
 
 
-def test_a_line_of_json_holds_its_error_in_one_line() -> None:
+def test_json_log_holds_a_traceback_in_one_line() -> None:
     record = logging.makeLogRecord({"msg": "two\nlines", "name": "chat"})
     try:
         raise ValueError("no")

@@ -1,4 +1,4 @@
-"""What each response tells the browser, from the real middleware around the real server."""
+"""Security headers of every response, from our middleware around Streamlit's server."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from streamlit import config, file_util
+from streamlit import config
 
 from chat import SettingsError, read_settings
+from pages.streamlit_patches.index_page import index_html
 from server.security_headers import page_policy, script_hashes
-from server.wiring import MIDDLEWARE, ROUTES
 from tests.support.app_server import ROOT
+from tests.support.middleware import middleware, routes
 
-INDEX = Path(file_util.get_static_dir(), "index.html")
-SCRIPT = INDEX.parent / re.findall(r'src="\./(static/js/[^"]+)"', INDEX.read_text("utf-8"))[0]
+SCRIPT = Path(re.findall(r'src="\./(static/js/[^"]+)"', index_html())[0])
 _POLICY = "content-security-policy"
 
 
@@ -32,21 +32,23 @@ async def _echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse("here")
 
 
-def client(**options: object) -> TestClient:
-    """Our middleware around addresses of every kind."""
-    inner = Starlette(routes=[*ROUTES, Route("/{rest:path}", _echo)], middleware=MIDDLEWARE)
-    return TestClient(inner, raise_server_exceptions=False, **options)  # type: ignore[arg-type]
+def client(base_url: str = "http://testserver", **config: str) -> TestClient:
+    """Return a client of an app that answers every path, behind our middleware."""
+    inner = Starlette(
+        routes=[*routes(), Route("/{rest:path}", _echo)], middleware=middleware(**config)
+    )
+    return TestClient(inner, base_url, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[TestClient]:
     """Streamlit's own server in this process, as `streamlit run app.py` makes it."""
-    app = st.App(str(ROOT / "app.py"), routes=ROUTES, middleware=MIDDLEWARE)
+    app = st.App(str(ROOT / "app.py"), routes=routes(), middleware=middleware())
     with TestClient(app, base_url="http://localhost:8501") as client:
         yield client
 
 
-PLACES = [
+PATHS = [
     ("/", 200),
     ("/history", 200),
     ("/shared?s=x", 200),
@@ -63,9 +65,11 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("place", "status"), PLACES, ids=[place for place, _ in PLACES])
-def test_every_response_carries_the_headers(served: TestClient, place: str, status: int) -> None:
-    response = served.request("GET", f"http://localhost:8501{place}", follow_redirects=False)
+@pytest.mark.parametrize(("path", "status"), PATHS, ids=[path for path, _ in PATHS])
+def test_every_response_has_the_security_headers(
+    served: TestClient, path: str, status: int
+) -> None:
+    response = served.request("GET", f"http://localhost:8501{path}", follow_redirects=False)
     assert response.status_code == status
     headers = response.headers
     assert "default-src 'none'" in headers[_POLICY]
@@ -76,14 +80,14 @@ def test_every_response_carries_the_headers(served: TestClient, place: str, stat
     assert headers["x-dns-prefetch-control"] == "off"
     assert "microphone=(self)" in headers["permissions-policy"]
     assert "camera=()" in headers["permissions-policy"]
-    expected = "no-referrer" if place.startswith("/shared") else "same-origin"
+    expected = "no-referrer" if path.startswith("/shared") else "same-origin"
     assert headers["referrer-policy"] == expected
     assert "strict-transport-security" not in headers
 
 
-def test_shared_pages_are_private_below_another_path_too() -> None:
-    for place in ("/shared", "/chat/shared/", "/chat/shared?s=x"):
-        headers = client().get(place).headers
+def test_shared_pages_are_private_below_a_base_path() -> None:
+    for path in ("/shared", "/chat/shared/", "/chat/shared?s=x"):
+        headers = client().get(path).headers
         assert (headers["x-robots-tag"], headers["cache-control"], headers["referrer-policy"]) == (
             "noindex, nofollow",
             "no-store",
@@ -93,7 +97,7 @@ def test_shared_pages_are_private_below_another_path_too() -> None:
     assert client().get("/chat/_stcore/metrics").status_code == 404
 
 
-def test_the_policy_names_the_script_of_the_page_that_is_served(served: TestClient) -> None:
+def test_policy_allows_the_inline_script_of_the_served_page(served: TestClient) -> None:
     response = served.get("/")
     (found,) = re.findall(r"script-src ([^;]*);", response.headers[_POLICY])
     hashes = script_hashes(response.text)
@@ -101,7 +105,7 @@ def test_the_policy_names_the_script_of_the_page_that_is_served(served: TestClie
     assert found.split() == ["'self'", "blob:", "'wasm-unsafe-eval'", *hashes]
 
 
-def test_hashes_are_those_of_inline_scripts_alone() -> None:
+def test_script_hashes_cover_inline_scripts_only() -> None:
     page = (
         "<!-- <script>no()</script> --><script>\r\n1\r\n</script>"
         '<script src="x.js"></script><SCRIPT type="module">2</SCRIPT>'
@@ -112,7 +116,7 @@ def test_hashes_are_those_of_inline_scripts_alone() -> None:
     assert second == "'sha256-1HNeOiZeFu7gP1lxi5tdAwGcB9i2xR+Q2jpmbuwTqzU='"
 
 
-def test_nothing_but_our_own_origin_is_named() -> None:
+def test_policy_names_no_other_origin() -> None:
     words = set(re.split(r"[; ]+", page_policy([], "'self'")))
     allowed = {"'self'", "'none'", "'unsafe-inline'", "'wasm-unsafe-eval'", "data:", "blob:"}
     assert {word for word in words if not word.endswith("-src")} - allowed == {
@@ -123,12 +127,12 @@ def test_nothing_but_our_own_origin_is_named() -> None:
     assert "script-src 'self' blob: 'wasm-unsafe-eval';" in page_policy([], "'self'")
 
 
-def test_a_file_opened_by_its_address_runs_and_loads_nothing(served: TestClient) -> None:
+def test_media_files_are_served_with_a_sandbox_policy(served: TestClient) -> None:
     from streamlit.runtime import get_instance
 
     media = get_instance().media_file_mgr
     html = b"<script>alert(1)</script>"
-    # As it would be without a session; the storage is what /media reads.
+    # Added to the storage that /media reads from: there is no session.
     file = media._storage.load_and_get_id(html, "text/html", kind=_media_kind(), filename=None)
     response = served.get(media._storage.get_url(file))
     assert response.content == html
@@ -145,17 +149,17 @@ def _media_kind() -> Any:
     return MediaFileKind.MEDIA
 
 
-def test_even_a_failure_of_our_own_carries_them() -> None:
+def test_an_internal_server_error_has_the_security_headers() -> None:
     response = client().get("/fail")
     assert response.status_code == 500
     assert response.text == "Internal Server Error"
     assert "default-src 'none'" in response.headers[_POLICY]
 
 
-def test_transport_security_is_for_https() -> None:
+def test_strict_transport_security_is_sent_over_https_only() -> None:
     plain = client(base_url="http://example.com").get("/x").headers
     assert "strict-transport-security" not in plain
-    assert "cross-origin-opener-policy" not in plain  # a browser would complain at each page
+    assert "cross-origin-opener-policy" not in plain  # browsers warn that they ignore it
     direct = client(base_url="https://example.com").get("/x").headers
     proxied = [
         client().get("/x", headers={"X-Forwarded-Proto": proto}).headers
@@ -166,23 +170,21 @@ def test_transport_security_is_for_https() -> None:
         assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
-def test_a_host_can_be_allowed_to_show_parley_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FRAME_ANCESTORS", "https://*.streamlit.app 'self'")
-    headers = client().get("/x").headers
+def test_frame_ancestors_setting_allows_another_origin() -> None:
+    headers = client(FRAME_ANCESTORS="https://*.streamlit.app 'self'").get("/x").headers
     assert headers[_POLICY].endswith("frame-ancestors 'self' https://*.streamlit.app")
     assert "x-frame-options" not in headers
 
 
-def test_nobody_or_every_port_of_a_host_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FRAME_ANCESTORS", "'none'")
-    headers = client().get("/x").headers
+def test_frame_ancestors_setting_accepts_none_and_any_port() -> None:
+    headers = client(FRAME_ANCESTORS="'none'").get("/x").headers
     assert headers[_POLICY].endswith("frame-ancestors 'none'")
     assert headers["x-frame-options"] == "DENY"
-    monkeypatch.setenv("FRAME_ANCESTORS", "http://localhost:*")
-    assert client().get("/x").headers[_POLICY].endswith("'self' http://localhost:*")
+    headers = client(FRAME_ANCESTORS="http://localhost:*").get("/x").headers
+    assert headers[_POLICY].endswith("'self' http://localhost:*")
 
 
-def test_a_visitors_cookie_is_in_no_shared_cache(served: TestClient) -> None:
+def test_responses_with_the_visitor_cookie_are_not_cached_by_proxies(served: TestClient) -> None:
     page = served.get("/")
     assert "set-cookie" in page.headers
     assert page.headers["cache-control"] == "private, no-cache"
@@ -206,7 +208,7 @@ def test_a_visitors_cookie_is_in_no_shared_cache(served: TestClient) -> None:
         "a:**",
     ],
 )
-def test_a_frame_setting_that_is_no_address_is_refused(value: str) -> None:
+def test_invalid_frame_ancestors_are_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="FRAME_ANCESTORS"):
         read_settings({"FRAME_ANCESTORS": value})
 
@@ -216,15 +218,15 @@ SAFE = {
     "server.enableCORS": True,
     "server.enableStaticServing": False,
     "server.enableAgentApi": False,
-    "server.maxUploadSize": 500,  # an import of that size is offered
+    "server.maxUploadSize": 500,  # the largest import
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
     "client.toolbarMode": "viewer",
-    "runner.fastReruns": False,  # see test_hurrying
+    "runner.fastReruns": False,  # see tests/pages/test_rapid_requests.py
 }
 
 
 @pytest.mark.parametrize("name", SAFE)
-def test_streamlit_is_configured_safely(name: str) -> None:
-    config.get_config_options(force_reparse=True)  # another test may have stood elsewhere
+def test_streamlit_options_are_safe(name: str) -> None:
+    config.get_config_options(force_reparse=True)  # another test may have run in another folder
     assert config.get_option(name) == SAFE[name]

@@ -1,4 +1,4 @@
-"""Connections whose small messages leave at once."""
+"""TCP_NODELAY on the connections that the server accepts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import socket
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from server.wiring import MIDDLEWARE
+from tests.support.middleware import middleware
 
 
-def test_a_connection_waits_for_no_acknowledgement() -> None:
-    with socket.socket() as listener:  # as Streamlit makes it
+def test_accepted_connections_have_tcp_nodelay() -> None:
+    with socket.socket() as listener:  # created like Streamlit's, without a protocol
         listener.bind(("localhost", 0))
         listener.listen()
-        with TestClient(Starlette(middleware=MIDDLEWARE)), socket.socket() as browser:
+        with TestClient(Starlette(middleware=middleware())), socket.socket() as browser:
             browser.connect(listener.getsockname())
             connection, _ = listener.accept()
             with connection:
                 assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_other_sockets_stay_as_they_are() -> None:
+def test_sockets_that_do_not_listen_are_unchanged() -> None:
     one, other = socket.socketpair()
-    with one, other, socket.socket() as unused, TestClient(Starlette(middleware=MIDDLEWARE)):
+    with one, other, socket.socket() as unused, TestClient(Starlette(middleware=middleware())):
         assert not unused.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

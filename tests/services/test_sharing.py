@@ -17,7 +17,7 @@ from chat.domain.message import Usage
 from chat.domain.sharing import parse_snapshot
 from chat.errors import NotFound
 from chat.providers.base import Delta
-from server.private_responses import SharedPrivately
+from server.private_responses import PrivateSharedPages
 from tests.support.scripted_provider import ScriptedProvider
 
 ME, OTHER = "visitor:me", "visitor:other"
@@ -156,7 +156,7 @@ def client() -> TestClient:
         return PlainTextResponse("page", headers={"cache-control": "no-cache"})
 
     routes = [Route("/shared", page), Route("/", page)]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(SharedPrivately)]))
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(PrivateSharedPages)]))
 
 
 def test_shared_pages_are_kept_out_of_searches_and_caches(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""All that a run has drawn reaches the browser, also when the next request comes in that moment."""
+"""Elements of a run reach the browser although the next request arrives at that moment."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from tests.support.llm_server import LLMServer
 
 Status: TypeAlias = "ForwardMsg.ScriptFinishedStatus.ValueType"
 
-# The second request and the third are heard of at once, and nothing of the runs is sent before.
-HELD = """
+# Handle the second and third request at once, before anything of their runs is sent.
+SIMULTANEOUS = """
 import asyncio
 from streamlit.runtime.app_session import AppSession
 
 handle = AppSession.handle_backmsg
-asked = []
+messages = []
 
-def held(session, message):
-    asked.append(message)
-    if len(asked) == 3:
-        ask(session)
-    elif len(asked) != 2:
+def hold(session, message):
+    messages.append(message)
+    if len(messages) == 3:
+        release(session)
+    elif len(messages) != 2:
         handle(session, message)
 
-def ask(session):
-    if session._scriptrunner is not None:  # the page is just being opened
-        asyncio.get_running_loop().call_soon(ask, session)
+def release(session):
+    if session._scriptrunner is not None:  # the first run has not ended yet
+        asyncio.get_running_loop().call_soon(release, session)
         return
-    handle(session, asked[1])
+    handle(session, messages[1])
     if {ended}:
         session._scriptrunner._script_thread.join(60)
-    handle(session, asked[2])
+    handle(session, messages[2])
     session._scriptrunner._script_thread.join(60)
 
-AppSession.handle_backmsg = held
+AppSession.handle_backmsg = hold
 """
 
 
 class Page(Tab):
-    """Keeps what was sent to it."""
+    """A tab that records the messages sent to it."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.sent: list[ForwardMsg] = []
+        self.received: list[ForwardMsg] = []
 
     def _take(self, data: bytes) -> bool:
-        self.sent.append(ForwardMsg.FromString(data))
+        self.received.append(ForwardMsg.FromString(data))
         return super()._take(data)
 
     def box(self) -> ForwardMsg:
-        """The component that watches the composer's box; it draws a part of the page anew."""
+        """Return the chat input bridge, a component that reruns a fragment."""
         return next(
             message
-            for message in self.sent
+            for message in self.received
             if "parley_chat_input_bridge" in message.delta.new_element.bidi_component.component_name
         )
 
@@ -69,13 +69,13 @@ class Page(Tab):
             while not is_done():
                 self._take(await self._receive())
 
-    def has_ended(self, status: Status) -> int:
-        """How many runs ended so."""
-        return sum(ends(message, status) for message in self.sent)
+    def count_ends(self, status: Status) -> int:
+        """Return how many runs ended with this status."""
+        return sum(ends(message, status) for message in self.received)
 
     def runs(self) -> list[int]:
-        """How many parts each run drew again, 0 for the whole page."""
-        kinds = [each for each in self.sent if each.WhichOneof("type") == "new_session"]
+        """Return the number of fragments of each run, 0 for a run of the whole page."""
+        kinds = [each for each in self.received if each.WhichOneof("type") == "new_session"]
         return [len(each.metadata.run.fragment_ids) for each in kinds]
 
 
@@ -85,7 +85,7 @@ def ends(message: ForwardMsg, status: Status) -> bool:
 
 @pytest.fixture(params=[True, False], ids=["ended", "running"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "sitecustomize.py").write_text(HELD.format(ended=request.param), "utf-8")
+    (tmp_path / "sitecustomize.py").write_text(SIMULTANEOUS.format(ended=request.param), "utf-8")
     with (
         LLMServer() as server,
         AppServer(
@@ -98,23 +98,23 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield app.url
 
 
-def test_a_part_of_the_page_that_asks_takes_nothing_of_the_run_before(url: str) -> None:
-    async def ask() -> tuple[ForwardMsg, Page]:
+def test_a_fragment_run_keeps_the_elements_of_the_previous_run(url: str) -> None:
+    async def request_both() -> tuple[ForwardMsg, Page]:
         async with Page(url) as page:
             page._calm()
             box = page.box()
-            page.sent.clear()
+            page.received.clear()
             await page._run({})
             await page._run({}, box.delta.fragment_id)
             await page.until(
-                lambda: page.has_ended(ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY) > 0
+                lambda: page.count_ends(ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY) > 0
             )
             return box, page
 
-    box, page = run(ask())
+    box, page = run(request_both())
     assert page.runs() == [0, 1]
-    assert page.has_ended(ForwardMsg.FINISHED_SUCCESSFULLY) == 1
-    places = [list(message.metadata.delta_path) for message in page.sent]
+    assert page.count_ends(ForwardMsg.FINISHED_SUCCESSFULLY) == 1
+    places = [list(message.metadata.delta_path) for message in page.received]
     place = list(box.metadata.delta_path)
-    assert places.count(place) == 2, "drawn by both"
-    assert places.count(place[:-1]) == 2, "in a container: what stands there else takes nothing in"
+    assert places.count(place) == 2, "drawn by both runs"
+    assert places.count(place[:-1]) == 2, "its container was sent both times"

@@ -1,4 +1,4 @@
-"""When a request of a tab waits for the end of the run before, and when it does not."""
+"""A request waits for the end of the previous run, unless that was stopped."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, Scri
 from streamlit.signal_util import Signal
 
 from pages.streamlit_patches import rerun_queue
+from tests.support import patches
 
 pytestmark = pytest.mark.anyio
 
 Status = ForwardMsg.ScriptFinishedStatus
 
 
-async def heard() -> None:
-    """The loop has come to all that was told it."""
+async def process_events() -> None:
+    """Let the loop process what was scheduled until now."""
     done = asyncio.Event()
     asyncio.get_running_loop().call_soon(done.set)
     await done.wait()
 
 
 class Runner:
-    """As Streamlit's, but it does only what a test tells it to."""
+    """Stands in for Streamlit's ScriptRunner; the test sends its events."""
 
-    made: list[Runner]
+    created: list[Runner]
 
     def __init__(self, *, initial_rerun_data: RerunData, **_: Any) -> None:
-        self.asked, self.requests, self.on_event = initial_rerun_data, ScriptRequests(), Signal()
+        self.data, self.requests, self.on_event = initial_rerun_data, ScriptRequests(), Signal()
         self.run = RunDescriptor.create()
-        self.made.append(self)
+        self.created.append(self)
 
     def start(self) -> None:
         pass
 
-    def request_rerun(self, asked: RerunData) -> bool:
-        return self.requests.request_rerun(asked)
+    def request_rerun(self, data: RerunData) -> bool:
+        return self.requests.request_rerun(data)
 
     def request_stop(self) -> None:
         self.requests.request_stop()
@@ -57,20 +58,20 @@ class Runner:
             page_script_hash=page,
             run_descriptor=self.run,
         )
-        await heard()
+        await process_events()
 
-    def is_ending(self) -> None:
+    def stop_accepting(self) -> None:
         self.requests.on_scriptrunner_ready()
 
-    async def tell_the_end(self) -> None:
+    async def finish(self) -> None:
         ended = ScriptRunnerEvent.SCRIPT_STOPPED_WITH_SUCCESS
         self.on_event.send(self, event=ended, run_descriptor=self.run)
-        await heard()
+        await process_events()
 
-    async def end(self) -> None:
+    async def shut_down(self) -> None:
         state = ClientState(page_script_hash="chat")
         self.on_event.send(self, event=ScriptRunnerEvent.SHUTDOWN, client_state=state)
-        await heard()
+        await process_events()
 
 
 @pytest.fixture
@@ -80,34 +81,26 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def tab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], AppSession]]:
-    """Opens one, in a loop that runs."""
-    Runner.made = []
+    """Return a function that opens a session in the running loop."""
+    Runner.created = []
     monkeypatch.setattr(app_session, "ScriptRunner", Runner)
     monkeypatch.setattr("streamlit.runtime.get_instance", MagicMock())
-    for name in (
-        "request_rerun",
-        "_create_scriptrunner",
-        "request_script_stop",
-        "_handle_scriptrunner_event_on_event_loop",
-        "_clear_queue",
-    ):
-        monkeypatch.setattr(AppSession, name, getattr(AppSession, name))  # put back at the end
-    rerun_queue.make_whole()
+    patches.apply(monkeypatch, rerun_queue.replacements("complete_run"))
 
     sessions = []
 
-    def opened() -> AppSession:
+    def open_session() -> AppSession:
         session = AppSession(ScriptData("app.py", False), MagicMock(), MagicMock(), None, {})
         sessions.append(session)
         return session
 
-    yield opened
+    yield open_session
     for session in sessions:
         session._script_event_loop.close()
 
 
-def asked() -> list[str]:
-    return [runner.asked.query_string for runner in Runner.made]
+def requested() -> list[str]:
+    return [runner.data.query_string for runner in Runner.created]
 
 
 def ends(session: AppSession) -> list[str]:
@@ -116,96 +109,96 @@ def ends(session: AppSession) -> list[str]:
     return [Status.Name(message.script_finished) for message in found]
 
 
-async def test_requests_wait_for_a_run_that_ends_and_become_one(
+async def test_requests_during_the_end_of_a_run_become_one_run_after_it(
     tab: Callable[[], AppSession],
 ) -> None:
     session = tab()
     session.request_rerun(ClientState(query_string="1"))
-    (runner,) = Runner.made
+    (runner,) = Runner.created
     await runner.begin()
-    runner.is_ending()
+    runner.stop_accepting()
     session.request_rerun(ClientState(query_string="2"))
     session.request_rerun(ClientState(query_string="3"))
-    assert asked() == ["1"]
-    await runner.tell_the_end()
-    await runner.end()
-    assert asked() == ["1", "3"]
-    assert ends(session) == ["FINISHED_SUCCESSFULLY"], "it is heard"
-    await Runner.made[-1].begin()
-    assert ends(session) == ["FINISHED_EARLY_FOR_RERUN"], "the last one clears away"
+    assert requested() == ["1"]
+    await runner.finish()
+    await runner.shut_down()
+    assert requested() == ["1", "3"]
+    assert ends(session) == ["FINISHED_SUCCESSFULLY"], "its end is sent"
+    await Runner.created[-1].begin()
+    assert ends(session) == ["FINISHED_EARLY_FOR_RERUN"], "only the last run removes elements"
 
 
-async def test_a_run_that_was_told_to_stop_and_does_not_end_holds_up_nobody(
+async def test_a_stopped_run_that_does_not_end_does_not_block_the_next(
     tab: Callable[[], AppSession],
 ) -> None:
     session = tab()
     session.request_rerun(ClientState(query_string="1"))
-    (stuck,) = Runner.made
+    (stuck,) = Runner.created
     await stuck.begin()
-    session.request_script_stop()  # as when the connection is gone
+    session.request_script_stop()  # as after a disconnect
     session.request_rerun(ClientState(query_string="2"))
-    assert asked() == ["1", "2"]
-    await stuck.tell_the_end()
-    await stuck.end()
-    assert ends(session) == [], "what it left undone is not taken for the whole page"
-    assert asked() == ["1", "2"]
+    assert requested() == ["1", "2"]
+    await stuck.finish()
+    await stuck.shut_down()
+    assert ends(session) == [], "its partial page is not taken for a complete one"
+    assert requested() == ["1", "2"]
 
 
-async def test_what_waited_before_a_stop_is_done_with_what_is_asked_then(
+async def test_a_request_pending_at_a_stop_is_merged_with_the_next(
     tab: Callable[[], AppSession],
 ) -> None:
     session = tab()
     session.request_rerun(ClientState(query_string="1"))
-    (runner,) = Runner.made
-    runner.is_ending()
+    (runner,) = Runner.created
+    runner.stop_accepting()
     session.request_rerun(ClientState(query_string="2"))
     session.request_script_stop()
     session.request_rerun(ClientState(query_string="3"))
-    assert asked() == ["1", "3"]
-    await runner.end()
-    assert asked() == ["1", "3"]
+    assert requested() == ["1", "3"]
+    await runner.shut_down()
+    assert requested() == ["1", "3"]
 
 
-async def test_what_was_drawn_for_a_lost_connection_is_not_sent_to_the_next(
+async def test_elements_for_a_lost_connection_are_not_sent_to_the_next(
     tab: Callable[[], AppSession],
 ) -> None:
     session = tab()
     session.request_rerun(ClientState())
-    await Runner.made[0].begin()
+    await Runner.created[0].begin()
     session.request_script_stop()
     drawn = ForwardMsg()
     drawn.delta.new_element.markdown.body = "half a page"
     session._enqueue_forward_msg(drawn)
     session.request_rerun(ClientState())
-    await Runner.made[1].begin()
+    await Runner.created[1].begin()
     kinds = [message.WhichOneof("type") for message in session._browser_queue._queue]
     assert "delta" not in kinds
 
 
-async def test_a_session_that_is_closed_begins_nothing_more(tab: Callable[[], AppSession]) -> None:
+async def test_a_closed_session_starts_no_pending_run(tab: Callable[[], AppSession]) -> None:
     session = tab()
     session.request_rerun(ClientState(query_string="1"))
-    (runner,) = Runner.made
-    runner.is_ending()
+    (runner,) = Runner.created
+    runner.stop_accepting()
     session.request_rerun(ClientState(query_string="2"))
     session.shutdown()
-    await runner.end()
-    assert asked() == ["1"]
+    await runner.shut_down()
+    assert requested() == ["1"]
 
 
 @pytest.mark.parametrize(
-    ("page", "is_regular", "begun"),
+    ("page", "is_auto_rerun", "started"),
     [("chat", False, [""]), ("chat", True, []), ("history", False, [])],
 )
-async def test_a_part_that_is_gone_stands_for_the_page_that_is_in_view(
-    tab: Callable[[], AppSession], page: str, is_regular: bool, begun: list[str]
+async def test_a_missing_fragment_reruns_the_page_in_view(
+    tab: Callable[[], AppSession], page: str, is_auto_rerun: bool, started: list[str]
 ) -> None:
     session = tab()
     session.request_rerun(ClientState(page_script_hash="chat"))
-    await Runner.made[0].begin("chat")
-    await Runner.made[0].end()
-    Runner.made.clear()
+    await Runner.created[0].begin("chat")
+    await Runner.created[0].shut_down()
+    Runner.created.clear()
     session.request_rerun(
-        ClientState(page_script_hash=page, fragment_id="gone", is_auto_rerun=is_regular)
+        ClientState(page_script_hash=page, fragment_id="removed", is_auto_rerun=is_auto_rerun)
     )
-    assert [runner.asked.fragment_id or "" for runner in Runner.made] == begun
+    assert [runner.data.fragment_id or "" for runner in Runner.created] == started

@@ -5,12 +5,11 @@ from __future__ import annotations
 import altair
 import pandas
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-if get_script_run_ctx(suppress_warning=True) is None:
-    from server.wiring import MIDDLEWARE, ROUTES
+if __name__ != "__main__":  # Streamlit imports the file for the app and executes it as a script
+    from tests.support.middleware import middleware, routes
 
-    app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE)
+    app = st.App(__file__, routes=routes(), middleware=middleware())
 else:
     frame = pandas.DataFrame({"day": ["Mon", "Tue"], "tokens": [3, 5]})
     st.bar_chart(frame, x="day", y="tokens")
