@@ -1,4 +1,4 @@
-"""What tests share: an empty database of each kind, a service with a scripted provider."""
+"""Fixtures for all tests: databases of both kinds, and services with a scripted provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=["sqlite", "postgresql"],
         default="sqlite",
-        help="what tests run on that are not run on both: those with a browser, and some others",
+        help="the database of tests that run on one kind only, such as browser tests",
     )
 
 
@@ -46,7 +46,7 @@ def migrated_template(postgres: URL) -> Iterator[str]:
 
 @pytest.fixture
 def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of the one kind that `--database` names."""
+    """URL of a new database of the kind selected by `--database`."""
     if request.config.getoption("--database") == "sqlite":
         yield f"sqlite:///{tmp_path / 'parley.db'}"
         return
@@ -57,9 +57,9 @@ def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new database, migrated; every test that asks for one runs on both kinds."""
+    """URL of a new, migrated database. Tests that use it run once on each kind."""
     kind = request.param
-    if kind == "any":  # one is enough
+    if kind == "any":  # see `on_one_database`
         kind = request.config.getoption("--database")
     if kind == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "parley.db")
@@ -72,7 +72,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without a table, of both kinds."""
+    """URL of a database without tables. Tests that use it run once on each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'parley.db'}"
         return

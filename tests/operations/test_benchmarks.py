@@ -1,4 +1,4 @@
-"""What the benchmarks rest on: a provider whose word on times can be trusted, and honest tables."""
+"""Benchmarks: the provider's timestamps, the tables, and the verdict of the soak test."""
 
 from __future__ import annotations
 
@@ -31,23 +31,25 @@ def ask(provider: ProviderProcess, content: str, **options: object) -> str:
         return str(answer.read().decode())
 
 
-def said(stream: str) -> str:
+def content_of(stream: str) -> str:
     events = [line[6:] for line in stream.splitlines() if line.startswith("data: ")]
     assert events.pop() == "[DONE]"
     chunks = [json.loads(event) for event in events]
     return "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
 
 
-def test_the_question_says_what_is_replied(provider: ProviderProcess) -> None:
-    assert said(ask(provider, question("k1", 300), stream=True)) == "".join(words.reply("k1", 300))
+def test_provider_replies_as_the_question_specifies(provider: ProviderProcess) -> None:
+    assert content_of(ask(provider, question("k1", 300), stream=True)) == "".join(
+        words.reply("k1", 300)
+    )
 
 
-def test_the_newest_marker_of_a_conversation_counts() -> None:
+def test_last_marker_of_a_conversation_selects_the_script() -> None:
     script = script_in(f"{question('old', 10)} … {question('new', 20, 50, 300)}".encode())
     assert (script.name, script.tokens, script.pace, script.delay) == ("new", 20, 50, 300)
 
 
-def test_tokens_are_written_at_their_pace_and_their_times_are_kept(
+def test_provider_paces_tokens_and_records_their_times(
     provider: ProviderProcess,
 ) -> None:
     began = now_ms()
@@ -55,17 +57,17 @@ def test_tokens_are_written_at_their_pace_and_their_times_are_kept(
     written = provider.written("k2")
     assert len(written.tokens) == 60
     assert began <= written.arrived <= written.first - 100 + 1
-    # Not earlier than the pace allows; later would be the machine's fault.
+    # A busy machine may be slower than the pace, but never faster.
     assert written.arrived + 100 + 59 * 5 - 1 <= written.last <= now_ms()
 
 
-def test_the_usage_is_told_when_it_is_asked_for(provider: ProviderProcess) -> None:
+def test_provider_sends_usage_only_on_request(provider: ProviderProcess) -> None:
     stream = ask(provider, question("k3", 7), stream=True, stream_options={"include_usage": True})
     assert '"completion_tokens":7' in stream
     assert "usage" not in ask(provider, question("k4", 7), stream=True)
 
 
-def test_marks_stand_where_they_are_said_to_stand_and_nowhere_else() -> None:
+def test_marks_occur_at_their_reported_positions_only() -> None:
     made = words.reply("k5", 1000)
     for place, word in words.marks("k5", 1000):
         assert [number for number, piece in enumerate(made) if word in piece.split()] == [place]
@@ -73,7 +75,7 @@ def test_marks_stand_where_they_are_said_to_stand_and_nowhere_else() -> None:
     assert not any(word in question("k5", 1000) for _, word in words.marks("k5", 1000))
 
 
-def test_marks_break_no_table_and_no_fence() -> None:
+def test_marks_are_outside_tables_and_fences() -> None:
     lines = "".join(words.reply("k6", 3000)).splitlines()
     assert not [line for line in lines if "mark" in line and ("|" in line or "```" in line)]
 
@@ -82,13 +84,13 @@ def test_marks_break_no_table_and_no_fence() -> None:
     ("values", "expected"),
     [([3.0, 1.0, 2.0], 2.0), ([1.0, None, 2.0], 2.0), ([None, None, 2.0], None), ([], None)],
 )
-def test_what_did_not_finish_counts_as_the_slowest(
+def test_median_treats_missing_values_as_slowest(
     values: list[float | None], expected: float | None
 ) -> None:
     assert tables.median([{"ms": value} for value in values], "ms") == expected
 
 
-def test_a_table_tells_how_many_times_our_figure_another_is() -> None:
+def test_table_shows_ratios_to_parley() -> None:
     results: dict[str, list[tables.Measures]] = {
         "tutorial": [{"request_ms": 90.0, "at_once_ms": None}],
         "Parley": [{"request_ms": 30.0, "at_once_ms": 2000.0}],
@@ -99,13 +101,13 @@ def test_a_table_tells_how_many_times_our_figure_another_is() -> None:
     assert table[-1] == "| 8,000 tokens at once: submit → end visible, s | 2.00 | not finished |"
 
 
-def test_a_curve_has_its_sizes_in_order() -> None:
+def test_reply_curve_is_sorted_by_size() -> None:
     once = [{"wire_kb": 1.0, "server_cpu_s": 2.0}]
     table = tables.reply_curve({"Parley": {"16000": once, "500": once}}).splitlines()
     assert [row.split(" | ")[0] for row in table[2:]] == ["| 500", "| 16,000"]
 
 
-def test_only_what_stands_between_the_marks_is_made_anew() -> None:
+def test_report_replaces_only_text_between_markers() -> None:
     page = "before\n<!-- start -->\nold\n<!-- end of start -->\nafter"
     names = ("at", "commit", "machine", "system", "load", "python", "sizes")
     taken = dict.fromkeys(names, "x")
@@ -118,13 +120,13 @@ def test_only_what_stands_between_the_marks_is_made_anew() -> None:
     assert report.filled(filled, {"start": told}) == filled
 
 
-def test_the_page_has_a_place_for_everything_that_is_measured() -> None:
+def test_report_page_has_markers_for_every_part() -> None:
     page = report.PAGE.read_text("utf-8")
     for part in report.PARTS:
         assert page.count(f"<!-- {part} -->\n") == page.count(f"<!-- end of {part} -->") == 1
 
 
-def test_the_soak_notices_a_message_that_is_lost_or_was_left_running(tmp_path: Path) -> None:
+def test_soak_detects_lost_and_unfinished_messages(tmp_path: Path) -> None:
     database = tmp_path / "parley.db"
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE messages (id, parent_id, role, status, text)")
@@ -142,7 +144,7 @@ def test_the_soak_notices_a_message_that_is_lost_or_was_left_running(tmp_path: P
 
 
 def seen(**changes: object) -> soak.Seen:
-    """Two people for ten minutes, who did enough, with nothing wrong but the changes."""
+    """Return the record of a passing soak (two users, ten minutes) with `changes` applied."""
     well: dict[str, object] = {
         "session_minutes": 20.0,
         "did": {kind: 10 * weight for kind, weight in ACTIONS.items()},
@@ -158,7 +160,7 @@ def seen(**changes: object) -> soak.Seen:
     return soak.Seen(**{**well, **changes})  # type: ignore[arg-type]
 
 
-def test_a_soak_without_a_fault_is_well() -> None:
+def test_soak_without_problems_passes() -> None:
     assert soak.verdict(seen()) == soak.verdict(seen(exit_code=0)) == []
 
 
@@ -185,12 +187,12 @@ def test_a_soak_without_a_fault_is_well() -> None:
         ({"tracebacks": 1}, "1 tracebacks"),
     ],
 )
-def test_whatever_is_wrong_makes_a_soak_fail(changes: dict[str, object], reason: str) -> None:
+def test_soak_fails_on_each_kind_of_problem(changes: dict[str, object], reason: str) -> None:
     reasons = soak.verdict(seen(**changes))
     assert len(reasons) >= 1 and any(each.startswith(reason) for each in reasons), reasons
 
 
-def test_a_short_soak_needs_every_kind_at_least_once() -> None:
+def test_short_soak_requires_every_action_once() -> None:
     did = dict.fromkeys(ACTIONS, 1)
     assert soak.verdict(seen(session_minutes=1, did=did, problems=0)) == []
     assert soak.verdict(seen(session_minutes=1, did={**did, "leave": 0}, problems=0)) != []

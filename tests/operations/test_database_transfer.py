@@ -1,4 +1,4 @@
-"""A history moves from one kind of database into the other, with the manual's two commands."""
+"""Transfer of a history between SQLite and PostgreSQL with the backup and restore commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.scripted_provider import ScriptedProvider
 ANN, BOB = "visitor:ann", "visitor:bob"
 
 
-def spoken(url: str, provider: ScriptedProvider) -> ChatService:
+def open_service(url: str, provider: ScriptedProvider) -> ChatService:
     return open_chat({"DATABASE_URL": url}, providers=[provider])
 
 
@@ -26,7 +26,7 @@ def ask(service: ChatService, owner: str, words: str, *files: File) -> str:
 
 
 @pytest.mark.parametrize("is_to_postgres", [True, False], ids=["to PostgreSQL", "to SQLite"])
-def test_a_history_moves_into_the_other_kind_of_database(
+def test_history_moves_to_the_other_kind_of_database(
     is_to_postgres: bool,
     postgres: URL,
     provider: ScriptedProvider,
@@ -38,7 +38,7 @@ def test_a_history_moves_into_the_other_kind_of_database(
         urls = [f"sqlite:///{tmp_path / 'parley.db'}", server]
         old, new = urls if is_to_postgres else reversed(urls)
         provider.say("The **okapi** has four legs.", "So do others.", "Nothing.")
-        service = spoken(old, provider)
+        service = open_service(old, provider)
         id_ = ask(service, ANN, "How many legs?", File("a.csv", b"animal,legs\nokapi,4\n"))
         answer = service.open(ANN, id_).messages[-1]
         list(service.follow(ANN, service.retry(ANN, answer.id).id))
@@ -53,7 +53,7 @@ def test_a_history_moves_into_the_other_kind_of_database(
         assert main(["restore", "move.db"]) == 0
         assert main(["doctor"]) == 0
 
-        service = spoken(new, provider)
+        service = open_service(new, provider)
         assert [service.open(ANN, id_).messages, service.open(BOB, other).messages] == before
         assert [each.id for each in service.pinned(ANN)] == [id_]
         assert [hit.message_id for hit in service.search(ANN, "okapi")] == [answer.id]

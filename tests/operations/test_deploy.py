@@ -1,4 +1,4 @@
-"""What is needed to deploy says the same as the code: names, ports, files, and who it runs as."""
+"""Deployment files and pages: consistent with the code in names, ports, files and users."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from pages.session import tab_state
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
-NAMES = {name for name, *_ in _READERS.values()}
-ALL = {"backup", "restore", "doctor"}
-PROCESS = re.compile(r"PYTHON|HOME$|PATH$|PIP_")
+SETTINGS = {name for name, *_ in _READERS.values()}
+ALL_COMMANDS = {"backup", "restore", "doctor"}
+PROCESS_VARIABLES = re.compile(r"PYTHON|HOME$|PATH$|PIP_")
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """Its instructions, with continued lines joined."""
+    """Return the instructions and their arguments, with continuation lines joined."""
     lines = [
         each
         for each in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
@@ -44,8 +44,8 @@ def final_stage() -> list[tuple[str, str]]:
     return steps[last:]
 
 
-def told(steps: list[tuple[str, str]], name: str) -> str:
-    """What the last instruction of this name says."""
+def instruction(steps: list[tuple[str, str]], name: str) -> str:
+    """Return the arguments of the last instruction `name`."""
     return [rest for each, rest in steps if each == name][-1]
 
 
@@ -66,33 +66,33 @@ def unit() -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in pairs]
 
 
-def test_the_image_runs_as_nobody_in_particular_and_without_build_tools() -> None:
+def test_image_runs_as_numeric_user_without_build_tools() -> None:
     steps = final_stage()
-    user = told(steps, "USER").split(":")[0]
+    user = instruction(steps, "USER").split(":")[0]
     assert user.isdigit() and int(user) > 0
-    assert not any(name == "RUN" for name, _ in steps), "what is built stays in the other stage"
-    assert told(steps, "VOLUME") == "/data"
+    assert not any(name == "RUN" for name, _ in steps), "the final stage must only copy"
+    assert instruction(steps, "VOLUME") == "/data"
     installs = [rest for name, rest in dockerfile() if name == "RUN" and " install " in rest]
     assert len(installs) == 1 and "--only-binary :all: -r /requirements.txt" in installs[0]
 
 
-def test_the_image_asks_itself_whether_it_is_well_at_its_own_port() -> None:
+def test_image_health_check_uses_the_exposed_port() -> None:
     steps = final_stage()
-    port = told(steps, "EXPOSE")
-    assert f"http://127.0.0.1:{port}/healthz" in told(steps, "HEALTHCHECK")
-    assert f"--server.port={port}" in told(steps, "CMD")
+    port = instruction(steps, "EXPOSE")
+    assert f"http://127.0.0.1:{port}/healthz" in instruction(steps, "HEALTHCHECK")
+    assert f"--server.port={port}" in instruction(steps, "CMD")
 
 
-def test_the_image_holds_the_ranks_that_are_looked_for() -> None:
-    added = told(dockerfile(), "ADD")
+def test_image_contains_the_tokenizer_ranks() -> None:
+    added = instruction(dockerfile(), "ADD")
     assert RANKS_SHA256 in added and RANKS_URL in added
     assert added.split()[-1] == f"/ranks/{RANKS_FILE_NAME}"
-    settings = dict(variables(told(final_stage(), "ENV")))
+    settings = dict(variables(instruction(final_stage(), "ENV")))
     assert settings["TIKTOKEN_CACHE_DIR"] == "/ranks"
     assert settings["DATABASE_URL"].startswith("sqlite:////data/")
 
 
-def test_only_what_runs_goes_into_the_image() -> None:
+def test_docker_context_contains_runtime_files_only() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert lines[1] == "*"
     let_in = {each[1:] for each in lines if each.startswith("!")}
@@ -101,8 +101,8 @@ def test_only_what_runs_goes_into_the_image() -> None:
     assert not let_in & {"tests", "benchmarks", "data", ".env", ".streamlit", ".git"}
 
 
-def test_every_setting_named_for_deployment_exists(compose: Any) -> None:
-    named = {name for name, _ in variables(told(final_stage(), "ENV"))}
+def test_settings_in_deployment_files_exist(compose: Any) -> None:
+    named = {name for name, _ in variables(instruction(final_stage(), "ENV"))}
     for service in ("parley-1", "parley-2"):
         named |= set(compose["services"][service]["environment"])
     for name, value in unit():
@@ -111,11 +111,11 @@ def test_every_setting_named_for_deployment_exists(compose: Any) -> None:
     for page in (ROOT / "docs" / "deploy").glob("*.md"):
         text = page.read_text("utf-8")
         named |= set(re.findall(r"\b[A-Z]{2,}_[A-Z_]+\b", text))
-    unknown = {name for name in named if not PROCESS.search(name)} - NAMES
+    unknown = {name for name in named if not PROCESS_VARIABLES.search(name)} - SETTINGS
     assert unknown <= {"POSTGRES_PASSWORD", "OPENAI_API_KEY"}
 
 
-def test_compose_runs_two_alike_behind_one_proxy(compose: Any) -> None:
+def test_compose_runs_two_equal_processes_behind_one_proxy(compose: Any) -> None:
     services = compose["services"]
     assert services["parley-1"] == services["parley-2"]
     for name in ("parley-1", "parley-2", "proxy", "db"):
@@ -129,9 +129,9 @@ def test_compose_runs_two_alike_behind_one_proxy(compose: Any) -> None:
     assert services["parley-1"]["environment"]["TRUSTED_PROXIES"] == "1"
 
 
-def test_the_proxy_knows_the_processes_and_keeps_visitors_with_them(compose: Any) -> None:
+def test_proxy_balances_all_processes_with_sticky_sessions(compose: Any) -> None:
     proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
-    port = told(final_stage(), "EXPOSE")
+    port = instruction(final_stage(), "EXPOSE")
     servers = re.findall(r"^\s+server \w+ \"\$\{\w+-([\w:-]+)\}\" cookie \w+", proxy, re.MULTILINE)
     apps = [name for name in compose["services"] if name.startswith("parley-")]
     assert servers == [f"{name}:{port}" for name in apps]
@@ -142,27 +142,27 @@ def test_the_proxy_knows_the_processes_and_keeps_visitors_with_them(compose: Any
     assert (ROOT / mounted).is_file()
 
 
-def test_the_proxy_asks_what_the_manual_says_it_should() -> None:
+def test_proxy_health_check_matches_the_manual() -> None:
     proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
     (asked,) = re.findall(r"^\s+option httpchk GET (\S+)$", proxy, re.MULTILINE)
-    assert asked == "/healthz", "a database that is away would take all processes away at once"
+    assert asked == "/healthz", "/readyz would remove all processes during an outage"
     for page in ("operating.md", "scaling.md"):
         text = (ROOT / "docs" / "manual" / page).read_text("utf-8")
         assert f"proxy asks `{asked}`, not `/readyz`" in text, page
 
 
-def test_a_stop_leaves_time_to_store_what_runs(compose: Any) -> None:
+def test_stop_grace_periods_exceed_the_shutdown_time(compose: Any) -> None:
     from pages.shell.shutdown import EXIT_TIMEOUT, SAVE_TIMEOUT
 
-    told_to_wait = [
+    grace_periods = [
         compose["services"]["parley-1"]["stop_grace_period"],
         dict(unit())["TimeoutStopSec"],
     ]
-    assert all(int(each.removesuffix("s")) > SAVE_TIMEOUT + EXIT_TIMEOUT for each in told_to_wait)
+    assert all(int(each.removesuffix("s")) > SAVE_TIMEOUT + EXIT_TIMEOUT for each in grace_periods)
     assert SAVE_TIMEOUT + EXIT_TIMEOUT < 10
 
 
-def test_the_unit_can_write_nothing_but_its_state() -> None:
+def test_unit_can_write_to_its_state_directory_only() -> None:
     said = dict(unit())
     assert said["DynamicUser"] == said["NoNewPrivileges"] == said["ProtectHome"] == "yes"
     assert said["ProtectSystem"] == "strict" and said["CapabilityBoundingSet"] == ""
@@ -171,7 +171,7 @@ def test_the_unit_can_write_nothing_but_its_state() -> None:
     assert "--server.address=127.0.0.1" in said["ExecStart"]
 
 
-def test_a_proxy_takes_files_as_large_as_the_server_does() -> None:
+def test_proxy_upload_limit_matches_the_server() -> None:
     page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
     largest = config["server"]["maxUploadSize"]
@@ -179,7 +179,7 @@ def test_a_proxy_takes_files_as_large_as_the_server_does() -> None:
     assert f"`server.maxUploadSize`, {largest} MB" in page
 
 
-def test_the_lines_of_the_proxy_that_the_pages_name_are_there() -> None:
+def test_proxy_lines_quoted_in_the_pages_exist() -> None:
     page = (ROOT / "docs" / "deploy" / "https.md").read_text("utf-8")
     proxy = (ROOT / "deploy" / "haproxy.cfg").read_text("utf-8")
     for line in ("bind :8443 ssl crt", "http-request redirect scheme https", "del-header"):
@@ -189,24 +189,25 @@ def test_the_lines_of_the_proxy_that_the_pages_name_are_there() -> None:
 
 
 def commands(page: str) -> list[list[str]]:
-    """The words of each command that a page shows, continued lines joined."""
+    """Return the commands shown on a page, split into words."""
     text = (ROOT / "docs" / "deploy" / page).read_text("utf-8").replace("\\\n", "")
     lines = re.findall(r"^    (.+)$", text, re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
 @pytest.mark.parametrize(
-    ("page", "named"), [("docker.md", ALL), ("systemd.md", ALL), ("community-cloud.md", {"doctor"})]
+    ("page", "named"),
+    [("docker.md", ALL_COMMANDS), ("systemd.md", ALL_COMMANDS), ("community-cloud.md", {"doctor"})],
 )
-def test_the_commands_that_are_shown_exist(page: str, named: set[str]) -> None:
+def test_documented_commands_exist(page: str, named: set[str]) -> None:
     lines = [" ".join(words) for words in commands(page)]
     called = [re.search(r"(?:-m chat|^parley) ([a-z].*)", line) for line in lines]
     understood = [_parser().parse_args(found[1].split()) for found in called if found]
     assert {each.command for each in understood} == named
 
 
-def test_the_commands_in_containers_name_what_is_there(compose: Any) -> None:
-    user = told(final_stage(), "USER").split(":")[0]
+def test_documented_container_commands_match_compose(compose: Any) -> None:
+    user = instruction(final_stage(), "USER").split(":")[0]
     shown = commands("docker.md")
     assert any(
         words[0] == "install" and user in words and words[-1] == "backups" for words in shown
@@ -216,27 +217,27 @@ def test_the_commands_in_containers_name_what_is_there(compose: Any) -> None:
     composed = [words[2:] for words in shown if words[:2] == ["docker", "compose"]]
     for words in composed:
         if words[0] in {"stop", "start"}:
-            assert set(words[1:]) == apps, "all of them, or they would write into what is replaced"
+            assert set(words[1:]) == apps, "a running process would write to the old database"
         if words[0] in {"run", "exec"}:
             assert words[words.index("python") - 1] in apps
     volumes = [words[words.index("-v") + 1] for words in shown if words[:2] == ["docker", "run"]]
-    assert set(volumes) == {f"parley:{told(final_stage(), 'VOLUME')}"}
+    assert set(volumes) == {f"parley:{instruction(final_stage(), 'VOLUME')}"}
     mounted = [words for words in shown if "backup" in words or "restore" in words]
     assert len(mounted) == 4 and all("$PWD/backups:/backups" in words for words in mounted)
     assert all(words[-1].startswith("/backups/") for words in mounted)
 
 
-def test_the_commands_run_as_the_unit_does() -> None:
+def test_documented_systemd_commands_match_the_unit() -> None:
     (run,) = [words for words in commands("systemd.md") if "systemd-run" in words]
     properties = [word.removeprefix("--property=") for word in run if word.startswith("--prop")]
     said = {(name, value) for name, _, value in (each.partition("=") for each in properties)}
-    the_units = {
+    unit_properties = {
         (name, each)
         for name, value in unit()
         for each in (value.split() if name == "Environment" else [value])
     }
-    # The unit's user is called as the unit is.
-    assert said - the_units == {("User", "parley")}
+    # `DynamicUser` names the user after the unit.
+    assert said - unit_properties == {("User", "parley")}
     assert (ROOT / "deploy" / "parley.service").is_file()
     needed = {"DynamicUser", "StateDirectory", "WorkingDirectory", "EnvironmentFile", "UMask"}
     assert needed <= {name for name, _ in said}
@@ -245,7 +246,7 @@ def test_the_commands_run_as_the_unit_does() -> None:
     assert run[run.index("-m") - 1] == python
 
 
-def test_links_between_the_pages_lead_somewhere() -> None:
+def test_links_between_deployment_pages_exist() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs" / "deploy").glob("*.md")]
     for page in pages:
         for link in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text("utf-8")):
@@ -262,13 +263,11 @@ def test_links_between_the_pages_lead_somewhere() -> None:
         ({"DISK_IS_KEPT": "false"}, "/srv/parley/app.py", False),
     ],
 )
-def test_a_disk_that_is_not_kept_is_known(
-    config: dict[str, str], folder: str, is_kept: bool
-) -> None:
+def test_ephemeral_disk_is_detected(config: dict[str, str], folder: str, is_kept: bool) -> None:
     assert is_history_persistent(read_settings(config), PurePosixPath(folder)) is is_kept
 
 
-def test_people_are_told_once_that_the_disk_is_not_kept(
+def test_ephemeral_disk_notice_is_shown_until_dismissed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -277,12 +276,12 @@ def test_people_are_told_once_that_the_disk_is_not_kept(
     monkeypatch.setenv("DISK_IS_KEPT", "false")
     st.cache_resource.clear()
 
-    def is_told(page: AppTest) -> bool:
+    def is_notice_shown(page: AppTest) -> bool:
         return any("may be emptied" in each.value for each in page.markdown)
 
     page = AppTest.from_file(APP, default_timeout=20).run()
-    assert is_told(page)
+    assert is_notice_shown(page)
     page.button(key="disk_understood").click().run()
-    assert not is_told(page) and not is_told(page.run())
+    assert not is_notice_shown(page) and not is_notice_shown(page.run())
     tab_state.stored().close()
     st.cache_resource.clear()

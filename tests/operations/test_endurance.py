@@ -1,6 +1,6 @@
-"""What strains the process itself: many visitors at once, one who does not read, its own end.
+"""Load and shutdown: many sessions, slow clients, very large messages, and SIGTERM.
 
-The app is real and in a process of its own; its visitors are tabs without a browser.
+The app runs in a child process. Clients speak Streamlit's protocol without a browser.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def process(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def app(process: AppServer) -> AppServer:
-    """Running, whatever the test before did to it."""
+    """The app; restarted if the previous test ended it."""
     if not process.is_running:
         process.start()
     return process
@@ -54,7 +54,7 @@ def gate() -> Iterator[threading.Event]:
 
 
 def answers(app: AppServer) -> list[tuple[str, str]]:
-    """Status and text of all answers, oldest first."""
+    """Return status and text of all answers, oldest first."""
     engine = create_engine(f"sqlite:///{app.database}")
     try:
         with engine.connect() as connection:
@@ -65,14 +65,14 @@ def answers(app: AppServer) -> list[tuple[str, str]]:
 
 
 def ended(app: AppServer, count: int) -> list[tuple[str, str]]:
-    """The last answers, once none of them is being written."""
+    """Wait until the last `count` answers have ended and return their status and text."""
     pause = threading.Event()
     for _ in range(400):
         found = answers(app)[-count:]
         if all(status != "streaming" for status, _ in found):
             return found
         pause.wait(0.05)
-    raise AssertionError("a reply is still being written")
+    raise AssertionError("a reply is still running")
 
 
 def threads(app: AppServer) -> int:
@@ -88,8 +88,8 @@ def resident_mb(app: AppServer) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def sees(tab: Tab, wanted: str, seconds: float = 20) -> None:
-    """Read until this word comes."""
+async def receive_until(tab: Tab, wanted: str, seconds: float = 20) -> None:
+    """Receive messages until one contains `wanted`."""
     async with asyncio.timeout(seconds):
         while True:
             data = await tab._receive()
@@ -104,7 +104,7 @@ async def ask(tab: Tab, question: str) -> None:
 
 
 def until_threads(app: AppServer, most: int) -> int:
-    """How many there are, once it is at most that, or after a while."""
+    """Wait up to ten seconds for at most `most` threads; return their number."""
     pause = threading.Event()
     for _ in range(200):
         if threads(app) <= most:
@@ -113,22 +113,22 @@ def until_threads(app: AppServer, most: int) -> int:
     return threads(app)
 
 
-def test_a_thousand_sessions_opened_and_dropped_leave_nothing(
+def test_thousand_dropped_sessions_leak_no_threads_or_memory(
     app: AppServer, llm: LLMServer, gate: threading.Event
 ) -> None:
     async def drop(first: Tab, room: asyncio.Semaphore, number: int) -> None:
         async with room:
             tab = Tab(app.url, first._query, first.cookies)
             await tab.open(waits=False)
-            if number % AT_ONCE == 0:  # these follow the reply when they go
-                await sees(tab, "lazy7")
+            if number % AT_ONCE == 0:  # disconnects while following the reply
+                await receive_until(tab, "lazy7")
             await tab.close()
 
     async def go() -> None:
         llm.next(Script(tokens=20, gate=gate, gate_at=10))
         async with Tab(app.url) as first:
             await ask(first, "Count")
-            await sees(first, "lazy7")
+            await receive_until(first, "lazy7")
             room = asyncio.Semaphore(AT_ONCE)
             await asyncio.gather(*(drop(first, room, number) for number in range(50)))
             before, used = await asyncio.to_thread(until_threads, app, 20), resident_mb(app)
@@ -136,13 +136,13 @@ def test_a_thousand_sessions_opened_and_dropped_leave_nothing(
             assert await asyncio.to_thread(until_threads, app, before) <= before
             assert resident_mb(app) < used + 40
             gate.set()
-            await sees(first, "dog19")
+            await receive_until(first, "dog19")
 
     asyncio.run(go())
     assert ended(app, 1) == [("complete", text_of(20))]
 
 
-def test_who_does_not_read_holds_up_nobody(app: AppServer, llm: LLMServer) -> None:
+def test_slow_client_does_not_delay_other_clients(app: AppServer, llm: LLMServer) -> None:
     async def go() -> None:
         async with Tab(app.url) as slow, Tab(app.url) as other:
             llm.next(Script(tokens=2_000, pace=4_000), Script(tokens=20))
@@ -150,7 +150,7 @@ def test_who_does_not_read_holds_up_nobody(app: AppServer, llm: LLMServer) -> No
             slow._socket.transport.pause_reading()
             await ask(slow, "Count")
             await ask(other, "Count")
-            await sees(other, "dog19", 5)
+            await receive_until(other, "dog19", 5)
             found = await asyncio.to_thread(ended, app, 2)
             slow._socket.transport.resume_reading()
             assert sorted(found) == [("complete", text_of(20)), ("complete", text_of(2_000))]
@@ -158,7 +158,7 @@ def test_who_does_not_read_holds_up_nobody(app: AppServer, llm: LLMServer) -> No
     asyncio.run(go())
 
 
-def test_a_message_of_ten_megabytes_comes_back_with_a_sentence(app: AppServer) -> None:
+def test_ten_megabyte_message_is_refused_and_returned(app: AppServer) -> None:
     message = "words " * (10 * MB // 6)
 
     async def go() -> None:
@@ -172,26 +172,26 @@ def test_a_message_of_ten_megabytes_comes_back_with_a_sentence(app: AppServer) -
                     back = back or message.encode() in data
             await tab.finished()
             await ask(tab, "A shorter one")
-            await sees(tab, "A shorter one")
+            await receive_until(tab, "A shorter one")
 
     count = len(answers(app))
     asyncio.run(go())
     assert len(answers(app)) == count + 1
 
 
-def test_a_reply_of_ten_megabytes_is_cut_and_kept(app: AppServer, llm: LLMServer) -> None:
+def test_ten_megabyte_reply_is_truncated_and_stored(app: AppServer, llm: LLMServer) -> None:
     async def go() -> None:
         llm.next(Script(text="words " * (10 * MB // 6)))
         async with Tab(app.url) as tab:
             await ask(tab, "Go on and on")
-            await sees(tab, "Press Continue for the rest", 30)
+            await receive_until(tab, "Press Continue for the rest", 30)
 
     asyncio.run(go())
     ((status, kept),) = ended(app, 1)
     assert status == "complete" and 100_000 < len(kept) < MB
 
 
-def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
+def test_sigterm_stores_running_replies_as_interrupted(
     app: AppServer, llm: LLMServer, gate: threading.Event
 ) -> None:
     async def go() -> None:
@@ -200,15 +200,15 @@ def test_replies_are_saved_and_marked_when_the_process_is_told_to_end(
                 llm.next(Script(tokens=20, gate=gate, gate_at=10))
                 tab = await stack.enter_async_context(Tab(app.url))
                 await ask(tab, "Count")
-                await sees(tab, "while9")
-            with holding_a_connection(app):
+                await receive_until(tab, "while9")
+            with open_stalled_connection(app):
                 assert await asyncio.to_thread(app.terminate) < 10
 
     asyncio.run(go())
     assert answers(app)[-5:] == [("interrupted", text_of(10))] * 5
 
 
-def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database(
+def test_sigterm_stores_replies_after_a_start_without_a_database(
     llm: LLMServer, gate: threading.Event, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data"
@@ -223,15 +223,15 @@ def test_replies_are_saved_at_the_end_of_a_process_that_began_without_a_database
             llm.next(Script(tokens=20, gate=gate, gate_at=10))
             async with Tab(app.url) as tab:
                 await ask(tab, "Count")
-                await sees(tab, "while9")
+                await receive_until(tab, "while9")
                 assert await asyncio.to_thread(app.terminate) < 10
 
         asyncio.run(go())
         assert answers(app) == [("interrupted", text_of(10))]
 
 
-def holding_a_connection(app: AppServer) -> socket.socket:
-    """Somebody asks for a large file and never reads it."""
+def open_stalled_connection(app: AppServer) -> socket.socket:
+    """Open a connection that requests a large file and never reads the response."""
     files = Path(streamlit.__file__).with_name("static")
     large = max((each for each in files.rglob("*.js")), key=lambda each: each.stat().st_size)
     connection = socket.socket()

@@ -1,7 +1,7 @@
-"""What Parley stands on breaks: the person reads one sentence, nothing stored is lost, it goes on.
+"""Faults of the database and the process: the user gets one sentence and no stored data is lost.
 
-The faults are real: a lock of another process, a server that is stopped, a file that is moved, a
-disk that is full. docs/faults.md is the table of them.
+The faults are real: a lock held by another process, a stopped server, a moved file, a full disk.
+docs/faults.md lists them with what the user sees.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from tests.support.scripted_provider import ScriptedProvider
 APP = str(Path(__file__).parents[2] / "app.py")
 ME = "ada"
 TEN_WORDS = "one two three four five six seven eight nine ten"
-LONG = " ".join(f"word{place}" for place in range(1500))  # no page of the file has room for it
+LONG = " ".join(f"word{place}" for place in range(1500))  # fits in no existing page
 
 
 @pytest.fixture
 def file(migrated_file: Path, tmp_path: Path) -> Path:
-    """A SQLite database of this test's own."""
-    place = tmp_path / "parley.db"
-    place.write_bytes(migrated_file.read_bytes())
-    return place
+    """The file of a new, migrated SQLite database."""
+    copy = tmp_path / "parley.db"
+    copy.write_bytes(migrated_file.read_bytes())
+    return copy
 
 
 @pytest.fixture
 def open_file(file: Path, provider: ScriptedProvider) -> Iterator[Callable[..., ChatService]]:
-    """Opens the service on it; another process that writes is waited for but briefly."""
+    """Open services on the file that wait for a lock only briefly."""
     opened: list[ChatService] = []
 
     def open_it(**config: object) -> ChatService:
@@ -62,7 +62,7 @@ def open_file(file: Path, provider: ScriptedProvider) -> Iterator[Callable[..., 
 
 
 def ask(service: ChatService, text: str = "Hello", conversation_id: str | None = None) -> str:
-    """Ask and wait for the end; the answer's id."""
+    """Send a message, wait for the end of the reply and return the answer's id."""
     answer = service.send(ME, conversation_id, Submission(text))
     read(service, answer.id)
     return answer.id
@@ -80,9 +80,9 @@ def stored(service: ChatService, answer_id: str) -> tuple[Status, str]:
 def refuses_and_recovers(
     service: ChatService, provider: ScriptedProvider, breaks: Callable[[], Callable[[], object]]
 ) -> None:
-    """While nothing can be written a reply ends and a question is refused; then all is well.
+    """Check that questions are refused during a fault, and that all replies are stored after it.
 
-    `breaks` brings the fault about, and gives back what ends it.
+    `breaks` causes the fault and returns a function that ends it.
     """
     before = ask(service)
     provider.say(LONG)
@@ -96,7 +96,7 @@ def refuses_and_recovers(
         with pytest.raises(StoreFailed):
             service.send(ME, None, Submission(LONG))
         provider.let_go()
-        assert not generation.wait(0.3), "what is not stored is not over"
+        assert not generation.wait(0.3), "the reply ended before it was stored"
         assert generation.text == LONG and generation.is_unstored
     finally:
         mend()
@@ -108,7 +108,7 @@ def refuses_and_recovers(
     assert sorted(asked) == ["Again", "Count", "Hello"]
 
 
-def test_a_database_locked_by_another_process_loses_nothing(
+def test_locked_database_loses_no_data(
     open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
 ) -> None:
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -122,7 +122,7 @@ def test_a_database_locked_by_another_process_loses_nothing(
     other.close()
 
 
-def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
+def test_shutdown_does_not_wait_for_a_missing_database(
     open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
 ) -> None:
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
@@ -139,7 +139,7 @@ def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_gone(
     assert stored(open_file(), running.id)[0] is Status.INTERRUPTED
 
 
-def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_locked(
+def test_shutdown_does_not_wait_for_a_locked_database(
     file: Path, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.replies.runner.STORED_WITHIN", 0.2)
@@ -152,18 +152,18 @@ def test_the_end_of_the_process_does_not_wait_long_for_a_database_that_is_locked
     closing = threading.Thread(target=service.close)
     closing.start()
     closing.join(60)
-    assert not closing.is_alive(), "it waits for the lock"
+    assert not closing.is_alive(), "the shutdown waits for the lock"
     other.execute("ROLLBACK")
     other.close()
     service._replies._writers.shutdown()
 
 
 class EndingTogether(ScriptedProvider):
-    """Its replies end only once all of them were told to; a temporary one, and another."""
+    """Provider of two replies that end only after both have been cancelled."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.running, self.told = threading.Semaphore(0), threading.Barrier(2)
+        self.running, self.cancelled = threading.Semaphore(0), threading.Barrier(2)
         self.is_together = False
 
     async def stream(self, request: Request) -> AsyncIterator[Delta]:
@@ -172,11 +172,11 @@ class EndingTogether(ScriptedProvider):
             self.running.release()
             await asyncio.Event().wait()
         finally:
-            await asyncio.get_running_loop().run_in_executor(None, self.told.wait, 60)
+            await asyncio.get_running_loop().run_in_executor(None, self.cancelled.wait, 60)
             self.is_together = True
 
 
-def test_at_the_end_replies_of_temporary_and_other_conversations_are_told_at_once(
+def test_shutdown_interrupts_temporary_and_stored_replies_concurrently(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.replies.runner.CLOSE_WITHIN", 60.0)
@@ -188,11 +188,11 @@ def test_at_the_end_replies_of_temporary_and_other_conversations_are_told_at_onc
         assert provider.running.acquire(timeout=10)
     service.close()
     assert provider.is_together
-    assert kept_in(file, running.id) == ("interrupted", "one ")
+    assert stored_in(file, running.id) == ("interrupted", "one ")
 
 
-class Stubborn(ScriptedProvider):
-    """It does not close, however often it is told to."""
+class NeverClosing(ScriptedProvider):
+    """Provider whose `close` ignores cancellation."""
 
     async def close(self) -> None:
         while not self._go.is_set():
@@ -200,12 +200,12 @@ class Stubborn(ScriptedProvider):
                 await asyncio.get_running_loop().run_in_executor(None, self._go.wait, 0.05)
 
 
-def test_what_does_not_end_keeps_nothing_else_from_being_stored_and_closed(
+def test_shutdown_stores_replies_although_a_provider_does_not_close(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("chat.replies.runner.ENDED_WITHIN", 0.2)
     monkeypatch.setattr("chat.service.PROVIDERS_WITHIN", 0.2)
-    provider = Stubborn()
+    provider = NeverClosing()
     provider.hold(1)
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
     assert service.temporary.conversations(ME) == []
@@ -214,19 +214,17 @@ def test_what_does_not_end_keeps_nothing_else_from_being_stored_and_closed(
     service.close()
     provider.let_go()
     assert caplog.text.count("a provider did not close in time") == 2
-    assert kept_in(file, running.id) == ("interrupted", "Hello ")
+    assert stored_in(file, running.id) == ("interrupted", "Hello ")
     assert service._worker.name not in workers_here
 
 
-def kept_in(file: Path, answer_id: str) -> object:
+def stored_in(file: Path, answer_id: str) -> object:
     with contextlib.closing(sqlite3.connect(file)) as database:
         query = "SELECT status, text FROM messages WHERE id = ?"
         return database.execute(query, (answer_id,)).fetchone()
 
 
-def test_a_database_that_is_locked_can_still_be_read(
-    open_file: Callable[..., ChatService], file: Path
-) -> None:
+def test_locked_database_can_be_read(open_file: Callable[..., ChatService], file: Path) -> None:
     service = open_file()
     ask(service)
     other = sqlite3.connect(file, isolation_level=None)
@@ -236,7 +234,7 @@ def test_a_database_that_is_locked_can_still_be_read(
     other.close()
 
 
-def test_a_full_disk_loses_nothing(
+def test_full_disk_loses_no_data(
     open_file: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = open_file()
@@ -248,7 +246,7 @@ def test_a_full_disk_loses_nothing(
         connection.execute(f"PRAGMA max_page_count={bounds['pages']}")
 
     def fill() -> Callable[[], object]:
-        bounds["pages"] = 1  # SQLite makes it the size that the file has
+        bounds["pages"] = 1  # SQLite raises it to the size of the file
         with pytest.raises(StoreFailed):
             service._store.switches.set_banner(LONG * 20)
         return lambda: bounds.update(pages=1_000_000)
@@ -256,7 +254,7 @@ def test_a_full_disk_loses_nothing(
     refuses_and_recovers(service, provider, fill)
 
 
-def test_a_read_only_database_loses_nothing(
+def test_read_only_database_loses_no_data(
     open_file: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = open_file()
@@ -273,7 +271,7 @@ def test_a_read_only_database_loses_nothing(
     refuses_and_recovers(service, provider, forbid)
 
 
-def test_a_file_that_is_moved_away_and_back_loses_nothing(
+def test_moved_database_file_loses_no_data(
     open_file: Callable[..., ChatService], provider: ScriptedProvider, file: Path
 ) -> None:
     away = file.with_name("elsewhere.db")
@@ -282,7 +280,7 @@ def test_a_file_that_is_moved_away_and_back_loses_nothing(
         file.rename(away)
 
         def back() -> None:
-            assert not file.exists(), "nobody may make a new, empty one in its place"
+            assert not file.exists(), "a new database was created"
             away.rename(file)
 
         return back
@@ -290,7 +288,7 @@ def test_a_file_that_is_moved_away_and_back_loses_nothing(
     refuses_and_recovers(open_file(), provider, move)
 
 
-def test_a_file_that_is_replaced_is_left_alone(
+def test_replaced_database_file_is_not_written(
     open_file: Callable[..., ChatService], file: Path, migrated_file: Path
 ) -> None:
     service = open_file()
@@ -302,7 +300,7 @@ def test_a_file_that_is_replaced_is_left_alone(
         service.send(ME, None, Submission("Hello"))
 
 
-def test_a_postgresql_that_is_stopped_and_started_loses_nothing(
+def test_postgresql_restart_loses_no_data(
     provider: ScriptedProvider,
 ) -> None:
     with bundled_server() as server:
@@ -320,8 +318,8 @@ def test_a_postgresql_that_is_stopped_and_started_loses_nothing(
             service.close()
 
 
-class Thrown(ScriptedProvider):
-    """One of its replies ends in what asyncio lets through to the thread."""
+class ExitingProvider(ScriptedProvider):
+    """Provider that raises `SystemExit`, which asyncio passes on to the thread."""
 
     async def stream(self, request: Request) -> AsyncIterator[Delta]:
         if "exit" in str(request.turns[-1].text):
@@ -330,8 +328,8 @@ class Thrown(ScriptedProvider):
             yield delta
 
 
-def test_what_throws_the_loop_out_fails_its_own_reply_only(file: Path) -> None:
-    provider = Thrown()
+def test_system_exit_in_one_reply_does_not_stop_others(file: Path) -> None:
+    provider = ExitingProvider()
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
     provider.say(TEN_WORDS)
     provider.hold(5)
@@ -345,7 +343,7 @@ def test_what_throws_the_loop_out_fails_its_own_reply_only(file: Path) -> None:
     service.close()
 
 
-def test_a_thread_of_replies_that_is_killed_goes_on(
+def test_reply_thread_survives_a_system_exit(
     open_file: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = open_file()
@@ -353,26 +351,26 @@ def test_a_thread_of_replies_that_is_killed_goes_on(
     provider.hold(5)
     running = service.send(ME, None, Submission("Count"))
     assert provider.held.wait(10)
-    thread, is_thrown_out = service._replies._thread, threading.Event()
+    thread, is_raised = service._replies._thread, threading.Event()
     assert thread is not None
 
     def end() -> None:
-        is_thrown_out.set()
+        is_raised.set()
         raise SystemExit
 
     service._replies._running_loop().call_soon_threadsafe(end)
-    assert is_thrown_out.wait(10)
+    assert is_raised.wait(10)
     provider.let_go()
     assert read(service, running.id) == TEN_WORDS
     conversation = service.open(ME, running.conversation_id)
-    assert conversation.running_id is None, "nobody waits for what nobody writes"
+    assert conversation.running_id is None, "a reply still counts as running"
     assert stored(service, ask(service))[0] is Status.COMPLETE
     assert thread.is_alive()
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
-    """The app on the file of this test; Guide answers."""
+    """The app on the test's database, with Guide as its model."""
     monkeypatch.chdir(file.parent)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}?timeout=0.1")
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
@@ -388,7 +386,7 @@ def shown(page: AppTest) -> str:
     return "\n".join(each.value for each in (*page.markdown, *page.error, *page.caption))
 
 
-def test_the_words_come_back_while_the_database_is_gone_and_are_answered_after_it(
+def test_message_returns_to_the_composer_during_an_outage_and_can_be_sent_later(
     page: AppTest, file: Path
 ) -> None:
     away = file.with_name("elsewhere.db")
@@ -409,9 +407,7 @@ def test_the_words_come_back_while_the_database_is_gone_and_are_answered_after_i
 
 
 @pytest.mark.parametrize("screen", ["conversation", "usage"])
-def test_a_screen_says_so_in_one_sentence_while_the_database_is_gone(
-    page: AppTest, file: Path, screen: str
-) -> None:
+def test_screens_show_one_sentence_during_an_outage(page: AppTest, file: Path, screen: str) -> None:
     away = file.with_name("elsewhere.db")
     file.rename(away)
     page.switch_page(f"pages/screens/{screen}.py").run()
@@ -424,10 +420,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
-def test_a_clock_that_jumps_ends_no_reply_of_another_process(jump: timedelta) -> None:
+def test_clock_jump_does_not_end_replies_of_other_processes(jump: timedelta) -> None:
     passed = [0.0]
     me, other = Worker(clock=lambda: passed[0]), "elsewhere:1:abc"
-    beat = datetime.now(UTC) - jump  # the clock here jumped between its heartbeat and our look
+    beat = datetime.now(UTC) - jump  # the clock jumped after the heartbeat
     for _ in range(60):
         assert me.is_alive(other, "reply", beat)
         passed[0] += 1
@@ -436,11 +432,11 @@ def test_a_clock_that_jumps_ends_no_reply_of_another_process(jump: timedelta) ->
     for _ in range(round(DEAD_AFTER) + 2):
         alive.append(me.is_alive(other, "reply", beat))
         passed[0] += 1
-    assert alive[0] and not alive[-1], "and a dead one is dead"
+    assert alive[0] and not alive[-1], "a dead process counts as alive"
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forward", "back"])
-def test_a_clock_that_jumps_shuts_nobody_out_and_opens_no_limit_of_a_day(
+def test_clock_jump_neither_blocks_users_nor_resets_daily_limits(
     file: Path, provider: ScriptedProvider, jump: timedelta
 ) -> None:
     moment = [datetime.now(UTC)]
@@ -470,7 +466,7 @@ def test_a_clock_that_jumps_shuts_nobody_out_and_opens_no_limit_of_a_day(
     service.close()
 
 
-def test_every_row_of_the_table_of_faults_is_a_test() -> None:
+def test_fault_table_and_tests_match() -> None:
     here = Path(__file__).parents[1]
     table = (here.parent / "docs" / "faults.md").read_text("utf-8")
     rows = [line for line in table.splitlines() if re.match(r"\| (?!Fault|---)", line)]
@@ -481,5 +477,5 @@ def test_every_row_of_the_table_of_faults_is_a_test() -> None:
         found = re.findall(r"`(\w+)`", named)
         assert found and not end, row
         assert set(found) <= tests, row
-    mine = re.findall(r"^def (test_a_\w+)", Path(__file__).read_text("utf-8"), re.MULTILINE)
-    assert all(name in table for name in mine), "a fault of this file is missing in the table"
+    *faults, _ = re.findall(r"^def (test_\w+)", Path(__file__).read_text("utf-8"), re.MULTILINE)
+    assert [name for name in faults if f"`{name}`" not in table] == []

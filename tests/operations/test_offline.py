@@ -1,4 +1,4 @@
-"""Start-up and sending where the network swallows packets: nobody waits for it."""
+"""Unreachable providers: neither start-up nor other providers wait for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ME = "visitor:me"
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """An address whose connection attempts are never answered: a listener with a full queue."""
+    """URL of a listener with a full backlog, where connection attempts get no response."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
@@ -30,9 +30,7 @@ def black_hole() -> Iterator[str]:
         each.close()
 
 
-def test_guide_answers_while_every_provider_is_still_being_looked_for(
-    tmp_path: Path, black_hole: str
-) -> None:
+def test_guide_answers_during_provider_discovery(tmp_path: Path, black_hole: str) -> None:
     names = ("OPENAI", "GROQ", "MISTRAL", "GEMINI", "TOGETHER", "FIREWORKS", "OPENROUTER")
     config = {f"{name}_BASE_URL": black_hole for name in names}
     config |= {f"{name}_API_KEY": "sk-nothing-to-see" for name in names}
@@ -40,19 +38,17 @@ def test_guide_answers_while_every_provider_is_still_being_looked_for(
     service = open_chat({**config, **database, "FIND_LOCAL_SERVERS": "false"})
     try:
         assert service.is_discovering
-        assert service.models(), "the known models are offered meanwhile"
+        assert service.models(), "no models during discovery"
         guide = ReplySettings(model="guide/guide")
         answer = service.send(ME, None, Submission("hello"), guide)
-        assert service.is_discovering, "nothing so far waited for an answer from a provider"
+        assert service.is_discovering, "a call waited for discovery"
         text = "".join(piece.text for piece in service.follow(ME, answer.id))
         assert "Guide" in text
     finally:
         service.close()
 
 
-def test_a_provider_that_swallows_packets_ends_in_a_sentence(
-    tmp_path: Path, black_hole: str
-) -> None:
+def test_unreachable_provider_fails_with_connection_lost(tmp_path: Path, black_hole: str) -> None:
     service = open_chat(
         {
             "DATABASE_URL": f"sqlite:///{tmp_path / 'parley.db'}",

@@ -1,4 +1,4 @@
-"""The shipped configuration of HAProxy, in a real one: what it drops, adds, and opens for HTTPS."""
+"""HAProxy with the configuration in deploy/: forwarded headers and HTTPS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.app_server import free_port
 from tests.support.proxy import CONFIG, Proxy, haproxy
 from tests.support.tls_server import TlsServer
 
-pytestmark = pytest.mark.browser  # like the other test that needs HAProxy
+pytestmark = pytest.mark.browser  # needs HAProxy, which `make test` installs
 
 FORGED = {
     "X-Forwarded-For": "1.1.1.1",
@@ -28,7 +28,7 @@ FORGED = {
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the headers it was asked with."""
+    """Handler that returns the request's headers as JSON."""
 
     def do_GET(self) -> None:
         body = json.dumps([[name.lower(), value] for name, value in self.headers.items()]).encode()
@@ -52,8 +52,8 @@ def echo() -> Iterator[int]:
     server.server_close()
 
 
-def passed_on(url: str, context: ssl.SSLContext | None = None) -> dict[str, list[str]]:
-    """The headers about the client that arrive behind the proxy."""
+def forwarded_headers(url: str, context: ssl.SSLContext | None = None) -> dict[str, list[str]]:
+    """Send forged headers to the proxy; return the `X-Forwarded-*` headers behind it."""
     found: dict[str, list[str]] = {}
     with urlopen(Request(url, headers=FORGED), timeout=10, context=context) as answer:
         for name, value in json.load(answer):
@@ -62,9 +62,9 @@ def passed_on(url: str, context: ssl.SSLContext | None = None) -> dict[str, list
     return found
 
 
-def opened_for_https(folder: Path, address: str, *, redirects: bool) -> Path:
-    """The configuration with its lines for HTTPS opened, and a certificate as the manual says."""
-    with TlsServer(folder, ["localhost"], 0):  # makes the certificate and its key, in one file
+def https_config(folder: Path, address: str, *, redirects: bool) -> Path:
+    """Write the configuration with its HTTPS lines enabled, and a certificate with its key."""
+    with TlsServer(folder, ["localhost"], 0):  # writes the certificate
         pass
     text = CONFIG.read_text("utf-8")
     text = text.replace("#bind :8443", f"bind {address}")
@@ -76,30 +76,30 @@ def opened_for_https(folder: Path, address: str, *, redirects: bool) -> Path:
     return config
 
 
-def test_what_a_browser_says_of_itself_is_not_passed_on(echo: int, tmp_path: Path) -> None:
+def test_proxy_drops_forwarded_headers_of_the_client(echo: int, tmp_path: Path) -> None:
     with Proxy(tmp_path, echo, echo) as proxy:
-        headers = passed_on(proxy.url)
+        headers = forwarded_headers(proxy.url)
     assert headers == {"x-forwarded-for": ["127.0.0.1"]}
     assert Connection("10.0.0.1", headers).client_address(proxies=1) == "127.0.0.1"
 
 
-def test_who_came_by_https_is_said_to_have(echo: int, tmp_path: Path) -> None:
+def test_proxy_sets_forwarded_proto_for_https_only(echo: int, tmp_path: Path) -> None:
     port = free_port()
-    config = opened_for_https(tmp_path, f"127.0.0.1:{port}", redirects=False)
+    config = https_config(tmp_path, f"127.0.0.1:{port}", redirects=False)
     trusted = ssl.create_default_context(cafile=str(tmp_path / "authority.pem"))
     with Proxy(tmp_path, echo, echo, config=config) as proxy:
-        assert "x-forwarded-proto" not in passed_on(proxy.url)
-        headers = passed_on(f"https://localhost:{port}", trusted)
+        assert "x-forwarded-proto" not in forwarded_headers(proxy.url)
+        headers = forwarded_headers(f"https://localhost:{port}", trusted)
     assert headers == {"x-forwarded-for": ["127.0.0.1"], "x-forwarded-proto": ["https"]}
 
 
-def test_all_lines_for_https_can_be_opened(tmp_path: Path) -> None:
-    config = opened_for_https(tmp_path, "127.0.0.1:8443", redirects=True)
+def test_proxy_https_lines_are_valid(tmp_path: Path) -> None:
+    config = https_config(tmp_path, "127.0.0.1:8443", redirects=True)
     lines = [line.strip() for line in config.read_text("utf-8").splitlines()]
     assert any(each.startswith("http-request redirect scheme https") for each in lines)
     assert any(each.startswith("bind 127.0.0.1:8443 ssl crt") for each in lines)
-    told = {"PARLEY_1": "127.0.0.1:1", "PARLEY_2": "127.0.0.1:2", "BIND": "127.0.0.1:8080"}
+    environment = {"PARLEY_1": "127.0.0.1:1", "PARLEY_2": "127.0.0.1:2", "BIND": "127.0.0.1:8080"}
     command = [haproxy(), "-c", "-f", str(config)]
-    done = subprocess.run(command, env=told, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr

@@ -1,7 +1,6 @@
-"""What a process has imported once its first page was drawn and its first reply has come.
+"""Packages that a process has imported after its first page and reply.
 
-Each name takes time from the first visitor and memory from the machine. One that is missing here
-may be right; then it is added knowingly.
+Each package costs start-up time and memory. Add one to the list only if it is needed that early.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from chat.store import Store
 from tests.support.app_server import AppServer
 from tests.support.llm_server import LLMServer, Script
 
-_KEPT = {
+_ALLOWED = {
     # Streamlit and its server
     *("streamlit", "starlette", "uvicorn", "websockets", "httptools", "h11", "anyio", "sniffio"),
     *("click", "itsdangerous", "python_multipart", "packaging", "google", "typing_extensions"),
-    # what it needs for the recorder
+    # required by the audio recorder
     *("streamlit_mic_recorder", "speech_recognition", "pyarrow", "numpy"),
-    # the database, the providers, prices, large imports
+    # database, providers, prices, imports of large files
     *("sqlalchemy", "openai", "httpx2", "httpcore2", "idna", "truststore", "jiter", "orjson"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "dotenv"),
     *("genai_prices", "ijson", "prometheus_client", "_distutils_hack"),
@@ -34,8 +33,8 @@ async def _ask(url: str) -> None:
         await tab.ask("Which colour?", ["Blue."], patience=60)
 
 
-def test_the_first_page_and_reply_import_what_they_need_and_no_more(tmp_path: Path) -> None:
-    Store(f"sqlite:///{tmp_path / 'parley.db'}").close()  # at every start but the first it is there
+def test_first_page_and_reply_import_only_allowed_packages(tmp_path: Path) -> None:
+    Store(f"sqlite:///{tmp_path / 'parley.db'}").close()  # as at every start but the first
     with LLMServer() as server:
         server.next(Script(text="Blue."))
         provider = {"OPENAI_BASE_URL": server.base_url, "OPENAI_MODELS": "echo"}
@@ -43,5 +42,5 @@ def test_the_first_page_and_reply_import_what_they_need_and_no_more(tmp_path: Pa
             run(_ask(app.url))
         names = {name.partition(".")[0] for name in _IMPORTED.findall(app.log())}
     assert "streamlit" in names
-    installed = names & set(packages_distributions())  # some are only looked for
-    assert installed <= _KEPT, sorted(installed - _KEPT)
+    installed = names & set(packages_distributions())  # the log also lists missing modules
+    assert installed <= _ALLOWED, sorted(installed - _ALLOWED)

@@ -1,4 +1,4 @@
-"""A canary key fails in every way a provider knows, and then is looked for everywhere."""
+"""Canary keys: sent to providers that fail in every way, then searched in all outputs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.tls_server import TlsServer
 
 ME = "visitor:me"
-SERVER = "canary-Vq7Lk2Xw9Zt4Rb6NpYd3"  # no shape that a pattern knows
+SERVER = "canary-Vq7Lk2Xw9Zt4Rb6NpYd3"  # matches no redaction pattern
 PASSWORD = "canaryPass-Hd8Js5Gm2Qc7"
 OWN = "canary-own-Tf3Wz8Be5Uy1Kx6Mo9"
 CANARIES = (SERVER, PASSWORD, OWN)
-PIECE = 12  # so much of a key is a leak too
+LEAK_LENGTH = 12  # a part of a key of this length is a leak
 
 
 def _escaped(text: str) -> str:
@@ -47,7 +47,7 @@ def _event(delta: dict[str, str]) -> str:
 
 
 def _echoes(key: str) -> list[Script]:
-    """What careless servers say of the key they were sent."""
+    """Return responses of servers that repeat the key they received."""
     headers = {"host": "x", "authorization": f"Bearer {key}", "x-api-key": key}
     middle = len(key) // 2
     texts = [
@@ -106,7 +106,7 @@ def service(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ChatService]:
-    """With a key of the server's, a password in an address, and OpenAI's real name for own keys."""
+    """A service with a server key, a password in a base URL, and TLS for users' own keys."""
     port = urlsplit(llm.base_url).port
     assert port is not None
     with TlsServer(tmp_path / "tls", ["api.openai.com"], port) as tls:
@@ -135,23 +135,23 @@ def _config(llm: LLMServer, folder: Path) -> dict[str, object]:
 
 
 def leaks(where: str, text: str | bytes) -> list[str]:
-    """Which pieces of a canary stand in a text."""
+    """Return a description of the first part of a canary in `text`, or an empty list."""
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     content = content.lower()
     return [
-        f"{where}: {canary[start : start + PIECE]}"
+        f"{where}: {canary[start : start + LEAK_LENGTH]}"
         for canary in CANARIES
-        for start in range(len(canary) - PIECE + 1)
-        if canary[start : start + PIECE].lower().encode() in content
+        for start in range(len(canary) - LEAK_LENGTH + 1)
+        if canary[start : start + LEAK_LENGTH].lower().encode() in content
     ][:1]
 
 
-def everything_said(error: BaseException) -> str:
+def full_description(error: BaseException) -> str:
     details = getattr(error, "details", "")
     return "".join(traceback.format_exception(error)) + f"{error!r} {error} {details}"
 
 
-def test_a_canary_key_appears_nowhere(
+def test_keys_appear_in_no_output_log_or_database(
     service: ChatService,
     llm: LLMServer,
     tmp_path: Path,
@@ -168,7 +168,7 @@ def test_a_canary_key_appears_nowhere(
     for ref, key, with_key in chosen:
         scripts = [*_echoes(key), FAULTS["401"], FAULTS["404"], FAULTS["break"]]
         scripts = scripts[:: 3 if key == PASSWORD else 1]
-        llm.next(*scripts)  # in any order: they all know the key
+        llm.next(*scripts)  # the order is irrelevant: all repeat the key
         settings = ReplySettings(model=ref, temperature=0.5)
         for answer in [
             service.send(ME, None, Submission("hello"), settings, own=with_key) for _ in scripts
@@ -177,7 +177,9 @@ def test_a_canary_key_appears_nowhere(
                 found += leaks("a piece", piece.text + piece.reasoning)
         found += leaks("the view", repr(service.open(ME, answer.conversation_id)))
         found += _in_exports(service, answer.conversation_id)
-    assert any(OWN in seen.headers["authorization"] for seen in llm.requests), "it was in use"
+    assert any(OWN in seen.headers["authorization"] for seen in llm.requests), (
+        "the user's key was not used"
+    )
     assert any(SERVER in seen.headers["authorization"] for seen in llm.requests)
     found += _in_memory(service, own, llm, tmp_path)
     archive = io.BytesIO()
@@ -187,7 +189,7 @@ def test_a_canary_key_appears_nowhere(
             found += leaks(name, packed.read(name))
     for file in tmp_path.glob("parley.db*"):
         found += leaks(file.name, file.read_bytes())
-    assert len(caplog.records) > 50, "something was logged"
+    assert len(caplog.records) > 50, "the log is incomplete"
     for record in caplog.records:
         found += leaks(f"the log of {record.name}", f"{record.__dict__} {record.getMessage()}")
     found += leaks("the log", caplog.text)
@@ -204,21 +206,21 @@ def _in_exports(service: ChatService, conversation_id: str) -> list[str]:
 
 
 def _in_memory(service: ChatService, own: OwnKey, llm: LLMServer, folder: Path) -> list[str]:
-    """What a debugger's or an error page's `repr` would show."""
+    """Return leaks in the `repr` of objects, as a debugger or an error page shows them."""
     found = leaks("reprs", f"{service!r} {service.settings!r} {own!r} {own}")
     found += leaks("endpoints", repr(endpoints(_config(llm, folder))))
     found += leaks("models", repr([*service.models(), *service.own_models(own)]))
     for typed in (f" {OWN} {OWN}", f"“{OWN}”", f"{OWN}\nX: y"):
         with pytest.raises(ParleyError) as caught:
             service.own_key("openai", typed)
-        found += leaks("a refusal", everything_said(caught.value).replace(f"{typed!r}", ""))
+        found += leaks("a refusal", full_description(caught.value).replace(f"{typed!r}", ""))
     return found
 
 
 WORDS = ("Zyzzyvaquestion", "Quixotryanswer", "Wherryfile", "Gossamertitle", "Umbrageprompt")
 
 
-def test_no_word_of_a_conversation_is_logged(
+def test_texts_of_conversations_are_not_logged(
     llm: LLMServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -243,7 +245,7 @@ def test_no_word_of_a_conversation_is_logged(
     finally:
         service.close()
     logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
-    assert len(caplog.records) > 1, "something was logged"
+    assert len(caplog.records) > 1, "the log is incomplete"
     for word in (*WORDS, *map(str.lower, WORDS), "@"):
         lines = [line for line in logged.splitlines() if word in line]
         assert lines == [], word

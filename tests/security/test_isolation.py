@@ -1,14 +1,14 @@
-"""Nobody reaches what is somebody else's: every method of the service × everybody who may call it.
+"""Isolation of owners: every public method of the service, called by every other caller.
 
-The tables below are the matrix. A new public method needs a row in one of them, or this fails:
+The tables below form the matrix. Each public method needs a row in one of them:
 
-- `TOUCHES`: takes an id. Each row is called by each stranger with each id of the owner's; the
-  answer must be the very one that an id which does not exist gives, and nothing may change. Then
-  the owner calls it with the right one, from top to bottom, and succeeds.
-- `LISTS`: takes only the owner, and gives what is theirs.
-- `MAKES`: makes something for whoever calls, which nobody who is not signed in may do.
-- `FOR_ADMINS`: takes a `Person`; to all but admins there is no such thing.
-- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: a reason why there is nothing to keep apart.
+- `TOUCHES`: takes an id. Every other caller calls it with the owner's ids; the result must equal
+  the result for an unknown id, and nothing may change. Then the owner calls it with the correct
+  id, in the order of the table, and succeeds.
+- `LISTS`: takes the owner only and returns the owner's data.
+- `MAKES`: creates data for the caller, and refuses callers without an owner.
+- `FOR_ADMINS`: takes a `Person` and raises `NotFound` for all but administrators.
+- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: the reason why isolation does not apply.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.support.databases import postgres_database
 from tests.support.scripted_provider import ScriptedProvider
 
 OWNER = "visitor:ann"
-HOLDER = "visitor:holder"  # has the link to a snapshot, and has made a copy of it
+HOLDER = "visitor:holder"  # has the link to a snapshot and has continued it in a copy
 STRANGERS = {
     "another visitor": "visitor:bob",
     "another account": "account:bob",
-    "whoever is signed out": "",
+    "a signed-out visitor": "",
     "the holder of a link": HOLDER,
 }
-WORD = "zebra"  # the owner writes it, and it stands in the snapshot
+WORD = "zebra"  # in the owner's message and in the snapshot
 SECRET = b"animal,legs\nokapi,4\n"  # a file is never part of a snapshot
 Call = Callable[[ChatService, str, str], Any]
 
@@ -49,7 +49,7 @@ Call = Callable[[ChatService, str, str], Any]
 @dataclass(frozen=True)
 class Row:
     method: str
-    kind: str  # which of the owner's ids is the right one
+    kind: str  # kind of the id that the method expects
     call: Call
 
 
@@ -102,7 +102,9 @@ def everything(service: ChatService, owner: str) -> list[str]:
         inside = {
             name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
         }
-    assert count == sum(name.startswith("conversations/") for name in inside), "it tells of others"
+    assert count == sum(name.startswith("conversations/") for name in inside), (
+        "the count includes other owners"
+    )
     return list(inside.values())
 
 
@@ -177,7 +179,7 @@ WITHOUT_OWNER = {
 
 @dataclass
 class Scene:
-    """What the owner has: one conversation that is finished, one that runs, one that is deleted."""
+    """The owner's data: a complete conversation, a running one and a deleted one."""
 
     service: ChatService
     provider: ScriptedProvider
@@ -187,7 +189,7 @@ class Scene:
     hashes: list[str] = field(default_factory=list)
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """All that is stored, except for the signs of life of a running reply, and its text."""
+        """Return all rows, without the heartbeat and the text of a running reply."""
         found = {}
         with self.service._store.engine.connect() as connection:
             for table in Base.metadata.sorted_tables:
@@ -200,7 +202,7 @@ class Scene:
         return found
 
     def settle(self) -> None:
-        """Let all replies come to their end."""
+        """Wait until all replies have ended."""
         self.provider.let_go()
         for kind in ("conversation", "running conversation"):
             running = self.service._store.messages.running(OWNER, self.ids[kind])
@@ -223,7 +225,7 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
     running = service.send(OWNER, None, Submission("Take your time"))
     assert provider.held.wait(10)
     while not service.open(OWNER, running.conversation_id).messages[-1].text:
-        threading.Event().wait(0.01)  # what has come is saved within a second, and then stays
+        threading.Event().wait(0.01)  # the text is saved every second
     (attachment,) = question.attachments
     ids = {
         "conversation": answer.conversation_id,
@@ -244,7 +246,7 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
 def scene(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
-    """One for all tests of a database: the strangers change nothing, the owner comes last."""
+    """Shared by the tests on one database; the test that changes it runs last."""
     provider = ScriptedProvider()
     if request.param == "sqlite":
         scene = make_scene(f"sqlite:///{tmp_path_factory.mktemp('db') / 'parley.db'}", provider)
@@ -260,7 +262,7 @@ def scene(
 
 
 def outcome(call: Callable[[], Any]) -> tuple[type | None, str, str]:
-    """How a call ends, as whoever calls can see it."""
+    """Return what the caller can observe: the error's type, or the result, sentence and code."""
     try:
         return None, repr(call()), ""
     except ParleyError as error:
@@ -282,18 +284,18 @@ def test_every_public_method_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", WITHOUT_OWNER)
-def test_a_method_without_an_owner_takes_none(name: str) -> None:
+def test_methods_without_owner_have_no_owner_parameter(name: str) -> None:
     found = getattr(ChatService, name, None)
     if inspect.isfunction(found):
         assert "owner" not in inspect.signature(found).parameters
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_another_owners_id_answers_as_one_that_does_not_exist(scene: Scene, who: str) -> None:
+def test_ids_of_another_owner_behave_like_unknown_ids(scene: Scene, who: str) -> None:
     stranger, before = STRANGERS[who], scene.dump()
     tried = [*scene.ids.items(), *(("hash", each) for each in scene.hashes)]
     tried += [("secret of the link", scene.secret), ("owner", OWNER)]
-    is_thorough = who == "another visitor"  # tries ids of every kind in every place
+    is_thorough = who == "another visitor"  # tries every id with every method
     for row in TOUCHES:
         missing = outcome(lambda row=row: row.call(scene.service, stranger, new_id()))  # type: ignore[misc]
         assert missing[0] is NotFound, row.method
@@ -301,11 +303,13 @@ def test_another_owners_id_answers_as_one_that_does_not_exist(scene: Scene, who:
             found = outcome(lambda row=row, id_=id_: row.call(scene.service, stranger, id_))  # type: ignore[misc]
             assert found == missing, f"{row.method} with the {kind}"
         assert scene.dump() == before, f"{row.method} changed something"
-    assert scene.service.open(OWNER, scene.ids["running conversation"]).running_id, "it was stopped"
+    assert scene.service.open(OWNER, scene.ids["running conversation"]).running_id, (
+        "the reply was stopped"
+    )
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_lists_hold_nothing_of_others(scene: Scene, who: str) -> None:
+def test_lists_contain_no_data_of_other_owners(scene: Scene, who: str) -> None:
     theirs = [*scene.ids.values(), *scene.hashes, "okapi"]
     for name, call in LISTS.items():
         found = outcome(lambda call=call: call(scene.service, STRANGERS[who]))  # type: ignore[misc]
@@ -316,12 +320,12 @@ def test_lists_hold_nothing_of_others(scene: Scene, who: str) -> None:
 
 
 def _undated(text: str) -> str:
-    """Without the moment of an export."""
+    """Return `text` without the timestamps of an export."""
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+Z?", "", text)
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: str) -> None:
+def test_created_data_belongs_to_the_caller_and_requires_an_owner(scene: Scene, who: str) -> None:
     stranger = STRANGERS[who]
     mine = [scene.ids["conversation"], scene.ids["running conversation"]]
     scene.provider.say("Hello there.")
@@ -329,19 +333,19 @@ def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: 
         before = scene.dump()
         views = [scene.service.open(OWNER, id_) for id_ in mine]
         held = scene.provider._hold_at
-        scene.provider._hold_at = None  # only the reply that runs already waits
+        scene.provider._hold_at = None  # pauses the running reply only
         found = outcome(lambda call=call: call(scene.service, stranger, scene))  # type: ignore[misc]
         scene.provider._hold_at = held
         if stranger:
             assert found[0] in (None, TranscriptionUnavailable), f"{name}: {found}"
         else:
             assert found == (NotFound, NotFound.sentence, NotFound.code), name
-            assert scene.dump() == before, f"{name} made something of nobody's"
+            assert scene.dump() == before, f"{name} created data without an owner"
         assert [scene.service.open(OWNER, id_) for id_ in mine] == views, name
 
 
 @pytest.mark.parametrize("name", FOR_ADMINS)
-def test_only_admins_find_what_is_for_admins(scene: Scene, name: str) -> None:
+def test_admin_methods_raise_not_found_for_others(scene: Scene, name: str) -> None:
     call, before = FOR_ADMINS[name], scene.dump()
     people = [Person(owner) for owner in (OWNER, *STRANGERS.values())]
     for person in (*people, Person("", is_admin=True)):
@@ -351,8 +355,8 @@ def test_only_admins_find_what_is_for_admins(scene: Scene, name: str) -> None:
     assert outcome(lambda: call(scene.service, Person("account:root", is_admin=True)))[0] is None
 
 
-def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:
-    """The contents have to come along: knowing their hash is not having them."""
+def test_import_cannot_reference_a_file_by_its_hash(scene: Scene) -> None:
+    """An import must contain the files: their hashes are not sufficient."""
     export = json.loads(scene.export)
     assert set(scene.hashes) == set(export.pop("contents"))
     stolen = io.BytesIO(json.dumps(export).encode())
@@ -363,7 +367,7 @@ def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:
     assert [each.attachments for each in messages] == [()] * len(messages)
 
 
-def test_the_owner_succeeds(scene: Scene) -> None:
+def test_owner_can_call_every_method(scene: Scene) -> None:
     for name, call in LISTS.items():
         found = outcome(lambda call=call: call(scene.service, OWNER))  # type: ignore[misc]
         assert found[0] is None, f"{name}: {found}"

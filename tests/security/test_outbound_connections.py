@@ -1,4 +1,4 @@
-"""Who may call anybody: a few named files. Nothing that people bring along can make Parley call."""
+"""Outbound connections: limited to listed modules, and never caused by imported data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.scripted_provider import ScriptedProvider
 
 ROOT = Path(__file__).parents[2]
 CALLERS = {
-    "chat/providers/openai_compatible/client.py",  # the one client of all providers
-    "chat/providers/ssrf/transport.py",  # … and what keeps it from private addresses
-    "chat/providers/openai_compatible/read_coalescing.py",  # … and its read coalescing
-    "chat/providers/ssrf/public_address.py",  # reads addresses
-    "chat/providers/openai_compatible/network_errors.py",  # knows the errors of sockets
-    "chat/providers/openai_compatible/timeouts.py",  # … and of HTTP
-    "chat/replies/worker_liveness.py",  # the machine's own name
-    "server/tcp_nodelay.py",  # sets how the server's own sockets send
+    "chat/providers/openai_compatible/client.py",  # the client of all providers
+    "chat/providers/ssrf/transport.py",  # refuses private addresses
+    "chat/providers/openai_compatible/read_coalescing.py",  # wraps the client's streams
+    "chat/providers/ssrf/public_address.py",  # parses addresses
+    "chat/providers/openai_compatible/network_errors.py",  # error classes only
+    "chat/providers/openai_compatible/timeouts.py",  # error classes only
+    "chat/replies/worker_liveness.py",  # the local host name
+    "server/tcp_nodelay.py",  # options of listening sockets
 }
 NETWORK = {
     *("aiohttp", "anyio", "ftplib", "http", "httpcore2", "httplib", "httpx", "httpx2", "openai"),
@@ -31,13 +31,13 @@ NETWORK = {
     *("websockets", "xmlrpc"),
 }
 PURE_PARTS = ("urllib.parse", "http.cookies", "anyio.to_thread")
-OURS = [
+SOURCES = [
     path for name in ("chat", "pages", "readers", "server") for path in (ROOT / name).rglob("*.py")
 ]
 
 
-def called(path: Path) -> set[str]:
-    """The modules a file imports that can reach a network."""
+def network_imports(path: Path) -> set[str]:
+    """Return the imported modules that can open network connections."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -53,13 +53,13 @@ def called(path: Path) -> set[str]:
     return found
 
 
-def test_only_named_files_can_reach_a_network() -> None:
-    callers = {str(path.relative_to(ROOT)): called(path) for path in OURS}
+def test_only_listed_modules_import_network_libraries() -> None:
+    callers = {str(path.relative_to(ROOT)): network_imports(path) for path in SOURCES}
     assert {name for name, modules in callers.items() if modules} <= CALLERS
 
 
 @pytest.mark.parametrize("model", ["own-evil.example.com/x", "own-openai/x"])
-def test_an_import_brings_no_address_and_no_key(
+def test_import_ignores_base_urls_and_keys(
     make_service: Callable[..., ChatService], provider: ScriptedProvider, model: str
 ) -> None:
     service = make_service(ALLOW_CUSTOM_ENDPOINTS="true")

@@ -1,4 +1,4 @@
-"""The server's key goes only to the configured base URL: redirects are told, never followed."""
+"""Redirects: reported and never followed, so that a key is sent to the configured host only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SETTINGS = Settings(values={}, max_retries=1)
 
 
 class Redirector:
-    """A server that answers everything with a redirect to another one."""
+    """A server that redirects every request to `target`."""
 
     def __init__(self, target: str, status: int) -> None:
-        self.asked = asked = list[str]()
+        self.paths = paths = list[str]()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                asked.append(self.path)
+                paths.append(self.path)
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 self.send_response(status)
                 self.send_header("location", target + self.path)
@@ -53,13 +53,13 @@ class Redirector:
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[LLMServer]:
+def target_server() -> Iterator[LLMServer]:
     with LLMServer() as server:
         yield server
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_nothing_follows_a_redirect(elsewhere: LLMServer, status: int) -> None:
+def test_redirects_are_refused(target_server: LLMServer, status: int) -> None:
     async def run(url: str) -> list[errors.ParleyError]:
         endpoint = Endpoint("acme", "Acme", url, KEY)
         failures: list[errors.ParleyError] = []
@@ -81,9 +81,9 @@ def test_nothing_follows_a_redirect(elsewhere: LLMServer, status: int) -> None:
         await transcriber.close()
         return failures
 
-    target = elsewhere.base_url.removesuffix("/v1")
+    target = target_server.base_url.removesuffix("/v1")
     with Redirector(target, status) as redirector:
         failures = asyncio.run(run(redirector.base_url))
     assert [type(each) for each in failures] == [errors.RedirectRefused] * 3
-    assert redirector.asked == ["/v1/models", "/v1/chat/completions", "/v1/audio/transcriptions"]
-    assert elsewhere.connections == 0, "neither the key nor a word went there"
+    assert redirector.paths == ["/v1/models", "/v1/chat/completions", "/v1/audio/transcriptions"]
+    assert target_server.connections == 0, "a redirect was followed"

@@ -1,4 +1,4 @@
-"""A typed address leads to a public server, or nowhere: nothing is ever connected."""
+"""SSRF protection: a typed base URL is connected only if it is public."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PUBLIC, ALSO_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 HOST = "llm.parley.example.net"
 ASK = Request("any", (Turn(Role.USER, "hello"),))
 
-# Spellings; {port} is that of a listener on every loopback address.
+# {port} is the port of a listener on all loopback addresses.
 REFUSED = [
-    # loopback, plainly
+    # loopback
     "https://127.0.0.1:{port}/v1",
     "https://127.8.9.10:{port}/v1",
     "https://localhost:{port}/v1",
@@ -40,7 +40,7 @@ REFUSED = [
     "https://localhost.localdomain:{port}/v1",
     "https://[::1]:{port}/v1",
     "https://[0:0:0:0:0:0:0:1]:{port}/v1",
-    # loopback, in other spellings of IPv4
+    # other notations of loopback IPv4 addresses
     "https://127.1:{port}/v1",
     "https://127.0.1:{port}/v1",
     "https://2130706433:{port}/v1",
@@ -53,7 +53,7 @@ REFUSED = [
     "https://127.0.0.1.:{port}/v1",
     "https://0:{port}/v1",
     "https://0.0.0.0:{port}/v1",
-    # IPv4 inside of IPv6
+    # IPv4 embedded in IPv6
     "https://[::ffff:127.0.0.1]:{port}/v1",
     "https://[::ffff:7f00:1]:{port}/v1",
     "https://[::ffff:0:127.0.0.1]:{port}/v1",
@@ -63,7 +63,7 @@ REFUSED = [
     "https://[2002:7f00:1::]:{port}/v1",
     "https://[2001:0:5ef5:79fd::80ff:fffe]:{port}/v1",
     "https://[::]:{port}/v1",
-    # a zone, brackets around what needs none
+    # zone identifiers and unnecessary brackets
     "https://[fe80::1%25lo]:{port}/v1",
     "https://[::1%lo]:{port}/v1",
     "https://[127.0.0.1]:{port}/v1",
@@ -77,7 +77,7 @@ REFUSED = [
     "https://127%2e0%2e0%2e1:{port}/v1",
     "https://localhost%00.example.com:{port}/v1",
     "https://loca\u00adlhost:{port}/v1",
-    # confusion about where the host is
+    # ambiguous position of the host
     "https://example.com@127.0.0.1:{port}/v1",
     "https://example.com:443@localhost:{port}/v1",
     "https://127.0.0.1:{port}\\@example.com/v1",
@@ -98,7 +98,7 @@ REFUSED = [
     "https://" + "a." * 300 + "com/v1",
     "https:///v1",
     "",
-    # no https
+    # not HTTPS
     "http://127.0.0.1:{port}/v1",
     "http://example.com/v1",
     "HTTP://example.com/v1",
@@ -106,7 +106,7 @@ REFUSED = [
     "file:///etc/passwd",
     "unix:///var/run/docker.sock",
     "javascript:alert(1)",
-    # networks that are nobody else's business
+    # private and reserved networks
     "https://10.0.0.1/v1",
     "https://172.16.0.1/v1",
     "https://172.31.255.255/v1",
@@ -129,7 +129,7 @@ REFUSED = [
     "https://[2001:db8::1]/v1",
     "https://[2001:2::1]/v1",
     "https://[3fff::1]/v1",
-    # metadata of clouds
+    # cloud metadata services
     "https://169.254.169.254/latest/meta-data",
     "https://0xa9fea9fe/latest",
     "https://2852039166/latest",
@@ -140,14 +140,14 @@ REFUSED = [
     "https://168.63.129.16/machine",
     "https://metadata.google.internal/computeMetadata",
     "https://metadata/computeMetadata",
-    # names of private networks
+    # host names of private networks
     "https://printer.local/v1",
     "https://llm.corp/v1",
     "https://llm.lan/v1",
     "https://nas.home.arpa/v1",
     "https://1.0.0.127.in-addr.arpa/v1",
 ]
-# What a name server may answer to an innocent name; the last in each is what must not be called.
+# DNS answers for a public host name, each with an address that must not be connected.
 ANSWERS = [
     ["127.0.0.1"],
     ["::1"],
@@ -178,14 +178,14 @@ ALLOWED = [
 ]
 
 
-class Names:
-    """A name server that gives each answer once, and the last one from then on."""
+class FakeResolver:
+    """Resolver that returns its answers in order and repeats the last one."""
 
     def __init__(self, *answers: list[str] | Exception) -> None:
-        self.answers, self.asked = list(answers), list[str]()
+        self.answers, self.queries = list(answers), list[str]()
 
     async def __call__(self, host: str) -> list[str]:
-        self.asked.append(host)
+        self.queries.append(host)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -193,7 +193,7 @@ class Names:
 
 
 class Listener:
-    """A port on all addresses of this machine that counts who comes."""
+    """A port on all local addresses that counts connections."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(
@@ -221,11 +221,11 @@ def listener() -> Iterator[Listener]:
     listener.close()
 
 
-def call(url: str, names: Names | None = None) -> errors.ParleyError | None:
-    """Type an address, look for its models and ask for a reply; the error that ended it."""
+def call(url: str, names: FakeResolver | None = None) -> errors.ParleyError | None:
+    """Discover the models of a typed URL and request a reply; return the error."""
 
     async def run() -> None:
-        keys = OwnKeys(SETTINGS, names or Names(["127.0.0.1"]))
+        keys = OwnKeys(SETTINGS, names or FakeResolver(["127.0.0.1"]))
         own = keys.read(OTHER, "sk-mine", url)
         with pytest.raises(errors.ProviderError):
             await keys.discover(own)
@@ -240,14 +240,14 @@ def call(url: str, names: Names | None = None) -> errors.ParleyError | None:
     return None
 
 
-def test_the_listener_does_count(listener: Listener) -> None:
+def test_listener_counts_connections(listener: Listener) -> None:
     socket.create_connection(("127.0.0.1", listener.port)).close()
     socket.create_connection(("::1", listener.port)).close()
     assert listener.connections() == 2
 
 
 @pytest.mark.parametrize("spelling", REFUSED)
-def test_no_spelling_of_a_private_address_is_called(listener: Listener, spelling: str) -> None:
+def test_private_url_is_refused_in_every_notation(listener: Listener, spelling: str) -> None:
     error = call(spelling.format(port=listener.port))
     assert type(error) is errors.AddressRefused
     assert str(error) == errors.AddressRefused().sentence and not error.details
@@ -255,35 +255,37 @@ def test_no_spelling_of_a_private_address_is_called(listener: Listener, spelling
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)
-def test_a_name_that_leads_to_a_private_address_is_not_called(
+def test_host_that_resolves_to_a_private_address_is_refused(
     listener: Listener, answer: list[str]
 ) -> None:
-    error = call(f"https://{HOST}:{listener.port}/v1", Names(answer))
+    error = call(f"https://{HOST}:{listener.port}/v1", FakeResolver(answer))
     assert type(error) is errors.AddressRefused
     assert listener.connections() == 0
 
 
-def test_a_name_that_does_not_exist_reads_like_a_private_one(listener: Listener) -> None:
-    error = call(f"https://{HOST}:{listener.port}/v1", Names(socket.gaierror(-2, "not known")))
+def test_unknown_host_is_reported_like_a_private_one(listener: Listener) -> None:
+    error = call(
+        f"https://{HOST}:{listener.port}/v1", FakeResolver(socket.gaierror(-2, "not known"))
+    )
     assert type(error) is errors.AddressRefused and not error.details
 
 
 @pytest.mark.parametrize(("typed", "read"), ALLOWED)
-def test_a_public_address_is_read_in_one_plain_spelling(typed: str, read: str) -> None:
+def test_public_url_is_normalized(typed: str, read: str) -> None:
     assert str(parse_base_url(typed)) == read
-    assert parse_base_url(read) == parse_base_url(typed), "it does not change when read again"
+    assert parse_base_url(read) == parse_base_url(typed), "reading is not idempotent"
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", PUBLIC, ALSO_PUBLIC, "172.32.0.1", "2a00:1450::1"])
-def test_public_addresses_are_public(address: str) -> None:
+def test_public_addresses_are_recognized(address: str) -> None:
     assert is_public(ip_address(address))
 
 
-def test_what_only_looks_encoded_reaches_no_other_host() -> None:
+def test_parsed_host_equals_the_host_that_urllib_parses() -> None:
     for typed, _ in ALLOWED:
         by_others = urlsplit(typed.strip()).hostname or ""
         host = parse_base_url(typed).host
-        assert host == by_others, "other readers of addresses see the same host"
+        assert host == by_others, "urllib parses another host"
 
 
 def record(seen: list[httpx2.Request]) -> httpx2.MockTransport:
@@ -303,38 +305,38 @@ def get(transport: httpx2.AsyncBaseTransport, *urls: str) -> None:
     asyncio.run(run())
 
 
-def test_a_name_server_that_changes_its_mind_changes_nothing() -> None:
+def test_dns_rebinding_does_not_change_the_pinned_address() -> None:
     seen: list[httpx2.Request] = []
-    names, url = Names([PUBLIC], ["127.0.0.1"]), f"https://{HOST}/v1/models"
+    names, url = FakeResolver([PUBLIC], ["127.0.0.1"]), f"https://{HOST}/v1/models"
     guarded = GuardedTransport(parse_base_url(url), record(seen), resolve=names)
     get(guarded, url, url)
     assert [request.url.host for request in seen] == [PUBLIC, PUBLIC]
     assert [request.headers["host"] for request in seen] == [HOST, HOST]
     assert [request.extensions["sni_hostname"] for request in seen] == [HOST, HOST]
-    assert names.asked == [HOST]
+    assert names.queries == [HOST]
 
 
-def test_after_a_failure_the_new_answer_is_checked_again() -> None:
+def test_dns_answer_after_a_failure_is_checked_again() -> None:
     def refuse(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError("refused")
 
     url = f"https://{HOST}/v1/models"
-    names = Names([PUBLIC], ["127.0.0.1"])
+    names = FakeResolver([PUBLIC], ["127.0.0.1"])
     guarded = GuardedTransport(parse_base_url(url), httpx2.MockTransport(refuse), resolve=names)
     with pytest.raises(httpx2.ConnectError):
         get(guarded, url)
     with pytest.raises(errors.AddressRefused):
         get(guarded, url)
-    assert names.asked == [HOST, HOST]
+    assert names.queries == [HOST, HOST]
 
 
 @pytest.mark.parametrize(
     "url", ["https://other.example.com/v1", f"http://{HOST}/v1", f"https://{HOST}:444/v1"]
 )
-def test_a_guarded_client_reaches_one_host_only(url: str) -> None:
+def test_guarded_transport_connects_to_one_host_only(url: str) -> None:
     seen: list[httpx2.Request] = []
     base = parse_base_url(f"https://{HOST}/v1")
-    guarded = GuardedTransport(base, record(seen), resolve=Names([PUBLIC]))
+    guarded = GuardedTransport(base, record(seen), resolve=FakeResolver([PUBLIC]))
     with pytest.raises(errors.AddressRefused):
         get(guarded, url)
     assert seen == []
@@ -359,16 +361,19 @@ Ask = Callable[[str], tuple[str, errors.ProviderError | None]]
 
 @pytest.fixture
 def ask(tls: TlsServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Asks the TLS server under a name, through a guard that takes loopback for public."""
+    """Request a reply from the TLS server by host name, with loopback allowed as public."""
     certificates = ssl.create_default_context(cafile=tls.authority)
     for name in ("HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")  # whoever obeys it gets nowhere
+        monkeypatch.setenv(name, "http://127.0.0.1:1")  # must be ignored
 
     def ask(host: str) -> tuple[str, errors.ProviderError | None]:
         url = f"https://{host}:{tls.port}/v1"
         inner = httpx2.AsyncHTTPTransport(verify=certificates, trust_env=False)
         guarded = GuardedTransport(
-            httpx2.URL(url), inner, resolve=Names(["127.0.0.1"]), check=lambda found: tuple(found)
+            httpx2.URL(url),
+            inner,
+            resolve=FakeResolver(["127.0.0.1"]),
+            check=lambda found: tuple(found),
         )
         return asyncio.run(read_reply(guarded, url))
 
@@ -393,7 +398,7 @@ async def read_reply(
     return "".join(delta.text for delta in deltas), None
 
 
-def test_the_connection_goes_to_the_checked_address_and_tls_verifies_the_name(
+def test_connection_uses_the_checked_address_and_tls_verifies_the_host(
     ask: Ask, tls: TlsServer, llm: LLMServer
 ) -> None:
     llm.next(Script(text="pinned and verified"))
@@ -403,14 +408,14 @@ def test_the_connection_goes_to_the_checked_address_and_tls_verifies_the_name(
     assert llm.requests[-1].headers["accept-encoding"] == "identity"
 
 
-def test_another_name_at_the_same_address_is_refused_by_tls(ask: Ask, llm: LLMServer) -> None:
+def test_tls_refuses_another_host_at_the_same_address(ask: Ask, llm: LLMServer) -> None:
     before = len(llm.requests)
     text, error = ask("llm.somebody-else.example.net")
     assert text == "" and type(error) is errors.TlsFailed
     assert len(llm.requests) == before
 
 
-def test_a_typed_address_is_off_unless_it_is_allowed() -> None:
+def test_custom_endpoint_is_refused_unless_allowed() -> None:
     keys = OwnKeys(Settings(values={}))
     with pytest.raises(errors.Refused):
         keys.read(OTHER, "sk-mine", "https://llm.example.com/v1")
@@ -419,7 +424,7 @@ def test_a_typed_address_is_off_unless_it_is_allowed() -> None:
         keys.resolve(f"{allowed.name}/any", allowed)
 
 
-def test_a_huge_or_compressed_response_is_not_read_into_memory() -> None:
+def test_endless_and_compressed_responses_are_refused() -> None:
     url = f"https://{HOST}/v1/models"
 
     async def endless() -> AsyncIterator[bytes]:
@@ -435,7 +440,7 @@ def test_a_huge_or_compressed_response_is_not_read_into_memory() -> None:
 
     for path, kind in (("", httpx2.ReadError), ("/bomb", httpx2.RemoteProtocolError)):
         guarded = GuardedTransport(
-            parse_base_url(url), httpx2.MockTransport(answer), resolve=Names([PUBLIC])
+            parse_base_url(url), httpx2.MockTransport(answer), resolve=FakeResolver([PUBLIC])
         )
         with pytest.raises(kind):
             get(guarded, url + path)
