@@ -1,10 +1,10 @@
-"""Measures Parley beside others, prints the tables, and puts them into `docs/benchmarks.md`.
+"""Compare Parley with other apps, print the tables and write them to `docs/benchmarks.md`.
 
     python -m benchmarks                      Parley, the tutorial, a bare page, the SDK alone
-    python -m benchmarks --peers              … with Chainlit, Gradio (and --open-webui)
+    python -m benchmarks --peers              also Chainlit and Gradio (--open-webui: Open WebUI)
     python -m benchmarks --only replies crowd --tiny --dry
 
-`--tiny` is a quick look whether all works; its figures mean nothing. `--dry` keeps nothing.
+`--tiny` is a smoke test with meaningless figures. `--dry` saves no results.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from benchmarks.apps.sdk import Sdk
 from benchmarks.apps.server import Server, StreamlitServer
 from benchmarks.apps.tutorial import Tutorial
 from benchmarks.browser import Chromium
+from benchmarks.conditions import current_conditions
 from benchmarks.environments import NotInstalled
 from benchmarks.provider_process import ProviderProcess
-from benchmarks.taken import taken
 
 
 def main() -> None:
@@ -33,8 +33,10 @@ def main() -> None:
     options.add_argument(
         "--only", nargs="+", choices=list(report.PARTS), default=list(report.PARTS)
     )
-    options.add_argument("--peers", action="store_true", help="Chainlit and Gradio, too")
-    options.add_argument("--open-webui", action="store_true", help="and Open WebUI, which is big")
+    options.add_argument("--peers", action="store_true", help="include Chainlit and Gradio")
+    options.add_argument(
+        "--open-webui", action="store_true", help="include Open WebUI (a large installation)"
+    )
     options.add_argument("--repetitions", type=int)
     options.add_argument("--tiny", action="store_true")
     options.add_argument("--dry", action="store_true")
@@ -43,15 +45,15 @@ def main() -> None:
         if part in chosen.only:
             print(f"{part} …", flush=True)
             with ExitStack() as stack:
-                told = _measured(part, chosen, stack)
+                measured = _measure(part, chosen, stack)
             if not chosen.dry:
-                report.keep(part, told)
-            print(report.filled(f"<!-- {part} -->\n<!-- end of {part} -->", {part: told}))
+                report.save(part, measured)
+            print(report.filled(f"<!-- {part} -->\n<!-- end of {part} -->", {part: measured}))
     if not chosen.dry:
         report.write()
 
 
-def _measured(part: str, chosen: argparse.Namespace, stack: ExitStack) -> dict[str, Any]:
+def _measure(part: str, chosen: argparse.Namespace, stack: ExitStack) -> dict[str, Any]:
     modules: dict[str, Any] = {
         "replies": replies,
         "length": curves,
@@ -65,7 +67,7 @@ def _measured(part: str, chosen: argparse.Namespace, stack: ExitStack) -> dict[s
     sizes: Any = module.TINY if chosen.tiny else module.Sizes()
     if chosen.repetitions and part != "profile":
         sizes = replace(sizes, repetitions=chosen.repetitions)
-    conditions = taken(sizes)  # before anything of ours is at work
+    conditions = current_conditions(sizes)  # before the benchmark adds load
     provider = stack.enter_context(ProviderProcess())
     url = provider.url
     streamlits: list[Callable[[], StreamlitServer]] = [lambda: Parley(url), lambda: Tutorial(url)]
@@ -114,7 +116,7 @@ def _all_apps(url: str, chosen: argparse.Namespace, stack: ExitStack) -> list[Se
         try:
             started.append(stack.enter_context(kind(url)))
         except NotInstalled as error:
-            print(f"without {kind.name}: it could not be installed:\n{error}", flush=True)
+            print(f"Skipping {kind.name}: the installation failed:\n{error}", flush=True)
     return started
 
 

@@ -1,8 +1,7 @@
-"""Chromium as a person would use it: open a page, type, and note when words appear.
+"""Drive Chromium: open a page, type, and record when words appear.
 
-The page itself notes the times (a key pressed, a word in the DOM), so that the driver's own delays
-do not count. Nothing else is asked of the page while a reply runs, but every 0.2 s whether it is
-complete.
+The page records the times itself (a key press, a word in the DOM), so that delays of the driver are
+not measured. While a reply runs, the driver only polls every 0.2 s for its completion.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _OPTIONS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-# Only what changed is looked at, so that looking costs the same in each app.
+# Inspect changed nodes only, so that the observer costs the same in each app.
 _WATCH = """(() => {
   const bench = window.__bench = {submitted: 0, seen: {}, wanted: []}
   const now = () => performance.timeOrigin + performance.now()
@@ -55,7 +54,7 @@ _WATCH = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Milliseconds of the monotonic clock; None: not within the time allowed."""
+    """Times in milliseconds of the monotonic clock; None if the timeout expired first."""
 
     name: str
     submitted: float
@@ -64,7 +63,7 @@ class Seen:
 
 
 class Chromium:
-    """`with Chromium() as chromium:` — one browser for all apps, a new context for each visit."""
+    """One browser for all apps, with a new context for each visit. Use it as a context manager."""
 
     def __enter__(self) -> Chromium:
         self._playwright = sync_playwright().start()
@@ -84,14 +83,14 @@ class Chromium:
         self._playwright.stop()
 
     def visit(self, app: Server, url: str = "", query: str = "") -> Visit:
-        """A new visitor; comes back when there is something to type into."""
+        """Open the app as a new visitor and wait until the page is usable."""
         context = self._browser.new_context(viewport={"width": 1280, "height": 900})
         context.add_init_script(_WATCH)
         return Visit(context.new_page(), app, (url or app.url) + query)
 
 
 class Visit:
-    """One open page. `with chromium.visit(app) as visit:`"""
+    """One open page: `with chromium.visit(app) as visit:`."""
 
     def __init__(self, page: Page, app: Server, url: str) -> None:
         self.page, self._app = page, app
@@ -99,8 +98,8 @@ class Visit:
         self.wait_usable()
 
     def wait_loaded(self) -> None:
-        """Some show a box before they can send anything: wait until nothing more is loaded."""
-        with contextlib.suppress(PlaywrightTimeout):  # some never cease to ask
+        """Wait until the network is idle: some apps show the text field before they can send."""
+        with contextlib.suppress(PlaywrightTimeout):  # some apps poll forever
             self.page.wait_for_load_state("networkidle", timeout=5000)
 
     def __enter__(self) -> Visit:
@@ -120,7 +119,7 @@ class Visit:
         self.wait_usable()
 
     def ask(
-        self, tokens: int, pace: float | None = None, delay: int = 0, patience: float = 60
+        self, tokens: int, pace: float | None = None, delay: int = 0, timeout: float = 60
     ) -> Seen:
         """Type a question, press Enter, and wait for the end of the reply."""
         name = new_name()
@@ -133,8 +132,8 @@ class Visit:
         box.press("Enter")
         with contextlib.suppress(PlaywrightTimeout):
             self.page.wait_for_function(
-                "() => !__bench.wanted.length", polling=200, timeout=patience * 1000
+                "() => !__bench.wanted.length", polling=200, timeout=timeout * 1000
             )
-        noted: dict[str, Any] = self.page.evaluate("() => __bench")
-        seen = {word: from_wall(at) for word, at in noted["seen"].items()}
-        return Seen(name, from_wall(noted["submitted"]), seen.get(first), seen.get(last))
+        recorded: dict[str, Any] = self.page.evaluate("() => __bench")
+        seen = {word: from_wall(at) for word, at in recorded["seen"].items()}
+        return Seen(name, from_wall(recorded["submitted"]), seen.get(first), seen.get(last))

@@ -1,4 +1,4 @@
-"""One clock for all: CLOCK_MONOTONIC in milliseconds, and what a page's clock is in it."""
+"""Shared clock: CLOCK_MONOTONIC in milliseconds, and the conversion from a page's clock."""
 
 from __future__ import annotations
 
@@ -10,5 +10,8 @@ def now_ms() -> float:
 
 
 def from_wall(wall_ms: float) -> float:
-    """A page's `performance.timeOrigin + performance.now()`; same machine, so the same clock."""
+    """Convert a page's `performance.timeOrigin + performance.now()` to the monotonic clock.
+
+    Both run on the same machine and therefore share the system clock.
+    """
     return wall_ms - time.time_ns() / 1e6 + now_ms()

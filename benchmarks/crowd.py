@@ -1,6 +1,6 @@
-"""Many replies at once in one process: how late text comes, and what a token costs.
+"""Concurrent replies in one process: latency of the text and CPU time per token.
 
-Tabs without browsers watch, so that the machine measures the server and not fifty Chromiums.
+The clients are tabs without a browser, so that the load of fifty Chromiums is not measured.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class Sizes:
     crowds: tuple[int, ...] = (1, 10, 25, 50)
     tokens: int = 1000
     pace: float = 50
-    spread: float = 1.0  # seconds in which all of them press Enter
-    patience: float = 120
+    spread: float = 1.0  # seconds within which all users press Enter
+    timeout: float = 120
 
 
-TINY = Sizes(repetitions=1, crowds=(1, 4), tokens=150, patience=30)
+TINY = Sizes(repetitions=1, crowds=(1, 4), tokens=150, timeout=30)
 
 
 def measure(
     apps: list[StreamlitServer], provider: ProviderProcess, sizes: Sizes
 ) -> dict[str, dict[str, list[Measures]]]:
-    """By the app's name and the size of the crowd, what each repetition gave."""
+    """Return the measures of each repetition, by app name and number of concurrent replies."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
     for app in apps:
         run(warm(app.url))
@@ -68,24 +68,24 @@ async def _once(
     finally:
         for tab in tabs:
             await tab.close()
-    return _told(dict(zip(names, followed, strict=True)), provider, sizes, cpu, took)
+    return _summarize(dict(zip(names, followed, strict=True)), provider, sizes, cpu, took)
 
 
 async def _follow(tab: Tab, name: str, after: float, sizes: Sizes) -> Followed:
     await asyncio.sleep(after)
     words = [word for _, word in marks(name, sizes.tokens)]
-    patience = sizes.patience + sizes.tokens / sizes.pace
-    return await tab.ask(question(name, sizes.tokens, sizes.pace), words, patience)
+    timeout = sizes.timeout + sizes.tokens / sizes.pace
+    return await tab.ask(question(name, sizes.tokens, sizes.pace), words, timeout)
 
 
-def _told(
+def _summarize(
     followed: dict[str, Followed],
     provider: ProviderProcess,
     sizes: Sizes,
     cpu: float,
     took: float,
 ) -> Measures:
-    """The worst of all replies; one that never came, or not to its end, is `lost`."""
+    """Return the worst value over all replies; a missing or incomplete reply counts as `lost`."""
     all_written = provider.all_written()
     requests, firsts, ends, lags, lost = [], [], [], [], 0
     for name, seen in followed.items():

@@ -1,4 +1,4 @@
-"""What grows with what: bytes and CPU with the length of a reply, waiting with a conversation's."""
+"""Scaling: bytes and CPU time by reply length, latency by conversation length."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Sizes:
     pace: float = 200
     conversations: tuple[int, ...] = (10, 100, 500, 2000)
     asked: int = 5  # short questions in each conversation
-    patience: float = 120
+    timeout: float = 120
 
 
-TINY = Sizes(repetitions=1, replies=(100, 200), conversations=(10, 40), asked=1, patience=60)
+TINY = Sizes(repetitions=1, replies=(100, 200), conversations=(10, 40), asked=1, timeout=60)
 
 
 def by_reply(
     apps: list[StreamlitServer], provider: ProviderProcess, sizes: Sizes
 ) -> dict[str, dict[str, list[Measures]]]:
-    """By the app's name and the tokens of the reply: bytes, and CPU of the server."""
+    """Return bytes and server CPU time, by app name and number of tokens in the reply."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
     for app in apps:
         run(warm(app.url))
@@ -54,8 +54,8 @@ async def _reply(app: StreamlitServer, relay: Relay, tokens: int, sizes: Sizes) 
     async with Tab(relay.url) as tab:
         name = new_name()
         down, cpu = relay.down, cpu_seconds(app.pid)
-        patience = sizes.patience + tokens / sizes.pace
-        seen = await tab.ask(question(name, tokens, sizes.pace), [end(name)], patience)
+        timeout = sizes.timeout + tokens / sizes.pace
+        seen = await tab.ask(question(name, tokens, sizes.pace), [end(name)], timeout)
         is_whole = end(name) in seen.seen
         return {
             "wire_kb": (relay.down - down) / 1000 if is_whole else None,
@@ -67,7 +67,7 @@ async def _reply(app: StreamlitServer, relay: Relay, tokens: int, sizes: Sizes) 
 def by_conversation(
     apps: list[StreamlitServer], provider: ProviderProcess, chromium: Chromium, sizes: Sizes
 ) -> dict[str, dict[str, list[Measures]]]:
-    """By the app's name and the messages there are: opening, and the first text of a reply."""
+    """Return the times to open and to first text, by app name and number of messages."""
     found: dict[str, dict[str, list[Measures]]] = {app.name: {} for app in apps}
     for app in apps:
         run(warm(app.url))
@@ -91,7 +91,7 @@ def _conversation(
     query = "" if isinstance(app, Parley) else f"?messages={messages}"
     with chromium.visit(app, query=query) as visit:
         if isinstance(app, Parley):
-            visit.ask(250, patience=sizes.patience)  # makes the conversation
+            visit.ask(250, timeout=sizes.timeout)  # creates the conversation
             visit.wait_usable()
             app.lengthen(messages - 2)
         visit.reload()
@@ -106,11 +106,11 @@ def _conversation(
 def _first_text(visit: Visit, provider: ProviderProcess, sizes: Sizes) -> Measures:
     requests, firsts = [], []
     for _ in range(sizes.asked):
-        seen = visit.ask(20, patience=sizes.patience)
+        seen = visit.ask(20, timeout=sizes.timeout)
         if seen.first is None:
             return {"request_ms": None, "first_ms": None}
         requests.append(provider.written(seen.name).arrived - seen.submitted)
         firsts.append(seen.first - seen.submitted)
         visit.wait_usable()
-        time.sleep(0.5)  # a person reads
+        time.sleep(0.5)  # let the app become idle
     return {"request_ms": statistics.median(requests), "first_ms": statistics.median(firsts)}

@@ -1,4 +1,4 @@
-"""Environments of their own, in `.bench/`, for what must not stand beside Parley's libraries."""
+"""Virtual environments in `.bench/` for packages that conflict with Parley's dependencies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ PINNED = {
 
 
 class NotInstalled(Exception):
-    """pip could not install it; its last lines say why."""
+    """pip failed; the message contains the last lines of its output."""
 
 
 def installed(name: str) -> Path:
-    """The `bin` folder of an environment, made if it is not there."""
+    """Return the `bin` folder of an environment, creating it if necessary.
+
+    Raises `NotInstalled` if pip fails.
+    """
     folder = CACHE / name
     ready = folder / ".ready"
     wanted = "\n".join(PINNED[name])
@@ -40,6 +43,6 @@ def installed(name: str) -> Path:
 
 
 def versions(name: str) -> dict[str, str]:
-    """As pinned."""
+    """Return the pinned versions by package."""
     pairs = (each.partition("==") for each in PINNED[name])
     return {package: pinned for package, _, pinned in pairs}

@@ -1,4 +1,4 @@
-"""How long the sidebar's list takes with many conversations, on SQLite or PostgreSQL.
+"""Measure the queries of the sidebar's list with many conversations, on SQLite or PostgreSQL.
 
 python -m benchmarks.listing [--conversations 10000] [--database-url …]
 """

@@ -1,4 +1,4 @@
-"""A scripted person: a tab that presses buttons, edits, stops, retries and loads the page again."""
+"""A simulated user: a tab that presses buttons, edits, stops, retries and reloads at random."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.streamlit_client import Tab
 from benchmarks.words import new_name
 
 ACTIONS = {"ask": 10, "stop": 3, "refresh": 3, "edit": 3, "retry": 3, "leave": 2, "new": 2}
-PATIENCE = 60.0  # seconds for one thing
-REFUSED = "refused"  # what is done instead when the words come back in the box
+TIMEOUT = 60.0  # seconds per action
+REFUSED = "refused"  # recorded instead of the action if the message was refused
 _KEY = re.compile(r"-([a-z_]+(?:_[0-9a-f]{30})?)$")
 
 
 class KeyTab(Tab):
-    """A tab that knows the widgets it was shown by their keys."""
+    """A tab that finds widgets by their keys."""
 
     def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
         super().__init__(url, query, cookies)
@@ -42,12 +42,12 @@ class KeyTab(Tab):
         return super()._take(data)
 
     def newest(self, kind: str) -> str | None:
-        """The key of the last button of a kind, "retry" say."""
+        """Return the key of the last button of a kind, such as "retry"."""
         found = [key for key in self.widgets if re.fullmatch(kind + "_[0-9a-f]{30}", key)]
         return found[-1] if found else None
 
     async def press(self, key: str, **typed: str) -> None:
-        """Press a button, with texts typed into boxes beforehand."""
+        """Press a button, after typing `typed` into text fields by key."""
         assert self._socket is not None
         message = BackMsg()
         asked = message.rerun_script
@@ -61,11 +61,11 @@ class KeyTab(Tab):
         await self._socket.send(message.SerializeToString())
 
     async def see(self, word: bytes, *, or_end: bool = False) -> bool:
-        """Read until something holds `word`, or the script is over; whether it was seen.
+        """Read until a message contains `word` or the script ends, and return whether it was shown.
 
-        Not seen either is what comes back in the box: it was refused, and nothing is lost.
+        Text that is put back into the box was refused and does not count as shown.
         """
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while True:
                 data = await self._receive()
                 is_over = self._take(data)
@@ -77,9 +77,10 @@ class KeyTab(Tab):
 
 
 class Person:
-    """`sent` are the names of questions that the app has shown: it holds them for good.
+    """A user performing random actions. `sent` lists the questions that the app must not lose.
 
-    One that is sent while the reply to the one before is written comes back, and is not among them.
+    These are the questions that the app has shown. A question sent during a running reply is
+    refused and is not among them.
     """
 
     def __init__(self, url: str, seed: int) -> None:
@@ -90,7 +91,7 @@ class Person:
         self.problems: list[str] = []
 
     async def live(self, until: float) -> None:
-        """Do one thing after the other until that moment of the loop's clock."""
+        """Perform random actions until the given time of the loop's clock."""
         loop = asyncio.get_running_loop()
         await self._tab.open()
         while loop.time() < until:
@@ -98,21 +99,22 @@ class Person:
             action = self._random.choices(names, weights)[0]
             try:
                 done = await getattr(self, f"_{action}")()
-                self.did[done or action] += 1  # there may be nothing to edit, and so on
+                # An action is replaced if there is nothing to edit or retry.
+                self.did[done or action] += 1
             except Exception as error:
                 self.problems.append(f"{action}: {type(error).__name__} {error}"[:120])
-                await self._again()
+                await self._reload()
             await asyncio.sleep(self._random.uniform(0.2, 2.0))
         await self._tab.close()
 
     def _question(self, least: int = 20, most: int = 300) -> tuple[str, str]:
-        """Its name, and the text that asks for a reply of as many tokens."""
+        """Return a name and a question for a reply of `least` to `most` tokens."""
         name = new_name()
         tokens, pace = self._random.randint(least, most), self._random.randint(80, 400)
         return name, question(name, tokens, pace)
 
     async def _is_shown(self, name: str) -> bool:
-        """Whether it is part of the conversation now."""
+        """Return whether the question is part of the conversation."""
         is_shown = await self._tab.see(name.encode())
         if is_shown:
             self.sent.append(name)
@@ -123,7 +125,7 @@ class Person:
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
         is_shown = await self._is_shown(name)
-        await self._tab.finished(PATIENCE)
+        await self._tab.finished(TIMEOUT)
         return None if is_shown else REFUSED
 
     async def _stop(self) -> str | None:
@@ -131,32 +133,32 @@ class Person:
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
         if not await self._is_shown(name):
-            await self._tab.finished(PATIENCE)
+            await self._tab.finished(TIMEOUT)
             return REFUSED
         if "stop" not in self._tab.widgets and not await self._tab.see(b"-stop", or_end=True):
-            return "ask"  # it was over before
+            return "ask"  # the reply ended first
         await asyncio.sleep(self._random.uniform(0, 0.7))
         await self._tab.press("stop")
-        await self._tab.finished(PATIENCE)
+        await self._tab.finished(TIMEOUT)
         return None
 
     async def _refresh(self) -> str | None:
-        """Load the page again in the middle of a reply."""
+        """Reload the page during a reply."""
         name, text = self._question()
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
         is_shown = await self._is_shown(name)
-        await self._again()
+        await self._reload()
         return None if is_shown else REFUSED
 
     async def _leave(self) -> None:
-        """Send, and be gone before anything is shown: nothing was promised."""
+        """Send a question and reload before it is shown; the app may lose it."""
         _, text = self._question()
         assert self._tab._box is not None
         await self._tab._run({self._tab._box: text})
-        await self._again()
+        await self._reload()
 
-    async def _again(self) -> None:
+    async def _reload(self) -> None:
         await self._tab.close()
         self._tab = KeyTab(self._url, self._tab._query, self._tab.cookies)
         await self._tab.open()
@@ -167,12 +169,12 @@ class Person:
             return await self._ask() or "ask"
         id_ = key.removeprefix("edit_")
         await self._tab.press(key)
-        while f"edit_text_{id_}" not in self._tab.widgets:  # the page may draw itself before
-            await self._tab.finished(PATIENCE)
+        while f"edit_text_{id_}" not in self._tab.widgets:  # a rerun may arrive first
+            await self._tab.finished(TIMEOUT)
         name, text = self._question()
         await self._tab.press(f"edit_send_{id_}", **{f"edit_text_{id_}": text})
         is_shown = await self._is_shown(name)
-        await self._tab.finished(PATIENCE)
+        await self._tab.finished(TIMEOUT)
         return None if is_shown else REFUSED
 
     async def _retry(self) -> str | None:
@@ -180,9 +182,9 @@ class Person:
         if key is None:
             return await self._ask() or "ask"
         await self._tab.press(key)
-        await self._tab.finished(PATIENCE)
+        await self._tab.finished(TIMEOUT)
         return None
 
     async def _new(self) -> None:
         await self._tab.press("new_chat")
-        await self._tab.finished(PATIENCE)
+        await self._tab.finished(TIMEOUT)

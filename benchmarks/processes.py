@@ -1,4 +1,4 @@
-"""What processes cost, read from /proc (Linux only): CPU time and memory of whole trees."""
+"""CPU time and memory of process trees, read from /proc (Linux only)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 @dataclass(frozen=True, slots=True)
 class _Stat:
     parent: int
-    ticks: int  # user and system, children that have ended included
+    ticks: int  # user and system time, including exited children
     pages: int
 
 
@@ -23,7 +23,7 @@ def _stats() -> dict[int, _Stat]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                # The name in parentheses may hold anything; what follows it does not.
+                # The process name in parentheses may contain any character.
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
@@ -33,7 +33,7 @@ def _stats() -> dict[int, _Stat]:
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and its descendants."""
     stats = _stats()
     return _below(pid, stats)
 
@@ -52,19 +52,19 @@ def _below(pid: int, stats: dict[int, _Stat]) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a tree so far."""
+    """Return the user and system time of a process tree in seconds."""
     stats = _stats()
     return sum(stats[each].ticks for each in _below(pid, stats)) / _TICK
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of a tree; pages that processes share count for each."""
+    """Return the resident memory of a process tree in MiB; shared pages count for each process."""
     stats = _stats()
     return sum(stats[each].pages for each in _below(pid, stats)) * _PAGE / 2**20
 
 
 def wait_idle(pids: list[int], seconds: float = 60) -> None:
-    """Wait until trees do next to nothing: what one app still works off must not slow the next."""
+    """Wait until the process trees are nearly idle, so that no app slows the next measurement."""
     by = time.monotonic() + seconds
     while time.monotonic() < by:
         before = sum(map(cpu_seconds, pids))

@@ -1,7 +1,7 @@
-"""Where the time goes: py-spy looks at Parley while it writes a reply, and while it draws anew.
+"""Profile Parley with py-spy during a reply and during reruns of the page.
 
-Shares are of the looks that found Python at work (holding the interpreter's lock), so what SQLite,
-a socket or another C library does meanwhile is missing. Looking costs the app something, too.
+Shares refer to samples in which Python held the GIL, so time spent in SQLite, sockets or other C
+libraries is missing. The profiler itself slows the app down slightly.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from benchmarks.provider import question
 from benchmarks.streamlit_client import Tab, run
 from benchmarks.words import end, new_name
 
-# The innermost frame that matches says what a sample was for; the first that fits, wins.
+# A sample belongs to the area of its innermost matching frame; the first matching area wins.
 _AREAS = (
     ("database", ("sqlalchemy", "chat/store", "sqlite3")),
+    ("counting tokens", ("chat/providers/tokenizer", "tiktoken")),
     ("provider: SDK and HTTP", ("openai", "httpx2", "httpcore", "chat/providers", "h11", "anyio")),
-    ("counting tokens", ("chat/tokens", "tiktoken")),
-    ("reply loop", ("chat/replies", "chat/generation")),
-    ("Markdown: blocks and safety", ("pages/text",)),
+    ("reply loop", ("chat/replies",)),
+    ("Markdown: blocks and safety", ("pages/markdown",)),
     ("websocket and server", ("uvicorn", "starlette", "websockets")),
     ("Streamlit: sessions and queues", ("streamlit/runtime", "streamlit/web")),
     ("Streamlit: elements", ("streamlit", "protobuf")),
@@ -41,14 +41,14 @@ class Sizes:
     tokens: int = 4000
     pace: float = 200
     reruns: int = 200
-    rate: int = 200  # looks a second
+    rate: int = 200  # samples per second
 
 
 TINY = Sizes(tokens=300, reruns=20)
 
 
 def measure(provider_url: str, sizes: Sizes) -> dict[str, Any]:
-    """Shares of CPU samples by area and by function, per reply and per rerun."""
+    """Return the shares of CPU samples by area and by function, per reply and per rerun."""
     spy = installed("py-spy") / "py-spy"
     with Parley(provider_url) as app:
         return run(_measure(spy, app, sizes))
@@ -64,9 +64,9 @@ async def _measure(spy: Path, app: Any, sizes: Sizes) -> dict[str, Any]:
             for _ in range(sizes.reruns):
                 took.append(await tab.rerun())
         return {
-            "reply": {**reply.told(), "per": f"reply of {sizes.tokens} tokens"},
+            "reply": {**reply.shares(), "per": f"reply of {sizes.tokens} tokens"},
             "rerun": {
-                **rerun.told(sizes.reruns),
+                **rerun.shares(sizes.reruns),
                 "per": "rerun of a page with two replies",
                 "median_ms": sorted(took)[len(took) // 2],
             },
@@ -79,7 +79,7 @@ async def _ask(tab: Tab, tokens: int, pace: float | None) -> None:
 
 
 class _Recording:
-    """`with _Recording(…) as recording:` and then `recording.told()`."""
+    """A py-spy recording: `with _Recording(…) as recording:`, then `recording.shares()`."""
 
     def __init__(self, spy: Path, app: Any, name: str, rate: int) -> None:
         self._file, self._pid, self._cpu = app.folder / f"stacks-{name}", app.pid, 0.0
@@ -92,7 +92,7 @@ class _Recording:
             self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         assert self._spy.stdout is not None
-        self._spy.stdout.readline()  # it says that it begins
+        self._spy.stdout.readline()  # printed when sampling begins
         self._cpu = cpu_seconds(self._pid)
         return self
 
@@ -101,7 +101,7 @@ class _Recording:
         self._spy.send_signal(signal.SIGINT)
         self._spy.communicate(timeout=60)
 
-    def told(self, times: int = 1) -> dict[str, Any]:
+    def shares(self, times: int = 1) -> dict[str, Any]:
         areas: Counter[str] = Counter()
         functions: Counter[str] = Counter()
         lines: Counter[str] = Counter()
@@ -138,7 +138,7 @@ def _is_own(frame: str) -> bool:
 
 
 def _short(frame: str) -> str:
-    """`function (file:line)`, the file without the folders that all have in common."""
+    """Return `function (file:line)`, with the file relative to its root folder."""
     name, _, place = frame.partition(" (")
     place = place.removeprefix(f"{_HERE}/").rpartition("site-packages/")[2]
     if place.startswith("/"):  # Python's own library

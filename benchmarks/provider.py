@@ -1,13 +1,13 @@
-"""A provider that costs next to nothing: enough of OpenAI's API, at any pace; it keeps times.
+"""A fast fake provider: a subset of OpenAI's API at any pace, which records times.
 
     python -m benchmarks.provider --port 9000
 
-What it replies is said in the question: `[bench 4000@200 k7]` is 4,000 tokens, 200 a second,
+The question specifies the reply: `[bench 4000@200 k7]` requests 4,000 tokens at 200 tokens/s,
 `[bench 8000 k7]` all at once, `[bench 50@20+300 k7]` after 300 ms. The last marker of a request
-counts, and `k7` names the reply. `GET /bench/replies` tells when each request came and when its
-tokens were written, by CLOCK_MONOTONIC, which all processes of a machine share.
+applies; `k7` names the reply. `GET /bench/replies` returns the times at which each request arrived
+and its tokens were written, in CLOCK_MONOTONIC, which all processes of a machine share.
 
-Frames are made beforehand, so that one token is one write. It knows nothing of any app.
+Frames are prepared in advance, so that each token is one write.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _END = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One reply: `pace` in tokens a second (None: all at once), `delay` before the first in ms."""
+    """One reply: `pace` in tokens/s (None: all at once), `delay` before the first token in ms."""
 
     tokens: int
     pace: float | None
@@ -43,17 +43,17 @@ class Script:
 
 @dataclass(slots=True)
 class Record:
-    """Nanoseconds of CLOCK_MONOTONIC: the request, and each token when it was written."""
+    """Times of a request and of each written token, in nanoseconds of CLOCK_MONOTONIC."""
 
     name: str
     tokens: int
     arrived: int
     written: list[int] = field(default_factory=list)
-    cut: int = 0  # when the app closed the connection before the end
+    cut: int = 0  # time at which the app closed the connection early
 
 
 def script_in(body: bytes) -> Script:
-    """The last marker of a request; without one, a short reply at once."""
+    """Parse the last marker of a request; without one, return a short immediate reply."""
     found = _MARKER.findall(body)
     if not found:
         return Script(3, None, 0, "")
@@ -62,7 +62,7 @@ def script_in(body: bytes) -> Script:
 
 
 def question(name: str, tokens: int, pace: float | None = None, delay: int = 0) -> str:
-    """A question that is answered so."""
+    """Return a question that requests this reply."""
     at = f"@{pace:g}" if pace else ""
     after = f"+{delay}" if delay else ""
     return f"Say something [bench {tokens}{at}{after} {name}]"
@@ -100,7 +100,7 @@ def _frame(piece: str) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection; requests on it are answered one after the other."""
+    """One client connection; its requests are answered sequentially."""
 
     def __init__(self, records: list[Record]) -> None:
         self._records, self._got = records, bytearray()
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
 
 
 class Playing:
-    """One reply as it is written; late tokens are made up for at once."""
+    """Writer of one reply; overdue tokens are written immediately."""
 
     def __init__(
         self, script: Script, record: Record, transport: asyncio.Transport, has_usage: bool

@@ -1,4 +1,4 @@
-"""The provider in a process of its own, and what it noted of a reply."""
+"""Run the provider in a separate process and read the times that it recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.apps.server import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Milliseconds of the monotonic clock."""
+    """Times of a reply in milliseconds of the monotonic clock."""
 
     arrived: float
     tokens: tuple[float, ...]
@@ -29,7 +29,7 @@ class Written:
 
 
 class ProviderProcess:
-    """`with ProviderProcess() as provider:` — `provider.url` ends in /v1."""
+    """The provider as a context manager; `url` ends in /v1."""
 
     url = ""
 
@@ -47,11 +47,11 @@ class ProviderProcess:
         self._process.stdout.close()
 
     def written(self, name: str) -> Written:
-        """Raises `KeyError` if no request for this reply came."""
+        """Return the times of one reply. Raises `KeyError` if it was never requested."""
         return self.all_written()[name]
 
     def all_written(self) -> dict[str, Written]:
-        """By name; the first request counts (an app may ask again, for a title say)."""
+        """Return the times by name. The first request counts; apps may send others for titles."""
         found: dict[str, Written] = {}
         for record in self._get("/bench/replies"):
             if record["written"] and record["name"] not in found:
@@ -60,7 +60,7 @@ class ProviderProcess:
         return found
 
     def cut_at(self, name: str) -> float | None:
-        """When the app closed the connection before the end; None if it did not."""
+        """Return the time at which the app closed the connection early, or None."""
         cuts = [record["cut"] for record in self._get("/bench/replies") if record["name"] == name]
         return next((cut / 1e6 for cut in cuts if cut), None)
 

@@ -1,7 +1,7 @@
-"""Stands between browser and app and counts what passes: all bytes of HTTP and websockets.
+"""A TCP relay between browser and app that counts the bytes of HTTP and websockets.
 
-What is counted is what TCP carries: headers, frames, compressed if the app compresses. It runs in
-a thread of the driver, which only waits meanwhile.
+It counts the TCP payload: headers and frames, compressed if the app compresses. It runs in a thread
+of the driver, which is idle during a measurement.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import time
 
 
 class Relay:
-    """`with Relay(port) as relay:` — `relay.url` leads to the app at `port`."""
+    """The relay as a context manager; `url` forwards to the app at `port`."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self.down = self.up = 0  # bytes to and from the browser
-        self.last_at = time.monotonic()  # when anything last came from the app
+        self.last_at = time.monotonic()  # time of the last bytes from the app
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -35,7 +35,7 @@ class Relay:
         self._loop.close()
 
     def quiet_for(self) -> float:
-        """Seconds since something came from the app."""
+        """Return the seconds since the last bytes from the app."""
         return time.monotonic() - self.last_at
 
     def _run(self) -> None:
@@ -66,7 +66,7 @@ class Relay:
 
 
 class _Side(asyncio.Protocol):
-    """One end of a relayed connection; the one made for another faces the app."""
+    """One end of a relayed connection; the one created with `other` is connected to the app."""
 
     def __init__(self, relay: Relay, other: _Side | None = None) -> None:
         self._relay, self._other = relay, other

@@ -1,4 +1,4 @@
-"""The main table: one reply after the other in each app, the apps taking turns."""
+"""The main table: sequential replies in each app, with the apps taking turns."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from benchmarks.processes import cpu_seconds, wait_idle
 from benchmarks.provider_process import ProviderProcess
 from benchmarks.relay import Relay
 
-QUIET = 1.0  # seconds without a byte from the app: it has done what there was to do
+QUIET = 1.0  # seconds without a byte from the app after which it is considered done
 LONGEST_QUIET = 20.0
-WARM_UP = 250  # tokens, with code in them: what a page loads once, is loaded then
+WARM_UP = 250  # tokens, with a code block, so that all resources of the page are loaded
 
 Measures = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is asked; `patience` in seconds is when a reply counts as not finished."""
+    """Amount of work; a reply that exceeds `timeout` seconds counts as not finished."""
 
     repetitions: int = 5
-    short: int = 5  # short replies in each repetition, for the way to the provider
+    short: int = 5  # short replies in each repetition, for the latency to the provider
     paced: int = 4000
     pace: float = 200
     at_once: int = 8000
-    patience: float = 240
+    timeout: float = 240
 
 
-TINY = Sizes(repetitions=1, short=2, paced=200, at_once=400, patience=60)
+TINY = Sizes(repetitions=1, short=2, paced=200, at_once=400, timeout=60)
 
 
 def measure(
     apps: list[Server], provider: ProviderProcess, chromium: Chromium, sizes: Sizes
 ) -> dict[str, list[Measures]]:
-    """By the app's name, what each repetition gave; None: not finished in time."""
+    """Return the measures of each repetition, by app name; None if a reply did not finish."""
     found: dict[str, list[Measures]] = {app.name: [] for app in apps}
     for app in apps:
-        if not isinstance(app, Sdk):  # nobody is measured on the first visit after a start
+        if not isinstance(app, Sdk):  # do not measure the first visit after a start
             with chromium.visit(app) as visit:
                 visit.wait_loaded()
-                visit.ask(WARM_UP, patience=15)
+                visit.ask(WARM_UP, timeout=15)
     for repetition in range(sizes.repetitions):
         turn = repetition % len(apps)
         for app in [*apps[turn:], *apps[:turn]]:
@@ -79,7 +79,7 @@ def _once(app: Server, provider: ProviderProcess, chromium: Chromium, sizes: Siz
 def _warm(visit: Visit, relay: Relay) -> None:
     visit.wait_loaded()
     for pace in (None, 500):
-        visit.ask(WARM_UP, pace, patience=30)
+        visit.ask(WARM_UP, pace, timeout=30)
         visit.wait_usable()
         _settle(relay)
 
@@ -87,7 +87,7 @@ def _warm(visit: Visit, relay: Relay) -> None:
 def _short(asked: Visit | Sdk, provider: ProviderProcess, sizes: Sizes) -> Measures:
     to_provider, to_page = [], []
     for _ in range(sizes.short):
-        seen = asked.ask(20, patience=sizes.patience)
+        seen = asked.ask(20, timeout=sizes.timeout)
         if isinstance(asked, Visit):
             asked.wait_usable()
         if seen.first is None:
@@ -113,8 +113,8 @@ def _paced(
     assert isinstance(server, Server)
     before = cpu_seconds(server.pid), cpu_seconds(chromium.pid) if chromium else 0.0
     bytes_before = relay.down if relay else 0
-    patience = sizes.patience + sizes.paced / sizes.pace
-    seen: Seen = asked.ask(sizes.paced, sizes.pace, patience=patience)
+    timeout = sizes.timeout + sizes.paced / sizes.pace
+    seen: Seen = asked.ask(sizes.paced, sizes.pace, timeout=timeout)
     _settle(relay)
     late = None if seen.end is None else seen.end - provider.written(seen.name).last
     return {
@@ -126,12 +126,12 @@ def _paced(
 
 
 def _at_once(asked: Visit | Sdk, sizes: Sizes) -> Measures:
-    seen = asked.ask(sizes.at_once, patience=sizes.patience)
+    seen = asked.ask(sizes.at_once, timeout=sizes.timeout)
     return {"at_once_ms": None if seen.end is None else seen.end - seen.submitted}
 
 
 def _settle(relay: Relay | None) -> None:
-    """What the app does after the last word belongs to the reply, too."""
+    """Wait until the app is done; work after the last word belongs to the reply."""
     by = time.monotonic() + LONGEST_QUIET
     while relay is not None and relay.quiet_for() < QUIET and time.monotonic() < by:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Puts results into `docs/benchmarks.md`: what stands between two marks is made anew, no more.
+"""Write results into `docs/benchmarks.md`, replacing only the text between two marks:
 
 <!-- replies -->
 …
@@ -23,19 +23,19 @@ def load(path: Path = RESULTS) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def keep(part: str, told: Mapping[str, Any], path: Path = RESULTS) -> None:
-    """Put one part in place of what was measured of it before."""
-    known = {**load(path), part: told}
+def save(part: str, result: Mapping[str, Any], path: Path = RESULTS) -> None:
+    """Replace the stored result of one part."""
+    results = {**load(path), part: result}
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def filled(page: str, results: Mapping[str, Any]) -> str:
-    """`page` with a new table for each part that was measured."""
-    for part, told in results.items():
+    """Return `page` with a new table for each measured part."""
+    for part, result in results.items():
         if part not in PARTS:
             continue
-        made = f"{_conditions(told['taken'])}\n\n{PARTS[part](told)}"
+        made = f"{_conditions(result['taken'])}\n\n{PARTS[part](result)}"
         before, begin, rest = page.partition(f"<!-- {part} -->\n")
         _, end, after = rest.partition(f"<!-- end of {part} -->")
         if end:
@@ -56,25 +56,25 @@ def _conditions(taken: Mapping[str, Any]) -> str:
     )
 
 
-def _profile(told: Mapping[str, Any]) -> str:
-    said = []
+def _profile(result: Mapping[str, Any]) -> str:
+    paragraphs = []
     for name in ("reply", "rerun"):
-        one = told["results"][name]
-        said.append(f"**One {one['per']}: {one['cpu_s']:.2f} s of CPU.**")
+        one = result["results"][name]
+        paragraphs.append(f"**One {one['per']}: {one['cpu_s']:.2f} s of CPU.**")
         if "median_ms" in one:
-            said[-1] += f" {one['median_ms']:.0f} ms each, in the median."
-        said.append(tables.shares(one["areas"], "where"))
-        said.append(tables.shares(one["own"], "innermost line of ours"))
-        said.append(tables.shares(one["functions"], "innermost function"))
-    return "\n\n".join(said)
+            paragraphs[-1] += f" {one['median_ms']:.0f} ms each, in the median."
+        paragraphs.append(tables.shares(one["areas"], "where"))
+        paragraphs.append(tables.shares(one["own"], "innermost line of ours"))
+        paragraphs.append(tables.shares(one["functions"], "innermost function"))
+    return "\n\n".join(paragraphs)
 
 
 PARTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "replies": lambda told: tables.replies(told["results"], told["asked"]),
-    "length": lambda told: tables.reply_curve(told["results"]),
-    "conversations": lambda told: tables.conversation_curve(told["results"]),
-    "crowd": lambda told: tables.crowd(told["results"]),
-    "stop": lambda told: tables.stops(told["results"]),
-    "start": lambda told: tables.start(told["results"]),
+    "replies": lambda result: tables.replies(result["results"], result["asked"]),
+    "length": lambda result: tables.reply_curve(result["results"]),
+    "conversations": lambda result: tables.conversation_curve(result["results"]),
+    "crowd": lambda result: tables.crowd(result["results"]),
+    "stop": lambda result: tables.stops(result["results"]),
+    "start": lambda result: tables.start(result["results"]),
     "profile": _profile,
 }

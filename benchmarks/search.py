@@ -1,9 +1,9 @@
-"""How long a search takes, and what the index costs when messages are stored.
+"""Measure searches, and the cost of the search index when messages are stored.
 
     python -m benchmarks.search --messages 1000000 [--database-url URL] [--keep]
 
-Without a URL a SQLite file is made in a temporary folder. The database must be empty, or one that
-an earlier run left behind with --keep. All words are invented.
+Without a URL a SQLite file is created in a temporary folder. The database must be empty, or with
+--keep contain the data of an earlier run. All words are invented.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BATCH = 5000
 
 
 class Words:
-    """An invented vocabulary used as real words are: few of them make up most of a text."""
+    """An invented vocabulary with the distribution of real words: few make up most of a text."""
 
     def __init__(self, count: int = 200_000, characters: int = 3000) -> None:
         self.random = random.Random(7)
@@ -75,7 +75,7 @@ Rows = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def rows(words: Words, count: int) -> Iterator[Rows]:
-    """Conversations, messages and attachments, a batch at a time, in the order of time."""
+    """Yield batches of conversations, messages and attachments in chronological order."""
     chance, made, small = words.random, 0, [f"visitor:{number}" for number in range(200)]
     step = (LAST - FIRST) / count
     conversations: list[dict[str, Any]] = []
@@ -144,7 +144,7 @@ FILE = {
 
 
 def build(engine: Engine, count: int) -> None:
-    """Fill a database of the version before the index."""
+    """Fill a database at the schema version before the search index."""
     migrate(engine, "0003")
     began = time.perf_counter()
     with engine.execution_options(writes=True).begin() as connection:
@@ -168,7 +168,7 @@ def build(engine: Engine, count: int) -> None:
 
 
 def index(engine: Engine) -> None:
-    """Let the migration make the index of what is there."""
+    """Build the index of the existing messages with the migration."""
     began = time.perf_counter()
     migrate(engine)
     print(f"migrated in {time.perf_counter() - began:.0f} s", flush=True)
@@ -185,7 +185,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def queries(words: Words) -> list[tuple[str, str]]:
-    """Names and what is typed. Word 0 is in most messages, word 20 in every third, and so on."""
+    """Return names and queries. Word 0 occurs in most messages, word 20 in every third."""
     known, characters = words.known, words.characters
     return [
         ("rare word", f"{known[60_000]} "),
@@ -238,7 +238,7 @@ def timed(act: Callable[[], object]) -> float:
 
 @contextmanager
 def without_index(engine: Engine) -> Iterator[None]:
-    """The triggers taken away for a while."""
+    """Disable the triggers that maintain the index."""
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "sqlite":
             found = connection.exec_driver_sql(
@@ -261,7 +261,10 @@ def without_index(engine: Engine) -> Iterator[None]:
 
 
 def measure_inserts(store: Store, words: Words, rounds: int, each: int) -> None:
-    """A question, its answer saved each second, and its end; with and without, in turns."""
+    """Measure storing a question and its answer, alternating with and without the index.
+
+    The answer is saved once a second while it grows, and finished at the end.
+    """
     conversation: str | None = None
 
     def talk() -> None:
@@ -302,7 +305,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=100_000)
     options.add_argument("--database-url", default="")
-    options.add_argument("--keep", action="store_true", help="use what is there already")
+    options.add_argument("--keep", action="store_true", help="use the existing data")
     options.add_argument("--repetitions", type=int, default=20)
     options.add_argument("--rounds", type=int, default=40)
     chosen = options.parse_args()

@@ -1,11 +1,11 @@
-"""Many people for a long time: is memory flat, and is every message there in the end?
+"""Soak test: many users over a long time, with constant memory and no lost message.
 
     python -m benchmarks.soak --minutes 20 --sessions 20
 
-Tabs without browsers ask, stop, edit, retry and load the page again at random, against the local
-provider. The first third warms up; memory of the last third may be at most 5 % above that of the
-second. Half-way and in the end the doctor looks at the database. Ends with 1 when something is
-wrong, or when too little was done to tell.
+Tabs without a browser send, stop, edit, retry and reload at random, against the local provider. The
+first third is a warm-up; memory in the last third may exceed the second third by at most 5 %. The
+doctor checks the database half-way and at the end. The exit status is 1 if a check fails or if
+there was too little activity for a verdict.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from benchmarks.provider_process import ProviderProcess
 
 LOOK_EVERY = 2.0  # seconds
 FLAT = 1.05
-PROBLEMS = 0.01  # of all that was tried
-A_MINUTE = 2  # things that each person does at least, on a slow machine
-SHARE = 0.25  # of what chance gives each kind of thing, at least
+PROBLEMS = 0.01  # share of all actions
+A_MINUTE = 2  # minimum number of actions per user, on a slow machine
+SHARE = 0.25  # minimum share of the expected number of actions of each kind
 OVER = {"complete", "stopped", "interrupted", "failed"}
-ORDERLY = (0, -signal.SIGTERM)  # the web server sends itself the signal again once all is done
+ORDERLY = (0, -signal.SIGTERM)  # the web server raises the signal again after shutdown
 LOOKS = ("while it ran", "in the end")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a verdict is made of. `doctor` holds what it found at each look, nothing if clean."""
+    """Input of the verdict. `doctor` contains the findings of each check, empty if healthy."""
 
     session_minutes: float
     did: Mapping[str, int]
@@ -57,7 +57,7 @@ class Seen:
 
 
 def verdict(seen: Seen) -> list[str]:
-    """What is wrong, none if all is well. Pure."""
+    """Return the reasons for failure, empty if the run passed. Pure."""
     wrong = []
     done, chances = sum(seen.did.values()), sum(ACTIONS.values())
     if done < A_MINUTE * seen.session_minutes:
@@ -93,7 +93,7 @@ def verdict(seen: Seen) -> list[str]:
 
 
 def thirds(memory_mb: Sequence[float]) -> tuple[float, float]:
-    """Median memory of the second and the last third, in MB."""
+    """Return the median memory of the second and the last third, in MB."""
     third = max(1, len(memory_mb) // 3)
     return median(memory_mb[third : 2 * third] or memory_mb), median(memory_mb[-third:])
 
@@ -134,7 +134,7 @@ class Soak:
 
 
 def lost(database: Path, sent: Sequence[str]) -> list[str]:
-    """Questions that were shown and are not there, or whose answer is neither whole nor marked."""
+    """Return questions that were shown but are missing or have no complete or marked answer."""
     with closing(sqlite3.connect(database)) as connection:
         answered = "SELECT q.text, a.status, a.text FROM messages q LEFT JOIN messages a "
         answered += "ON a.parent_id = q.id WHERE q.role = 'user'"
@@ -148,7 +148,7 @@ def lost(database: Path, sent: Sequence[str]) -> list[str]:
 
 
 def fates(database: Path, names: Sequence[str]) -> list[str]:
-    """What the database holds of these questions: to tell how one was lost."""
+    """Return the stored rows of these questions, for debugging."""
     query = "SELECT q.id, a.id, a.status, length(a.text) FROM messages q LEFT JOIN messages a "
     query += "ON a.parent_id = q.id WHERE q.role = 'user' AND q.text LIKE ?"
     with closing(sqlite3.connect(database)) as connection:
@@ -157,14 +157,14 @@ def fates(database: Path, names: Sequence[str]) -> list[str]:
 
 
 def endings(database: Path) -> dict[str, int]:
-    """How the answers ended."""
+    """Return the number of answers by status."""
     with closing(sqlite3.connect(database)) as connection:
         counted = "SELECT status, count(*) FROM messages WHERE role = 'assistant' GROUP BY status"
         return dict(connection.execute(counted).fetchall())
 
 
 def doctor(database: Path) -> str:
-    """What `python -m chat doctor` finds: empty when all is well."""
+    """Return the output of `python -m chat doctor`, empty if the database is healthy."""
     done = subprocess.run(
         [sys.executable, "-m", "chat", "doctor"],
         cwd=ROOT,
@@ -176,7 +176,7 @@ def doctor(database: Path) -> str:
 
 
 def end(process: subprocess.Popen[bytes]) -> int | None:
-    """Tell it to end; what it ended with, None if it does not."""
+    """Send SIGTERM and return the exit code, or None if the process does not exit in time."""
     process.send_signal(signal.SIGTERM)
     try:
         return process.wait(20)
@@ -200,7 +200,7 @@ def main() -> int:
         database = app.folder / "parley.db"
         soak.doctor[LOOKS[1]] = doctor(database)
         missing, ended = lost(database, soak.sent), endings(database)
-        told = fates(database, missing)
+        details = fates(database, missing)
         tracebacks = app.log().count("Traceback")
     seen = Seen(
         session_minutes=chosen.sessions * chosen.minutes,
@@ -219,7 +219,7 @@ def main() -> int:
         middle, last = thirds(soak.memory_mb)
         print(f"memory: middle third {middle:.0f} MB, last {last:.0f} MB")
     print(f"messages shown: {len(soak.sent)}, lost: {len(missing)}; answers: {ended}")
-    print(*told, sep="\n", end="\n" if told else "")
+    print(*details, sep="\n", end="\n" if details else "")
     print(f"doctor: { {look: found or 'clean' for look, found in soak.doctor.items()} }")
     print(f"exit code: {exit_code}; tracebacks in the log: {tracebacks}")
     common = Counter(soak.problems).most_common(5)

@@ -1,4 +1,4 @@
-"""From the command to a usable page, and the memory it takes: idle, per tab, per running reply."""
+"""Startup time until the page is usable, and memory: idle, per tab and per running reply."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = Sizes(repetitions=1, tabs=2, tokens=100)
 def measure(
     apps: list[Callable[[], StreamlitServer]], chromium: Chromium, sizes: Sizes
 ) -> dict[str, list[Measures]]:
-    """Each app is started anew for each repetition."""
+    """Start each app for each repetition and return its measures by app name."""
     found: dict[str, list[Measures]] = {}
     for _ in range(sizes.repetitions):
         for make in apps:
@@ -66,8 +66,8 @@ def _once(app: StreamlitServer, chromium: Chromium, sizes: Sizes) -> Measures:
 
 
 async def _memory(app: StreamlitServer, sizes: Sizes) -> tuple[float, float]:
-    """More for each open tab, and more for each of them whose reply runs, in MB."""
-    async with Tab(app.url) as first:  # what the first tab brings stays
+    """Return the additional memory per open tab and per running reply, in MB."""
+    async with Tab(app.url) as first:  # exclude what the first tab loads once
         await _ask(first, sizes.tokens // 10, None)
     before = resident_mb(app.pid)
     tabs = [Tab(app.url) for _ in range(sizes.tabs)]

@@ -1,4 +1,4 @@
-"""From a press on Stop until the provider notices that nobody listens any more."""
+"""Time from pressing Stop until the provider sees the connection close."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.words import mark, new_name
 
 Measures = dict[str, float | None]
 
-# name: (ms until the first word, whether Stop is pressed once there are words)
+# name: (delay of the first word in ms, whether to wait for words before pressing Stop)
 MOMENTS = {"before the first word": (20_000, False), "in the middle": (0, True)}
 _BUTTON = ".st-key-stop button"
 _NOTE = """(selector) => document.querySelector(selector).addEventListener("pointerdown",
   (event) => { __bench.stopped = performance.timeOrigin + event.timeStamp }, true)"""
-PATIENCE = 20.0  # seconds
+TIMEOUT = 20.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ TINY = Sizes(repetitions=1)
 def measure(
     app: Parley, provider: ProviderProcess, chromium: Chromium, sizes: Sizes
 ) -> dict[str, list[Measures]]:
-    """By the moment, what each repetition gave."""
+    """Return the measures of each repetition by moment."""
     found: dict[str, list[Measures]] = {moment: [] for moment in MOMENTS}
     with chromium.visit(app) as visit:
         visit.wait_loaded()
@@ -62,7 +62,7 @@ def _once(
     visit.page.evaluate(_NOTE, _BUTTON)
     visit.page.locator(_BUTTON).click()
     pressed = from_wall(visit.page.evaluate("() => __bench.stopped"))
-    by = time.monotonic() + PATIENCE
+    by = time.monotonic() + TIMEOUT
     while time.monotonic() < by:
         if (cut := provider.cut_at(name)) is not None:
             return cut - pressed

@@ -1,11 +1,10 @@
-"""How long the store takes with 1,000,000 messages: to list, to open, to search and to send.
+"""Measure listing, opening, searching and sending with 1,000,000 messages in the store.
 
     python -m benchmarks.store [--messages 1000000] [--database-url URL] [--keep]
 
-One owner has all of it, in 10,000 conversations of about 80 and of 2,000 messages. Each thing is
-done as a page does it, through the service; the provider answers at once. Without a URL a SQLite
-file is made in a temporary folder, with one an empty database is filled; --keep uses what an
-earlier run left.
+One owner has 10,000 conversations of about 80 or 2,000 messages. Each operation uses the service,
+as a page does; the provider answers immediately. Without a URL a SQLite file is created in a
+temporary folder, otherwise an empty database is filled; --keep uses the data of an earlier run.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ REF = "quick/model"
 
 
 class Quick:
-    """A provider that answers at once."""
+    """A provider that answers immediately."""
 
     name = label = "quick"
 
@@ -60,7 +59,7 @@ class Quick:
 
 
 def sizes(messages: int) -> list[int]:
-    """One conversation in a hundred has 2,000 messages, the others share the rest."""
+    """Return the size of each conversation: 2,000 for one in a hundred, equal for the rest."""
     long = max(1, min(CONVERSATIONS // 100, messages // 4000))
     few = max(2, (messages - long * 2000) // (CONVERSATIONS - long) // 2 * 2)
     return [
@@ -72,7 +71,7 @@ Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def rows(words: Words, messages: int) -> Iterator[Rows]:
-    """Conversations and their messages, a batch at a time, in the order of time."""
+    """Yield batches of conversations and their messages in chronological order."""
     chance = random.Random(11)
     texts = [words.latin(words.length(number % 2 == 1)) for number in range(20_000)]
     made, step = 0, (LAST - FIRST) / messages
@@ -111,7 +110,7 @@ def rows(words: Words, messages: int) -> Iterator[Rows]:
 
 
 def build(engine: Engine, messages: int) -> None:
-    """Fill an empty database. The index of words is made afterwards, in one go."""
+    """Fill an empty database, then build the search index in one step."""
     began = time.perf_counter()
     migrate(engine, "0003")
     for conversations, said in rows(Words(), messages):
@@ -130,7 +129,7 @@ def build(engine: Engine, messages: int) -> None:
 
 
 def measure(name: str, act: Callable[[], float | None], times: int = 100) -> None:
-    """`act` may tell itself how many seconds something took."""
+    """Print the median and 95th percentile; `act` may return its own duration in seconds."""
     took = []
     for _ in range(times):
         began = time.perf_counter()
@@ -181,7 +180,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--messages", type=int, default=1_000_000)
     options.add_argument("--database-url", default="")
-    options.add_argument("--keep", action="store_true", help="use what is there already")
+    options.add_argument("--keep", action="store_true", help="use the existing data")
     chosen = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="parley-store-"))
     logging.disable(logging.INFO)

@@ -1,7 +1,7 @@
-"""A tab without a browser: speaks Streamlit's protocol over a websocket, as many as are wanted.
+"""A browserless client for Streamlit's websocket protocol.
 
-It does what Streamlit's page does as far as the server notices: the cookie of the page, compression
-offered, cached messages named, fragments that ask to be run regularly. It draws nothing.
+To the server it behaves like Streamlit's frontend: it sends the page's cookies, offers compression,
+reports cached messages and reruns fragments on their interval. It renders nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from benchmarks.provider import question
 from benchmarks.words import end, new_name
 
 T = TypeVar("T")
-_SMALL = 2000  # bytes; while a reply is followed, larger messages are searched and not parsed
+_SMALL = 2000  # bytes; larger messages are searched but not parsed while following a reply
 
 
 @dataclass(slots=True)
 class Followed:
-    """When (ms) the words of a reply came, and what came with them."""
+    """Times in ms at which words of a reply arrived, with the number of bytes and messages."""
 
     submitted: float
     seen: dict[str, float] = field(default_factory=dict)
@@ -39,10 +39,10 @@ class Followed:
 
 
 class Tab:
-    """`async with Tab(url) as tab:` — connected, and the first run of the script is over."""
+    """A connected tab: `async with Tab(url) as tab:` waits for the first script run."""
 
     def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
-        """With the `cookies` of another tab it is one of the same visitor."""
+        """Pass the `cookies` of another tab to open a tab of the same visitor."""
         self._url, self._query, self.cookies = url, query, cookies
         self._box: str | None = None  # the id of the chat input
         self._script = ""
@@ -58,7 +58,7 @@ class Tab:
         await self.close()
 
     async def open(self, *, waits: bool = True) -> None:
-        """`waits` for the end of the first run; there is none while a reply is written."""
+        """Connect; with `waits`, wait for the first run to end (it does not during a reply)."""
         if not self.cookies:
             self.cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self._query}")
         host = urlsplit(self._url).netloc
@@ -69,7 +69,7 @@ class Tab:
             subprotocols=["streamlit", "PLACEHOLDER_AUTH_TOKEN"],  # type: ignore[list-item]
             max_size=None,
             ping_interval=None,
-            close_timeout=0.5,  # who no longer reads would wait for the other side's farewell
+            close_timeout=0.5,  # a client that stopped reading never receives the close frame
         )
         await self._run({})
         if waits:
@@ -81,21 +81,21 @@ class Tab:
             await self._socket.close()
 
     async def rerun(self) -> float:
-        """Run the script again with nothing changed; how long it took in ms."""
+        """Rerun the script without changes and return the duration in ms."""
         began = now_ms()
         await self._run({})
         await self.finished()
         return now_ms() - began
 
-    async def ask(self, question: str, words: list[str], patience: float = 120) -> Followed:
-        """Send a question; follow until the last of `words` came and the script is over."""
+    async def ask(self, question: str, words: list[str], timeout_s: float = 120) -> Followed:
+        """Send a question and follow the reply until all `words` arrived and the script ended."""
         if self._box is None:
-            raise RuntimeError("there is no box to type into")
+            raise RuntimeError("the page has no chat input")
         followed = Followed(now_ms())
         await self._run({self._box: question})
         waiting = [(word, word.encode()) for word in words]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout_s):
                 while True:
                     data = await self._receive()
                     followed.bytes += len(data)
@@ -106,9 +106,9 @@ class Tab:
                         break
         return followed
 
-    async def finished(self, patience: float = 120) -> None:
-        """Wait for the end of the script."""
-        async with asyncio.timeout(patience):
+    async def finished(self, timeout_s: float = 120) -> None:
+        """Wait for the script run to end."""
+        async with asyncio.timeout(timeout_s):
             while not self._take(await self._receive()):
                 pass
 
@@ -134,7 +134,7 @@ class Tab:
         await self._socket.send(message.SerializeToString())
 
     def _take(self, data: bytes) -> bool:
-        """Note what a message says; whether it is the end of the script."""
+        """Process a message and return whether it ends the script run."""
         message = ForwardMsg.FromString(data)
         kind = message.WhichOneof("type")
         if message.metadata.cacheable and kind != "ref_hash":
@@ -169,20 +169,20 @@ class Tab:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """In a thread, for Playwright keeps a loop of its own in this one."""
+    """Run a coroutine in a new thread, because Playwright keeps an event loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 async def warm(url: str) -> None:
-    """One reply, so that everything is imported that replies need."""
+    """Request one reply, so that all lazy imports are done."""
     async with Tab(url) as tab:
         name = new_name()
         await tab.ask(question(name, 250), [end(name)])
 
 
 def _cookies(url: str) -> str:
-    """Those that the page sets, as a header."""
+    """Return the cookies that the page sets, as a header value."""
     jar = http.cookiejar.CookieJar()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
     with opener.open(url, timeout=60) as answer:

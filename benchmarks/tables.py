@@ -1,6 +1,6 @@
-"""Results as Markdown: medians, and how many times Parley's figure each other app's is.
+"""Render results as Markdown tables with medians and ratios to Parley's values.
 
-Pure: takes what the measuring modules gave, or what lies in the JSON file, which is the same.
+Pure. The input is the output of the measuring modules, or the same data from the JSON file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CROWD = {
 
 
 def median(once: Iterable[Measures], name: str) -> float | None:
-    """None when most did not finish; one that did not counts as endless."""
+    """Return the median, counting unfinished runs as infinite; None if most did not finish."""
     values = [each.get(name) for each in once]
     if not values:
         return None
@@ -47,7 +47,7 @@ def median(once: Iterable[Measures], name: str) -> float | None:
 
 
 def number(value: float | None, divisor: float = 1) -> str:
-    """Three digits of it, as people write them."""
+    """Format a value with three significant digits."""
     if value is None:
         return "–"
     value /= divisor
@@ -72,7 +72,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _compared(
     results: Mapping[str, Sequence[Measures]], rows: Mapping[str, tuple[str, float]]
 ) -> str:
-    """Apps side by side: what was measured, and how many times ours."""
+    """Return a table with one column per app: the values and their ratios to Parley's."""
     apps = [OURS, *(name for name in results if name != OURS)]
     lines = []
     for name, (label, divisor) in rows.items():
@@ -103,7 +103,7 @@ def _by_size(
     unit: str,
     columns: Mapping[str, tuple[str, float]],
 ) -> str:
-    """A row for each size; for each measure a column of each app."""
+    """Return a table with one row per size and one column per measure and app."""
     apps = [OURS, *(name for name in results if name != OURS)]
     head = [unit, *(f"{label}: {app}" for label, _ in columns.values() for app in apps)]
     sizes = sorted({size for app in apps for size in results.get(app, {})}, key=int)
@@ -133,7 +133,7 @@ def conversation_curve(results: Mapping[str, Mapping[str, Sequence[Measures]]]) 
 
 
 def crowd(results: Mapping[str, Mapping[str, Sequence[Measures]]]) -> str:
-    """One block of rows for each app, one column for each size of the crowd."""
+    """Return a table with a block of rows per app and a column per number of replies."""
     sizes = sorted({size for by_size in results.values() for size in by_size}, key=int)
     rows = []
     for app in [OURS, *(name for name in results if name != OURS)]:
@@ -145,7 +145,7 @@ def crowd(results: Mapping[str, Mapping[str, Sequence[Measures]]]) -> str:
 
 
 def stops(results: Mapping[str, Sequence[Measures]]) -> str:
-    """A row for each moment; what never came counts as endless."""
+    """Return a table with one row per moment; a stop that never arrived counts as infinite."""
     rows = []
     for moment, once in results.items():
         values = [each["stop_ms"] for each in once]

@@ -1,7 +1,7 @@
-"""What the provider says: invented Markdown in pieces of about a token, with marks to look for.
+"""Text of the provider's replies: Markdown in pieces of about one token, with unique marks.
 
-The first piece is a mark, then about every 50th, and the last: words that stand nowhere else,
-neither in the question nor in another reply; whoever sees one knows how far the reply has come.
+The first piece is a mark, then about every 50th, and the last. A mark is a word that occurs neither
+in the question nor in another reply, so that a client can measure the progress of a reply.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import time
 from functools import cache
 
-EVERY = 50  # pieces from one mark to the next, at least
+EVERY = 50  # minimum number of pieces between two marks
 
 _TEXT = """\
 The bridge was built in the year of the great flood, when the old ferry had been carried away and \
@@ -60,7 +60,7 @@ def _pieces() -> tuple[str, ...]:
 
 @cache
 def _is_prose() -> tuple[bool, ...]:
-    """For each piece, whether a word may follow it without breaking a table or a fence."""
+    """Return for each piece whether a mark after it leaves tables and fences intact."""
     begins, is_code, at = [], False, 0
     for line in _TEXT.splitlines(keepends=True):
         is_code ^= line.startswith("```")
@@ -74,7 +74,7 @@ def _is_prose() -> tuple[bool, ...]:
 
 
 def new_name() -> str:
-    """For a reply: a word that stands nowhere else."""
+    """Return a unique name for a reply."""
     return f"r{_BEGAN}n{next(_numbers)}z"
 
 
@@ -87,7 +87,7 @@ def end(name: str) -> str:
 
 
 def marks(name: str, tokens: int) -> list[tuple[int, str]]:
-    """(the piece it stands in, the word) of every mark, the end included."""
+    """Return (index of the piece, word) for every mark, including the last."""
     prose, last = _is_prose(), max(2, tokens) - 1
     found = [(0, mark(name, 0))]
     for place in range(1, last):
@@ -97,7 +97,7 @@ def marks(name: str, tokens: int) -> list[tuple[int, str]]:
 
 
 def reply(name: str, tokens: int) -> list[str]:
-    """The pieces of the reply called `name`; two at least, for it has a beginning and an end."""
+    """Return the pieces of the reply `name`; at least two, one for each end mark."""
     pieces = _pieces()
     made = [pieces[place % len(pieces)] for place in range(max(2, tokens))]
     for place, word in marks(name, tokens):

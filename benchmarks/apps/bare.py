@@ -1,4 +1,4 @@
-"""The floor: a bare page that writes text, and a proxy that hands bytes on. No Markdown."""
+"""Baseline: a bare HTML page that appends text, and a proxy that forwards bytes. No Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of forty lines and a proxy of twenty: as little as a chat in a browser can be."""
+"""A minimal browser chat: a page of forty lines and a proxy of twenty."""
 
 from __future__ import annotations
 

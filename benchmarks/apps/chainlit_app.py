@@ -1,4 +1,4 @@
-"""Chainlit with the openai SDK, as its cookbook shows."""
+"""Chainlit with the openai SDK, following its cookbook."""
 
 import chainlit as cl
 from openai import AsyncOpenAI

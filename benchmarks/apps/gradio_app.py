@@ -1,4 +1,4 @@
-"""Gradio's ChatInterface with the openai SDK, as its guide shows."""
+"""Gradio's ChatInterface with the openai SDK, following its guide."""
 
 from collections.abc import Iterator
 

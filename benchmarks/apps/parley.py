@@ -1,4 +1,4 @@
-"""Parley as it is in this folder, with an empty database."""
+"""Parley from the working tree, with an empty database."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Parley(StreamlitServer):
         Store(f"sqlite:///{self.folder / 'parley.db'}").close()
 
     def launch(self) -> None:
-        # Streamlit looks for its configuration in the working folder.
+        # Streamlit reads its configuration from the working folder.
         here = self.folder / ".streamlit"
         if not here.exists():
             here.symlink_to(ROOT / ".streamlit", target_is_directory=True)
         super().launch()
 
     def lengthen(self, messages: int) -> None:
-        """Put this many messages below the newest conversation, as its own store would."""
+        """Append `messages` messages to the newest conversation, through the store."""
         from chat.domain.ids import new_id
         from chat.domain.message import Status, Usage
         from chat.domain.writes import NewAnswer, NewQuestion

@@ -1,4 +1,4 @@
-"""Other chat apps, each the shortest way its own manual shows, in an environment of its own."""
+"""Other chat apps, each in its own environment and written as its documentation recommends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The openai SDK alone, without a page: what a reply costs anyone who uses its events.
+"""The openai SDK without a page: the cost of consuming the events of a reply.
 
-As an app it is a process that reads questions from its input and tells when it saw the words.
+The process reads questions from stdin and writes the times at which it received the marks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Sdk(Server):
     packages = ("openai", "httpx2")
 
     def launch(self) -> None:
-        self._talker = subprocess.Popen(
+        self._worker = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.apps.sdk"],
             cwd=ROOT,
             env={**os.environ, "OPENAI_BASE_URL": self.provider_url, "OPENAI_API_KEY": "bench"},
@@ -34,32 +34,32 @@ class Sdk(Server):
         )
 
     def wait(self, seconds: float = 120) -> None:
-        self.told()
+        self._read()
 
-    def told(self) -> Any:
-        assert self._talker.stdout is not None
-        return json.loads(self._talker.stdout.readline())
+    def _read(self) -> Any:
+        assert self._worker.stdout is not None
+        return json.loads(self._worker.stdout.readline())
 
     @property
     def pid(self) -> int:
-        return self._talker.pid
+        return self._worker.pid
 
     def stop(self) -> None:
-        self._talker.kill()
-        self._talker.wait()
+        self._worker.kill()
+        self._worker.wait()
 
     def ask(
-        self, tokens: int, pace: float | None = None, delay: int = 0, patience: float = 60
+        self, tokens: int, pace: float | None = None, delay: int = 0, timeout: float = 60
     ) -> Seen:
         name = new_name()
-        assert self._talker.stdin is not None
+        assert self._worker.stdin is not None
         asked = {
             "question": question(name, tokens, pace, delay),
             "words": [mark(name, 0), end(name)],
         }
-        self._talker.stdin.write(json.dumps(asked) + "\n")
-        self._talker.stdin.flush()
-        submitted, first, last = self.told()
+        self._worker.stdin.write(json.dumps(asked) + "\n")
+        self._worker.stdin.flush()
+        submitted, first, last = self._read()
         return Seen(name, submitted, first, last)
 
 

@@ -1,4 +1,4 @@
-"""A process that serves a page: started, found by its port, ended. What each app adds is small."""
+"""Base classes for the apps under test: start a server process, wait for its port, stop it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "TMPDIR")
 
 
 class Server:
-    """`with App(provider_url) as app:` — `app.url`, `app.pid`. A new start has an empty folder."""
+    """A server process: `with App(provider_url) as app:` provides `app.url` and `app.pid`.
+
+    Each start uses an empty folder.
+    """
 
     name = "app"
-    packages: tuple[str, ...] = ()  # whose versions are told
-    box = "textarea"  # where a question is typed
-    settled = ""  # what stands on the page once it can be used, beside the box
+    packages: tuple[str, ...] = ()  # packages to report the versions of
+    box = "textarea"  # selector of the text field
+    settled = ""  # selector of an element that appears once the page is usable
     answers_at = "/"
-    environment_name = ""  # of `environments`; ours if empty
+    environment_name = ""  # key in `environments.PINNED`; empty: this environment
 
     def __init__(self, provider_url: str) -> None:
         self.provider_url = provider_url
@@ -53,7 +56,7 @@ class Server:
 
     @property
     def folder(self) -> Path:
-        """Made when it is first asked for; all that the app writes goes there."""
+        """The app's working folder, created on first access."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=f"parley-bench-{self.name.split()[0]}-"))
         return self._folder
@@ -67,10 +70,10 @@ class Server:
         return (self.folder / "log").read_text("utf-8", "replace")
 
     def prepare(self) -> None:
-        """What is there at every start but the first."""
+        """Create what exists at every start except the first, such as the database."""
 
     def launch(self) -> None:
-        """Start the process, and come back at once."""
+        """Start the process without waiting for it."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {
             **inherited,
@@ -90,11 +93,11 @@ class Server:
             )
 
     def wait(self, seconds: float = 120) -> None:
-        """Wait until it answers."""
+        """Wait until the server answers. Raises `RuntimeError` if it exits or does not answer."""
         by = time.monotonic() + seconds
         while time.monotonic() < by:
             if self.process is None or self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended at once:\n{self.log()}")
+                raise RuntimeError(f"{self.name} exited at startup:\n{self.log()}")
             try:
                 with urlopen(f"http://127.0.0.1:{self.port}{self.answers_at}", timeout=2) as got:
                     if got.status == 200:
@@ -104,7 +107,7 @@ class Server:
         raise RuntimeError(f"{self.name} does not answer:\n{self.log()}")
 
     def stop(self) -> None:
-        """End it with all its children; its folder goes with it."""
+        """Stop the process and its children, and delete its folder."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -128,7 +131,7 @@ class Server:
 
 
 class StreamlitServer(Server):
-    """What all Streamlit apps have in common; `script` is run."""
+    """Base class for Streamlit apps; runs `script`."""
 
     script = ROOT / "app.py"
     packages = ("streamlit", "openai")

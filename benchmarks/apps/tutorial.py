@@ -1,4 +1,4 @@
-"""The tutorial's Streamlit app, with Streamlit's own settings."""
+"""The app from Streamlit's tutorial, with Streamlit's default settings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The chat app of Streamlit's tutorial, as everybody begins: the peer that Parley is measured by.
+"""The chat app from Streamlit's tutorial, the reference that Parley is compared with.
 
-Hidden for the benchmark only: `?messages=2000` begins with that many messages.
+Added for the benchmark: `?messages=2000` starts with that many messages.
 """
 
 import streamlit as st

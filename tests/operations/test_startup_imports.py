@@ -23,14 +23,14 @@ _ALLOWED = {
     # database, providers, prices, imports of large files
     *("sqlalchemy", "openai", "httpx2", "httpcore2", "idna", "truststore", "jiter", "orjson"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "dotenv"),
-    *("genai_prices", "ijson", "prometheus_client", "_distutils_hack"),
+    *("genai_prices", "ijson", "prometheus_client", "cachetools", "_distutils_hack"),
 }
 _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *([\w.]+)$", re.MULTILINE)
 
 
 async def _ask(url: str) -> None:
     async with Tab(url) as tab:
-        await tab.ask("Which colour?", ["Blue."], patience=60)
+        await tab.ask("Which colour?", ["Blue."], timeout_s=60)
 
 
 def test_first_page_and_reply_import_only_allowed_packages(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Under what conditions something was measured: the machine, the versions, the commit, the load."""
+"""The conditions of a measurement: machine, versions, commit and load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
-def taken(sizes: object) -> dict[str, Any]:
+def current_conditions(sizes: object) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
         "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "-s") else ""),
