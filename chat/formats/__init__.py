@@ -1,4 +1,4 @@
-"""Conversations as files: what leaves Parley, and what comes in from elsewhere.
+"""Export and import formats for conversations.
 
-Pure formats, readers and writers. Nothing here knows a database, a page or who owns what.
+Pure readers and writers, without access to the database, the pages or owners.
 """

@@ -1,7 +1,7 @@
-"""Whether a file that came with a conversation is what it says, before it is kept. Pure.
+"""Verify the attachments of an imported conversation before they are stored. Pure.
 
-It is looked at as an upload is, and never taken apart: its bytes hash to its name, its kind is the
-one its content tells, what is sent of it is text, and the preview has the shape that is drawn.
+The checks match those of an upload, without parsing the file: the bytes have the declared SHA-256,
+the type matches the content, the text is text and the preview has the expected structure.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from chat.errors import FileRefused
 from chat.formats import validation
 from chat.formats.conversation import PortableConversation
 
-_PICTURE_TOKENS = (85, 200_000)
+_MIN_IMAGE_TOKENS, _MAX_IMAGE_TOKENS = 85, 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """A file that can be kept; `pieces` holds its contents by their SHA-256."""
+    """An attachment that can be stored, and its contents by SHA-256."""
 
     attachment: Attachment
     contents: dict[str, bytes] = field(repr=False)
@@ -34,33 +34,32 @@ class CheckedFile:
 def check_attachment(
     file: Attachment, content: Callable[[str], bytes | None]
 ) -> CheckedFile | None:
-    """The file, put right where that can be; None when it has to be left out."""
-    data = _whole(content, file.sha256)
+    """Return the attachment with corrected metadata, or None if it has to be left out."""
+    data = _verified(content, file.sha256)
     if data is None:
         return None
     try:
-        kind = detect_file_type(file.name, data)
+        file_type = detect_file_type(file.name, data)
     except FileRefused:
         return None
-    if kind.file_kind is not file.kind:
+    if file_type.file_kind is not file.kind:
         return None
-    checked = replace(file, media_type=kind.media_type, size=file.size or len(data))
+    checked = replace(file, media_type=file_type.media_type, size=file.size or len(data))
     contents = {file.sha256: data}
     if file.kind is FileKind.IMAGE:
-        least, most = _PICTURE_TOKENS
-        if not least <= file.tokens <= most:
-            checked = replace(checked, tokens=least, is_exact=False)
+        if not _MIN_IMAGE_TOKENS <= file.tokens <= _MAX_IMAGE_TOKENS:
+            checked = replace(checked, tokens=_MIN_IMAGE_TOKENS, is_exact=False)
         return CheckedFile(replace(checked, text_sha256=None, preview_sha256=None), contents)
-    raw = _whole(content, file.text_sha256 or file.sha256)
-    text = _text(raw)
+    raw = _verified(content, file.text_sha256 or file.sha256)
+    text = _decode(raw)
     if raw is None or text is None:
         return None
     if file.text_sha256:
         contents[file.text_sha256] = raw
     if not len(text) / 200 <= file.tokens <= 4 * len(text) + 1000:
         checked = replace(checked, tokens=estimate_tokens(text), is_exact=False)
-    preview = _whole(content, file.preview_sha256) if file.preview_sha256 else None
-    if preview is not None and file.preview_sha256 and _can_be_drawn(preview):
+    preview = _verified(content, file.preview_sha256) if file.preview_sha256 else None
+    if preview is not None and file.preview_sha256 and _is_preview(preview):
         contents[file.preview_sha256] = preview
     else:
         checked = replace(checked, preview_sha256=None)
@@ -68,39 +67,40 @@ def check_attachment(
 
 
 def without_invalid_images(
-    portable: PortableConversation, is_sound: Callable[[bytes], bool]
+    portable: PortableConversation, is_valid: Callable[[bytes], bool]
 ) -> PortableConversation:
-    """The same conversation without the pictures that are none; `is_sound` may take a while."""
+    """Return the conversation without the content of invalid images. `is_valid` may be slow."""
     files = (file for node in portable.nodes for file in node.message.attachments)
-    pictures = {file.sha256 for file in files if file.kind is FileKind.IMAGE}
+    images = {file.sha256 for file in files if file.kind is FileKind.IMAGE}
 
-    def judged(sha256: str) -> bool:
+    def has_valid_content(sha256: str) -> bool:
         data = portable.content(sha256)
-        return data is not None and is_sound(data)
+        return data is not None and is_valid(data)
 
-    bad = {sha256 for sha256 in pictures if not judged(sha256)}
-    if not bad:
+    invalid = {sha256 for sha256 in images if not has_valid_content(sha256)}
+    if not invalid:
         return portable
     return replace(
-        portable, content=lambda sha256: None if sha256 in bad else portable.content(sha256)
+        portable, content=lambda sha256: None if sha256 in invalid else portable.content(sha256)
     )
 
 
-def _whole(content: Callable[[str], bytes | None], sha256: str) -> bytes | None:
+def _verified(content: Callable[[str], bytes | None], sha256: str) -> bytes | None:
+    """Return the content if it has the given hash, else None."""
     data = content(sha256)
-    is_right = data is not None and hashlib.sha256(data).hexdigest() == sha256
-    return data if is_right else None
+    is_match = data is not None and hashlib.sha256(data).hexdigest() == sha256
+    return data if is_match else None
 
 
-def _text(data: bytes | None) -> str | None:
+def _decode(data: bytes | None) -> str | None:
     try:
         return data.decode() if data is not None else None
     except UnicodeDecodeError:
         return None
 
 
-def _can_be_drawn(preview: bytes) -> bool:
-    """Whether it is {"sheets": [{"name", "columns": […], "rows": [[…]]}]}."""
+def _is_preview(preview: bytes) -> bool:
+    """Return whether it is {"sheets": [{"name", "columns": […], "rows": [[…]]}]}."""
     try:
         sheets = validation.mapping(orjson.loads(preview)).get("sheets")
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""The newest turn of a conversation, to be run elsewhere: a notebook, a script, a curl line.
+"""Export the newest request of a conversation as code: a notebook, a script or a curl command.
 
-No key is ever part of it: it is read from the environment where it runs. Pure; every text is quoted
-for the language it ends up in.
+The code reads the API key from the environment and never contains it. All texts are quoted for the
+target language. Pure.
 """
 
 from __future__ import annotations
@@ -15,97 +15,100 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from chat.domain.person import OWN_KEY_PREFIX
-from chat.formats.markdown import line
+from chat.formats.markdown import escape_line
 from chat.providers.base import Request
 from chat.providers.cloud_providers import CLOUD
 from chat.providers.endpoints import LOCAL, endpoints, length_parameter, unconfigured_local_servers
 from chat.providers.openai_compatible.request_body import messages
 
-_LONGEST_ARGUMENT = 100_000  # bytes; systems refuse arguments of more than 128 kB
-_MARK = "END_OF_REQUEST"
+_MAX_ARGUMENT = 100_000  # bytes; Linux refuses arguments of more than 128 kB
+_HEREDOC_END = "END_OF_REQUEST"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiEndpoint:
-    """Where a provider is reached. `key_variable` is None where no key is asked for."""
+    """The API of a provider. `key_variable` is None if it needs no key."""
 
     label: str
     base_url: str
     key_variable: str | None
-    cap: str = "max_tokens"  # what the limit of the reply's length is called there
+    limit_field: str = "max_tokens"  # the request field that limits the length of the reply
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
+    """A request to a model. `title` is the title of the conversation."""
+
     title: str
-    address: ApiEndpoint
+    endpoint: ApiEndpoint
     request: Request
 
     @property
     def body(self) -> dict[str, Any]:
-        wanted = {
+        fields = {
             "model": self.request.model,
             "messages": messages(self.request),
             "temperature": self.request.temperature,
-            self.address.cap: self.request.max_tokens,
+            self.endpoint.limit_field: self.request.max_tokens,
         }
-        return {name: value for name, value in wanted.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def find_endpoint(values: Mapping[str, Any], provider: str) -> ApiEndpoint | None:
-    """The address of a provider of this configuration; None for one that has none."""
+    """Return the API of a configured provider, or None if it has none, such as Guide."""
     if (name := provider.removeprefix(OWN_KEY_PREFIX)) != provider and name in CLOUD:
-        values, provider = {f"{name.upper()}_API_KEY": "-"}, name  # the person's own, at its home
-    for each in (*endpoints(values), *unconfigured_local_servers(values)):
-        if each.name == provider:
-            has_key = bool(each.api_key) and each.name not in LOCAL
-            variable = re.sub(r"[^A-Z0-9]", "_", each.name.upper()) + "_API_KEY"
+        # A user-supplied key belongs to the standard endpoint of the provider.
+        values, provider = {f"{name.upper()}_API_KEY": "-"}, name
+    for endpoint in (*endpoints(values), *unconfigured_local_servers(values)):
+        if endpoint.name == provider:
+            has_key = bool(endpoint.api_key) and endpoint.name not in LOCAL
+            variable = re.sub(r"[^A-Z0-9]", "_", endpoint.name.upper()) + "_API_KEY"
             variable = variable if variable[0].isalpha() else f"_{variable}"
             return ApiEndpoint(
-                each.label,
-                _without_secrets(each.base_url),
+                endpoint.label,
+                _without_credentials(endpoint.base_url),
                 variable if has_key else None,
-                length_parameter(each),
+                length_parameter(endpoint),
             )
     return None
 
 
-def _without_secrets(url: str) -> str:
-    """The address without a name, a password or a query, which may hold a key."""
+def _without_credentials(url: str) -> str:
+    """Return the URL without user, password and query, any of which may hold a key."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def to_script(call: ApiCall) -> str:
-    """A Python program that asks again and prints the answer."""
-    how = [
-        "# Asks the newest question of a Parley conversation again.",
+    """Return a Python script that sends the request and prints the reply."""
+    comment = [
+        "# Sends the newest question of a Parley conversation again.",
         "#",
         "#     pip install openai",
     ]
-    if call.address.key_variable:
-        how.append(f"#     export {call.address.key_variable}=…")
-    # The title stands below the second line, where no declaration of an encoding is looked for.
-    how += ["#     python <this file>", "#", f"# The conversation: {call.title!a}"]
-    return "\n".join([*how, "", *_imports(call), "", *_question(call), "", *_asking(call), ""])
+    if call.endpoint.key_variable:
+        comment.append(f"#     export {call.endpoint.key_variable}=…")
+    # A title in the first two lines could be read as an encoding declaration (PEP 263).
+    comment += ["#     python <this file>", "#", f"# The conversation: {call.title!a}"]
+    return "\n".join([*comment, "", *_imports(call), "", *_messages(call), "", *_request(call), ""])
 
 
 def to_notebook(call: ApiCall) -> str:
-    """The same as a Jupyter notebook (nbformat 4.5)."""
-    key = call.address.key_variable
-    told = f" and has the key in the environment variable `{key}`" if key else ""
+    """Return a Jupyter notebook (nbformat 4.5) that sends the request."""
+    key = call.endpoint.key_variable
+    key_note = f" and the key in the environment variable `{key}`" if key else ""
     cells = [
         (
             "markdown",
             [
-                f"# {line(call.title)}",
+                f"# {escape_line(call.title)}",
                 "",
-                "The newest question, asked again. It needs the "
-                f"package `openai` (`pip install openai`){told}.",
+                "Sends the newest question again. It needs the "
+                f"package `openai` (`pip install openai`){key_note}.",
             ],
         ),
-        ("code", [*_imports(call), "", *_question(call)]),
-        ("code", _asking(call)),
+        ("code", [*_imports(call), "", *_messages(call)]),
+        ("code", _request(call)),
     ]
     notebook = {
         "cells": [_cell(number, *cell) for number, cell in enumerate(cells, start=1)],
@@ -120,36 +123,36 @@ def to_notebook(call: ApiCall) -> str:
 
 
 def to_curl(call: ApiCall) -> str:
-    """A command for a POSIX shell."""
-    url = shlex.quote(f"{call.address.base_url}/chat/completions")
+    """Return a curl command for a POSIX shell."""
+    url = shlex.quote(f"{call.endpoint.base_url}/chat/completions")
     parts = [
         f"curl --silent --show-error --globoff {url}",
         "--header 'Content-Type: application/json'",
     ]
-    if call.address.key_variable:
-        parts.append(f'--header "Authorization: Bearer ${call.address.key_variable}"')
+    if call.endpoint.key_variable:
+        parts.append(f'--header "Authorization: Bearer ${call.endpoint.key_variable}"')
     body = json.dumps(call.body)  # one line of ASCII
-    if len(body) <= _LONGEST_ARGUMENT:
+    if len(body) <= _MAX_ARGUMENT:
         return " \\\n  ".join([*parts, f"--data-raw {shlex.quote(body)}"]) + "\n"
-    parts.append(f"--data-binary @- <<'{_MARK}'")
-    return " \\\n  ".join(parts) + f"\n{body}\n{_MARK}\n"
+    parts.append(f"--data-binary @- <<'{_HEREDOC_END}'")
+    return " \\\n  ".join(parts) + f"\n{body}\n{_HEREDOC_END}\n"
 
 
 def _imports(call: ApiCall) -> list[str]:
-    return [*(["import os", ""] if call.address.key_variable else []), "from openai import OpenAI"]
+    return [*(["import os", ""] if call.endpoint.key_variable else []), "from openai import OpenAI"]
 
 
-def _question(call: ApiCall) -> list[str]:
-    said = (f"    {message!r}," for message in call.body["messages"])
-    return ["messages = [", *said, "]"]
+def _messages(call: ApiCall) -> list[str]:
+    rows = (f"    {message!r}," for message in call.body["messages"])
+    return ["messages = [", *rows, "]"]
 
 
-def _asking(call: ApiCall) -> list[str]:
-    variable = call.address.key_variable
+def _request(call: ApiCall) -> list[str]:
+    variable = call.endpoint.key_variable
     key = f'os.environ["{variable}"]' if variable else '"no-key-needed"'
     rest = {name: value for name, value in call.body.items() if name != "messages"}
     return [
-        f"client = OpenAI(base_url={call.address.base_url!r}, api_key={key})",
+        f"client = OpenAI(base_url={call.endpoint.base_url!r}, api_key={key})",
         "reply = client.chat.completions.create(",
         "    messages=messages,",
         *(f"    {name}={value!r}," for name, value in rest.items()),

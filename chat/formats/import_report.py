@@ -1,4 +1,4 @@
-"""What became of everything that was to be imported, one line for each conversation."""
+"""The report of an import: the outcome of each conversation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from itertools import islice
 
 from chat.formats import validation
 
+MAX_ROLE_LENGTH = 40  # characters
+_MAX_LISTED_ROLES = 5
+
 
 class ImportOutcome(StrEnum):
     ADDED = "added"
-    MERGED = "merged"  # into the conversation that was imported before
+    MERGED = "merged"  # into the conversation of an earlier import
     UNCHANGED = "unchanged"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemReport:
-    """One conversation, or the file itself where that could not be read."""
+    """The outcome of one conversation, or of the file if it cannot be read."""
 
     title: str
     outcome: ImportOutcome
-    sentence: str = ""  # why, or how much
+    sentence: str = ""  # the reason, or the number of messages
     conversation_id: str | None = None
-    notes: tuple[str, ...] = ()  # what was left out or put right
+    notes: tuple[str, ...] = ()  # corrections and omissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class ImportReport:
 
     @property
     def sentence(self) -> str:
-        """All of it in one line."""
+        """A summary on one line, e.g. "2 added, 1 unchanged."."""
         parts = [
             f"{self.count(outcome):,} {outcome}" for outcome in ImportOutcome if self.count(outcome)
         ]
@@ -49,28 +52,23 @@ class ImportReport:
         return f"{text}; cancelled before the end." if self.is_cancelled else f"{text}."
 
 
-LONGEST_ROLE = 40  # characters
+def role_name(message: object) -> str:
+    """Return the role of a raw message, shortened for display; "" if it has none."""
+    return validation.text(validation.mapping(message).get("role"), MAX_ROLE_LENGTH).strip()
 
 
-_MOST_NAMED = 5
-
-
-def role_of(raw: object) -> str:
-    """The role of a message, as it is named when it is unknown."""
-    return validation.text(validation.mapping(raw).get("role"), LONGEST_ROLE).strip()
-
-
-def left_out(count: int, what: str) -> str:
+def skipped_note(count: int, description: str) -> str:
+    """Return a sentence such as "2 messages of tools were left out."."""
     messages, were = ("message", "was") if count == 1 else ("messages", "were")
-    return f"{count:,} {messages} {what} {were} left out."
+    return f"{count:,} {messages} {description} {were} left out."
 
 
-def unknown(roles: Mapping[str, int]) -> list[str]:
-    """The sentences about unknown roles, each with how many messages have it."""
-    said = [
-        left_out(count, f"of the unknown role “{role}”" if role else "without a role")
-        for role, count in islice(roles.items(), _MOST_NAMED)
+def unknown_role_notes(roles: Mapping[str, int]) -> list[str]:
+    """Return sentences about skipped messages with unknown roles, given the count per role."""
+    notes = [
+        skipped_note(count, f"of the unknown role “{role}”" if role else "without a role")
+        for role, count in islice(roles.items(), _MAX_LISTED_ROLES)
     ]
-    if rest := sum(islice(roles.values(), _MOST_NAMED, None)):
-        said.append(left_out(rest, "of other unknown roles"))
-    return said
+    if rest := sum(islice(roles.values(), _MAX_LISTED_ROLES, None)):
+        notes.append(skipped_note(rest, "of other unknown roles"))
+    return notes

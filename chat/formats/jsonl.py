@@ -1,6 +1,6 @@
-"""One line of OpenAI-style JSONL, {"messages": [{"role", "content"}, …]}, as a conversation. Pure.
+"""Import a line of OpenAI-style JSONL: {"messages": [{"role", "content"}, …]}. Pure.
 
-There are no ids in it, so it is known by a hash of what it says.
+The format has no ids, so a conversation is identified by the hash of its content.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.message import Message, Role, Status
 from chat.domain.title import title_from
 from chat.formats import validation
-from chat.formats.conversation import Node, PortableConversation, Unreadable
-from chat.formats.import_report import left_out, role_of, unknown
+from chat.formats.conversation import Node, PortableConversation, UnreadableConversation
+from chat.formats.import_report import role_name, skipped_note, unknown_role_notes
 
 SOURCE = "jsonl"
-_INSTRUCTIONS = {"system", "developer"}
-_TOOLS = {"tool", "function"}
-_PARTS = {
+_INSTRUCTION_ROLES = {"system", "developer"}
+_TOOL_ROLES = {"tool", "function"}
+_PLACEHOLDERS = {
     "image_url": "[Image, not included]",
     "input_image": "[Image, not included]",
     "input_audio": "[Recording, not included]",
@@ -36,36 +36,41 @@ def is_jsonl(value: Any) -> bool:
 
 
 def from_jsonl(value: Mapping[str, Any], now: datetime) -> PortableConversation:
-    """The conversation. Raises `Unreadable`."""
-    said: list[tuple[Role, str]] = []
+    """Convert a JSON value. Raises `UnreadableConversation`."""
+    turns: list[tuple[Role, str]] = []
     prompts: list[str] = []
-    left: Counter[str] = Counter()
-    roles: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    unknown_roles: Counter[str] = Counter()
     for raw in value["messages"]:
-        role, text = role_of(raw), _text(validation.mapping(raw).get("content"))
+        role, text = role_name(raw), _text(validation.mapping(raw).get("content"))
         if not isinstance(raw, dict):
-            left["that cannot be read"] += 1
-        elif role in _TOOLS:
-            left["of tools"] += 1
-        elif role not in (*_INSTRUCTIONS, Role.USER, Role.ASSISTANT):
-            roles[role] += 1
+            skipped["that cannot be read"] += 1
+        elif role in _TOOL_ROLES:
+            skipped["of tools"] += 1
+        elif role not in (*_INSTRUCTION_ROLES, Role.USER, Role.ASSISTANT):
+            unknown_roles[role] += 1
         elif not text:
-            left["without any text"] += 1
-        elif role in _INSTRUCTIONS:
+            skipped["without any text"] += 1
+        elif role in _INSTRUCTION_ROLES:
             prompts.append(text)
         else:
-            said.append((Role(role), text))
-    notes = [*(left_out(count, what) for what, count in left.items()), *unknown(roles)]
-    if not said:
-        raise Unreadable(" ".join(("It holds no question and no answer.", *notes)))
+            turns.append((Role(role), text))
+    notes = [
+        *(skipped_note(count, description) for description, count in skipped.items()),
+        *unknown_role_notes(unknown_roles),
+    ]
+    if not turns:
+        raise UnreadableConversation(" ".join(("It holds no question and no answer.", *notes)))
     prompt = "\n\n".join(prompts)
-    digest = hashlib.sha256(orjson.dumps([prompt, *said])).hexdigest()
-    nodes = tuple(_nodes(said, digest, now))
+    digest = hashlib.sha256(orjson.dumps([prompt, *turns])).hexdigest()
+    nodes = tuple(_nodes(turns, digest, now))
     return PortableConversation(
         conversation=Conversation(
             id=digest,
             owner="",
-            title=title_from(next((text for role, text in said if role is Role.USER), said[0][1])),
+            title=title_from(
+                next((text for role, text in turns if role is Role.USER), turns[0][1])
+            ),
             settings=ReplySettings(system_prompt=prompt),
             leaf_id=nodes[-1].message.id,
             cleared_ids=(),
@@ -78,14 +83,14 @@ def from_jsonl(value: Mapping[str, Any], now: datetime) -> PortableConversation:
     )
 
 
-def _nodes(said: list[tuple[Role, str]], digest: str, now: datetime) -> Iterator[Node]:
-    for place, (role, text) in enumerate(said):
-        id_ = f"{digest}.{place}"
+def _nodes(turns: list[tuple[Role, str]], digest: str, now: datetime) -> Iterator[Node]:
+    for index, (role, text) in enumerate(turns):
+        id_ = f"{digest}.{index}"
         message = Message(
             id=id_,
             conversation_id="",
-            parent_id=f"{digest}.{place - 1}" if place else None,
-            depth=place,
+            parent_id=f"{digest}.{index - 1}" if index else None,
+            depth=index,
             role=role,
             text=text,
             status=Status.COMPLETE,
@@ -100,6 +105,6 @@ def _text(content: Any) -> str:
     parts = []
     for raw in map(validation.mapping, validation.sequence(content)):
         parts.append(
-            validation.text(raw.get("text")).strip() or _PARTS.get(str(raw.get("type")), "")
+            validation.text(raw.get("text")).strip() or _PLACEHOLDERS.get(str(raw.get("type")), "")
         )
     return "\n\n".join(filter(None, parts))

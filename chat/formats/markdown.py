@@ -1,7 +1,7 @@
-"""One conversation as Markdown for people: the path in view, as it is drawn. Pure.
+"""Export the visible path of a conversation as Markdown. Pure.
 
-What people and models wrote is Markdown already and stays so, but nothing in it reaches beyond its
-own message: an open fence is closed, and HTML is shown as text, as it is on the page.
+Messages already are Markdown and stay unchanged, except that each is self-contained: an open code
+fence is closed and HTML is escaped, as on the page.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from chat.formats.conversation import Node, PortableConversation
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
-_RUN = re.compile(r"(`+)")
+_BACKTICKS = re.compile(r"(`+)")
 _LINE_END = re.compile(r"\r\n?|\n")
-_ENDS = {
+_STATUS_LINES = {
     Status.STOPPED: "Stopped.",
     Status.INTERRUPTED: "Interrupted.",
     Status.STREAMING: "Still being written.",
@@ -26,87 +26,90 @@ _ENDS = {
 
 
 def to_markdown(portable: PortableConversation, model_labels: Mapping[str, str]) -> str:
-    """The conversation; `model_labels` names models as people know them."""
-    blocks = [f"# {line(portable.conversation.title)}"]
+    """Return the conversation. `model_labels` maps model references to display names."""
+    blocks = [f"# {escape_line(portable.conversation.title)}"]
     cleared = {mark.message_id for mark in portable.marks}
-    for node in path(portable):
+    for node in visible_path(portable):
         message = node.message
         if not message.is_deleted:
             blocks += _blocks(message, model_labels)
         if message.id in cleared:
-            blocks += ["---", "*The context begins afresh here.*"]
+            blocks += ["---", "*Context cleared.*"]
     return "\n\n".join(blocks) + "\n"
 
 
-def path(portable: PortableConversation) -> list[Node]:
-    """The messages in view, the oldest first."""
+def visible_path(portable: PortableConversation) -> list[Node]:
+    """Return the messages from the root to the selected leaf."""
     nodes = {node.message.id: node for node in portable.nodes}
-    id_, found = portable.conversation.leaf_id, []
+    id_, path = portable.conversation.leaf_id, []
     while id_ is not None and id_ in nodes:
-        found.append(nodes[id_])
+        path.append(nodes[id_])
         id_ = nodes[id_].message.parent_id
-    return found[::-1]
+    return path[::-1]
 
 
 def _blocks(message: Message, model_labels: Mapping[str, str]) -> Iterator[str]:
-    who = "You" if message.role is Role.USER else "Assistant"
+    author = "You" if message.role is Role.USER else "Assistant"
     model = message.model and model_labels.get(message.model, message.model)
-    yield f"## {who} · {line(model)}" if model else f"## {who}"
-    yield from (_attached(file) for file in message.attachments)
+    yield f"## {author} · {escape_line(model)}" if model else f"## {author}"
+    yield from (_attachment_line(file) for file in message.attachments)
     if message.reasoning.strip():
-        quoted = "\n".join(f"> {row}".rstrip() for row in contained(message.reasoning).split("\n"))
+        rows = self_contained(message.reasoning).split("\n")
+        quoted = "\n".join(f"> {row}".rstrip() for row in rows)
         yield f"> *Reasoning*\n>\n{quoted}"
     if message.text.strip():
-        yield contained(message.text)
+        yield self_contained(message.text)
     if message.failure:
-        yield f"*{line(message.failure.sentence)}*"
-    elif message.status in _ENDS:
-        yield f"*{_ENDS[message.status]}*"
+        yield f"*{escape_line(message.failure.sentence)}*"
+    elif message.status in _STATUS_LINES:
+        yield f"*{_STATUS_LINES[message.status]}*"
 
 
-def _attached(file: Attachment) -> str:
-    details = f" ({line(file.details)})" if file.details else ""
-    return f"*Attached: {line(file.name)}{details}*"
+def _attachment_line(file: Attachment) -> str:
+    details = f" ({escape_line(file.details)})" if file.details else ""
+    return f"*Attached: {escape_line(file.name)}{details}*"
 
 
-def line(text: str) -> str:
-    """The text on one line that draws as it reads, whatever is in it."""
+def escape_line(text: str) -> str:
+    """Return the text on one line with all Markdown and HTML escaped."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def contained(text: str) -> str:
-    """A text of Markdown that ends where it ends."""
+def self_contained(text: str) -> str:
+    """Return Markdown that cannot affect what follows: fences are closed and HTML is escaped."""
     fence = ""
     rows = []
     for row in _LINE_END.split(text.strip("\r\n")):
-        found = _FENCE.match(row)
+        match = _FENCE.match(row)
         if fence:
-            is_end = found and found[1].startswith(fence) and not found[2].strip()
+            is_end = match and match[1].startswith(fence) and not match[2].strip()
             fence = "" if is_end else fence
             rows.append(row)
-        elif found and not ("`" in found[1] and "`" in found[2]):
-            fence = found[1]
+        elif match and not ("`" in match[1] and "`" in match[2]):
+            fence = match[1]
             rows.append(row)
         else:
-            rows.append(_without_tags(row))
+            rows.append(_escape_html(row))
     return "\n".join([*rows, fence] if fence else rows)
 
 
-def _without_tags(row: str) -> str:
-    """The row with its HTML as text; code between backticks is left alone."""
-    pieces = _RUN.split(row)  # text and runs of backticks in turn
-    following: dict[str, int] = {}
-    ends: dict[int, int] = {}
-    for at in range(len(pieces) - 2, 0, -2):
-        if pieces[at] in following:
-            ends[at] = following[pieces[at]]
-        following[pieces[at]] = at
-    done, at = [], 0
-    while at < len(pieces):
-        end = ends.get(at, at)
-        is_text = at % 2 == 0
-        done.append(_TAG.sub("&lt;", pieces[at]) if is_text else "".join(pieces[at : end + 1]))
-        at = end + 1
-    return "".join(done)
+def _escape_html(row: str) -> str:
+    """Escape HTML outside of code spans."""
+    parts = _BACKTICKS.split(row)  # text and runs of backticks alternate
+    next_index: dict[str, int] = {}
+    span_ends: dict[int, int] = {}
+    for index in range(len(parts) - 2, 0, -2):
+        if parts[index] in next_index:
+            span_ends[index] = next_index[parts[index]]
+        next_index[parts[index]] = index
+    escaped, index = [], 0
+    while index < len(parts):
+        end = span_ends.get(index, index)
+        is_text = index % 2 == 0
+        escaped.append(
+            _TAG.sub("&lt;", parts[index]) if is_text else "".join(parts[index : end + 1])
+        )
+        index = end + 1
+    return "".join(escaped)

@@ -1,7 +1,6 @@
-"""Makes a tree of messages from parents that anybody may have written. Pure, without recursion.
+"""Build a message tree from untrusted parent ids. Pure and without recursion.
 
-Nothing said is lost: a message whose parent is missing, or that hangs in a circle, begins a version
-of its own at the top.
+No message is dropped: one whose parent is missing, or that is part of a cycle, becomes a root.
 """
 
 from __future__ import annotations
@@ -12,87 +11,88 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """`order`: ids, parents first, otherwise as they came. `parents`: None for the first ones.
+    """A forest of message ids.
 
-    `instead`: for each id that was taken out, the nearest above it that stayed.
+    `order` lists parents before children, otherwise in input order. `parents` maps roots to None.
+    `replacements` maps each pruned id to its nearest remaining ancestor.
     """
 
     order: tuple[str, ...]
     parents: dict[str, str | None]
     depths: dict[str, int]
-    missing: int  # parents that are not there
-    circles: int
-    instead: Mapping[str, str | None] = field(default_factory=dict)
+    missing: int  # the number of references to missing parents
+    cycles: int
+    replacements: Mapping[str, str | None] = field(default_factory=dict)
 
-    def standing(self, id_: str | None) -> str | None:
-        """The id itself, or what is there instead of it."""
-        found = self.instead.get(id_, id_) if id_ is not None else None
-        return found if found in self.parents else None
+    def resolve(self, id_: str | None) -> str | None:
+        """Return the id, its replacement if it was pruned, or None if it is not in the tree."""
+        resolved = self.replacements.get(id_, id_) if id_ is not None else None
+        return resolved if resolved in self.parents else None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        found = []
+        notes = []
         if self.missing:
-            found.append(f"{self.missing:,} messages followed one that is missing in the file.")
-        if self.circles:
-            found.append("Messages that followed each other in a circle were taken apart.")
-        return tuple(found)
+            notes.append(f"{self.missing:,} messages followed one that is missing in the file.")
+        if self.cycles:
+            notes.append("Messages that followed each other in a circle were taken apart.")
+        return tuple(notes)
 
 
-def build_tree(wanted: Mapping[str, str | None]) -> Tree:
-    """The tree of `wanted`, each id's parent, made sound."""
+def build_tree(links: Mapping[str, str | None]) -> Tree:
+    """Return the tree for `links`, the requested parent of each id."""
     parents: dict[str, str | None] = {}
     missing = 0
-    for id_, parent in wanted.items():
-        is_there = parent is not None and parent in wanted
-        missing += parent is not None and not is_there
-        parents[id_] = parent if is_there else None
-    circles = _cut_circles(parents)
+    for id_, parent in links.items():
+        exists = parent is not None and parent in links
+        missing += parent is not None and not exists
+        parents[id_] = parent if exists else None
+    cycles = _break_cycles(parents)
     children = children_of(parents)
     order: list[str] = []
     depths: dict[str, int] = {}
-    todo = list(reversed(children.get(None, [])))
-    while todo:
-        id_ = todo.pop()
+    stack = list(reversed(children.get(None, [])))
+    while stack:
+        id_ = stack.pop()
         parent = parents[id_]
         depths[id_] = 0 if parent is None else depths[parent] + 1
         order.append(id_)
-        todo.extend(reversed(children.get(id_, [])))
-    return Tree(tuple(order), parents, depths, missing, circles)
+        stack.extend(reversed(children.get(id_, [])))
+    return Tree(tuple(order), parents, depths, missing, cycles)
 
 
-def prune(tree: Tree, left: Container[str]) -> Tree:
-    """The tree without some ids: what hung below one hangs below the nearest that stays."""
-    above: dict[str, str | None] = {}
+def prune(tree: Tree, removed: Container[str]) -> Tree:
+    """Return the tree without some ids. Their children move to the nearest remaining ancestor."""
+    ancestors: dict[str, str | None] = {}
     for id_ in tree.order:
         parent = tree.parents[id_]
-        above[id_] = above[parent] if parent is not None and parent in left else parent
+        ancestors[id_] = ancestors[parent] if parent is not None and parent in removed else parent
     return replace(
-        build_tree({id_: above[id_] for id_ in tree.parents if id_ not in left}),
+        build_tree({id_: ancestors[id_] for id_ in tree.parents if id_ not in removed}),
         missing=tree.missing,
-        circles=tree.circles,
-        instead={id_: parent for id_, parent in above.items() if id_ in left},
+        cycles=tree.cycles,
+        replacements={id_: parent for id_, parent in ancestors.items() if id_ in removed},
     )
 
 
 def children_of(parents: Mapping[str, str | None]) -> dict[str | None, list[str]]:
-    """The ids below each id, in the order they came."""
+    """Return the children of each id in input order. Roots are the children of None."""
     children: dict[str | None, list[str]] = {}
     for id_, parent in parents.items():
         children.setdefault(parent, []).append(id_)
     return children
 
 
-def _cut_circles(parents: dict[str, str | None]) -> int:
-    """Makes the first message of every circle one without a parent; how many circles."""
-    circles = 0
-    seen: dict[str, str] = {}  # id → where the walk that came by began
+def _break_cycles(parents: dict[str, str | None]) -> int:
+    """Turn the first message of each cycle into a root. Return the number of cycles."""
+    cycles = 0
+    visited_from: dict[str, str] = {}  # id → start of the walk that visited it first
     for start in parents:
         id_: str | None = start
-        while id_ is not None and id_ not in seen:
-            seen[id_] = start
+        while id_ is not None and id_ not in visited_from:
+            visited_from[id_] = start
             id_ = parents[id_]
-        if id_ is not None and seen[id_] == start:
+        if id_ is not None and visited_from[id_] == start:
             parents[id_] = None
-            circles += 1
-    return circles
+            cycles += 1
+    return cycles

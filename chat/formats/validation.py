@@ -1,4 +1,4 @@
-"""Fields of JSON that anybody may have written: of the right type and range, or nothing. Pure."""
+"""Read fields of untrusted JSON: each function returns a valid value or an empty one. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.domain.ids import storable
 
-LARGEST_INT = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -21,43 +21,44 @@ def sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def text(value: Any, longest: int | None = None) -> str:
-    return storable(value)[:longest] if isinstance(value, str) else ""
+def text(value: Any, max_length: int | None = None) -> str:
+    return storable(value)[:max_length] if isinstance(value, str) else ""
 
 
-def some_text(value: Any, longest: int | None = None) -> str | None:
-    """A text that is not empty, or None."""
-    return text(value, longest) or None
+def optional_text(value: Any, max_length: int | None = None) -> str | None:
+    """Return the text, or None if it is empty."""
+    return text(value, max_length) or None
 
 
-def whole_number(value: Any, most: int = LARGEST_INT) -> int | None:
-    """A number from 0 to `most`."""
+def integer(value: Any, maximum: int = MAX_INTEGER) -> int | None:
+    """Return an integer from 0 to `maximum`, or None."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 <= value <= most else None
+    return value if 0 <= value <= maximum else None
 
 
 def number(value: Any) -> float | None:
+    """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        found = float(value)
+        result = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return result if math.isfinite(result) else None
 
 
-def moment(value: Any, now: datetime) -> datetime | None:
-    """A time as ISO 8601 or in seconds since 1970, if it lies between 2000 and tomorrow."""
+def timestamp(value: Any, now: datetime) -> datetime | None:
+    """Return a time given as ISO 8601 or Unix seconds, or None unless in 2000 to tomorrow."""
     try:
         if isinstance(value, str) and len(value) <= 40:
-            found = datetime.fromisoformat(value)
-            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            time = datetime.fromisoformat(value)
+            time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         else:
             seconds = number(value)
             if seconds is None:
                 return None
-            found = datetime.fromtimestamp(seconds, UTC)
+            time = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return found if _EARLIEST <= found <= now + timedelta(days=1) else None
+    return time if _EARLIEST <= time <= now + timedelta(days=1) else None

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from chat.domain.message import Role, Status
 from chat.domain.token_estimate import TokenCount
 from chat.errors import ReplyRunning, StoreFailed
-from chat.formats.conversation import OWN, ClearMark, Node, PortableConversation
+from chat.formats.conversation import PARLEY, ClearMark, Node, PortableConversation
 from chat.formats.import_report import ImportOutcome, ItemReport
 from chat.formats.merge import MergePlan, StoredMessage, plan_merge
 from chat.store.attachments import load_conversation_attachments
@@ -143,7 +143,9 @@ def _counterpart(
     session: Session, owner: str, portable: PortableConversation, *, lock: bool = False
 ) -> ConversationRow | None:
     """The owner's conversation that this is a copy of, deleted or not."""
-    ids = [name.removeprefix(f"{OWN}:") for name in portable.keys if name.startswith(f"{OWN}:")]
+    ids = [
+        name.removeprefix(f"{PARLEY}:") for name in portable.keys if name.startswith(f"{PARLEY}:")
+    ]
     query = (
         select(ConversationRow)
         .where(

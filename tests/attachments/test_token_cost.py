@@ -60,7 +60,7 @@ def test_threads_share_the_cache_of_token_counts(settings: Settings) -> None:
     pricer = AttachmentPricer(settings, CountingTokenizer(), InProcessReader(settings))
 
     def price_many(worker: int) -> None:
-        for number in range(2_000):
+        for number in range(1_000):
             pricer.price([File("a.txt", b"%d of worker %d" % (number, worker))], room=100)
 
     with ThreadPoolExecutor(8) as pool:

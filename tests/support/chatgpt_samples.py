@@ -1,24 +1,13 @@
-"""Conversations as ChatGPT's data export has them, made up, with everything found in real ones.
-
-And a database that tests of one file share, emptied after each: making one takes half a second.
-"""
+"""Sample conversations in the format of ChatGPT's data export, modelled on real exports."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import pytest
-
-from chat.store import Store
-from chat.store.schema import Base, MessageRow
-from tests.support.databases import postgres_database
-
-BEGUN = 1_720_000_000.25
+STARTED = 1_720_000_000.25
 
 
 def message(
@@ -26,7 +15,7 @@ def message(
     role: str,
     *parts: Any,
     kind: str = "text",
-    at: float | None = BEGUN,
+    at: float | None = STARTED,
     recipient: str = "all",
     weight: float = 1.0,
     content: dict[str, Any] | None = None,
@@ -49,7 +38,7 @@ def message(
 
 
 class Tree:
-    """Builds one conversation: `add` puts a node below another one."""
+    """Builder for a conversation. `add` appends a node to another one."""
 
     def __init__(self, id_: str = "c0ffee00-0000-4000-8000-000000000001", title: Any = "Fruit"):
         self.id, self.title = id_, title
@@ -70,8 +59,8 @@ class Tree:
     def to_json(self, **more: Any) -> dict[str, Any]:
         return {
             "title": self.title,
-            "create_time": BEGUN,
-            "update_time": BEGUN + 60,
+            "create_time": STARTED,
+            "update_time": STARTED + 60,
             "mapping": self.mapping,
             "moderation_results": [],
             "current_node": self.current,
@@ -84,7 +73,7 @@ class Tree:
 
 
 def simple(id_: str = "c0ffee00-0000-4000-8000-000000000001", title: Any = "Fruit") -> Tree:
-    """A hidden system message, a question and an answer."""
+    """Return a hidden system message, a question and an answer."""
     tree = Tree(id_, title)
     system = tree.add(
         "client-created-root",
@@ -95,13 +84,13 @@ def simple(id_: str = "c0ffee00-0000-4000-8000-000000000001", title: Any = "Frui
         weight=0.0,
         is_visually_hidden_from_conversation=True,
     )
-    asked = tree.add(system, "q1", "user", "Which fruit is red?")
-    tree.add(asked, "a1", "assistant", "An apple.", at=BEGUN + 2, model_slug="gpt-4o")
+    question = tree.add(system, "q1", "user", "Which fruit is red?")
+    tree.add(question, "a1", "assistant", "An apple.", at=STARTED + 2, model_slug="gpt-4o")
     return tree
 
 
 def thinking() -> Tree:
-    """One answer in many nodes: thoughts, a program, what it printed, the text."""
+    """Return an answer of several nodes: reasoning, code, its output and text."""
     tree = simple("c0ffee00-0000-4000-8000-000000000002", "Sums")
     last = tree.add("a1", "q2", "user", "And 2 + 2?")
     thought = {"thoughts": [{"summary": "Adding", "content": "Two and two."}]}
@@ -120,11 +109,11 @@ def thinking() -> Tree:
     return tree
 
 
-def pictures() -> Tree:
-    """A picture and a file that somebody attached, a recording, a picture that was made."""
+def media() -> Tree:
+    """Return a conversation with attached files, a recording and a generated image."""
     tree = Tree("c0ffee00-0000-4000-8000-000000000003", None)
     pointer = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-1"}
-    asked = tree.add(
+    question = tree.add(
         "client-created-root",
         "q1",
         "user",
@@ -136,17 +125,17 @@ def pictures() -> Tree:
             {"id": "2", "name": "../notes.pdf", "mime_type": "application/pdf"},
         ],
     )
-    made = tree.add(asked, "d1", "assistant", '{"prompt": "a cat"}', recipient="dalle.text2im")
-    made = tree.add(made, "d2", "tool", pointer, "Seed: 1", kind="multimodal_text")
-    last = tree.add(made, "a1", "assistant", "A cat.")
-    said = {"content_type": "audio_transcription", "text": "Thank you.", "direction": "in"}
-    sound = {"content_type": "audio_asset_pointer", "asset_pointer": "sediment://1"}
-    tree.add(last, "q2", "user", said, sound, kind="multimodal_text")
+    last = tree.add(question, "d1", "assistant", '{"prompt": "a cat"}', recipient="dalle.text2im")
+    last = tree.add(last, "d2", "tool", pointer, "Seed: 1", kind="multimodal_text")
+    last = tree.add(last, "a1", "assistant", "A cat.")
+    transcript = {"content_type": "audio_transcription", "text": "Thank you.", "direction": "in"}
+    recording = {"content_type": "audio_asset_pointer", "asset_pointer": "sediment://1"}
+    tree.add(last, "q2", "user", transcript, recording, kind="multimodal_text")
     return tree
 
 
 def branched() -> Tree:
-    """A question asked twice, one of them answered twice; the first answer is in view."""
+    """Return a question with two versions, one of them with two answers."""
     tree = simple("c0ffee00-0000-4000-8000-000000000004", "Branches")
     tree.add("q1", "a1b", "assistant", "A cherry.")
     other = tree.add("sys", "q1b", "user", "Which fruit is yellow?")
@@ -159,9 +148,9 @@ def branched() -> Tree:
 def deep(depth: int, id_: str = "c0ffee00-0000-4000-8000-000000000005") -> Tree:
     tree = Tree(id_, "Deep")
     last = "client-created-root"
-    for place in range(depth):
-        role = "assistant" if place % 2 else "user"
-        last = tree.add(last, f"n{place}", role, f"Message {place}")
+    for number in range(depth):
+        role = "assistant" if number % 2 else "user"
+        last = tree.add(last, f"n{number}", role, f"Message {number}")
     return tree
 
 
@@ -173,29 +162,5 @@ def archive(entries: dict[str, bytes]) -> bytes:
     data = BytesIO()
     with ZipFile(data, "w", ZIP_DEFLATED) as file:
         for name, content in entries.items():
-            file.writestr(ZipInfo(name), content, ZIP_DEFLATED)  # of the same time in each process
+            file.writestr(ZipInfo(name), content, ZIP_DEFLATED)  # a fixed timestamp
     return data.getvalue()
-
-
-@contextmanager
-def one_database(
-    request: pytest.FixtureRequest, folders: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """A store on the kind of database that the fixture's parameter names."""
-    if request.param == "sqlite":
-        store = Store(f"sqlite:///{folders.mktemp('portable') / 'parley.db'}")
-        yield store
-        store.close()
-        return
-    with postgres_database(request.getfixturevalue("postgres")) as url:
-        store = Store(url)
-        yield store
-        store.close()
-
-
-def empty(store: Store) -> None:
-    with store.engine.execution_options(writes=True).begin() as connection:
-        # Row by row SQLite would follow a path downwards, and gives up after a thousand.
-        connection.execute(MessageRow.__table__.update().values(parent_id=None))  # type: ignore[attr-defined]
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())

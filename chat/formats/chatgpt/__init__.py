@@ -1,1 +1,1 @@
-"""Conversations from ChatGPT's data export."""
+"""Import of ChatGPT's data export."""

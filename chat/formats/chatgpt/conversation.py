@@ -1,7 +1,7 @@
-"""A conversation of ChatGPT's data export, as one of ours. Pure.
+"""Import a conversation of ChatGPT's data export. Pure.
 
-There, an answer is a chain of nodes: thoughts, calls of tools, their results, pieces of text. Here
-it is one message; where a chain forks, each arm is a version.
+ChatGPT stores an answer as a chain of nodes: reasoning, tool calls, their results and text. Here it
+becomes one message; if the chain forks, each branch becomes a version.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.message import Message, Role, Status
 from chat.domain.title import UNTITLED, title_from
 from chat.formats import validation
-from chat.formats.chatgpt.message import Left, Said, Unknown, read_node
-from chat.formats.conversation import Node, PortableConversation, Unreadable, key
-from chat.formats.import_report import unknown
+from chat.formats.chatgpt.message import MessagePart, SkipReason, UnknownRole, parse_node
+from chat.formats.conversation import Node, PortableConversation, UnreadableConversation, origin_key
+from chat.formats.import_report import unknown_role_notes
 from chat.formats.message_tree import build_tree, children_of
 
 SOURCE = "chatgpt"
-_LEFT = {
-    Left.HIDDEN: "{count:,} hidden messages were left out.",
-    Left.SYSTEM: "{count:,} system messages or custom instructions were left out.",
-    Left.TOOL: "{count:,} calls and results of tools were left out.",
+_SKIP_NOTES = {
+    SkipReason.HIDDEN: "{count:,} hidden messages were left out.",
+    SkipReason.SYSTEM: "{count:,} system messages or custom instructions were left out.",
+    SkipReason.TOOL: "{count:,} calls and results of tools were left out.",
 }
 _NOT_INCLUDED = "not included in the export]"
 
@@ -36,7 +36,7 @@ def is_chatgpt(value: Any) -> bool:
 
 @dataclass(slots=True)
 class _Draft:
-    """A message while its chain is being read."""
+    """A message under construction, while its chain is read."""
 
     id: str
     parent_id: str | None
@@ -50,19 +50,19 @@ class _Draft:
     finish_reason: str | None = None
     model: str | None = None
 
-    def add(self, said: Said) -> None:
-        self.texts += [said.text] if said.text else []
-        self.reasonings += [said.reasoning] if said.reasoning else []
-        if said.reasoning_ms is not None:
-            self.reasoning_ms = (self.reasoning_ms or 0) + said.reasoning_ms
-        if said.text and not said.is_aside:
-            self.status, self.finish_reason = said.status, said.finish_reason
-        self.model = said.model or self.model
+    def add(self, part: MessagePart) -> None:
+        self.texts += [part.text] if part.text else []
+        self.reasonings += [part.reasoning] if part.reasoning else []
+        if part.reasoning_ms is not None:
+            self.reasoning_ms = (self.reasoning_ms or 0) + part.reasoning_ms
+        if part.text and not part.is_secondary:
+            self.status, self.finish_reason = part.status, part.finish_reason
+        self.model = part.model or self.model
 
     def to_node(self) -> Node:
         status = self.status
         if self.role is Role.ASSISTANT and not self.texts:
-            status = Status.INTERRUPTED  # it thought, and then there was nothing
+            status = Status.INTERRUPTED  # reasoning without an answer
         message = Message(
             id=self.id,
             conversation_id="",
@@ -73,105 +73,126 @@ class _Draft:
             status=status,
             created_at=self.created_at,
             reasoning="\n\n".join(self.reasonings),
-            reasoning_ms=min(self.reasoning_ms, validation.LARGEST_INT)
+            reasoning_ms=min(self.reasoning_ms, validation.MAX_INTEGER)
             if self.reasoning_ms
             else None,
             finish_reason=self.finish_reason,
             model=self.model,
         )
-        return Node(message, origin=key(SOURCE, self.id), is_counted=False)
+        return Node(message, origin=origin_key(SOURCE, self.id), is_counted=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a node stands: the message above it or of it, and whether no chain forked since."""
+class _Position:
+    """The message that a node belongs to or follows.
+
+    `is_unforked` is true if no node since that message has siblings.
+    """
 
     draft: _Draft | None
-    is_straight: bool
+    is_unforked: bool
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects the messages of a conversation while its nodes are read, parents first."""
+
+    nodes: Mapping[str, Mapping[str, Any]]
+    started: datetime
+    now: datetime
+    drafts: dict[str, _Draft] = field(default_factory=dict)
+    positions: dict[str, _Position] = field(default_factory=dict)
+    skipped: Counter[SkipReason | UnknownRole] = field(default_factory=Counter)
+
+    def read(self, id_: str, parent: str | None, *, has_siblings: bool) -> None:
+        above = self.positions[parent] if parent is not None else _Position(None, False)
+        is_unforked = above.is_unforked and not has_siblings
+        part = parse_node(self.nodes[id_].get("message"))
+        if not isinstance(part, MessagePart):
+            self.skipped[part] += 1
+            self.positions[id_] = _Position(above.draft, is_unforked)
+            return
+        draft = above.draft
+        continues = draft is not None and draft.role is part.role is Role.ASSISTANT
+        if draft is None or not (continues and is_unforked):
+            draft = self.drafts[id_] = self._new_draft(id_, part, above.draft)
+        draft.add(part)
+        self.positions[id_] = _Position(draft, True)
+
+    def _new_draft(self, id_: str, part: MessagePart, above: _Draft | None) -> _Draft:
+        create_time = validation.mapping(self.nodes[id_].get("message")).get("create_time")
+        return _Draft(
+            id_,
+            above.id if above else None,
+            above.depth + 1 if above else 0,
+            part.role,
+            validation.timestamp(create_time, self.now)
+            or (above.created_at if above else self.started),
+        )
 
 
 def from_chatgpt(value: Mapping[str, Any], now: datetime) -> PortableConversation:
-    """The conversation. Raises `Unreadable`."""
-    raw = value["mapping"]
-    started = validation.moment(value.get("create_time"), now) or now
-    nodes = {id_: validation.mapping(node) for id_, node in raw.items() if id_}
+    """Convert a JSON value. Raises `UnreadableConversation`."""
+    started = validation.timestamp(value.get("create_time"), now) or now
+    nodes = {id_: validation.mapping(node) for id_, node in value["mapping"].items() if id_}
     tree = build_tree(
-        {id_: validation.some_text(node.get("parent")) for id_, node in nodes.items()}
+        {id_: validation.optional_text(node.get("parent")) for id_, node in nodes.items()}
     )
-    order = _as_listed(tree.order, tree.parents, nodes)
-    drafts: dict[str, _Draft] = {}
-    places: dict[str, _Place] = {}
-    left: Counter[Left | Unknown] = Counter()
+    order = _in_listed_order(tree.order, tree.parents, nodes)
     children = Counter(tree.parents.values())
+    reader = _Reader(nodes, started, now)
     for id_ in order:
         parent = tree.parents[id_]
-        above = places[parent] if parent is not None else _Place(None, False)
-        is_straight = above.is_straight and children[parent] == 1
-        said = read_node(nodes[id_].get("message"))
-        if not isinstance(said, Said):
-            left[said] += 1
-            places[id_] = _Place(above.draft, is_straight)
-            continue
-        draft = above.draft
-        joins = draft is not None and draft.role is said.role and said.role is Role.ASSISTANT
-        if draft is None or not (joins and is_straight):
-            written = validation.mapping(nodes[id_].get("message")).get("create_time")
-            draft = drafts[id_] = _Draft(
-                id_,
-                draft.id if draft else None,
-                draft.depth + 1 if draft else 0,
-                said.role,
-                validation.moment(written, now) or (draft.created_at if draft else started),
-            )
-        draft.add(said)
-        places[id_] = _Place(draft, True)
-    notes = _notes(left)
-    if not drafts:
-        raise Unreadable(" ".join(("It holds no messages that a person would have seen.", *notes)))
-    made = tuple(draft.to_node() for draft in drafts.values())
-    if any(_NOT_INCLUDED in node.message.text for node in made):
-        notes.append("Files, images or recordings are not in the export; they are mentioned.")
-    shown = places.get(validation.text(value.get("current_node")))
-    newest = max(made, key=lambda node: (node.message.created_at, node.message.depth))
+        reader.read(id_, parent, has_siblings=children[parent] > 1)
+    notes = _notes(reader.skipped)
+    if not reader.drafts:
+        raise UnreadableConversation(" ".join(("It holds no visible messages.", *notes)))
+    messages = tuple(draft.to_node() for draft in reader.drafts.values())
+    if any(_NOT_INCLUDED in node.message.text for node in messages):
+        notes.append(
+            "Files, images or recordings are not in the export; placeholders stand for them."
+        )
+    selected = reader.positions.get(validation.text(value.get("current_node")))
+    newest = max(messages, key=lambda node: (node.message.created_at, node.message.depth))
     identity = validation.text(value.get("conversation_id")) or validation.text(value.get("id"))
     identity = identity or order[0]
     return PortableConversation(
         conversation=Conversation(
             id=identity,
             owner="",
-            title=_title(value.get("title"), made),
+            title=_title(value.get("title"), messages),
             settings=ReplySettings(),
-            leaf_id=shown.draft.id if shown and shown.draft else newest.message.id,
+            leaf_id=selected.draft.id if selected and selected.draft else newest.message.id,
             cleared_ids=(),
             created_at=started,
-            updated_at=validation.moment(value.get("update_time"), now)
+            updated_at=validation.timestamp(value.get("update_time"), now)
             or newest.message.created_at,
         ),
-        nodes=made,
-        origin=key(SOURCE, identity),
+        nodes=messages,
+        origin=origin_key(SOURCE, identity),
         notes=(*tree.notes, *notes),
     )
 
 
-def _as_listed(
+def _in_listed_order(
     order: tuple[str, ...],
     parents: Mapping[str, str | None],
     nodes: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
-    """Parents first, and versions in the order in which their parent lists them."""
+    """Return ids with parents first, and siblings in the order of their parent's list."""
     children = children_of({id_: parents[id_] for id_ in order})
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for id_, node in nodes.items():
-        for place, child in enumerate(validation.sequence(node.get("children"))):
+        for position, child in enumerate(validation.sequence(node.get("children"))):
             if isinstance(child, str) and parents.get(child) == id_:
-                places.setdefault(child, place)
+                positions.setdefault(child, position)
     listed: list[str] = []
-    todo = list(reversed(children.get(None, [])))
-    while todo:
-        id_ = todo.pop()
+    stack = list(reversed(children.get(None, [])))
+    while stack:
+        id_ = stack.pop()
         listed.append(id_)
         below = children.get(id_, [])
-        todo.extend(sorted(below, key=lambda child: places.get(child, len(below)))[::-1])
+        stack.extend(sorted(below, key=lambda child: positions.get(child, len(below)))[::-1])
     return listed
 
 
@@ -179,11 +200,17 @@ def _title(value: Any, nodes: tuple[Node, ...]) -> str:
     title = title_from(validation.text(value))
     if title != UNTITLED:
         return title
-    asked = (node.message.text for node in nodes if node.message.role is Role.USER)
-    return title_from(next(asked, ""))
+    questions = (node.message.text for node in nodes if node.message.role is Role.USER)
+    return title_from(next(questions, ""))
 
 
-def _notes(left: Counter[Left | Unknown]) -> list[str]:
-    notes = [words.format(count=left[why]) for why, words in _LEFT.items() if left[why]]
-    roles = {why.role: count for why, count in left.items() if isinstance(why, Unknown)}
-    return [*notes, *unknown(roles)]
+def _notes(skipped: Counter[SkipReason | UnknownRole]) -> list[str]:
+    notes = [
+        note.format(count=skipped[reason])
+        for reason, note in _SKIP_NOTES.items()
+        if skipped[reason]
+    ]
+    roles = {
+        reason.role: count for reason, count in skipped.items() if isinstance(reason, UnknownRole)
+    }
+    return [*notes, *unknown_role_notes(roles)]

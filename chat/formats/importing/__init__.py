@@ -1,1 +1,1 @@
-"""Detect the format of an import file and read it as a stream."""
+"""Detection of import formats and streaming of their conversations."""

@@ -1,7 +1,4 @@
-"""Takes all conversations of a file in, one after the other, and reports on each.
-
-It knows how to read; how a conversation is stored it is told by whoever calls.
-"""
+"""Import all conversations of a file, one at a time, and report the outcome of each."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from chat.attachments.file_names import clean_name
 from chat.errors import ParleyError
 from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
-from chat.formats.importing.detect import Note, Refused, read
+from chat.formats.importing.detect import FileNote, RejectedItem, read_conversations
 
 
 def import_file(
@@ -25,27 +22,27 @@ def import_file(
     is_cancelled: Callable[[], bool] = lambda: False,
     now: datetime | None = None,
 ) -> ImportReport:
-    """Read a seekable file and `merge` each conversation in it.
+    """Call `merge` with each conversation of a seekable file.
 
-    `on_progress` is told bytes read and bytes in all; `is_cancelled` is asked between
-    conversations, and what was taken in before stays.
+    `on_progress` is called with the bytes read and the total. `is_cancelled` is checked between
+    conversations; those merged before a cancellation are kept.
     """
     reports: list[ItemReport] = []
     notes: list[str] = []
     name = clean_name(name)
-    for item in read(file, name, now or datetime.now(UTC), on_progress):
+    for item in read_conversations(file, name, now or datetime.now(UTC), on_progress):
         if is_cancelled():
             return ImportReport(tuple(reports), tuple(notes), is_cancelled=True)
         if isinstance(item, PortableConversation):
-            reports.append(_merged(item, merge))
-        elif isinstance(item, Refused):
+            reports.append(_merge(item, merge))
+        elif isinstance(item, RejectedItem):
             reports.append(ItemReport(item.title, ImportOutcome.REFUSED, item.sentence))
-        elif isinstance(item, Note):
+        elif isinstance(item, FileNote):
             notes.append(item.sentence)
     return ImportReport(tuple(reports), tuple(notes))
 
 
-def _merged(
+def _merge(
     portable: PortableConversation, merge: Callable[[PortableConversation], ItemReport]
 ) -> ItemReport:
     try:

@@ -1,7 +1,7 @@
-"""Tells a file with a conversation on each line from one document, be the one or the other damaged.
+"""Distinguish JSON Lines from a single JSON document, even if either is damaged. Pure.
 
-In a sound document no line is at once followed by another that begins a value: a comma or a bracket
-stands between the two. Pure.
+In a valid document, a line that ends a value is never followed by a line that begins one: a comma
+or a bracket separates them.
 """
 
 from __future__ import annotations
@@ -14,56 +14,63 @@ from itertools import islice
 
 from chat.formats.chatgpt.conversation import is_chatgpt
 from chat.formats.importing import json_stream
-from chat.formats.importing.json_stream import Bounds, Broken, CutOff, TooLarge
+from chat.formats.importing.json_stream import (
+    InvalidJson,
+    JsonLimits,
+    OversizedValue,
+    TruncatedJson,
+)
 from chat.formats.jsonl import is_jsonl
-from chat.formats.parley.conversation_json import is_own
+from chat.formats.parley.conversation_json import is_parley
 
-CHUNK = 65_536  # bytes
-_MOST = 1000  # lines that are looked at
-_FEW = 1000  # values: enough to tell what a line is
-_OF_WORDS = (string.ascii_letters + string.digits + "+-.\\").encode()
+CHUNK_BYTES = 65_536
+_MAX_LINES = 1000  # lines that are checked
+_MAX_VALUES = 1000  # enough to recognise the format of a line
+_TOKEN_BYTES = (string.ascii_letters + string.digits + "+-.\\").encode()
 
 
-def is_sound(head: bytes) -> bool:
-    """Whether what a file begins with, a chunk of it, can be the beginning of one document."""
-    if len(head) == CHUNK:  # it may end within a word
-        head = head.rstrip(_OF_WORDS)
+def is_document_start(head: bytes) -> bool:
+    """Return whether the first chunk of a file can be the start of a single JSON document."""
+    if len(head) == CHUNK_BYTES:  # the chunk may end inside a token
+        head = head.rstrip(_TOKEN_BYTES)
     try:
-        for _ in json_stream.values((head,), Bounds(values=_FEW), is_list=False):
+        for _ in json_stream.iter_values((head,), JsonLimits(values=_MAX_VALUES), is_list=False):
             pass
-    except CutOff:
+    except TruncatedJson:
         return True
-    except Broken:
+    except InvalidJson:
         return False
     return True
 
 
-def has_conversations(lines: Iterable[bytes], bounds: Bounds) -> bool:
-    """Whether lines that are no sound document are conversations, or objects, one by one."""
+def is_json_lines(lines: Iterable[bytes], limits: JsonLimits) -> bool:
+    """Return whether lines that are not a valid document are objects, one per line."""
     before = b""
-    for line in islice(lines, _MOST):
+    for line in islice(lines, _MAX_LINES):
         line = line.removeprefix(codecs.BOM_UTF8).strip()
         if not line:
             continue
-        if line.startswith(b"{") and (before.endswith(b"}") or _is_conversation(line, bounds)):
+        if line.startswith(b"{") and (before.endswith(b"}") or _is_conversation(line, limits)):
             return True
         before = line
     return False
 
 
-def _is_conversation(line: bytes, bounds: Bounds) -> bool:
+def _is_conversation(line: bytes, limits: JsonLimits) -> bool:
     if not line.endswith(b"}"):
         return False
+    limits = replace(limits, values=_MAX_VALUES)
     try:
-        for value in json_stream.values(pieces(line), replace(bounds, values=_FEW), is_list=False):
-            known = value.beginning if isinstance(value, TooLarge) else value
-            if is_own(known) or is_chatgpt(known) or is_jsonl(known):
+        for value in json_stream.iter_values(chunks(line), limits, is_list=False):
+            known = value.partial if isinstance(value, OversizedValue) else value
+            if is_parley(known) or is_chatgpt(known) or is_jsonl(known):
                 return True
-    except Broken:
+    except InvalidJson:
         pass
     return False
 
 
-def pieces(line: bytes) -> Iterator[bytes]:
-    """The line without its end, in chunks."""
-    return (line[at : at + CHUNK].rstrip(b"\r\n") for at in range(0, len(line), CHUNK))
+def chunks(line: bytes) -> Iterator[bytes]:
+    """Yield the line without its line end, in chunks."""
+    starts = range(0, len(line), CHUNK_BYTES)
+    return (line[start : start + CHUNK_BYTES].rstrip(b"\r\n") for start in starts)

@@ -1,7 +1,6 @@
-"""Reads a JSON document of any length, one value at a time, in bounded memory.
+"""Stream the values of a JSON document of any length in bounded memory.
 
-A value that is too large, too deep or too finely divided is passed over, and the rest goes on. It
-knows nothing of what the values mean.
+Values that are too large, too deep or contain too many values are skipped.
 """
 
 from __future__ import annotations
@@ -13,131 +12,136 @@ from typing import Any
 
 import ijson  # type: ignore[import-untyped]
 
-LONGEST_SILENCE = 64 * 2**20  # bytes without a new value: one endless text, or nothing but spaces
+MAX_BYTES_WITHOUT_VALUE = 64 * 2**20  # a longer stretch is one endless string or whitespace
 
 
-class Broken(Exception):
-    """The document cannot be read any further; its text is the sentence that says why."""
+class InvalidJson(Exception):
+    """The rest of the document cannot be parsed. The message is a sentence for the user."""
 
 
-class CutOff(Broken):
-    """The document is sound as far as it goes, and ends too early."""
+class TruncatedJson(InvalidJson):
+    """The document is valid up to its end, but incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    size: int = 64 * 2**20  # bytes of one value, to within a chunk
-    values: int = 2_000_000  # within one value: each takes far more memory than it has letters
+class JsonLimits:
+    size: int = 64 * 2**20  # bytes of one value, rounded up to a chunk
+    values: int = 2_000_000  # within one value; small values take much memory for their text
     depth: int = 100
 
 
 @dataclass(frozen=True, slots=True)
-class TooLarge:
-    """What stands for a value that was passed over; `beginning` holds what was read of it."""
+class OversizedValue:
+    """Replaces a value above the limits. `partial` holds the part read before it was skipped."""
 
-    beginning: Any
+    partial: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Null:
-    """What stands for a value that is null."""
+class NullValue:
+    """Replaces a null, because None is used for progress."""
 
 
-class _Builder:
-    """Makes values of events, without recursion."""
+class _ValueBuilder:
+    """Builds values from parser events, without recursion."""
 
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._begin()
+    def __init__(self, limits: JsonLimits) -> None:
+        self._limits = limits
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._stack: list[Any] = []
         self._keys: list[str] = []
         self._root: Any = None
         self._count = self.depth = self.size = 0
-        self.is_over = False
+        self._is_oversized = False
 
-    def take(self, event: str, value: Any) -> Any:
-        """The finished value (or `TooLarge`) with its last event, else `Ellipsis`."""
+    def add(self, event: str, value: Any) -> Any:
+        """Return the finished value or `OversizedValue` with its last event, else `Ellipsis`."""
         if event == "map_key":
-            if not self.is_over:
+            if not self._is_oversized:
                 self._keys[-1] = value
             return ...
         if event in ("end_map", "end_array"):
             self.depth -= 1
-            if not self.is_over:
+            if not self._is_oversized:
                 self._stack.pop()
                 self._keys.pop()
         else:
-            self._count += 1
-            if self._count > self._bounds.values or self.size > self._bounds.size:
-                self.is_over = True
-            made = {} if event == "start_map" else [] if event == "start_array" else value
-            if not self.is_over:
-                self._place(made)
-            if event in ("start_map", "start_array"):
-                self.depth += 1
-                if self.depth > self._bounds.depth:
-                    self.is_over = True
-                if not self.is_over:
-                    self._stack.append(made)
-                    self._keys.append("")
+            self._begin(event, value)
         if self.depth:
             return ...
-        done = TooLarge(self._root) if self.is_over else self._root
-        self._begin()
-        return done
+        result = OversizedValue(self._root) if self._is_oversized else self._root
+        self._reset()
+        return result
 
-    def _place(self, made: Any) -> None:
+    def _begin(self, event: str, value: Any) -> None:
+        self._count += 1
+        if self._count > self._limits.values or self.size > self._limits.size:
+            self._is_oversized = True
+        new = {} if event == "start_map" else [] if event == "start_array" else value
+        if not self._is_oversized:
+            self._insert(new)
+        if event in ("start_map", "start_array"):
+            self.depth += 1
+            if self.depth > self._limits.depth:
+                self._is_oversized = True
+            if not self._is_oversized:
+                self._stack.append(new)
+                self._keys.append("")
+
+    def _insert(self, new: Any) -> None:
         if not self._stack:
-            self._root = made
+            self._root = new
         elif isinstance(self._stack[-1], list):
-            self._stack[-1].append(made)
+            self._stack[-1].append(new)
         else:
-            self._stack[-1][self._keys[-1]] = made
+            self._stack[-1][self._keys[-1]] = new
 
 
-def values(chunks: Iterable[bytes], bounds: Bounds, *, is_list: bool) -> Iterator[Any]:
-    """The document itself, or with `is_list` each value of the list that it is.
+def iter_values(chunks: Iterable[bytes], limits: JsonLimits, *, is_list: bool) -> Iterator[Any]:
+    """Yield the document, or with `is_list` each item of the list in it.
 
-    Yields None after each chunk that ended no value, so that whoever reads can look up; a value
-    that is null comes as `Null`. Raises `Broken`.
+    Yields None after each chunk, so that the caller can check for a cancellation. A null is
+    yielded as `NullValue`. Raises `InvalidJson`.
     """
     events = ijson.sendable_list()
     parser = ijson.basic_parse_coro(events, use_float=True)
-    builder, silence, is_open = _Builder(bounds), 0, not is_list
-    for chunk in _decoded(chunks):
+    builder, silent_bytes, is_open = _ValueBuilder(limits), 0, not is_list
+    for chunk in _valid_utf8(chunks):
         try:
             parser.send(chunk) if chunk else parser.close()
         except (ijson.JSONError, ValueError, OverflowError, RecursionError) as error:
             yield from _finished(events, builder, is_open)
-            raise _broken(error) from None
-        silence = 0 if events else silence + len(chunk)
+            raise _invalid_json(error) from None
+        silent_bytes = 0 if events else silent_bytes + len(chunk)
         builder.size += len(chunk)
-        if silence > LONGEST_SILENCE:
-            raise Broken("It holds a piece of more than 64 MB that cannot be taken apart.")
+        if silent_bytes > MAX_BYTES_WITHOUT_VALUE:
+            raise InvalidJson("It holds a text of more than 64 MB, which cannot be read.")
         yield from _finished(events, builder, is_open)
         is_open = is_open or bool(events)
         del events[:]
         yield None
 
 
-def _finished(events: list[tuple[str, Any]], builder: _Builder, is_open: bool) -> Iterator[Any]:
-    """What the events complete; the first and the last one of a list are its own."""
-    for number, (event, value) in enumerate(events):
-        if number == 0 and not is_open:
+def _finished(
+    events: list[tuple[str, Any]], builder: _ValueBuilder, is_open: bool
+) -> Iterator[Any]:
+    """Yield the values that the events complete, without the brackets of an enclosing list."""
+    for index, (event, value) in enumerate(events):
+        if index == 0 and not is_open:
             if event != "start_array":
-                raise Broken("It is no list of conversations.")
+                raise InvalidJson("It is not a list of conversations.")
             continue
         if event == "end_array" and not builder.depth:
             return
-        done = builder.take(event, value)
-        if done is not ...:
-            yield Null() if done is None else done
+        result = builder.add(event, value)
+        if result is not ...:
+            yield NullValue() if result is None else result
 
 
-def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks as sound UTF-8, damaged letters replaced; an empty one at the end."""
+def _valid_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks with invalid UTF-8 replaced, followed by an empty chunk."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
     for chunk in chunks:
         if text := decoder.decode(chunk):
@@ -147,7 +151,7 @@ def _decoded(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _broken(error: Exception) -> Broken:
+def _invalid_json(error: Exception) -> InvalidJson:
     if "premature" in str(error) or "ncomplete" in str(error):
-        return CutOff("It ends in the middle, as if only a part of it had been saved.")
-    return Broken("It is damaged: from some place on it is no JSON any more.")
+        return TruncatedJson("It is incomplete: it ends in the middle.")
+    return InvalidJson("It is damaged: it contains invalid JSON.")

@@ -1,1 +1,1 @@
-"""Parley's own archive format."""
+"""Parley's own export formats: one conversation as JSON, or many as a zip archive."""

@@ -1,11 +1,11 @@
-"""Many conversations as one zip: written as a stream, and opened with distrust.
+"""Export conversations as a zip archive and open untrusted archives.
 
     parley.json                  {"format": "parley.archive", "version": 1, "conversations": […]}
-    conversations/<id>.json      one conversation each, as in `schema`
-    contents/<sha256>            attached bytes, once each
+    conversations/<id>.json      a conversation each, see `conversation_json`
+    contents/<sha256>            attachments, once each
 
-Nothing is ever unpacked to a disk; names in an archive are compared, never used as paths. The same
-conversations always make the same bytes.
+Entries are never unpacked to disk, and their names are never used as paths. Exports are
+reproducible: the same conversations produce the same bytes.
 """
 
 from __future__ import annotations
@@ -19,26 +19,25 @@ from typing import IO, Any, BinaryIO
 
 import orjson
 
-from chat.formats.conversation import PortableConversation, Unreadable
+from chat.formats.conversation import PortableConversation, UnreadableConversation
 from chat.formats.parley.conversation_json import hashes, to_json
 
 FORMAT, VERSION = "parley.archive", 1
 INDEX = "parley.json"
-MOST_ENTRIES = 200_000
-LARGEST_DIRECTORY = 64 * 2**20  # bytes
-LARGEST_TOTAL = 4 * 2**30  # of conversations, unpacked
-LARGEST_CONTENT = 256 * 2**20
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; when it was made matters to nobody
-_CONTENT = re.compile(r"contents/([0-9a-f]{64})")
-_OWN = re.compile(r"conversations/[0-9a-zA-Z]{1,100}\.json")
+MAX_ENTRIES = 200_000
+MAX_DIRECTORY_BYTES = 64 * 2**20
+MAX_TOTAL_BYTES = 4 * 2**30  # of conversations, uncompressed
+MAX_CONTENT_BYTES = 256 * 2**20
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the minimum of the format; fixed for reproducible exports
+_PARLEY = re.compile(r"conversations/[0-9a-zA-Z]{1,100}\.json")
 _CHATGPT = re.compile(r"(?:.*/)?conversations(?:[-_]\d{1,6})?\.json")
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-DAMAGES = (
+_COMPRESSION_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+READ_ERRORS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
     zlib.error,
     NotImplementedError,
-    RuntimeError,  # it is locked with a password
+    RuntimeError,  # raised for encrypted entries
     EOFError,
     ValueError,
     OverflowError,
@@ -50,9 +49,9 @@ DAMAGES = (
 def write(
     file: BinaryIO, conversations: Iterable[PortableConversation], on_written: Callable[[], None]
 ) -> None:
-    """The conversations, each asked for when the one before is written."""
+    """Write the conversations to `file`, consuming the iterable one at a time."""
     index: list[dict[str, Any]] = []
-    kept: set[str] = set()
+    written: set[str] = set()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for portable in conversations:
             conversation = portable.conversation
@@ -61,14 +60,14 @@ def write(
             for sha256 in hashes(
                 file for node in portable.nodes for file in node.message.attachments
             ):
-                data = None if sha256 in kept else portable.content(sha256)
+                data = None if sha256 in written else portable.content(sha256)
                 if data is not None:
-                    kept.add(sha256)
+                    written.add(sha256)
                     _put(archive, f"contents/{sha256}", data)
             index.append({"id": conversation.id, "title": conversation.title, "file": name})
             on_written()
-        head = {"format": FORMAT, "version": VERSION, "conversations": index}
-        _put(archive, INDEX, _json(head))
+        header = {"format": FORMAT, "version": VERSION, "conversations": index}
+        _put(archive, INDEX, _json(header))
 
 
 def _json(value: Any) -> bytes:
@@ -83,56 +82,62 @@ def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An opened zip; only entries that may hold something of use are in it."""
+    """An open archive with the names of its readable conversation entries."""
 
     zip: zipfile.ZipFile
-    names: Sequence[str]  # of those with conversations
-    size: int  # bytes of those, unpacked
-    is_own: bool
+    names: Sequence[str]
+    size: int  # uncompressed bytes of the named entries
+    is_parley: bool
     notes: tuple[str, ...]
 
     def open(self, name: str) -> IO[bytes]:
-        """A stream of the entry, which never gives more than the size the archive names.
+        """Open an entry as a stream that never exceeds the declared size.
 
-        Raises one of `DAMAGES`, as reading from it does.
+        Opening and reading raise one of `READ_ERRORS`.
         """
         return self.zip.open(name)
 
     def content(self, sha256: str) -> bytes | None:
+        """Return the bytes of an attachment, or None if they are missing or unreadable."""
         try:
             entry = self.zip.getinfo(f"contents/{sha256}")
-            if entry.file_size > LARGEST_CONTENT or entry.compress_type not in _METHODS:
+            if (
+                entry.file_size > MAX_CONTENT_BYTES
+                or entry.compress_type not in _COMPRESSION_METHODS
+            ):
                 return None
             return self.zip.read(entry)
-        except (KeyError, *DAMAGES):
+        except (KeyError, *READ_ERRORS):
             return None
 
 
 def open_archive(file: BinaryIO) -> Archive:
-    """Raises `Unreadable`."""
+    """Open an untrusted archive. Raises `UnreadableConversation`."""
     try:
-        if _directory_size(file) > LARGEST_DIRECTORY:
-            raise Unreadable("The archive has more entries than can be read.")
+        if _directory_size(file) > MAX_DIRECTORY_BYTES:
+            raise UnreadableConversation("The archive has more entries than can be read.")
         opened = zipfile.ZipFile(file)
-    except DAMAGES:
-        raise Unreadable("The archive is damaged: it cannot be opened.") from None
+    except READ_ERRORS:
+        raise UnreadableConversation("The archive is damaged and cannot be opened.") from None
     entries = opened.infolist()
-    if len(entries) > MOST_ENTRIES:
-        raise Unreadable("The archive has more entries than can be read.")
+    if len(entries) > MAX_ENTRIES:
+        raise UnreadableConversation("The archive has more entries than can be read.")
     safe = {entry.filename: entry for entry in entries if _is_safe(entry.filename)}
-    is_own = INDEX in safe
-    pattern = _OWN if is_own else _CHATGPT
-    found = [entry for name, entry in safe.items() if pattern.fullmatch(name)]
-    usable = [entry for entry in found if _is_plain(entry)]
-    size = sum(entry.file_size for entry in usable)
-    if size > LARGEST_TOTAL:
-        raise Unreadable("Unpacked, the archive has more than 4 GB, and that cannot be read.")
+    is_parley = INDEX in safe
+    pattern = _PARLEY if is_parley else _CHATGPT
+    matching = [entry for name, entry in safe.items() if pattern.fullmatch(name)]
+    readable = [entry for entry in matching if _is_readable(entry)]
+    size = sum(entry.file_size for entry in readable)
+    if size > MAX_TOTAL_BYTES:
+        raise UnreadableConversation(
+            "The archive holds more than 4 GB of conversations, the maximum."
+        )
     return Archive(
         opened,
-        sorted(entry.filename for entry in usable),
+        sorted(entry.filename for entry in readable),
         size,
-        is_own,
-        tuple(_notes(entries, locked=len(found) - len(usable))),
+        is_parley,
+        tuple(_notes(entries, unreadable=len(matching) - len(readable))),
     )
 
 
@@ -141,38 +146,38 @@ def _is_safe(name: str) -> bool:
     return ".." not in parts and parts[0] != "" and ":" not in parts[0] and "\0" not in name
 
 
-def _is_plain(entry: zipfile.ZipInfo) -> bool:
-    return entry.compress_type in _METHODS and not entry.flag_bits & 1
+def _is_readable(entry: zipfile.ZipInfo) -> bool:
+    return entry.compress_type in _COMPRESSION_METHODS and not entry.flag_bits & 1
 
 
-def _notes(entries: Sequence[zipfile.ZipInfo], locked: int) -> Iterator[str]:
+def _notes(entries: Sequence[zipfile.ZipInfo], unreadable: int) -> Iterator[str]:
     names = [entry.filename for entry in entries]
     if not all(map(_is_safe, names)):
-        yield "Entries whose names lead out of the archive were left out."
+        yield "Entries with unsafe names were left out."
     if any(name.lower().endswith(".zip") for name in names):
-        yield "An archive within the archive was not opened."
+        yield "A zip archive inside the archive was not opened."
     if len(set(names)) < len(names):
-        yield "Of entries with the same name only one was read."
-    if locked:
-        yield "Entries that are locked or packed in an unusual way were left out."
+        yield "Only one of several entries with the same name was read."
+    if unreadable:
+        yield "Encrypted entries, or entries with an unsupported compression, were left out."
 
 
 def _directory_size(file: BinaryIO) -> int:
-    """Bytes of the list of entries, before anything is made of it."""
+    """Return the size of the central directory in bytes, without parsing the directory."""
     size = file.seek(0, 2)
     start = max(0, size - 65_557)
     file.seek(start)
     tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
         raise zipfile.BadZipFile
-    found = int.from_bytes(tail[at + 12 : at + 16], "little")
-    locator = tail[max(0, at - 20) : at]
-    if locator.startswith(b"PK\x06\x07"):  # the large form says it elsewhere
+    directory_size = int.from_bytes(tail[end + 12 : end + 16], "little")
+    locator = tail[max(0, end - 20) : end]
+    if locator.startswith(b"PK\x06\x07"):  # Zip64
         file.seek(int.from_bytes(locator[8:16], "little"))
         record = file.read(56)
         if not record.startswith(b"PK\x06\x06"):
             raise zipfile.BadZipFile
-        found = int.from_bytes(record[40:48], "little")
+        directory_size = int.from_bytes(record[40:48], "little")
     file.seek(0)
-    return found
+    return directory_size

@@ -1,4 +1,4 @@
-"""One message as JSON, with the list of its files; read with distrust. Pure."""
+"""Serialize a message and its attachment list to JSON, and parse untrusted JSON. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chat.domain.message import Failure, Message, Role, Status, Usage
 from chat.formats import validation
 from chat.formats.conversation import Node
 
-MOST_FILES = 100  # with one message
-_LARGEST_SIZE = 2**40  # bytes
+MAX_FILES = 100  # per message
+_MAX_FILE_BYTES = 2**40
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,7 +60,10 @@ def message_to_json(node: Node) -> dict[str, Any]:
 
 
 def message_from_json(raw: Any, started: datetime, now: datetime) -> Node | None:
-    """The message, not yet planted; None for what is none. `started` stands for a strange time."""
+    """Convert a JSON value to a node without depth, or None if it is not a message.
+
+    `started` replaces an invalid creation time.
+    """
     value = validation.mapping(raw)
     id_ = validation.text(value.get("id"))
     try:
@@ -70,41 +73,41 @@ def message_from_json(raw: Any, started: datetime, now: datetime) -> Node | None
     text = value.get("text")
     if not id_ or len(id_) > 1000 or not isinstance(text, str):
         return None
-    tokens = validation.whole_number(value.get("tokens"))
+    tokens = validation.integer(value.get("tokens"))
     message = Message(
         id=id_,
         conversation_id="",
-        parent_id=validation.some_text(value.get("parent_id")),
+        parent_id=validation.optional_text(value.get("parent_id")),
         depth=0,
         role=role,
         text=validation.text(text),
         status=_status(value.get("status"), role),
-        created_at=validation.moment(value.get("created_at"), now) or started,
+        created_at=validation.timestamp(value.get("created_at"), now) or started,
         tokens=tokens or 0,
         is_exact=value.get("is_exact") is True,
         reasoning=validation.text(value.get("reasoning")),
-        reasoning_ms=validation.whole_number(value.get("reasoning_ms")),
-        finish_reason=validation.some_text(value.get("finish_reason"), 40),
-        model=validation.some_text(value.get("model"), 300),
+        reasoning_ms=validation.integer(value.get("reasoning_ms")),
+        finish_reason=validation.optional_text(value.get("finish_reason"), 40),
+        model=validation.optional_text(value.get("model"), 300),
         usage=_usage(value.get("usage")),
-        first_token_ms=validation.whole_number(value.get("first_token_ms")),
-        total_ms=validation.whole_number(value.get("total_ms")),
+        first_token_ms=validation.integer(value.get("first_token_ms")),
+        total_ms=validation.integer(value.get("total_ms")),
         failure=_failure(value.get("failure"), now),
-        replaces_id=validation.some_text(value.get("replaces_id")),
+        replaces_id=validation.optional_text(value.get("replaces_id")),
         is_deleted=value.get("is_deleted") is True,
         attachments=_files(value.get("attachments"), id_),
     )
-    is_counted = tokens is not None and _is_likely(tokens, message.text)
+    is_counted = tokens is not None and _is_plausible_count(tokens, message.text)
     return Node(
         message if is_counted else replace(message, tokens=0, is_exact=False),
-        origin=validation.some_text(value.get("origin"), 200),
-        resume_leaf_id=validation.some_text(value.get("resume_leaf_id")),
+        origin=validation.optional_text(value.get("origin"), 200),
+        resume_leaf_id=validation.optional_text(value.get("resume_leaf_id")),
         is_counted=is_counted,
     )
 
 
-def _is_likely(tokens: int, text: str) -> bool:
-    """Whether the text can have that many tokens; none may mean that it was never counted."""
+def _is_plausible_count(tokens: int, text: str) -> bool:
+    """Return whether the text can have that many tokens. 0 is allowed: it may be uncounted."""
     return tokens == 0 or len(text) / 200 <= tokens <= 4 * len(text)
 
 
@@ -120,8 +123,8 @@ def _status(value: Any, role: Role) -> Status:
 
 def _usage(raw: Any) -> Usage | None:
     value = validation.mapping(raw)
-    prompt = validation.whole_number(value.get("prompt_tokens"))
-    completion = validation.whole_number(value.get("completion_tokens"))
+    prompt = validation.integer(value.get("prompt_tokens"))
+    completion = validation.integer(value.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
     return Usage(prompt, completion, value.get("is_reported") is True)
@@ -136,7 +139,7 @@ def _failure(raw: Any, now: datetime) -> Failure | None:
         code,
         validation.text(value.get("sentence"), 2000),
         validation.text(value.get("details"), 4000),
-        validation.moment(value.get("retry_at"), now),
+        validation.timestamp(value.get("retry_at"), now),
     )
 
 
@@ -157,8 +160,8 @@ def _file_to_json(file: Attachment) -> dict[str, Any]:
 
 
 def _files(raw: Any, message_id: str) -> tuple[Attachment, ...]:
-    found = (_file(each, message_id) for each in validation.sequence(raw)[:MOST_FILES])
-    return tuple(file for file in found if file)
+    files = (_file(each, message_id) for each in validation.sequence(raw)[:MAX_FILES])
+    return tuple(file for file in files if file)
 
 
 def _file(raw: Any, message_id: str) -> Attachment | None:
@@ -176,9 +179,9 @@ def _file(raw: Any, message_id: str) -> Attachment | None:
         name=clean_name(validation.text(value.get("name"), 1000)),
         kind=kind,
         media_type=validation.text(value.get("media_type"), 100),
-        size=validation.whole_number(value.get("size"), _LARGEST_SIZE) or 0,
+        size=validation.integer(value.get("size"), _MAX_FILE_BYTES) or 0,
         details=validation.text(value.get("details"), 200),
-        tokens=validation.whole_number(value.get("tokens")) or 0,
+        tokens=validation.integer(value.get("tokens")) or 0,
         is_exact=value.get("is_exact") is True,
         sha256=sha256,
         text_sha256=_sha256(value.get("text_sha256")),
