@@ -106,10 +106,10 @@ function appendToDraft(text) {
   replaceDraft(draft + (!draft || /\s$/.test(draft) ? "" : " ") + text)
 }
 
-function takeDraft(mayCut) {
+function takeDraft(mayTruncate) {
   const text = textBox().value
   replaceDraft("")
-  page.setTriggerValue("taken", { text, mayCut })
+  page.setTriggerValue("taken", { text, mayTruncate })
 }
 
 function execute(command, attempts = 40) {
@@ -122,7 +122,7 @@ function execute(command, attempts = 40) {
   const chip = chips().find((each) => nameOf(each) === command.remove)
   chip?.querySelector("button")?.click()
   if (command.append) appendToDraft(command.append)
-  if (command.take) takeDraft(command.take === "cut")
+  if (command.take) takeDraft(command.take === "truncate")
 }
 
 export default function (component) {

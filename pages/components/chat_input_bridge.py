@@ -33,7 +33,7 @@ def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], No
 
     def receive_draft() -> None:
         if taken := st.session_state["box"].taken:
-            on_draft_taken(str(taken["text"]), bool(taken["mayCut"]))
+            on_draft_taken(str(taken["text"]), bool(taken["mayTruncate"]))
             st.session_state["box_was_taken"] = True
 
     _bridge(
@@ -113,7 +113,7 @@ def append(text: str, *, instead_of: str = "") -> None:
 
 def take_draft(*, may_truncate: bool) -> None:
     """Empty the box and pass its text to the `on_draft_taken` callback."""
-    _send_command(take="cut" if may_truncate else "all")
+    _send_command(take="truncate" if may_truncate else "all")
 
 
 def _send_command(**command: str) -> None:

@@ -1,4 +1,4 @@
-"""The box at the bottom: what is typed is sent, or put back with a sentence that says why not."""
+"""The composer: submits the message, or puts it back into the box with an error notice."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ KEY = "composer"
 
 
 def draw(view: View | None) -> None:
+    """Render the notice, Stop, recordings and pending files above the box, and the box itself."""
     is_busy = view is not None and view.running_id is not None
     if not is_busy:
         notices.forget(ReplyRunning.code)
     with st.bottom:
-        # In a place of their own: what comes and goes must not move the recorder, which the browser
-        # would load anew.
+        # A container of their own: if these elements moved the recorder, the browser would reload
+        # its iframe.
         with st.container(gap="small"):
             notices.draw()
             if view is not None and is_busy:
-                stop_button.draw_stop(view.conversation.id)
+                stop_button.draw(view.conversation.id)
             else:
                 st.empty()
             dictation.draw_progress(is_busy=is_busy)
-            pending_files.draw(_send_draft, is_busy=is_busy)
-        beside = st.container(
+            pending_files.draw(_submit_draft, is_busy=is_busy)
+        footer = st.container(
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
         )
     settings = tab_state.service().settings
@@ -38,16 +39,16 @@ def draw(view: View | None) -> None:
         widget_values.queue(KEY, st.session_state["draft"])
         st.session_state.pop("draft", None)
     widget_values.resend(KEY)
-    # Outside of `st.bottom`: only then does Streamlit keep the newest text in view.
+    # Outside of `st.bottom`, otherwise Streamlit does not scroll with the newest text.
     st.chat_input(
         "Ask anything",
         key=KEY,
-        on_submit=_submit,
+        on_submit=_on_submit,
         accept_file="multiple",
         accept_audio=not tab_state.service().voice_problem,
         max_upload_size=max(1, round(max(settings.max_file_mb, settings.max_recording_mb))),
     )
-    with beside:  # after the box: the first recorder of a process takes a while to import
+    with footer:  # after the box, because the first import of the recorder is slow
         dictation.draw_microphone()
         with st.container(key="limits"):
             st.caption(_limits(), text_alignment="right")
@@ -61,11 +62,11 @@ def _limits() -> str:
     )
 
 
-def _send_draft(text: str, may_truncate: bool) -> None:
+def _submit_draft(text: str, may_truncate: bool) -> None:
     send(text, may_truncate=may_truncate)
 
 
-def _submit() -> None:
+def _on_submit() -> None:
     value: Any = st.session_state[KEY]
     st.session_state["box_was_sent"] = True
     if value is None or isinstance(value, str):
@@ -74,53 +75,53 @@ def _submit() -> None:
     files = [
         File(chat_input_bridge.original_name(each.name), each.getvalue()) for each in value.files
     ]
-    voices = [file for file in files if is_audio(file.name, file.data)]
-    if recorded := value.get("audio"):
-        voices.append(File("recording.wav", recorded.getvalue()))
-    if problem := _keeps_back(voices):
+    recordings = [file for file in files if is_audio(file.name, file.data)]
+    if recording := value.get("audio"):
+        recordings.append(File("recording.wav", recording.getvalue()))
+    if problem := _submit_problem(recordings):
         notices.say(problem.sentence, problem.code)
-    elif not voices:
+    elif not recordings:
         send(value.text, files)
         return
-    # Speech becomes text for the box, to be read before it is sent.
+    # A recording is transcribed into the box, so that the user reads the text before sending it.
     others = [file for file in files if not is_audio(file.name, file.data)]
     tab_state.keep_files([*tab_state.kept_files(), *others])
     if problem:
-        _put_back(value.text)
+        _restore_draft(value.text)
     else:
         if value.text:
-            chat_input_bridge.append(value.text)  # the words follow it the same way
-        dictation.keep(*voices)
+            chat_input_bridge.append(value.text)  # the transcript is appended after it
+        dictation.transcribe(*recordings)
 
 
-def _keeps_back(voices: list[File]) -> ParleyError | None:
-    """Why nothing of this can be sent as it is."""
+def _submit_problem(recordings: list[File]) -> ParleyError | None:
+    """Return why the submitted message cannot be sent, if so."""
     if names := chat_input_bridge.failed_uploads_at_submit():
         limit = f"{tab_state.service().settings.max_file_mb:g} MB"
         return NotUploaded(names[0], limit=limit)
-    if voices and (sentence := tab_state.service().voice_problem):
+    if recordings and (sentence := tab_state.service().voice_problem):
         return ParleyError(sentence)
     return None
 
 
-def start(text: str) -> None:
-    """Send one of our own questions; a draft and files that wait stay where they are."""
-    _sent(Submission(text))
+def send_suggestion(text: str) -> None:
+    """Send a suggested question without the draft and the pending files."""
+    _send(Submission(text))
 
 
 def send(text: str, files: list[File] | None = None, *, may_truncate: bool = False) -> None:
-    """Send `text` in the conversation in view, or in a new one, with the files that wait."""
+    """Send `text` with the pending files in the conversation in view, or in a new one."""
     files = [*tab_state.kept_files(), *(files or [])]
     is_sent = False
     try:
-        is_sent = _sent(Submission(text, tuple(files), may_truncate=may_truncate))
+        is_sent = _send(Submission(text, tuple(files), may_truncate=may_truncate))
     finally:
-        if not is_sent and not tab_state.sent():  # whatever went wrong, the words come back
-            _put_back(text)
+        if not is_sent and not tab_state.sent():  # after any error the text is put back
+            _restore_draft(text)
             tab_state.keep_files(files)
 
 
-def _sent(submission: Submission) -> bool:
+def _send(submission: Submission) -> bool:
     sent = tab_state.sent()
     answer = notices.attempt(
         tab_state.service().send,
@@ -132,7 +133,7 @@ def _sent(submission: Submission) -> bool:
     )
     if answer is None:
         return False
-    # From here on a click may end this callback at any look at the session; see `state.take_up`.
+    # From here on, session access can end this callback; `apply_sent` then runs in the next run.
     sent["answer"] = answer
     if submission.files:
         sent["files"] = True
@@ -140,8 +141,8 @@ def _sent(submission: Submission) -> bool:
     return True
 
 
-def _put_back(text: str) -> None:
-    # The browser takes only what differs from what it was given before.
+def _restore_draft(text: str) -> None:
+    # The browser ignores a value that equals the last one it was sent.
     if text and text == st.session_state.get("put_back"):
         text += " "
     st.session_state["put_back"] = text

@@ -1,6 +1,6 @@
-"""Speech to text: record, wait for the words, and put them into the box. Nothing is sent by itself.
+"""Speech to text: record, transcribe, and append the transcript to the draft for review.
 
-A recording lives in this tab's memory until its text has arrived or it is discarded.
+A recording is held in the tab's memory until it is transcribed or discarded.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from pages.session import notices, tab_state, visitor
 
 @dataclass
 class Recording:
-    """What was said, and the words to come; without them it has failed and can be tried again."""
+    """A recording and its pending transcript, which is None after a failure."""
 
     id: str
     file: File
-    words: Future[str] | None = None
+    transcript: Future[str] | None = None
 
 
 def draw_microphone() -> None:
-    """The recorder, or why there is none."""
+    """Render the recorder, or a disabled button and the reason."""
     if problem := tab_state.service().voice_problem:
         st.button("Dictate", key="mic", icon=":material/mic_off:", disabled=True)
         st.caption(problem, width="content")
         return
-    # Not at the top: the recorder registers with the running server when it is imported.
+    # Imported here, because the module registers its component with the running server.
     from streamlit_mic_recorder import mic_recorder
 
-    if any(each.words is not None for each in _all()):
-        # Undrawn for a while, it forgets the recording, which it would send along for ever.
+    if any(each.transcript is not None for each in _recordings()):
+        # The component resends its last recording in every run until it is unmounted.
         st.button("Dictate", key="mic_resting", icon=":material/mic:", disabled=True)
         return
     recorded = mic_recorder(
@@ -49,36 +49,39 @@ def draw_microphone() -> None:
         key="mic",
     )
     if recorded:
-        keep(File("recording.wav", recorded["bytes"]))
-        st.rerun()  # what becomes of it is drawn further up
+        transcribe(File("recording.wav", recorded["bytes"]))
+        st.rerun()  # its progress is rendered above
     microphone_permission.draw()
 
 
-def keep(*files: File) -> None:
-    """Hold recordings and begin to turn them into text."""
+def transcribe(*files: File) -> None:
+    """Hold recordings and start to transcribe them."""
     for file in files:
         recording = Recording(secrets.token_hex(4), file)
-        _all().append(recording)
-        _begin(recording.id)
+        _recordings().append(recording)
+        _start(recording.id)
 
 
 def draw_progress(*, is_busy: bool) -> None:
-    """What becomes of the recordings: in work, or failed and to be tried again.
+    """Render the recordings: being transcribed, or failed and to be retried.
 
-    While a reply is followed a fragment would wait: then `state.beat` looks for the words.
+    Fragments do not run while a reply is followed; `tab_state.checkpoint` then checks for
+    transcripts.
     """
-    if _collect():
+    if _collect_transcripts():
         st.rerun()
-    tab_state.await_transcripts([each.words for each in _all() if each.words is not None])
+    tab_state.await_transcripts(
+        [each.transcript for each in _recordings() if each.transcript is not None]
+    )
     with st.container(key="recordings", gap="xsmall"):
-        if any(each.words is not None for each in _all()):
+        if any(each.transcript is not None for each in _recordings()):
             if is_busy:
                 _draw_waiting()
             else:
-                _wait()
+                _poll()
         else:
             st.empty()
-        failed = [each for each in _all() if each.words is None]
+        failed = [each for each in _recordings() if each.transcript is None]
         with stale_elements.single_slot("recordings", tuple(each.id for each in failed)):
             for recording in failed:
                 _draw_failed(recording)
@@ -89,7 +92,7 @@ def _draw_waiting() -> None:
 
 
 @st.fragment(run_every=0.25)
-def _wait() -> None:
+def _poll() -> None:
     _draw_waiting()
     if _is_any_done():
         st.rerun()
@@ -99,7 +102,7 @@ def _draw_failed(recording: Recording) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         name = sanitize.plain_text(recording.file.name)
         st.markdown(f":small[:material/mic: {name} is kept]")
-        _button("Try again", "refresh", f"transcribe_again_{recording.id}", _begin, recording.id)
+        _button("Try again", "refresh", f"transcribe_again_{recording.id}", _start, recording.id)
         _button("Discard", "delete", f"discard_recording_{recording.id}", _discard, recording.id)
 
 
@@ -114,39 +117,39 @@ def _button(label: str, icon: str, key: str, action: Callable[[str], None], valu
     )
 
 
-def _all() -> list[Recording]:
+def _recordings() -> list[Recording]:
     recordings: list[Recording] = st.session_state.setdefault("recordings", [])
     return recordings
 
 
-def _begin(recording_id: str) -> None:
-    for recording in _all():
+def _start(recording_id: str) -> None:
+    for recording in _recordings():
         if recording.id == recording_id:
-            recording.words = notices.attempt(
+            recording.transcript = notices.attempt(
                 tab_state.service().transcribe, visitor.owner(), recording.file
             )
 
 
 def _is_any_done() -> bool:
-    return any(each.words is not None and each.words.done() for each in _all())
+    return any(each.transcript is not None and each.transcript.done() for each in _recordings())
 
 
-def _collect() -> bool:
-    """Put the words that have come into the box; whether there were any, or a failure."""
+def _collect_transcripts() -> bool:
+    """Append finished transcripts to the draft; return whether any finished or failed."""
     if not _is_any_done():
         return False
-    recordings, failures = _all(), list[ParleyError]()
+    recordings, failures = _recordings(), list[ParleyError]()
     for recording in list(recordings):
-        if recording.words is None or not recording.words.done():
+        if recording.transcript is None or not recording.transcript.done():
             continue
         try:
-            words = recording.words.result()
+            text = recording.transcript.result()
         except ParleyError as error:
-            recording.words = None
+            recording.transcript = None
             failures.append(error)
         else:
-            chat_input_bridge.append(words)
-            recordings.remove(recording)  # at once: a script can end at any look at the session
+            chat_input_bridge.append(text)
+            recordings.remove(recording)  # immediately, because session access can end the script
     if failures:
         notices.say(failures[-1].sentence, failures[-1].code)
     elif not recordings and notices.code():
@@ -155,5 +158,5 @@ def _collect() -> bool:
 
 
 def _discard(recording_id: str) -> None:
-    st.session_state["recordings"] = [each for each in _all() if each.id != recording_id]
+    st.session_state["recordings"] = [each for each in _recordings() if each.id != recording_id]
     notices.dismiss()

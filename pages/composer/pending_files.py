@@ -1,7 +1,7 @@
-"""Above the composer: the files that will go with the message, what each costs, what is wrong.
+"""The pending files above the composer, with their token cost and problems.
 
-Files in the box belong to Streamlit's own widget, which shows and removes them. Files that came
-back from a message that could not be sent are kept here, to be sent with the next one.
+Files in the box belong to Streamlit's widget, which displays and removes them. Files of a message
+that was refused are kept in `tab_state`, to be sent with the next one.
 """
 
 from __future__ import annotations
@@ -18,46 +18,47 @@ from pages.rendering import draw_turns, stale_elements
 from pages.session import notices, tab_state, visitor
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
-_PASTED = "Pasted text"
-_SHOWN = 4  # lines before they scroll
-Send = Callable[[str, bool], None]
+_PASTE_PREFIX = "Pasted text"
+_MAX_VISIBLE = 4  # files; more scroll
+Send = Callable[[str, bool], None]  # send(text, may_truncate)
 
 
 def draw(send: Send, *, is_busy: bool) -> None:
-    """`send(text, may_truncate)` sends a draft with the files that are kept here.
+    """Render the pending files.
 
-    A fragment waits while a reply is followed; then the page itself draws again at every change.
+    They are a fragment, except while a reply is followed: fragments do not run then, so a change
+    reruns the page.
     """
     if is_busy:
         _draw(send, is_busy=True)
     else:
-        _draw_alone(send)
+        _draw_fragment(send)
 
 
 @st.fragment
-def _draw_alone(send: Send) -> None:
+def _draw_fragment(send: Send) -> None:
     if st.session_state.pop("notice_is_gone", False):
-        st.rerun()  # all of the page, not only the fragment
+        st.rerun()  # the whole page, not only the fragment
     _draw(send, is_busy=False)
 
 
 def _draw(send: Send, *, is_busy: bool) -> None:
-    kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _changed)
+    kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _on_files_change)
     files = [*kept, *waiting]
     prices = (*_prices(files), *_not_uploaded())
-    # The same places in every run: what is no longer there is gone at once, not at the run's end.
+    # The same slots in every run, so that a removed file disappears before the run ends.
     with st.container(key="tray", gap="xsmall"):
         if not prices:
             st.empty()
             st.empty()
             st.empty()
             return
-        many: Any = 150 if len(prices) > _SHOWN else "content"  # pixels
-        what = (many, len(kept), *(price.name for price in prices))
+        height: Any = 150 if len(prices) > _MAX_VISIBLE else "content"  # pixels
+        content = (height, len(kept), *(price.name for price in prices))
         with (
             st.container(),
-            stale_elements.single_slot("tray", what),
-            st.container(height=many, border=False, gap="xsmall"),
+            stale_elements.single_slot("tray", content),
+            st.container(height=height, border=False, gap="xsmall"),
         ):
             for number, price in enumerate(prices):
                 file = files[number] if number < len(files) else None
@@ -69,16 +70,17 @@ def _draw(send: Send, *, is_busy: bool) -> None:
             st.empty()
 
 
-def _changed() -> None:
-    """What was said of the files may be true no longer, unless they left the box to be sent.
+def _on_files_change() -> None:
+    """Dismiss the notice about a file, unless the box was emptied by a submit.
 
-    The box tells of that a moment later, when it may be said already why they were not.
+    The browser reports the empty box with a delay, when the notice may already be about that
+    submit.
     """
     if not (st.session_state.pop("box_was_sent", False) and chat_input_bridge.is_empty()):
-        _unsay()
+        _dismiss_file_notice()
 
 
-def _unsay() -> None:
+def _dismiss_file_notice() -> None:
     if notices.code() in FILE_CODES:
         notices.dismiss()
         st.session_state["notice_is_gone"] = True
@@ -87,7 +89,7 @@ def _unsay() -> None:
 def _prices(files: list[File]) -> tuple[FileCost, ...]:
     if not files:
         return ()
-    draw_turns.end()  # large files take a while to read
+    draw_turns.end()  # reading large files is slow
     service, owner = tab_state.service(), visitor.owner()
     found = notices.quietly(
         service.price, owner, tab_state.conversation_id(), files, tab_state.draft_settings()
@@ -110,8 +112,8 @@ def _draw_file(number: int, price: FileCost, file: File | None, *, is_kept: bool
         _draw_price(price)
         if is_kept:
             _button("Remove", "close", f"remove_file_{number}", _remove, number)
-        elif file is not None and file.name.startswith(_PASTED):
-            _button("Insert as text", "undo", f"unpaste_{number}", _unpaste, file)
+        elif file is not None and file.name.startswith(_PASTE_PREFIX):
+            _button("Insert as text", "undo", f"unpaste_{number}", _insert_as_text, file)
 
 
 def _draw_price(price: FileCost) -> None:
@@ -124,7 +126,7 @@ def _draw_price(price: FileCost) -> None:
         st.markdown(f":small[:material/error: {named}:orange[{sanitize.plain_text(problem)}]]")
         return
     if price.is_audio:
-        st.markdown(f":small[:material/mic: {name} · will be turned into text for the box]")
+        st.markdown(f":small[:material/mic: {name} · will be transcribed into the box]")
         return
     about = "" if price.is_exact else "≈ "
     facts = [name, human_size(price.size), price.details, f"{about}{price.tokens:,} tokens"]
@@ -132,22 +134,22 @@ def _draw_price(price: FileCost) -> None:
     text = " · ".join(filter(None, facts))
     if price.is_too_long:
         rest = "" if price.kind is FileKind.IMAGE else ": its beginning can be sent"
-        text += f" · :orange[more than fits{rest}]"
+        text += f" · :orange[too long for the model{rest}]"
     st.markdown(f":small[:material/{icon}: {text}]")
 
 
 def _draw_sum(prices: tuple[FileCost, ...]) -> None:
     most = tab_state.service().settings.max_files
-    said = []
+    notes = []
     if len(prices) > 1:
         total = sum(price.tokens for price in prices if not price.problem)
-        said.append(f"Together ≈ {total:,} tokens")
+        notes.append(f"Together ≈ {total:,} tokens")
     if len(prices) > most:
-        said.append(f":orange[{len(prices)} files: at most {most} can go with one message]")
+        notes.append(f":orange[{len(prices)} files: a message can have at most {most}]")
     if any(price.kind for price in prices) and _is_guide():
-        said.append("Guide reads no files: choose a model in the sidebar")
-    if said:
-        st.caption(" · ".join(said))
+        notes.append("Guide does not read files: choose a model in the sidebar")
+    if notes:
+        st.caption(" · ".join(notes))
     else:
         st.empty()
 
@@ -163,12 +165,13 @@ def _is_guide() -> bool:
 
 
 def _draw_send(prices: tuple[FileCost, ...], *, is_busy: bool) -> None:
-    """The box sends nothing while it is empty, and files that came back are not in it.
+    """Render a button that sends the kept files with the draft.
 
-    With files in the box its own arrow sends them all.
+    The box itself does not submit without text or files of its own; with files, its own button
+    sends all.
     """
-    can_cut = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
-    may_truncate = can_cut or notices.code() == FileTooLong.code
+    can_truncate = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
+    may_truncate = can_truncate or notices.code() == FileTooLong.code
     with st.container(horizontal=True):
         st.button(
             "Send its beginning" if may_truncate else "Send",
@@ -194,8 +197,8 @@ def _button(label: str, icon: str, key: str, action: object, value: object) -> N
 def _remove(number: int) -> None:
     files = tab_state.kept_files()
     tab_state.keep_files([*files[:number], *files[number + 1 :]])
-    _unsay()
+    _dismiss_file_notice()
 
 
-def _unpaste(file: File) -> None:
+def _insert_as_text(file: File) -> None:
     chat_input_bridge.append(file.data.decode("utf-8", "replace"), instead_of=file.name)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from pages.session import notices, tab_state, visitor
 
-WATCH_EVERY = 1.0  # seconds
+CHECK_INTERVAL = 1.0  # seconds
 
 
-def draw_stop(conversation_id: str) -> None:
-    """The button that ends the reply, and the watch that brings a stopped page back to life."""
+def draw(conversation_id: str) -> None:
+    """Render the Stop button and the check that resumes a page whose script was stopped."""
     with st.container(key="running", horizontal=True, horizontal_alignment="center"):
         st.button(
             "Stop",
@@ -21,19 +21,19 @@ def draw_stop(conversation_id: str) -> None:
             args=(conversation_id,),
         )
         st.session_state["watch_is_new"] = True
-        _watch()
+        _check_abandoned()
 
 
 def _stop(conversation_id: str) -> None:
     notices.attempt(tab_state.service().stop, visitor.owner(), conversation_id)
 
 
-@st.fragment(run_every=WATCH_EVERY)
-def _watch() -> None:
-    """Bring the page back to a reply that runs on although the script that followed it ended.
+@st.fragment(run_every=CHECK_INTERVAL)
+def _check_abandoned() -> None:
+    """Rerun the page if the script that followed the reply was stopped.
 
-    The toolbar's own Stop ends that script and not the reply. A fragment waits while a script
-    runs, so this does nothing until then.
+    Streamlit's own Stop in the toolbar ends the script but not the reply. A fragment does not run
+    while a script runs, so this has no effect before.
     """
     if not st.session_state.pop("watch_is_new", False):
         st.rerun()

@@ -47,7 +47,7 @@ def draw() -> None:
                     text,
                     key=f"starter_{number}",
                     icon=icon,
-                    on_click=composer.start,
+                    on_click=composer.send_suggestion,
                     args=(text,),
                     width="stretch",
                 )

@@ -1,1 +1,1 @@
-"""The sidebar: conversation list, search, settings, sharing, export."""
+"""The sidebar: navigation, conversation list, search, settings, sharing and export."""

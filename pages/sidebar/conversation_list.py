@@ -1,4 +1,4 @@
-"""The conversations in the sidebar: pinned ones first, then by date; the one in view is marked."""
+"""The conversation list in the sidebar: pinned first, then grouped by date."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from pages.sidebar import open_conversation, search
 
 
 def draw(view: View | None) -> None:
-    shown = view.conversation if view is not None and not tab_state.is_temporary() else None
+    """Render the list, or the search while it is open, and mark the conversation in view."""
+    current = view.conversation if view is not None and not tab_state.is_temporary() else None
     with st.container(key="conversations", gap=None):
-        current_item.draw(shown)  # above what has as many places as it needs
+        current_item.draw(current)  # first, because the number of elements below varies
         is_searching = search.is_open()
         with stale_elements.single_slot("conversations", is_searching, gap=None):
             if is_searching:
                 search.draw()
             else:
-                stale_elements.fill("listed", _rows(shown))
+                stale_elements.fill("listed", _rows(current))
 
 
-def _rows(shown: Conversation | None) -> list[Callable[[], object]]:
-    """What stands in the list, an element each."""
+def _rows(current: Conversation | None) -> list[Callable[[], object]]:
+    """Return functions that render the rows of the list, one element each."""
     service, owner, count = tab_state.stored(), visitor.owner(), tab_state.list_length()
     try:
         pinned = service.pinned(owner)
         found = service.conversations(owner, count + 1)
-    except ParleyError as error:  # the box and what was typed into it stay
+    except ParleyError as error:  # still render the rest of the page
         return [partial(notices.caption, error)]
     has_more, found = len(found) > count, found[:count]
-    if shown is not None and all(each.id != shown.id for each in (*pinned, *found)):
-        found.append(shown)
+    if current is not None and all(each.id != current.id for each in (*pinned, *found)):
+        found.append(current)
     if not (pinned or found):
         return [partial(st.caption, "Your conversations will be listed here.")]
-    rows = _group("Pinned", pinned, shown)
+    rows = _group("Pinned", pinned, current)
     today = datetime.now(_zone()).date()
     for title, group in groupby(found, lambda each: period(_day(each), today)):
-        rows += _group(title, group, shown)
+        rows += _group(title, group, current)
     if has_more:
         rows.append(_draw_more)
     return rows
@@ -63,7 +64,7 @@ def _draw_more() -> None:
 
 
 def period(day: date, today: date) -> str:
-    """What people call the time since `day`."""
+    """Return the heading of the group that a conversation of this day belongs to."""
     days = (today - day).days
     if days <= 0:
         return "Today"
@@ -80,22 +81,22 @@ def _day(conversation: Conversation) -> date:
 
 
 def _zone() -> tzinfo:
-    """The time zone of the browser."""
+    """Return the time zone of the browser."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, TypeError):
-        behind = st.context.timezone_offset  # minutes, as browsers tell it
+        behind = st.context.timezone_offset  # minutes, positive west of UTC
         return UTC if behind is None else timezone(timedelta(minutes=-behind))
 
 
 def _group(
-    title: str, conversations: Iterable[Conversation], shown: Conversation | None
+    title: str, conversations: Iterable[Conversation], current: Conversation | None
 ) -> list[Callable[[], object]]:
-    rows = [partial(_draw_conversation, each, shown) for each in conversations]
+    rows = [partial(_draw_conversation, each, current) for each in conversations]
     return [partial(st.caption, title), *rows] if rows else []
 
 
-def _draw_conversation(conversation: Conversation, shown: Conversation | None) -> None:
+def _draw_conversation(conversation: Conversation, current: Conversation | None) -> None:
     icon = ":material/keep:" if conversation.is_pinned else ":material/chat_bubble:"
     if conversation.is_running:
         icon = ":material/pending:"
@@ -103,7 +104,7 @@ def _draw_conversation(conversation: Conversation, shown: Conversation | None) -
         sanitize.plain_text(conversation.title),
         key=f"open_{conversation.id}",
         icon=icon,
-        type="secondary" if shown and shown.id == conversation.id else "tertiary",
+        type="secondary" if current and current.id == conversation.id else "tertiary",
         width="stretch",
         wrap=False,
         on_click=open_conversation.open_conversation,

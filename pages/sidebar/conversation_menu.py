@@ -1,4 +1,4 @@
-"""What can be done with the conversation in view as a whole: rename, pin, share, export it."""
+"""The menu of the conversation in view: rename, pin, share and export."""
 
 from __future__ import annotations
 

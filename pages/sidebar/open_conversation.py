@@ -1,4 +1,4 @@
-"""Opens a conversation, or one of its messages, in this tab."""
+"""Open a conversation, or one of its messages, in this tab."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pages.session import notices, tab_state, visitor
 
 
 def open_message(conversation_id: str, message_id: str | None) -> None:
-    """Open a conversation at a message, on the version that holds it."""
+    """Open a conversation at a message, on the branch that contains it."""
     open_conversation(conversation_id)
     if message_id is not None:
         place = notices.attempt(tab_state.stored().show_message, visitor.owner(), message_id)
@@ -17,6 +17,7 @@ def open_message(conversation_id: str, message_id: str | None) -> None:
 
 
 def open_conversation(conversation_id: str) -> None:
+    """Open a stored conversation at its end."""
     notices.dismiss()
     tab_state.show_conversation(conversation_id, is_temporary=False)
     scroll.to_end()

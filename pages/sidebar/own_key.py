@@ -1,35 +1,44 @@
-"""A key of the person's own: typed in the sidebar, held by this tab, handed in with each call."""
+"""The user's own API key: entered in the sidebar, held by this tab, passed with each request."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import streamlit as st
 
-from chat import OTHER, ParleyError
+from chat import OTHER, Model, ParleyError
 from pages.markdown import sanitize
 from pages.session import notices, tab_state, visitor
 
 KEY, PROVIDER, ADDRESS = "own_key", "own_provider", "own_base_url"
 _HELP = (
-    "It stays in this tab's memory: it is not stored and not shown again, and it is gone "
-    "when the page is loaded again. What its models cost is paid with it."
+    "The key stays in the memory of this tab. It is not stored, not shown again, and forgotten "
+    "when you reload the page. Its provider charges you for the models."
 )
 
 
 def models() -> list[str]:
-    """The refs of the models that the key opens, as far as they are known by now."""
+    """Return the refs of the models that the key gives access to, as far as they are known."""
     own = tab_state.own_key()
     if own is None:
         return []
-    told = tab_state.own_models()
-    if told is not None and told.done() and not told.cancelled() and not told.exception():
-        return [model.ref for model in told.result()]
+    discovered = _finished_discovery()
+    if discovered is not None and not discovered.exception():
+        return [model.ref for model in discovered.result()]
     return [model.ref for model in tab_state.service().own_models(own)]
 
 
+def _finished_discovery() -> Future[tuple[Model, ...]] | None:
+    discovered = tab_state.own_models()
+    if discovered is None or not discovered.done() or discovered.cancelled():
+        return None
+    return discovered
+
+
 def is_discovering() -> bool:
-    """Whether the provider has yet to say which models there are."""
-    told = tab_state.own_models()
-    return told is not None and not told.done()
+    """Return whether the provider's list of models is still being requested."""
+    discovered = tab_state.own_models()
+    return discovered is not None and not discovered.done()
 
 
 def draw() -> None:
@@ -38,7 +47,7 @@ def draw() -> None:
         st.empty()
         return
     with st.expander("Your own key", key="own"):
-        _draw_state()
+        _draw_key_in_use()
         provider = st.selectbox(
             "Provider", list(offered), key=PROVIDER, format_func=lambda name: offered[name]
         )
@@ -50,16 +59,17 @@ def draw() -> None:
         st.button("Use this key", key="use_own_key", width="stretch", on_click=_use)
 
 
-def _draw_state() -> None:
-    own, told = tab_state.own_key(), tab_state.own_models()
+def _draw_key_in_use() -> None:
+    own = tab_state.own_key()
     if own is None:
         st.empty()
         return
     with st.container(key="own_state", gap="xsmall"):
         st.caption(f"A key for {sanitize.plain_text(own.label)} is in use in this tab.")
-        if told is not None and told.done() and not told.cancelled() and told.exception():
-            st.caption(f":material/error: {sanitize.plain_text(str(told.exception()))}")
-        st.button("Forget it", key="forget_own_key", width="stretch", on_click=_forget)
+        discovered = _finished_discovery()
+        if discovered is not None and (error := discovered.exception()):
+            st.caption(f":material/error: {sanitize.plain_text(str(error))}")
+        st.button("Forget this key", key="forget_own_key", width="stretch", on_click=_forget)
 
 
 def _use() -> None:
@@ -68,25 +78,25 @@ def _use() -> None:
     own = notices.attempt(service.own_key, *typed)
     if own is None:
         return
-    st.session_state[KEY] = ""  # out of the page, and out of the widget's state
+    st.session_state[KEY] = ""  # remove the key from the page and from the widget state
     tab_state.set_own_key(own)
     for model in service.own_models(own)[:1]:
-        _choose(model.ref)
+        _select_model(model.ref)
     try:
         tab_state.set_own_key(own, service.discover_own_models(own))
-    except ParleyError as error:  # the key is in use all the same
+    except ParleyError as error:  # the key is in use nevertheless
         notices.say(error.sentence, error.code)
 
 
 def _forget() -> None:
     own = tab_state.own_key()
     tab_state.set_own_key(None)
-    if own is not None and _chosen().startswith(f"{own.name}/"):
-        _choose(None)
+    if own is not None and _selected_model().startswith(f"{own.name}/"):
+        _select_model(None)
 
 
-def _chosen() -> str:
-    """The model of what is in view."""
+def _selected_model() -> str:
+    """Return the ref of the model of the conversation in view, or of a new one."""
     settings = tab_state.draft_settings()
     if conversation := tab_state.conversation_id():
         found = notices.quietly(tab_state.service().settings_of, visitor.owner(), conversation)
@@ -94,7 +104,7 @@ def _chosen() -> str:
     return settings.model or ""
 
 
-def _choose(ref: str | None) -> None:
+def _select_model(ref: str | None) -> None:
     if (conversation := tab_state.conversation_id()) is None:
         tab_state.change_draft_settings(model=ref)
     else:

@@ -1,7 +1,7 @@
-"""Search: titles and messages, opened where they match.
+"""Search in titles and messages, with results that open at the matching message.
 
-In the sidebar it stands in place of the list, and in the main script, so that it also works while
-a reply is written. On the History page it has more room and shows as many as are wanted.
+In the sidebar it replaces the conversation list and is not a fragment, so that it also works while
+a reply is followed. The History page shows more results, page by page.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pages.sidebar import open_conversation
 
 KEY = "search_text"
 PAGE_KEY = "history_search"
-AT_ONCE = 20  # hits on the History page before more are asked for
+PAGE_SIZE = 20  # results on the History page
 
-_PREFIXES = (
-    'Words and numbers are searched. Several must all occur; "words in quotes" stand together. '
-    "Narrow it down with model:gpt, after:2026-01, before:2026-03-15, is:pinned or has:file."
+_HELP = (
+    'Finds titles and messages with all your words. Use "quotes" for a phrase; '
+    "filters: model:gpt, after:2026-01, before:2026-03-15, is:pinned, has:file."
 )
 
 
@@ -34,12 +34,12 @@ def is_open() -> bool:
 
 def toggle() -> None:
     st.session_state["is_searching"] = not is_open()
-    st.session_state[KEY] = ""  # said to the browser, too, which may have kept the box
+    st.session_state[KEY] = ""  # also clears the text box if the browser has kept it
 
 
 def draw() -> None:
-    """In the sidebar."""
-    text = _draw_box(KEY)
+    """Render the search in the sidebar."""
+    text = _draw_text_input(KEY)
     focus.draw(KEY)
     with st.container(gap=None):
         stale_elements.fill("hits", _rows(text))
@@ -51,42 +51,42 @@ def _rows(text: str) -> list[Callable[[], object]]:
     except ParleyError as error:
         return [partial(notices.caption, error)]
     if text.strip() and not found:
-        return [partial(st.caption, _nothing(text))]
+        return [partial(st.caption, _no_results(text))]
     return [row for hit in found for row in _hit_rows(hit)]
 
 
 def draw_page() -> None:
-    """On a page of its own; a hit leads to the chat."""
-    text = _draw_box(PAGE_KEY)
-    most = AT_ONCE * int(st.session_state.get("history_pages", 1))
-    found = tab_state.stored().search(visitor.owner(), text, limit=most + 1)
+    """Render the search on the History page; a result opens the chat screen."""
+    text = _draw_text_input(PAGE_KEY)
+    limit = PAGE_SIZE * int(st.session_state.get("history_pages", 1))
+    found = tab_state.stored().search(visitor.owner(), text, limit=limit + 1)
     if not text.strip():
-        st.caption(_PREFIXES)
+        st.caption(_HELP)
     elif not found:
-        st.caption(_nothing(text, "Fewer words, or the beginning of one, find more."))
+        st.caption(_no_results(text, "Try fewer words, or only the beginning of a word."))
     with st.container(key="found", gap="xsmall"):
-        for hit in found[:most]:
+        for hit in found[:limit]:
             if any(row() for row in _hit_rows(hit)):
                 st.switch_page(
                     "pages/screens/conversation.py", query_params={"c": hit.conversation_id}
                 )
-    if len(found) > most:
-        st.button("Show more", key="found_more", icon=":material/expand_more:", on_click=_more)
+    if len(found) > limit:
+        st.button("Show more", key="found_more", icon=":material/expand_more:", on_click=_show_more)
 
 
-def _nothing(text: str, advice: str = "") -> str:
+def _no_results(text: str, advice: str = "") -> str:
     if not is_searchable(text):
-        return "Only words and numbers are searched. Type one, or the beginning of one."
+        return "Only words and numbers can be searched. Type one, or the beginning of one."
     return f"Nothing found. {advice}".rstrip()
 
 
-def _draw_box(key: str) -> str:
+def _draw_text_input(key: str) -> str:
     text = st.text_input(
         "Search your conversations",
         key=key,
         type="search",
         live=True,
-        placeholder="Words, model:, after:, is:pinned",
+        placeholder="Search conversations",
         label_visibility="collapsed",
         on_change=lambda: st.session_state.pop("history_pages", None),
     )
@@ -94,9 +94,9 @@ def _draw_box(key: str) -> str:
 
 
 def _hit_rows(hit: Hit) -> list[Callable[[], object]]:
-    """Its title, which is true once it is pressed, and the place in the message."""
+    """Return functions that render a result. The first, its title, returns True if clicked."""
     title = partial(_draw_title, hit)
-    return [title, partial(_draw_place, hit)] if hit.message_id else [title]
+    return [title, partial(_draw_snippet, hit)] if hit.message_id else [title]
 
 
 def _draw_title(hit: Hit) -> bool:
@@ -107,35 +107,35 @@ def _draw_title(hit: Hit) -> bool:
         type="tertiary",
         width="stretch",
         wrap=False,
-        on_click=_open,
+        on_click=_open_hit,
         args=(hit.conversation_id, hit.message_id),
     )
 
 
-def _draw_place(hit: Hit) -> None:
-    st.caption(_marked(hit))
+def _draw_snippet(hit: Hit) -> None:
+    st.caption(_highlighted(hit))
 
 
-def _marked(hit: Hit) -> str:
-    """The place in the message, what was looked for in bold."""
-    pieces = (
-        (piece, sanitize.plain_text(piece.strip()), is_match)
-        for piece, is_match in hit.snippet
-        if piece
+def _highlighted(hit: Hit) -> str:
+    """Return the snippet of a result as Markdown with the matches in bold."""
+    parts = (
+        (part, sanitize.plain_text(part.strip()), is_match)
+        for part, is_match in hit.snippet
+        if part
     )
     written = ""
-    for piece, text, is_match in pieces:
-        before = " " if piece[:1].isspace() else ""
-        after = " " if piece[-1:].isspace() else ""
+    for part, text, is_match in parts:
+        before = " " if part[:1].isspace() else ""
+        after = " " if part[-1:].isspace() else ""
         written += before + (f"**{text}**" if is_match and text else text) + after
     return written
 
 
-def _more() -> None:
+def _show_more() -> None:
     st.session_state["history_pages"] = int(st.session_state.get("history_pages", 1)) + 1
 
 
-def _open(conversation_id: str, message_id: str | None) -> None:
+def _open_hit(conversation_id: str, message_id: str | None) -> None:
     st.session_state["is_searching"] = False
     st.session_state.pop(KEY, None)
     open_conversation.open_message(conversation_id, message_id)

@@ -1,4 +1,4 @@
-"""Links that show a conversation to others: made, listed, taken back."""
+"""Links that share a conversation read-only: create, list and revoke."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import streamlit as st
 from chat import Conversation
 from pages.session import notices, tab_state, visitor
 
-_TIMES = {"Forever": None, "For a day": 1, "For a week": 7, "For a month": 30}
+_EXPIRATIONS = {"Forever": None, "For a day": 1, "For a week": 7, "For a month": 30}
 
 
 def draw(conversation: Conversation) -> None:
     st.markdown("**Share**")
-    st.caption("Whoever has the link can read what is in view now. Later changes are not shown.")
+    st.caption("Anyone with the link can read this version. Later messages are not included.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "How long", list(_TIMES), key="share_for", label_visibility="collapsed", width="stretch"
+            "Expires",
+            list(_EXPIRATIONS),
+            key="share_for",
+            label_visibility="collapsed",
+            width="stretch",
         )
         st.button(
-            "Make a link",
+            "Create link",
             key="share",
             icon=":material/link:",
             on_click=_share,
@@ -30,13 +34,13 @@ def draw(conversation: Conversation) -> None:
     link = st.session_state.get("share_link", {}).get(conversation.id)
     if link:
         st.code(link, language=None, wrap_lines=True)
-        st.caption("It is shown only once: copy it now.")
+        st.caption("Copy the link now. It is shown only once.")
     for share in (
         notices.quietly(tab_state.service().shares, visitor.owner(), conversation.id) or []
     ):
         with st.container(horizontal=True, vertical_alignment="center"):
-            until = f", until {share.expires_at:%d %b %Y}" if share.expires_at else ""
-            st.caption(f"A link made {share.created_at:%d %b %Y, %H:%M} UTC{until}")
+            until = f", expires {share.expires_at:%d %b %Y}" if share.expires_at else ""
+            st.caption(f"Link created {share.created_at:%d %b %Y, %H:%M} UTC{until}")
             st.button(
                 ":small[Revoke]",
                 key=f"revoke_{share.id}",
@@ -48,7 +52,7 @@ def draw(conversation: Conversation) -> None:
 
 
 def _share(conversation_id: str) -> None:
-    days = _TIMES[st.session_state["share_for"]]
+    days = _EXPIRATIONS[st.session_state["share_for"]]
     made = notices.attempt(
         tab_state.service().share,
         visitor.owner(),
@@ -56,10 +60,10 @@ def _share(conversation_id: str) -> None:
         timedelta(days=days) if days else None,
     )
     if made is not None:
-        st.session_state["share_link"] = {conversation_id: _address(made[1])}
+        st.session_state["share_link"] = {conversation_id: _url(made[1])}
 
 
-def _address(secret: str) -> str:
+def _url(secret: str) -> str:
     here = urlsplit(st.context.url or "")
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     path = f"/{base}/shared" if base else "/shared"
@@ -69,4 +73,4 @@ def _address(secret: str) -> str:
 def _revoke(conversation_id: str, share_id: str) -> None:
     if notices.succeeds(tab_state.service().revoke, visitor.owner(), share_id):
         st.session_state.pop("share_link", None)
-        notices.say("The link shows nothing any more.")
+        notices.say("The link was revoked.")

@@ -1,4 +1,4 @@
-"""Beside the chat: the conversations, and what the next reply is asked with."""
+"""The sidebar of the chat screen: navigation, conversations and settings of the next reply."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pages.sidebar import conversation_list, conversation_menu, export, own_key,
 from pages.sign_in import account_panel
 
 _SHORTCUTS = """
-| Keys | What they do |
+| Keys | Action |
 |---|---|
 | Enter | Send the message |
-| Shift + Enter | Break the line |
+| Shift + Enter | New line |
 | Ctrl + Shift + O | New conversation |
 | Ctrl + Shift + S | Stop the reply |
 | Ctrl + K | Search |
@@ -25,33 +25,33 @@ On a Mac, use Cmd instead of Ctrl.
 """
 
 
-class _Listed(str):
-    """The ref of a model in the list. What somebody types is a plain text, the same ref too."""
+class _ModelRef(str):
+    """The ref of a model in the list, to distinguish it from typed text, which is a plain str."""
 
     __slots__ = ()
 
 
 def draw(view: View | None) -> None:
-    """While a reply is followed only the list is drawn anew; the rest is there from the last run.
+    """Render the sidebar; while a reply is followed, only the conversation list.
 
-    See `transcript`: what is drawn stays until a run ends.
+    Streamlit keeps the rest from the previous run, see `transcript`.
     """
-    is_there = bool(view and view.live and tab_state.was_drawn(view.conversation.id))
+    is_rendered = bool(view and view.live and tab_state.was_drawn(view.conversation.id))
     # Streamlit drops the data of a download button that a run does not render.
     has_download = export.is_prepared(view.conversation if view else None)
     with st.sidebar:
         with st.container():
-            if not is_there:
+            if not is_rendered:
                 st.subheader("Parley", anchor=False)
                 _draw_navigation()
         conversation_list.draw(view)
         with st.container():
-            if not is_there or has_download:
+            if not is_rendered or has_download:
                 _draw_conversation(view)
 
 
 def _draw_conversation(view: View | None) -> None:
-    """What can be done with the one in view, and what its next reply is asked with."""
+    """Render the menu, settings and actions of the conversation in view."""
     if view is not None and not tab_state.is_temporary():
         conversation_menu.draw(view.conversation)
     else:
@@ -59,7 +59,7 @@ def _draw_conversation(view: View | None) -> None:
     _draw_settings(view)
     _draw_actions(view)
     if view is not None:
-        _draw_gauge(view)
+        _draw_context_usage(view)
     account_panel.draw()
 
 
@@ -101,22 +101,22 @@ def _new(*, is_temporary: bool) -> None:
 
 
 def _draw_settings(view: View | None) -> None:
-    """Every control shows what is stored, and stores what is chosen, for the next reply."""
+    """Render the controls of the reply settings, which store every change at once."""
     service = tab_state.service()
     settings = view.conversation.settings if view else tab_state.draft_settings()
     refs = [*own_key.models(), *(model.ref for model in service.models())]
-    models = [_Listed(ref) for ref in refs]
-    chosen = _chosen_model(settings)
+    models = [_ModelRef(ref) for ref in refs]
+    chosen = _selected_model(settings)
     if chosen and chosen not in models:
         models.insert(0, chosen)
     if type(st.session_state.get("model")) is str:
-        # The box still shows it as it was typed, and would take of a longer one only the rest.
+        # The select box still shows the typed text and would append further typing to it.
         widget_values.queue("model", chosen)
-    most = service.settings.max_reply_tokens
+    max_tokens = service.settings.max_reply_tokens
     widget_values.push("model", chosen)
     widget_values.push("temperature", _temperature(settings))
     widget_values.push("system_prompt", settings.system_prompt)
-    widget_values.push("reply_length", min(settings.max_reply_tokens or most, most))
+    widget_values.push("reply_length", min(settings.max_reply_tokens or max_tokens, max_tokens))
     st.selectbox(
         "Model",
         models,
@@ -136,7 +136,7 @@ def _draw_settings(view: View | None) -> None:
         on_change=_change,
         args=("temperature", "temperature"),
     )
-    with st.expander("System prompt and length"):
+    with st.expander("Instructions"):
         st.text_area(
             "System prompt",
             key="system_prompt",
@@ -145,23 +145,23 @@ def _draw_settings(view: View | None) -> None:
             args=("system_prompt", "system_prompt"),
         )
         st.number_input(
-            "Reply length, tokens at most",
+            "Longest reply (tokens)",
             min_value=1,
-            max_value=most,
+            max_value=max_tokens,
             step=256,
             key="reply_length",
             on_change=_change,
             args=("reply_length", "max_reply_tokens"),
         )
     own_key.draw()
-    _await_models()
+    _draw_discovery()
 
 
-def _chosen_model(settings: ReplySettings) -> _Listed | None:
+def _selected_model(settings: ReplySettings) -> _ModelRef | None:
     try:
-        return _Listed(tab_state.service().model(settings.model).ref)
+        return _ModelRef(tab_state.service().model(settings.model).ref)
     except ProviderError:
-        return _Listed(settings.model) if settings.model else None
+        return _ModelRef(settings.model) if settings.model else None
 
 
 def _temperature(settings: ReplySettings) -> float:
@@ -187,16 +187,16 @@ def _change(key: str, field: str) -> None:
         )
 
 
-def _await_models() -> None:
-    """Draw again once the first look for models is over; until then the known ones are offered."""
+def _draw_discovery() -> None:
+    """Rerun the page when the discovery of models ends; until then the known ones are listed."""
     if tab_state.service().is_discovering or own_key.is_discovering():
-        _look_for_models()
+        _poll_discovery()
     else:
         st.empty()
 
 
 @st.fragment(run_every=0.5)
-def _look_for_models() -> None:
+def _poll_discovery() -> None:
     if not (tab_state.service().is_discovering or own_key.is_discovering()):
         st.rerun()
 
@@ -215,7 +215,7 @@ def _draw_actions(view: View | None) -> None:
             on_click=message_actions.retry_last,
         )
         st.button(
-            "Clear",
+            "Clear context",
             key="clear",
             disabled=is_busy or last is None or is_cleared,
             width="stretch",
@@ -241,7 +241,7 @@ def _delete() -> None:
         notices.offer_undo("Conversation deleted.", notices.Undo.CONVERSATION, conversation)
 
 
-def _draw_gauge(view: View) -> None:
+def _draw_context_usage(view: View) -> None:
     used, available = view.context.used_tokens, max(1, view.context.available_tokens)
     about = "" if view.context.is_exact else "≈ "
     st.progress(

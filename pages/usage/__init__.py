@@ -1,1 +1,1 @@
-"""The Usage screen: report, administration, CSV."""
+"""The Usage screen: report, administration and CSV export."""

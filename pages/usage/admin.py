@@ -1,4 +1,4 @@
-"""What admins see and do on the usage page: figures, the banner, the kill switch, a backup."""
+"""Administration on the Usage screen: everyone's figures, banner, paused models and backup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw(person: Person, days: int) -> None:
     st.header("Everyone", anchor=False)
     report = notices.quietly(service.usage_of_all, person, days)
     if report is None:
-        st.caption("These figures cannot be read right now.")
+        st.caption("These figures are unavailable right now.")
         return
     with st.container(key="usage_everyone"):
         _draw_people(report)
@@ -29,7 +29,7 @@ def draw(person: Person, days: int) -> None:
             report, "Download everyone's as CSV", "parley-usage-everyone", "usage_everyone_csv"
         )
     _draw_banner(person)
-    _draw_switches(person)
+    _draw_paused_models(person)
     _draw_backup(person)
 
 
@@ -47,10 +47,10 @@ def _draw_people(report: UsageReport) -> None:
             unpriced=before.unpriced + line.unpriced,
         )
     people = sorted(sums.items(), key=lambda each: (-each[1].cost_usd, -each[1].tokens, each[0]))
-    rows = [*people[: figures.SHOWN], ("", report.total)]
+    rows = [*people[: figures.MAX_ROWS], ("", report.total)]
     figures.table(
         {
-            "Who": [
+            "User": [
                 sanitize.plain_text(figures.owner_name(who)) if who else "**Everyone**"
                 for who, _ in rows
             ],
@@ -70,15 +70,15 @@ def _draw_errors(report: UsageReport) -> None:
     figures.table(
         {
             "Error": [sanitize.plain_text(code.replace("_", " ")) for code, _ in report.errors],
-            "How often": [f"{count:,}" for _, count in report.errors],
+            "Count": [f"{count:,}" for _, count in report.errors],
         }
     )
 
 
 def _draw_banner(person: Person) -> None:
     st.subheader("Banner", anchor=False)
-    st.caption("Everyone reads it on top of every screen. Leave it empty to show none.")
-    _show("banner_text", tab_state.stored().banner())
+    st.caption("Shown to everyone at the top of every screen. Leave empty for none.")
+    _show_stored("banner_text", tab_state.stored().banner())
     with st.form("banner_form", border=False):
         st.text_input(
             "Banner",
@@ -88,7 +88,7 @@ def _draw_banner(person: Person) -> None:
             placeholder="Closed for maintenance at noon",
         )
         st.form_submit_button(
-            "Set the banner",
+            "Set banner",
             key="set_banner",
             icon=":material/campaign:",
             on_click=_set_banner,
@@ -101,64 +101,64 @@ def _set_banner(person: Person) -> None:
     notices.attempt(service.set_banner, person, st.session_state["banner_text"])
 
 
-def _draw_switches(person: Person) -> None:
+def _draw_paused_models(person: Person) -> None:
     service = tab_state.stored()
-    off = service.switched_off()
-    st.subheader("Kill switch", anchor=False)
+    paused = service.switched_off()
+    st.subheader("Pause models", anchor=False)
     st.caption(
-        "A switched-off model is not called, and its running replies are stopped. "
-        "Guide stays: it asks nobody."
+        "A paused model is not called, and its running replies are stopped. "
+        "Guide keeps working: it is offline."
     )
-    _show("switch_off_all", ALL in off)
+    _show_stored("switch_off_all", ALL in paused)
     st.toggle(
-        "Switch off all models but Guide",
+        "Pause all models except Guide",
         key="switch_off_all",
-        on_change=_switch_all,
+        on_change=_pause_all,
         args=(person,),
     )
     listed = {model.ref for model in service.models() if model.provider != "guide"}
-    _show("switch_off", sorted(off - {ALL}))
+    _show_stored("switch_off", sorted(paused - {ALL}))
     st.multiselect(
-        "Models that are switched off",
-        sorted(listed | (off - {ALL})),
+        "Paused models",
+        sorted(listed | (paused - {ALL})),
         key="switch_off",
         format_func=service.model_label,
         accept_new_options=True,
         placeholder="Choose a model or type provider/model",
-        on_change=_switch,
-        args=(person, off - {ALL}),
+        on_change=_pause,
+        args=(person, paused - {ALL}),
     )
 
 
-def _show(key: str, stored: object) -> None:
+def _show_stored(key: str, stored: object) -> None:
     if st.session_state.get(key) != stored:
         st.session_state[key] = stored
 
 
-def _switch_all(person: Person) -> None:
-    is_off = st.session_state["switch_off_all"]
-    notices.attempt(tab_state.stored().switch_off, person, ALL, is_off)
+def _pause_all(person: Person) -> None:
+    is_paused = st.session_state["switch_off_all"]
+    notices.attempt(tab_state.stored().switch_off, person, ALL, is_paused)
 
 
-def _switch(person: Person, drawn: frozenset[str]) -> None:
-    """Do what was clicked: another admin may have switched more since this was `drawn`."""
+def _pause(person: Person, rendered: frozenset[str]) -> None:
+    """Apply only what was changed here; another admin may have changed more since `rendered`."""
     service = tab_state.stored()
     chosen = frozenset(st.session_state["switch_off"])
-    for ref in chosen ^ drawn:
+    for ref in chosen ^ rendered:
         notices.attempt(service.switch_off, person, ref, ref in chosen)
 
 
 def _draw_backup(person: Person) -> None:
     st.subheader("Backup", anchor=False)
     st.caption(
-        "One file with all conversations of everyone and their files. Keep it as safe as the "
-        "database. It is put back with: python -m chat restore FILE"
+        "One file with the conversations and files of all users. Protect it like the database. "
+        "To restore it, run: python -m chat restore FILE"
     )
     backup = notices.quietly(tab_state.stored().backup, person)
     is_running = backup is not None and backup.is_running
     with st.container(horizontal=True):
         st.button(
-            "Make a backup",
+            "Create backup",
             key="backup",
             icon=":material/backup:",
             disabled=is_running,
@@ -184,7 +184,7 @@ def _draw_backup(person: Person) -> None:
 def _begin_backup(person: Person) -> None:
     backup = notices.attempt(tab_state.stored().begin_backup, person)
     if backup is not None:
-        backup.wait(0.5)  # a small one is there at once
+        backup.wait(0.5)  # a small backup is ready immediately
 
 
 @st.fragment(run_every=0.5)
@@ -192,4 +192,4 @@ def _follow_backup(person: Person) -> None:
     backup = notices.quietly(tab_state.stored().backup, person)
     if backup is None or not backup.is_running:
         st.rerun()
-    st.caption("The backup is being made…")
+    st.caption("Creating the backup…")

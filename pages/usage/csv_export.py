@@ -1,4 +1,4 @@
-"""Figures as CSV, harmless in a spreadsheet: no cell of text can begin a formula. Pure."""
+"""CSV export that is safe to open in a spreadsheet: no text cell starts a formula. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def csv_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
-    """UTF-8 with a mark, as spreadsheets want it. None is an empty cell."""
+def to_csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Return the rows as CSV in UTF-8 with a byte order mark, which spreadsheets need.
+
+    None becomes an empty cell.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
@@ -20,6 +23,6 @@ def csv_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_BEGINS_FORMULA):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_PREFIXES):
         return "'" + value
     return value

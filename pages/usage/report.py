@@ -1,4 +1,4 @@
-"""What was used, drawn: the sums, a chart of one figure by day and model, and the table."""
+"""Render a usage report: totals, a chart of one metric by day and model, and a table."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import streamlit as st
 from chat import UsageLine, UsageReport
 from pages.markdown import sanitize
 from pages.session import tab_state, visitor
-from pages.usage.csv_export import csv_of
+from pages.usage.csv_export import to_csv
 
-SHOWN = 50  # lines of a table; the CSV has them all
-_FIGURES: dict[str, tuple[Callable[[UsageLine], float | None], bool]] = {
-    # what can be charted: its value, and whether the values of several models add up
+MAX_ROWS = 50  # of a table; the CSV has all
+_METRICS: dict[str, tuple[Callable[[UsageLine], float | None], bool]] = {
+    # label: value of a line, and whether the values of several models can be stacked
     "Messages": (lambda line: line.calls, True),
     "Tokens": (lambda line: line.tokens, True),
     "Cost in dollars": (lambda line: float(line.cost_usd), True),
-    "First word, seconds": (
+    "Time to first token, seconds": (
         lambda line: None if line.first_token_ms is None else line.first_token_ms / 1000,
         False,
     ),
-    "Tokens a second": (lambda line: line.tokens_per_second, False),
+    "Tokens/s": (lambda line: line.tokens_per_second, False),
 }
 _CSV = (
     *("day", "model", "owner", "messages", "failed", "tokens sent", "tokens received"),
@@ -39,15 +39,15 @@ def draw_totals(report: UsageReport) -> None:
             ("Messages", f"{total.calls:,}"),
             ("Tokens", f"{total.tokens:,}"),
             ("Cost", cost(total)),
-            ("First word", _seconds(total.first_token_ms)),
-            ("Tokens a second", _pace(total)),
+            ("Time to first token", _seconds(total.first_token_ms)),
+            ("Tokens/s", _speed(total)),
         ):
             st.metric(label, value, width="content")
     notes = []
     if total.estimated_tokens:
         notes.append(f"{total.estimated_tokens:,} of the tokens are estimated.")
     if total.unpriced and total.cost_usd:
-        notes.append(f"The price of {total.unpriced:,} messages is unknown and not in the sum.")
+        notes.append(f"The price of {total.unpriced:,} messages is unknown and not included.")
     if total.running:
         notes.append(f"{total.running:,} replies are still being written.")
     if notes:
@@ -58,14 +58,14 @@ def draw_totals(report: UsageReport) -> None:
 
 def draw_chart(report: UsageReport, key: str) -> None:
     chosen = st.segmented_control(
-        "Chart", list(_FIGURES), key=key, default="Messages", label_visibility="collapsed"
+        "Chart", list(_METRICS), key=key, default="Messages", label_visibility="collapsed"
     )
     name = chosen or "Messages"
-    value, adds_up = _FIGURES[name]
+    value, is_stackable = _METRICS[name]
     points = [(line, value(line)) for line in reversed(report.lines)]
     shown = [(line, each) for line, each in points if each is not None]
     if not shown:
-        st.caption("Nothing is known of this yet.")
+        st.caption("No data yet.")
         return
     st.bar_chart(
         {
@@ -76,42 +76,42 @@ def draw_chart(report: UsageReport, key: str) -> None:
         x="Day",
         y=name,
         color="Model",
-        stack=adds_up,
-        sort=False,  # the oldest day first, as they come
+        stack=is_stackable,
+        sort=False,  # keep the order: oldest day first
         height=300,
-        alt=f"{name} by day and model; the table below holds the same figures.",
+        alt=f"{name} by day and model; the table below has the same figures.",
     )
 
 
 def draw_table(report: UsageReport) -> None:
-    lines = report.lines[:SHOWN]
+    lines = report.lines[:MAX_ROWS]
     table(
         {
             "Day": [f"{line.day:%d\u00a0%b\u00a0%Y}" for line in lines],
             "Model": [sanitize.plain_text(_label(line.model)) for line in lines],
             "Messages": [f"{line.calls:,}" for line in lines],
-            "Tokens sent": [f"{line.prompt_tokens:,}" for line in lines],
-            "Written": [f"{line.completion_tokens:,}" for line in lines],
+            "Input tokens": [f"{line.prompt_tokens:,}" for line in lines],
+            "Output tokens": [f"{line.completion_tokens:,}" for line in lines],
             "Cost": [cost(line).replace("$", "\\$") for line in lines],
-            "First word": [_seconds(line.first_token_ms) for line in lines],
-            "Tokens a second": [_pace(line) for line in lines],
+            "Time to first token": [_seconds(line.first_token_ms) for line in lines],
+            "Tokens/s": [_speed(line) for line in lines],
         }
     )
-    if len(report.lines) > SHOWN:
-        st.caption(f"The newest {SHOWN:,} of {len(report.lines):,} lines; the CSV has them all.")
+    if len(report.lines) > MAX_ROWS:
+        st.caption(f"The newest {MAX_ROWS:,} of {len(report.lines):,} rows; the CSV has all.")
 
 
 def table(columns: dict[str, list[str]]) -> None:
-    """A real table, to be read aloud. Its cells are Markdown."""
+    """Render an HTML table, which screen readers can read. Its cells are Markdown."""
     st.table(columns, border="horizontal", hide_index=True)
 
 
 def csv_file(report: UsageReport) -> bytes:
-    return csv_of(_CSV, [_row(line) for line in report.lines])
+    return to_csv(_CSV, [_row(line) for line in report.lines])
 
 
 def owner_name(owner: str) -> str:
-    """Somebody, told apart from others and no more."""
+    """Return a short pseudonym of an owner, or "you" for the current user."""
     if owner == visitor.owner():
         return "you"
     kind, _, rest = owner.partition(":")
@@ -132,14 +132,14 @@ def _dollars(amount: Decimal) -> str:
 
 
 def _row(line: UsageLine) -> Sequence[object]:
-    pace = line.tokens_per_second
+    speed = line.tokens_per_second
     return (
         *(line.day, line.model, line.owner and owner_name(line.owner), line.calls, line.failed),
         *(line.prompt_tokens, line.completion_tokens, line.estimated_tokens),
-        # Nothing known is no nought.
+        # An unknown cost is an empty cell, not zero.
         None if line.unpriced and not line.cost_usd else f"{line.cost_usd:f}",
         *(line.unpriced, line.first_token_ms, line.p90_first_token_ms),
-        None if pace is None else round(pace, 1),
+        None if speed is None else round(speed, 1),
     )
 
 
@@ -151,9 +151,9 @@ def _seconds(ms: int | None) -> str:
     return "–" if ms is None else f"{ms / 1000:.2f} s"
 
 
-def _pace(line: UsageLine) -> str:
-    pace = line.tokens_per_second
-    return "–" if pace is None else f"{pace:,.0f}"
+def _speed(line: UsageLine) -> str:
+    speed = line.tokens_per_second
+    return "–" if speed is None else f"{speed:,.0f}"
 
 
 def offer_csv(report: UsageReport, label: str, name: str, key: str) -> None:

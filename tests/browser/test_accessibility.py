@@ -105,7 +105,7 @@ def test_screens_have_no_accessibility_violations(
     expect(chat.page.locator('[class*="st-key-found_"]').first).to_be_visible()
     check("search")
     chat.press("shortcuts")
-    expect(chat.page.get_by_text("Break the line")).to_be_visible()
+    expect(chat.page.get_by_text("New line")).to_be_visible()
     check("shortcuts")
     chat.page.keyboard.press("Escape")
     chat.press("manage")

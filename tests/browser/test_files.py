@@ -167,7 +167,7 @@ def test_files_are_resent_on_retry_and_edit_and_purged_with_the_conversation(
 def test_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:
     chat.attach("long.txt", b"".join(b"line %d of many\n" % number for number in range(2000)))
     assert chat.price("long.txt") > 3000
-    expect(chat.waiting("long.txt")).to_contain_text("more than fits")
+    expect(chat.waiting("long.txt")).to_contain_text("too long for the model")
     chat.send("Sum it up")
     expect(chat.key("notice")).to_contain_text("there is room for")
     assert server.requests == []

@@ -76,7 +76,7 @@ def test_shared_link_shows_a_snapshot_until_it_is_revoked(
 
     chat.press("manage")
     chat.page.locator('[class*="st-key-revoke_"] button').click()
-    expect(chat.key("notice")).to_contain_text("shows nothing any more")
+    expect(chat.key("notice")).to_contain_text("was revoked")
     late = visit()
     late.page.goto(link)
     expect(late.page.get_by_text("This link has expired or was revoked")).to_be_visible()

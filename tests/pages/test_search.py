@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pages.session import tab_state
 
 APP = str(Path(__file__).parents[2] / "app.py")
-NO_WORD = "Only words and numbers are searched"
+NO_WORD = "Only words and numbers can be searched"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
 from pages.session import tab_state
 from pages.usage import report
-from pages.usage.csv_export import csv_of
+from pages.usage.csv_export import to_csv
 
 ROOT = Path(__file__).parents[2]
 BOSS = Person("visitor:boss", is_admin=True)
@@ -149,7 +149,7 @@ def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
 def test_no_cell_of_the_csv_can_be_a_formula() -> None:
     words = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =1", "openai/gpt-5", "a=b"]
     read = csv.reader(
-        io.StringIO(csv_of(["model", "n"], [[w, -1] for w in words]).decode("utf-8-sig"))
+        io.StringIO(to_csv(["model", "n"], [[w, -1] for w in words]).decode("utf-8-sig"))
     )
     _, *rows = read
     assert [row[0] for row in rows] == [
