@@ -21,19 +21,6 @@ from chat.providers.tokenizer import Tokenizer
 from chat.replies.buffer import Generation
 from chat.store import Store
 
-# With these nothing was answered, so nothing is billed, unless text came before.
-_UNBILLED = frozenset(
-    error.code
-    for error in (
-        *(errors.WrongKey, errors.NoPermission, errors.UnknownModel, errors.ContextTooLong),
-        *(errors.RefusedParameter, errors.BadRequest, errors.NoCredit, errors.RateLimited),
-        *(errors.ImagesRefused, errors.ProviderDown, errors.NameNotFound, errors.TlsFailed),
-        *(errors.ConnectionRefused, errors.ModelNotLoaded, errors.ServiceClosed),
-        errors.RedirectRefused,
-    )
-)
-
-
 KEYS_AT_ONCE, KEYS_A_MINUTE = 3, 10  # that are tried, of all people together
 
 
@@ -108,7 +95,7 @@ class Billing:
         is_held = False
         if usage is not None:
             prompt, completion = usage.prompt_tokens, usage.completion_tokens
-        elif failure and failure.code in _UNBILLED and not (text or reasoning):
+        elif failure and not errors.is_billed(failure.code) and not (text or reasoning):
             prompt = completion = 0
         else:
             prompt = sent_tokens(generation, counter)

@@ -1,4 +1,4 @@
-"""What a visitor, all together, or an admin does not allow."""
+"""Requests refused by a usage limit or by the administrator."""
 
 from __future__ import annotations
 
@@ -9,96 +9,102 @@ from chat.errors.base import Refused
 
 class ModelDisabled(Refused):
     code = "model_off"
+    sentence = (
+        "{model} is currently disabled. Choose another model in the sidebar; "
+        "Guide is always available."
+    )
 
-    def __init__(self, model: str = "…") -> None:
-        super().__init__(
-            f"{model} is switched off for now. Choose another model in the sidebar; "
-            "Guide always answers."
-        )
+    def __init__(self, model: str) -> None:
+        super().__init__(model=model)
 
 
 class PriceUnknown(Refused):
     code = "price_unknown"
+    sentence = (
+        "The price of {model} is unknown, and spending is limited here. Choose another model, "
+        "or ask the administrator to set its price in MODEL_PRICES."
+    )
 
-    def __init__(self, model: str = "…") -> None:
-        super().__init__(
-            f"The price of {model} is not known, and spending is limited here. Choose another "
-            "model, or have its price set in MODEL_PRICES."
-        )
+    def __init__(self, model: str) -> None:
+        super().__init__(model=model)
 
 
 class RequestTooLarge(Refused):
     code = "request_too_large"
+    sentence = (
+        "This request has about {tokens:,} tokens including its context; the limit is {limit:,}. "
+        "Shorten the message, or clear the context in the sidebar."
+    )
 
-    def __init__(self, tokens: int = 9_001, limit: int = 8_000) -> None:
-        super().__init__(
-            f"This takes about {tokens:,} tokens with what goes along, and at most {limit:,} are "
-            "allowed. Shorten it, or clear the context in the sidebar."
-        )
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(tokens=tokens, limit=limit)
 
 
 class RequestTooExpensive(Refused):
     code = "request_too_dear"
+    sentence = (
+        "This request could cost ${cost}, more than the daily limit of ${limit}. Reduce the reply "
+        "length, clear the context, or choose a cheaper model."
+    )
 
-    def __init__(self, cost: str = "…", limit: str = "…") -> None:
-        super().__init__(
-            f"This could cost ${cost}, more than the ${limit} of a whole day. Lower the reply "
-            "length, clear the context, or choose a cheaper model."
-        )
+    def __init__(self, cost: str, limit: str) -> None:
+        super().__init__(cost=cost, limit=limit)
 
 
 class LimitReached(Refused):
-    """Not now. `again_at` is when the same can be asked again; None when nobody can tell."""
+    """A limit is used up for now.
+
+    `again_at` is the time when the same request becomes possible, or None if it is unknown;
+    `when` is the same in words.
+    """
 
     code = "limit_reached"
-    template = "A limit is reached. Try again {when}."
+    sentence = "A usage limit is reached. Try again {when}."
 
     def __init__(
         self,
         *,
-        when: str = "…",
+        when: str = "later",
         again_at: datetime | None = None,
-        limit: str = "…",
-        span: str = "…",
+        limit: str = "",
+        span: str = "",
     ) -> None:
         self.again_at = again_at
-        super().__init__(self.template.format(when=when, limit=limit, span=span))
+        super().__init__(when=when, limit=limit, span=span)
 
 
 class TooManyMessages(LimitReached):
     code = "too_many_messages"
-    template = (
-        "You have sent {limit} messages within {span}, the most allowed. You can send again {when}."
-    )
+    sentence = "You have reached the limit of {limit} messages within {span}. Try again {when}."
 
 
 class TooManyReplies(LimitReached):
     code = "too_many_replies"
-    template = (
-        "You have replies being written already, the most at once here: {limit}. "
-        "Wait for one to end, or stop it."
+    sentence = (
+        "You have reached the limit of replies written at the same time: {limit}. "
+        "Wait for one to finish, or stop it."
     )
 
 
 class TokenLimitReached(LimitReached):
     code = "tokens_spent"
-    template = (
-        "Your {limit} tokens for 24 hours do not suffice for this any more. "
-        "It is possible again {when}; Guide still answers."
+    sentence = (
+        "This would exceed your limit of {limit} tokens within 24 hours. "
+        "Try again {when}. Guide is still available."
     )
 
 
 class SpendingLimitReached(LimitReached):
     code = "dollars_spent"
-    template = (
-        "Your ${limit} for 24 hours do not suffice for this any more. "
-        "It is possible again {when}; Guide still answers."
+    sentence = (
+        "This would exceed your limit of ${limit} within 24 hours. "
+        "Try again {when}. Guide is still available."
     )
 
 
 class InstanceLimit(LimitReached):
     code = "instance_limit"
-    template = (
-        "All visitors together have reached what is allowed here: {limit}. It is possible "
-        "again {when}. Guide still answers: choose it in the sidebar."
+    sentence = (
+        "The limit for all users of this installation is reached: {limit}. Try again {when}. "
+        "Guide is still available; choose it in the sidebar."
     )

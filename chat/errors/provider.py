@@ -1,4 +1,4 @@
-"""The model's side: every way a provider can fail."""
+"""Failures of a model provider."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from chat.observability.redaction import redact
 
 
 class ProviderError(ParleyError):
-    """The model's side failed.
+    """The provider failed or rejected the request.
 
-    Raised while streaming: the text that came before it is kept by whoever reads the stream.
-    `provider` is the label people know; `retry_at` is set when the provider named a time.
+    May be raised in the middle of a stream; the caller keeps the text received before.
+    `provider` is the label shown to users. `retry_at` is set if the provider named a time.
+    `secrets` are removed from the sentence and from the details.
     """
 
     code = "provider_error"
-    template = "{provider} could not answer. Try again, or choose another model."
+    sentence = "{provider} could not answer. Try again, or choose another model."
 
     def __init__(
         self,
@@ -29,85 +30,96 @@ class ProviderError(ParleyError):
     ) -> None:
         self.retry_at = retry_at
         super().__init__(
-            redact(self.template.format(provider=provider, **values), secrets),
+            redact(type(self).sentence.format(provider=provider, **values), secrets),
             details=redact(details, secrets),
         )
 
 
 class WrongKey(ProviderError):
     code = "wrong_key"
-    template = (
+    is_billed = False
+    sentence = (
         "{provider} did not accept the API key. Check the key in the configuration, then retry."
     )
 
 
 class NoPermission(ProviderError):
     code = "no_permission"
-    template = (
-        "The API key may not use this model at {provider}. Choose another model, "
-        "or have the key's permissions widened."
+    is_billed = False
+    sentence = (
+        "The API key is not permitted to use this model at {provider}. Choose another model, "
+        "or extend the permissions of the key."
     )
 
 
 class UnknownModel(ProviderError):
     code = "unknown_model"
-    template = "{provider} does not know the model “{model}”. Choose another one in the sidebar."
+    is_billed = False
+    sentence = "{provider} does not know the model “{model}”. Choose another one in the sidebar."
 
 
 class ContextTooLong(ProviderError):
     code = "context_too_long"
-    template = (
-        "The conversation is longer than the model can read. Clear the context in the sidebar, "
-        "shorten the message, or choose a model with a larger window."
+    is_billed = False
+    sentence = (
+        "The conversation exceeds the context window of the model. Clear the context in the "
+        "sidebar, shorten the message, or choose a model with a larger window."
     )
 
 
 class RefusedParameter(ProviderError):
     code = "refused_parameter"
-    template = (
+    is_billed = False
+    sentence = (
         "{provider} does not accept one of the settings for this model. "
-        "Set the temperature and the reply length back, or choose another model."
+        "Reset the temperature and the reply length, or choose another model."
     )
 
 
 class BadRequest(ProviderError):
     code = "bad_request"
-    template = "{provider} could not read the request. The details say why."
+    is_billed = False
+    sentence = "{provider} rejected the request as invalid. See the details for the reason."
 
 
 class NoCredit(ProviderError):
     code = "no_credit"
-    template = (
+    is_billed = False
+    sentence = (
         "The account at {provider} has no credit left. Top it up, or choose another provider."
     )
 
 
 class RateLimited(ProviderError):
     code = "rate_limited"
-    template = "{provider} is receiving too many requests. Wait a moment, then retry."
+    is_billed = False
+    sentence = "{provider} is receiving too many requests. Wait a moment, then retry."
 
 
 class ContentFiltered(ProviderError):
     code = "content_filtered"
-    template = "{provider}'s content filter ended this reply. Try to put the question differently."
+    sentence = "The content filter of {provider} stopped this reply. Try rephrasing the question."
 
 
 class ImagesRefused(ProviderError):
     code = "images_refused"
-    template = (
-        "{provider} says that this model reads no images. "
-        "Choose another model, or edit the message and leave the image out."
+    is_billed = False
+    sentence = (
+        "{provider} reports that this model does not support images. "
+        "Choose another model, or edit the message and remove the image."
     )
 
 
 class ProviderDown(ProviderError):
     code = "provider_down"
-    template = "{provider} has a problem on its side. Retry in a moment, or choose another model."
+    is_billed = False
+    sentence = "{provider} has a problem on its side. Retry in a moment, or choose another model."
 
 
 class NameNotFound(ProviderError):
     code = "name_not_found"
-    template = (
+    is_billed = False
+    sentence = (
         "The address of {provider} could not be found. "
         "Check the network and the base URL in the configuration."
     )
@@ -115,77 +127,82 @@ class NameNotFound(ProviderError):
 
 class TlsFailed(ProviderError):
     code = "tls_failed"
-    template = (
+    is_billed = False
+    sentence = (
         "No secure connection to {provider} could be made: its certificate was not accepted. "
-        "Check the base URL and the machine's certificates."
+        "Check the base URL and the certificates of this machine."
     )
 
 
 class ConnectionRefused(ProviderError):
     code = "connection_refused"
-    template = "{provider} cannot be reached. Is it running, and is the base URL right?"
+    is_billed = False
+    sentence = (
+        "{provider} cannot be reached. Check that it is running and that the base URL is right."
+    )
 
 
 class ConnectionLost(ProviderError):
     code = "connection_lost"
-    template = "The connection to {provider} failed. Check the network, then retry."
+    sentence = "The connection to {provider} failed. Check the network, then retry."
 
 
 class FirstTokenTimeout(ProviderError):
     code = "first_token_timeout"
-    template = (
+    sentence = (
         "{provider} did not begin to answer within {seconds:g} s. Retry, or choose another model."
     )
 
 
 class StreamStalled(ProviderError):
     code = "stalled"
-    template = (
-        "{provider} went silent for {seconds:g} s in the middle of the reply. "
-        "What came before is kept: continue or retry."
+    sentence = (
+        "{provider} sent nothing for {seconds:g} s in the middle of the reply. "
+        "The text received so far is kept. Continue or retry."
     )
 
 
 class StreamInterrupted(ProviderError):
     code = "cut_off"
-    template = (
+    sentence = (
         "The connection to {provider} broke in the middle of the reply. "
-        "What came before is kept: continue or retry."
+        "The text received so far is kept. Continue or retry."
     )
 
 
 class IncompleteReply(ProviderError):
     code = "unfinished"
-    template = (
-        "{provider} ended the reply without saying that it was complete. "
-        "What came is kept: continue or retry."
+    sentence = (
+        "{provider} ended the reply without marking it as complete. "
+        "The text received so far is kept. Continue or retry."
     )
 
 
 class EmptyReply(ProviderError):
     code = "empty_reply"
-    template = "{provider} sent an empty reply. Retry, or choose another model."
+    sentence = "{provider} sent an empty reply. Retry, or choose another model."
 
 
 class OnlyReasoning(ProviderError):
     code = "only_thinking"
-    template = (
+    sentence = (
         "The model used its whole reply for thinking and wrote no answer. "
-        "Raise the reply length in the sidebar, then retry."
+        "Increase the reply length in the sidebar, then retry."
     )
 
 
 class MalformedResponse(ProviderError):
     code = "malformed"
-    template = (
-        "{provider} sent something that is not a reply. "
+    sentence = (
+        "{provider} sent an invalid response. "
         "Check that the base URL is that of an OpenAI-compatible API."
     )
 
 
 class ModelNotLoaded(ProviderError):
     code = "model_not_loaded"
-    template = (
+    is_billed = False
+    sentence = (
         "The local model could not be loaded. Check that LOCAL_MODEL names a complete GGUF file "
         "that fits into memory."
     )
@@ -193,31 +210,32 @@ class ModelNotLoaded(ProviderError):
 
 class RedirectRefused(ProviderError):
     code = "redirected"
-    template = (
-        "{provider} sends requests on to another address, where neither the key nor the "
-        "conversation is sent. Check the base URL in the configuration."
+    is_billed = False
+    sentence = (
+        "{provider} redirects requests to another address. Parley does not follow redirects, "
+        "to protect the key and the conversation. Check the base URL in the configuration."
     )
 
 
 class AddressRefused(ProviderError):
     code = "address_refused"
-    template = (
-        "This address cannot be used. It must begin with https:// and lead to a server "
-        "in the public internet."
+    sentence = (
+        "This address cannot be used. It must begin with https:// and belong to a server "
+        "on the public internet."
     )
 
 
 class OwnKeyMissing(ProviderError):
     code = "own_key_missing"
-    template = (
-        "This conversation uses a key of yours for {provider}, and it is no longer here. "
-        "Type it again under “Your own key”, or choose another model."
+    sentence = (
+        "This conversation uses your own key for {provider}, which is no longer available. "
+        "Enter it again under “Your own key”, or choose another model."
     )
 
 
 class OwnKeyRefused(ProviderError):
     code = "own_key_refused"
-    template = (
-        "{provider} did not accept the key you typed. "
-        "Type it again under “Your own key”, or choose another model."
+    sentence = (
+        "{provider} did not accept your own key. "
+        "Enter it again under “Your own key”, or choose another model."
     )

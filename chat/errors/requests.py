@@ -1,4 +1,4 @@
-"""What is asked for at the wrong moment, by the wrong person, or not at all."""
+"""Requests that are invalid, come at the wrong moment, or are not permitted."""
 
 from __future__ import annotations
 
@@ -9,91 +9,94 @@ from chat.errors.base import Refused
 
 class EmptyMessage(Refused):
     code = "empty_message"
-    sentence = "There is nothing to send yet: the message is empty."
+    sentence = "The message is empty. Enter some text or attach a file."
 
 
 class MessageTooLong(Refused):
     code = "message_too_long"
+    sentence = (
+        "This message has {tokens} tokens; the limit is {limit:,}. "
+        "Your text is still in the box: shorten it and send it again."
+    )
 
     def __init__(self, tokens: int, limit: int, *, is_exact: bool) -> None:
         about = "" if is_exact else "about "
-        super().__init__(
-            f"This message has {about}{tokens:,} tokens; at most {limit:,} can be sent. "
-            "It is kept below: shorten it and send it again."
-        )
+        super().__init__(tokens=f"{about}{tokens:,}", limit=limit)
 
 
 class ReplyRunning(Refused):
     code = "reply_running"
-    sentence = "A reply is still being written here. Wait for it or stop it, then go on."
+    sentence = "A reply is still being written here. Wait for it to finish, or stop it."
 
 
 class NothingToAnswer(Refused):
     code = "nothing_to_answer"
-    sentence = "There is no question left to answer here. Undo the deletion or ask again."
+    sentence = "There is no question to answer here. Undo the deletion, or ask again."
 
 
 class ImportRunning(Refused):
     code = "import_running"
-    sentence = "An import of yours is still running. Wait for its end or cancel it, then go on."
+    sentence = "Your last import is still running. Wait for it to finish, or cancel it."
 
 
 class ImportsBusy(Refused):
     code = "imports_busy"
-    sentence = "Many imports are waiting for their turn already. Try again in a few minutes."
+    sentence = "Many imports are waiting already. Try again in a few minutes."
 
 
 class KeyChecksBusy(Refused):
     code = "keys_busy"
     sentence = (
-        "Many keys are being tried just now, so the models of yours were not asked for. The "
-        "well-known ones can be used already; for the others try again in a minute."
+        "Many keys are being checked right now, so the models of your key were not listed. "
+        "The well-known models are available already; try again in a minute for the others."
     )
 
 
 class BackupRunning(Refused):
     code = "backup_running"
-    sentence = "A backup is being made already. Wait for its end, then go on."
+    sentence = "A backup is already running. Wait for it to finish."
 
 
 class BackupTooLarge(Refused):
     code = "backup_too_large"
+    sentence = (
+        "The database has {size}; at most {limit} can be downloaded here. Create the "
+        "backup on the machine that runs Parley, with: python -m chat backup FILE"
+    )
 
-    def __init__(self, size: str = "…", limit: str = "…") -> None:
-        super().__init__(
-            f"The database holds {size}; at most {limit} can be downloaded from here. Make the "
-            "backup on the machine that Parley runs on, with: python -m chat backup FILE"
-        )
+    def __init__(self, size: str, limit: str) -> None:
+        super().__init__(size=size, limit=limit)
 
 
 class RestoreRefused(Refused):
     code = "restore_refused"
-    sentence = "This file is no backup of Parley, or it is damaged. Nothing was changed."
+    sentence = "This file is not a backup of Parley, or it is damaged. Nothing was changed."
 
 
 class NotAllowed(Refused):
     code = "not_allowed"
     sentence = (
-        "This account may not be used here. Sign in with another one, "
-        "or ask whoever runs this installation to allow its e-mail address."
+        "This account is not allowed to use Parley here. Sign in with another account, "
+        "or ask the administrator to allow your e-mail address."
     )
 
 
 class SignInExpired(Refused):
     code = "sign_in_over"
-    sentence = "This sign-in has ended. Please sign in again."
+    sentence = "Your sign-in has expired. Please sign in again."
 
 
 class WrongCode(Refused):
     code = "wrong_code"
-    sentence = "This is not the access code. Check it and try again."
+    sentence = "The access code is wrong. Check it and try again."
 
 
 class LockedOut(Refused):
-    """`until`: when the next code is looked at."""
+    """Too many wrong access codes. `until` is when the next attempt is accepted."""
 
     code = "locked_out"
+    sentence = "There were too many wrong access codes. Try again at {until:%H:%M} UTC."
 
     def __init__(self, until: datetime) -> None:
         self.until = until
-        super().__init__(f"There were too many wrong access codes. Try again at {until:%H:%M} UTC.")
+        super().__init__(until=until)

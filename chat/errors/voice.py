@@ -1,4 +1,4 @@
-"""Recordings that cannot become text."""
+"""Recordings that cannot be transcribed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from chat.errors.base import Refused
 
 
 class VoiceRefused(Refused):
-    """A recording that cannot be turned into text; it is kept until it is discarded."""
+    """A recording cannot be transcribed. The page keeps it until it is discarded."""
 
     code = "voice_refused"
 
 
 class TranscriptionUnavailable(VoiceRefused):
     code = "no_transcription"
-    sentence = "Dictation is off: set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL to turn it on."
+    sentence = "Dictation is off. Set OPENAI_API_KEY or TRANSCRIPTION_BASE_URL to turn it on."
 
 
 class RecordingEmpty(VoiceRefused):
@@ -23,26 +23,28 @@ class RecordingEmpty(VoiceRefused):
 
 class RecordingTooLarge(VoiceRefused):
     code = "recording_too_large"
+    sentence = (
+        "This recording has {size}; at most {limit} can be transcribed. "
+        "Record it in shorter pieces."
+    )
 
     def __init__(self, size: str, limit: str) -> None:
-        super().__init__(
-            f"This recording has {size}; at most {limit} can be transcribed. "
-            "Record it in shorter pieces."
-        )
+        super().__init__(size=size, limit=limit)
 
 
 class RecordingTooLong(VoiceRefused):
     code = "recording_too_long"
+    sentence = (
+        "This recording is {seconds:.0f} s long; at most {limit:.0f} s can be transcribed. "
+        "Record it in shorter pieces."
+    )
 
     def __init__(self, seconds: float, limit: float) -> None:
-        super().__init__(
-            f"This recording is {seconds:.0f} s long; at most {limit:.0f} s can be transcribed. "
-            "Record it in shorter pieces."
-        )
+        super().__init__(seconds=seconds, limit=limit)
 
 
 class NoSpeechDetected(VoiceRefused):
     code = "nothing_heard"
     sentence = (
-        "No words were heard in this recording. Try again, or record it closer to the microphone."
+        "No speech was detected in this recording. Try again, or record closer to the microphone."
     )

@@ -90,7 +90,7 @@ def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMS
         list(service.follow(owner, answer.id))
     assert len(sent) == len(server.requests) == 5
     assert {type(error) for error in refused} == {InstanceLimit}
-    assert "Guide still answers" in refused[0].sentence
+    assert "Guide is still available" in refused[0].sentence
     say(service, model="guide/guide")
     assert len(server.requests) == 5
 

@@ -97,9 +97,9 @@ def test_picture_for_a_model_without_vision_is_refused_and_kept(
 ) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.paste_file("image.png", picture(), "image/png")
-    expect(chat.waiting("image.png")).to_contain_text("cannot see images")
+    expect(chat.waiting("image.png")).to_contain_text("does not support images")
     chat.send("What colour is it?")
-    expect(chat.key("notice")).to_contain_text("gpt-3.5-turbo · OpenAI cannot see images")
+    expect(chat.key("notice")).to_contain_text("gpt-3.5-turbo · OpenAI does not support images")
     expect(chat.composer).to_have_value("What colour is it?")
     expect(chat.waiting("image.png")).to_be_visible()
     assert server.requests == []
@@ -169,7 +169,7 @@ def test_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServe
     assert chat.price("long.txt") > 3000
     expect(chat.waiting("long.txt")).to_contain_text("too long for the model")
     chat.send("Sum it up")
-    expect(chat.key("notice")).to_contain_text("there is room for")
+    expect(chat.key("notice")).to_contain_text("are available")
     assert server.requests == []
     chat.composer.fill("Sum it up, please")
     chat.press("send_beginning")
@@ -266,7 +266,7 @@ def test_picture_with_a_quote_in_its_name_is_checked_for_vision_before_sending(
 ) -> None:
     chat.choose_model("gpt-3.5-turbo")
     chat.attach('a "teal" one.png', picture(), "image/png", is_shown_as=".png")
-    expect(chat.waiting('a "teal" one.png')).to_contain_text("cannot see images")
+    expect(chat.waiting('a "teal" one.png')).to_contain_text("does not support images")
 
 
 def test_message_returns_to_the_composer_after_each_refusal(chat: Chat, server: LLMServer) -> None:
@@ -275,14 +275,14 @@ def test_message_returns_to_the_composer_after_each_refusal(chat: Chat, server: 
     chat.wait_pending("image.png")
     for _ in range(3):
         chat.send("What colour is it?")
-        expect(chat.key("notice")).to_contain_text("cannot see images")
+        expect(chat.key("notice")).to_contain_text("does not support images")
         expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
         chat.wait_settled()
         chat.press("dismiss")
         expect(chat.key("notice")).to_have_count(0)
         expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
     chat.press("send_files")
-    expect(chat.key("notice")).to_contain_text("cannot see images")
+    expect(chat.key("notice")).to_contain_text("does not support images")
     expect(chat.composer).to_have_value(re.compile(r"What colour is it\? *"))
     assert server.requests == []
 
@@ -308,10 +308,10 @@ def test_refusal_stays_visible_when_the_composer_is_emptied_afterwards(chat: Cha
     chat.wait_pending("image.png")
     with chat.composer_reports_no_files():
         chat.send("What colour is it?")
-        expect(chat.key("notice")).to_contain_text("cannot see images")
+        expect(chat.key("notice")).to_contain_text("does not support images")
     chat.press("search")
     expect(chat.key("search_text")).to_be_visible()
-    expect(chat.key("notice")).to_contain_text("cannot see images")
+    expect(chat.key("notice")).to_contain_text("does not support images")
     chat.press("remove_file_0")
     expect(chat.key("notice")).to_have_count(0)
 
@@ -324,7 +324,7 @@ def test_retry_with_a_model_without_vision_is_refused_with_a_notice(
     chat.ask("What colour is it?")
     chat.choose_model("gpt-3.5-turbo")
     chat.press("retry")
-    expect(chat.key("notice")).to_contain_text("cannot see images")
+    expect(chat.key("notice")).to_contain_text("does not support images")
     assert len(server.requests) == 1
 
 

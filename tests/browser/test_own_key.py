@@ -59,7 +59,7 @@ def test_own_key_is_never_sent_back_to_the_browser(
     chat.ask("hello")
     expect(chat.answers.last).to_contain_text("answered with your key")
     chat.ask("again")
-    expect(chat.answers.last).to_contain_text("did not accept the key you typed")
+    expect(chat.answers.last).to_contain_text("did not accept your own key")
     asked = [(seen.headers["host"], seen.headers["authorization"]) for seen in server.requests]
     assert asked == [("api.openai.com", f"Bearer {OWN_KEY}")] * 2
     chat.page.get_by_text("Details").last.click()
@@ -79,7 +79,7 @@ def test_own_key_is_never_sent_back_to_the_browser(
 
     chat.reload()
     chat.send("are you still there?")
-    expect(chat.key("notice")).to_contain_text("it is no longer here")
+    expect(chat.key("notice")).to_contain_text("which is no longer available")
     expect(chat.composer).to_have_value("are you still there?")
     assert len(server.requests) == 2, "a message was sent without the key"
 

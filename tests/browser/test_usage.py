@@ -44,7 +44,7 @@ def test_administrator_sees_usage_sets_a_banner_and_disables_all_models(
         expect(other.page.get_by_text("Closed at **noon**")).to_be_visible()
         other.choose_model("openai/echo")
         other.send("May I?")
-        expect(other.key("notice")).to_contain_text("is switched off for now")
+        expect(other.key("notice")).to_contain_text("is currently disabled")
         expect(other.composer).to_have_value("May I?")
         assert len(server.requests) == before
     finally:

@@ -1,14 +1,18 @@
-"""What a person reads when something fails: whole sentences, and never a key."""
+"""Errors: sentences, codes, the manual, and redaction of keys."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from time import process_time
 
 import pytest
 
 from chat import errors
 from chat.errors import (
+    AttachmentRefused,
+    FileRefused,
     MessageTooLong,
     ParleyError,
     ProviderError,
@@ -17,7 +21,13 @@ from chat.errors import (
     UnknownModel,
 )
 from chat.observability.redaction import redact
+from chat.providers.guide.manual import MANUAL_FOLDER
+from chat.providers.openai_compatible import speech_errors
 
+# Imported so that its subclasses are among the errors.
+assert issubclass(speech_errors.SpeechFailed, ProviderError)
+
+MANUAL = (MANUAL_FOLDER / "errors.md").read_text("utf-8")
 HEX = hashlib.sha256(b"parley").hexdigest()
 KEYS = {
     "openai": "sk-proj-Ab3dEf6hIj9kLm-nOp_QrStUv",
@@ -53,7 +63,7 @@ SURROUNDINGS = [
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @pytest.mark.parametrize("kind", KEYS)
-def test_no_key_of_a_usual_shape_survives(kind: str, surroundings: str) -> None:
+def test_redact_removes_keys_of_known_formats(kind: str, surroundings: str) -> None:
     key = KEYS[kind]
     clean = redact(surroundings.format(key))
     assert "[redacted]" in clean
@@ -71,7 +81,7 @@ def test_no_key_of_a_usual_shape_survives(kind: str, surroundings: str) -> None:
         "http://host/v1?token=hunter1",
     ],
 )
-def test_what_is_named_a_secret_is_one(text: str) -> None:
+def test_redact_removes_values_named_as_secrets(text: str) -> None:
     clean = redact(text)
     assert "[redacted]" in clean
     assert "hunter" not in clean
@@ -98,16 +108,18 @@ def test_what_is_named_a_secret_is_one(text: str) -> None:
         "================================================================",
     ],
 )
-def test_prose_and_identifiers_survive(text: str) -> None:
+def test_redact_keeps_prose_and_identifiers(text: str) -> None:
     assert redact(text) == text
 
 
-def test_given_secrets_vanish_whatever_their_shape() -> None:
+def test_redact_removes_given_secrets_of_any_format() -> None:
     clean = redact("it was swordfish, swordfish-two or abc", ("swordfish", "swordfish-two", "abc"))
-    assert clean == "it was [redacted], [redacted] or abc"  # three letters would hit any word
+    assert (
+        clean == "it was [redacted], [redacted] or abc"
+    )  # too short: it would match ordinary words
 
 
-def test_details_are_cut() -> None:
+def test_redact_truncates_long_text() -> None:
     assert len(redact("word " * 10_000)) == 2000
 
 
@@ -115,11 +127,11 @@ def test_details_are_cut() -> None:
     "unit",
     ["a-", "a", "A1", "sk-", "://", "a:b@", "bearer ", "api_key=", "key_", "hf_a", "eyJ", "?key="],
 )
-def test_redaction_takes_linear_time(unit: str) -> None:
+def test_redact_takes_linear_time(unit: str) -> None:
     small, large = (unit * (size // len(unit)) for size in (30_000, 300_000))
 
     def seconds(text: str) -> float:
-        """Of our own CPU, the least of three: what else the machine does is left out."""
+        """Return the least CPU time of three runs, which other load affects least."""
         used = []
         for _ in range(3):
             begin = process_time()
@@ -130,12 +142,8 @@ def test_redaction_takes_linear_time(unit: str) -> None:
     assert seconds(large) < max(40 * seconds(small), 1.0)  # quadratic time would be a hundredfold
 
 
-def subclasses(kind: type[ParleyError]) -> list[type[ParleyError]]:
-    return [kind, *(below for child in kind.__subclasses__() for below in subclasses(child))]
-
-
-@pytest.mark.parametrize("kind", subclasses(ProviderError), ids=lambda kind: kind.__name__)
-def test_every_provider_error_reads_as_sentences(kind: type[ProviderError]) -> None:
+@pytest.mark.parametrize("kind", list(ProviderError.kinds()), ids=lambda kind: kind.__name__)
+def test_provider_error_reads_as_sentences(kind: type[ProviderError]) -> None:
     error = kind("Some AI", model="some-model", seconds=2.5, language="de")
     assert str(error) == error.sentence
     assert str(error)[0].isupper()
@@ -143,31 +151,79 @@ def test_every_provider_error_reads_as_sentences(kind: type[ProviderError]) -> N
     assert "{" not in str(error)
 
 
-def test_every_error_has_its_own_code_and_is_in_the_drawing() -> None:
-    kinds = [
-        kind for kind in subclasses(ParleyError) if kind.__module__.startswith(errors.__name__)
-    ]
-    codes = [kind.code for kind in kinds]
-    assert len(set(codes)) == len(codes)
-    assert errors.__doc__ is not None
-    assert [kind.__name__ for kind in kinds if kind.__name__ not in errors.__doc__] == []
+def own_kinds() -> list[type[ParleyError]]:
+    """Return the errors of the application, without those that tests define."""
+    return [kind for kind in ParleyError.kinds() if kind.__module__.startswith("chat.")]
 
 
-def test_an_unknown_model_is_named() -> None:
+def test_error_codes_are_unique() -> None:
+    codes = Counter(vars(kind)["code"] for kind in own_kinds() if "code" in vars(kind))
+    assert [code for code, count in codes.items() if count > 1] == []
+
+
+def test_package_exports_every_error_of_its_modules() -> None:
+    for kind in own_kinds():
+        if kind.__module__.startswith(f"{errors.__name__}."):
+            assert getattr(errors, kind.__name__) is kind
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in own_kinds() if "sentence" in vars(kind)],
+    ids=lambda kind: kind.__name__,
+)
+def test_manual_quotes_the_sentence_of_every_error(kind: type[ParleyError]) -> None:
+    # The manual has examples in place of the fields and starts with a capital letter.
+    literals = re.split(r"\{[^}]*\}", kind.sentence)
+    quote = ".{1,20}?".join(re.escape(literal) for literal in literals)
+    assert re.search(f"^> {quote}$", MANUAL, re.MULTILINE), kind.sentence
+
+
+def test_new_error_needs_no_other_registration() -> None:
+    class FileCursed(FileRefused):
+        code = "file_cursed"
+        sentence = "“{name}” is cursed."
+        is_billed = False
+
+    assert str(FileCursed("a.txt")) == "“a.txt” is cursed."
+    assert "file_cursed" in AttachmentRefused.codes()
+    assert not errors.is_billed("file_cursed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_billed"),
+    [
+        (errors.WrongKey, False),
+        (errors.RateLimited, False),
+        (errors.ServiceClosed, False),
+        (errors.ConnectionLost, True),
+        (errors.FirstTokenTimeout, True),
+        (errors.ContentFiltered, True),
+    ],
+)
+def test_is_billed_depends_on_the_code(kind: type[ParleyError], is_billed: bool) -> None:
+    assert errors.is_billed(kind.code) is is_billed
+
+
+def test_is_billed_is_true_for_unknown_codes() -> None:
+    assert errors.is_billed("code_of_another_version")
+
+
+def test_unknown_model_names_the_model() -> None:
     assert "“org/Model-7B”" in str(UnknownModel("Some AI", model="org/Model-7B"))
 
 
-def test_an_error_keeps_no_key_in_sentence_or_details() -> None:
+def test_provider_error_redacts_sentence_and_details() -> None:
     error = ProviderError("swordfish", details=f"key {HEX} and swordfish", secrets=("swordfish",))
     assert "swordfish" not in str(error) + error.details
     assert HEX not in error.details
 
 
-def test_a_rate_limit_may_name_no_time() -> None:
+def test_rate_limit_has_no_retry_time_by_default() -> None:
     assert RateLimited("Some AI").retry_at is None
 
 
-def test_a_message_too_long_gives_both_numbers() -> None:
+def test_message_too_long_states_tokens_and_limit() -> None:
     exact = str(MessageTooLong(12_345, 8_000, is_exact=True))
     assert "12,345" in exact
     assert "8,000" in exact
@@ -175,7 +231,7 @@ def test_a_message_too_long_gives_both_numbers() -> None:
     assert "about 12,345" in str(MessageTooLong(12_345, 8_000, is_exact=False))
 
 
-def test_a_settings_error_lists_every_problem() -> None:
+def test_settings_error_lists_every_problem() -> None:
     error = SettingsError(["one is wrong", "so is two"])
     assert "one is wrong; so is two" in str(error)
     assert error.problems == ("one is wrong", "so is two")

@@ -306,7 +306,7 @@ def test_each_failure_has_its_own_sentence_about_a_recording(
 def test_the_sentences_differ() -> None:
     kinds = [*FAILURES.values(), speech_errors.LanguageRefused, speech_errors.SpeechTimeout]
     worded = {kind for kind in kinds if issubclass(kind, errors.ProviderError)}
-    assert len({kind.template for kind in worded}) == len(worded)
+    assert len({kind.sentence for kind in worded}) == len(worded)
 
 
 def test_an_unknown_speech_model_is_named(server: LLMServer) -> None:

@@ -131,7 +131,9 @@ def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
         ):
             with pytest.raises(OwnKeyMissing) as caught:
                 attempt(another)
-            assert "OpenAI" in caught.value.sentence and "no longer here" in caught.value.sentence
+            assert (
+                "OpenAI" in caught.value.sentence and "no longer available" in caught.value.sentence
+            )
     assert len(llm.requests) == 1
     assert service.open(ME, answer.conversation_id) == before, "it can still be read as it was"
     assert len(service.conversations(ME)) == 1

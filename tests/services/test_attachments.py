@@ -295,7 +295,7 @@ def test_a_blind_model_refuses_a_picture_before_any_request(
     service: ChatService, provider: ScriptedProvider, blind: ReplySettings
 ) -> None:
     (price,) = service.price(ME, None, [picture()], blind)
-    assert "cannot see" in price.problem
+    assert "does not support images" in price.problem
     with pytest.raises(ImagesUnsupported):
         service.send(ME, None, Submission("What colour?", (picture(),)), blind)
     assert provider.requests == []

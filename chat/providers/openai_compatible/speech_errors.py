@@ -18,50 +18,50 @@ _TOO_SHORT = re.compile(r"too[ _]short")
 
 
 class SpeechFailed(errors.ProviderError):
-    template = "{provider} could not turn the recording into text. Try again."
+    sentence = "{provider} could not turn the recording into text. Try again."
 
 
 class SpeechModelUnknown(errors.UnknownModel):
-    template = (
+    sentence = (
         "{provider} does not know the speech model “{model}”. "
         "Check TRANSCRIPTION_MODEL in the configuration."
     )
 
 
 class SpeechNotPermitted(errors.NoPermission):
-    template = (
+    sentence = (
         "The API key may not use the speech model “{model}” at {provider}. "
         "Extend its permissions, or set another TRANSCRIPTION_MODEL."
     )
 
 
 class SpeechNotOffered(errors.MalformedResponse):
-    template = (
+    sentence = (
         "{provider} sent a response that is not a transcription. "
         "Check that it turns speech into text, and that TRANSCRIPTION_BASE_URL is right."
     )
 
 
 class SpeechDown(errors.ProviderDown):
-    template = "{provider} has a problem on its side. Try again in a moment."
+    sentence = "{provider} has a problem on its side. Try again in a moment."
 
 
 class SpeechTimeout(errors.FirstTokenTimeout):
-    template = (
+    sentence = (
         "{provider} did not turn the recording into text within {seconds:g} s. "
         "Try again, or record something shorter."
     )
 
 
 class RecordingNotRead(errors.BadRequest):
-    template = (
+    sentence = (
         "{provider} rejected this recording. It may be damaged "
         "or in an unsupported format. Record it again."
     )
 
 
 class LanguageRefused(errors.RefusedParameter):
-    template = (
+    sentence = (
         "{provider} does not support “{language}” as the language of a recording. "
         "Check TRANSCRIPTION_LANGUAGE in the configuration."
     )
