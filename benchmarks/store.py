@@ -142,7 +142,7 @@ def measure(name: str, act: Callable[[], float | None], times: int = 100) -> Non
 
 def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
     chance = random.Random(3)
-    with service._store.engine.connect() as connection:
+    with service.space.store.engine.connect() as connection:
         found = connection.execute(
             text("SELECT conversation_id FROM messages WHERE depth = 1999")
         ).scalars()
@@ -155,23 +155,41 @@ def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
 
     def send(conversations: list[str]) -> float:
         began = time.perf_counter()
-        answer = service.send(OWNER, chance.choice(conversations), Submission("One more thing"))
-        for _ in service.follow(OWNER, answer.id):
+        answer = service.as_owner(OWNER).messages.send(
+            chance.choice(conversations), Submission("One more thing")
+        )
+        for _ in service.as_owner(OWNER).messages.follow(answer.id):
             pass
         return provider.asked_at - began
 
     def do(act: Callable[[], object]) -> Callable[[], None]:
         return lambda: act() and None
 
+    conversations = service.as_owner(OWNER).conversations
     print("| milliseconds | median | p95 |\n|---|---:|---:|")
-    measure("list: the newest 38 and the pinned ones", do(lambda: (
-        service.conversations(OWNER, 39), service.pinned(OWNER))))  # fmt: skip
-    measure("open, of about 80 messages", do(lambda: service.open(OWNER, chance.choice(short))))
-    measure("open, of 2,000 messages", do(lambda: service.open(OWNER, chance.choice(long))))
+    measure(
+        "list: the newest 38 and the pinned ones",
+        do(lambda: (conversations.latest(39), conversations.pinned())),
+    )
+    measure(
+        "open, of about 80 messages",
+        do(lambda: conversations.open(chance.choice(short))),
+    )
+    measure(
+        "open, of 2,000 messages",
+        do(lambda: conversations.open(chance.choice(long))),
+    )
     for name, word in (("common", words.known[20]), ("rare", words.known[20_000])):
-        measure(f"search, a {name} word", do(lambda w=word: service.search(OWNER, w)), 40)
-    measure("search, two common words", do(lambda: service.search(
-        OWNER, f"{words.known[15]} {words.known[40]}")), 40)  # fmt: skip
+        measure(
+            f"search, a {name} word",
+            do(lambda w=word: conversations.search(w)),
+            40,
+        )
+    measure(
+        "search, two common words",
+        do(lambda: conversations.search(f"{words.known[15]} {words.known[40]}")),
+        40,
+    )
     measure("send, to the request, of about 80", lambda: send(short))
     measure("send, to the request, of 2,000", lambda: send(long))
 

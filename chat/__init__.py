@@ -2,8 +2,9 @@
 
 >>> from chat import Submission, open_chat
 >>> service = open_chat()
->>> answer = service.send("me", None, Submission("Hello!"))
->>> print("".join(piece.text for piece in service.follow("me", answer.id)))
+>>> me = service.as_owner("me")
+>>> answer = me.messages.send(None, Submission("Hello!"))
+>>> print("".join(chunk.text for chunk in me.messages.follow(answer.id)))
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chat.attachments.file_types import is_audio
-from chat.background.backup_jobs import Backup
+from chat.background.file_jobs import FileJob
 from chat.background.import_jobs import ImportJob
 from chat.config.ephemeral_disk import is_history_persistent
 from chat.config.openid import sign_in_problems, sign_in_providers
@@ -59,12 +60,12 @@ from chat.observability.log_format import log_formatter
 from chat.observability.request_ids import begin_request, request_id
 from chat.providers.base import Model
 from chat.providers.user_keys import OTHER, OwnKey
-from chat.replies.buffer import Piece
+from chat.replies.buffer import ReplyChunk
 
 if TYPE_CHECKING:
     from chat.bootstrap import open_chat
-    from chat.service import ChatService
-    from chat.services.conversation_view import View
+    from chat.service import ChatService, OwnerService
+    from chat.services.conversation_view import ConversationView
     from chat.store import Hit
 
 # The database is a third of a start: a server that has only errors and words to import answers
@@ -72,24 +73,26 @@ if TYPE_CHECKING:
 _LATER = {
     "open_chat": "chat.bootstrap",
     "ChatService": "chat.service",
+    "OwnerService": "chat.service",
     "Hit": "chat.store",
-    "View": "chat.services.conversation_view",
+    "ConversationView": "chat.services.conversation_view",
 }
 
 __all__ = [
     "FILE_CODES",
     "OTHER",
     "Attachment",
-    "Backup",
     "ChatService",
     "Connection",
     "ContextWindow",
     "Conversation",
+    "ConversationView",
     "Export",
     "ExportFormat",
     "Failure",
     "File",
     "FileCost",
+    "FileJob",
     "FileKind",
     "FileTooLong",
     "Hit",
@@ -107,11 +110,12 @@ __all__ = [
     "NotStoredYet",
     "NotUploaded",
     "OwnKey",
+    "OwnerService",
     "ParleyError",
     "Person",
-    "Piece",
     "ProviderError",
     "Refused",
+    "ReplyChunk",
     "ReplyRunning",
     "ReplySettings",
     "Role",
@@ -128,7 +132,6 @@ __all__ = [
     "UsageLine",
     "UsageReport",
     "Versions",
-    "View",
     "account_from_claims",
     "begin_request",
     "human_size",

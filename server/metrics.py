@@ -42,4 +42,4 @@ class MetricsEndpoint:
         if scheme.lower() != "bearer" or not is_valid:
             return PlainTextResponse("Unauthorized", 401, {"www-authenticate": "Bearer"})
         headers = {"cache-control": "no-store", "content-type": _OPEN_METRICS}
-        return Response(service.metrics(self._active_sessions()), headers=headers)
+        return Response(service.admin.metrics(self._active_sessions()), headers=headers)

@@ -48,7 +48,7 @@ class ReadinessEndpoint:
         try:
             service = self._service()
             self._stage = "database"
-            return service.readiness()
+            return service.admin.readiness()
         except SettingsError:
             return "settings"
         except ParleyError:

@@ -1,7 +1,7 @@
-"""An import that runs on in the background, whatever the page that began it does.
+"""Imports in the background, one at a time for each owner.
 
-One for each owner at a time; its report waits for an hour, or until another one begins. It knows
-neither files nor databases: what is done is handed in.
+The report is kept for an hour or until the next import. Knows no files or databases: the work is
+passed in.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from chat.formats.import_report import ImportReport
 
 log = logging.getLogger("chat.background.import_jobs")
 
-AT_ONCE = 2  # imports that read at the same time; others wait for their turn
-MOST_WAITING = 8  # each holds its file in memory
-MOST_KEPT = 200  # reports
+MAX_CONCURRENT = 2  # imports that read at the same time; others are queued
+MAX_QUEUED = 8  # each holds its file in memory
+MAX_REPORTS = 200
 KEPT = 3600.0  # seconds that a report is kept
 
 Progress = Callable[[int, int], None]
@@ -26,7 +26,7 @@ Work = Callable[[Progress, Callable[[], bool]], ImportReport]
 
 
 class ImportJob:
-    """`done` and `total` count bytes; afterwards there is a `report` or a `problem`, a sentence."""
+    """One import. `done` and `total` count bytes; it ends with a `report` or a `problem`."""
 
     def __init__(self, changed: threading.Condition, clock: Callable[[], float]) -> None:
         self._changed, self._clock = changed, clock
@@ -46,17 +46,17 @@ class ImportJob:
         return self._is_cancelled.is_set()
 
     def cancel(self) -> None:
-        """End it after the conversation at hand; what was taken in stays."""
+        """Stop after the current conversation; keep what was imported."""
         self._is_cancelled.set()
         with self._changed:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it is over, after at most that long."""
+        """Wait for the end; return False on timeout."""
         return self._is_over.wait(seconds)
 
     def run(self, work: Work) -> None:
-        """Do it, in the thread of whoever calls. Never raises."""
+        """Run `work` in the calling thread. Errors are kept in `problem`."""
         try:
             self.report = work(self._progressed, self._is_cancelled.is_set)
         except ParleyError as error:
@@ -80,9 +80,9 @@ class ImportJobs:
         self._changed = threading.Condition()
 
     def run(self, job: ImportJob, work: Work) -> None:
-        """Do it when it is its turn; what is cancelled before does not wait for that."""
+        """Run a job once a slot is free. A cancelled job does not wait."""
         with self._changed:
-            self._changed.wait_for(lambda: self._working < AT_ONCE or job.is_cancelled)
+            self._changed.wait_for(lambda: self._working < MAX_CONCURRENT or job.is_cancelled)
             if job.is_cancelled:
                 return job.run(lambda *_: ImportReport((), is_cancelled=True))
             self._working += 1
@@ -94,13 +94,13 @@ class ImportJobs:
                 self._changed.notify_all()
 
     def begin(self, owner: str) -> ImportJob:
-        """Raises `ImportRunning` while the owner's last one runs, or `ImportsBusy`."""
+        """Register a job. Raises `ImportRunning` or `ImportsBusy`."""
         with self._changed:
             self._forget_old()
             known = self._jobs.get(owner)
             if known is not None and known.is_running:
                 raise ImportRunning
-            if sum(job.is_running for job in self._jobs.values()) >= AT_ONCE + MOST_WAITING:
+            if sum(job.is_running for job in self._jobs.values()) >= MAX_CONCURRENT + MAX_QUEUED:
                 raise ImportsBusy
             job = self._jobs[owner] = ImportJob(self._changed, self._clock)
         return job
@@ -111,7 +111,7 @@ class ImportJobs:
             return self._jobs.get(owner)
 
     def running(self) -> int:
-        """How many are under way or wait for their turn."""
+        """Return the number of running and queued imports."""
         with self._changed:
             return sum(job.is_running for job in self._jobs.values())
 
@@ -121,12 +121,12 @@ class ImportJobs:
                 job.cancel()
 
     def _forget_old(self) -> None:
-        """Whoever holds a job may still read it."""
+        """Drop old jobs. Callers that hold one can still read it."""
         now = self._clock()
         ended = sorted(
             (job.ended_at, owner) for owner, job in self._jobs.items() if job.ended_at is not None
         )
-        too_many = len(ended) - MOST_KEPT
+        too_many = len(ended) - MAX_REPORTS
         for place, (ended_at, owner) in enumerate(ended):
             if place < too_many or now - ended_at >= KEPT:
                 del self._jobs[owner]

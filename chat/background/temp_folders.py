@@ -1,7 +1,7 @@
-"""Folders for temporary files. One that a killed process left behind, the next process removes.
+"""Temporary folders that survive no process: those of killed processes are removed at a start.
 
-Who is alive is told by a lock on a file in the folder, which goes with its process: a process id
-says nothing in another container, or after a restart.
+A file lock in the folder marks its process as alive. A process id would be ambiguous in another
+container or after a restart.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ if sys.platform != "win32":
 _LOCK = "lock"
 
 
-class Folder:
-    """For this user's eyes only."""
+class TempFolder:
+    """A new folder that only this operating-system user can read."""
 
     def __init__(self, prefix: str) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=prefix))
-        begun = self.path / f"{_LOCK}.new"
-        self._lock = os.open(begun, os.O_RDWR | os.O_CREAT, 0o600)
-        if _take(self._lock):  # else nobody can tell, and it is left alone
-            begun.rename(self.path / _LOCK)  # now that it is held
+        unlocked = self.path / f"{_LOCK}.new"
+        self._lock = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o600)
+        if _lock(self._lock):  # without lock support the folder is never taken for abandoned
+            unlocked.rename(self.path / _LOCK)
 
-    def drop(self) -> None:
+    def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
 
 def remove_leftovers(prefix: str) -> None:
-    """Remove the folders that processes of this user, dead by now, have made with `prefix`."""
+    """Remove the folders that dead processes of this user created with `prefix`."""
     for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        if _is_ours(path) and _is_left(path):
+        if _is_ours(path) and _is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_ours(path: Path) -> bool:
     try:
         found = path.lstat()
-    except OSError:  # somebody else removes it just now
+    except OSError:  # removed by another process
         return False
     return sys.platform != "win32" and found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode)
 
 
-def _is_left(path: Path) -> bool:
+def _is_abandoned(path: Path) -> bool:
     try:
         lock = os.open(path / _LOCK, os.O_RDWR)
     except OSError:
         return False
     try:
-        return _take(lock)
+        return _lock(lock)
     finally:
         os.close(lock)
 
 
-def _take(lock: int) -> bool:
+def _lock(lock: int) -> bool:
     if sys.platform == "win32":
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # it is held, or there is no such thing on this disk
+    except OSError:  # held by a live process, or not supported by the file system
         return False
     return True

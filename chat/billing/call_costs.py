@@ -1,16 +1,16 @@
-"""What a call may take before it is made, and what it took: the rules, the prices, the ledger.
+"""Limits, prices and the ledger of provider calls: reservations before, costs afterwards.
 
-One for all services of a process: what happens in a temporary conversation counts as well.
+One instance per process, so that temporary conversations count as well.
 """
 
 from __future__ import annotations
 
 from chat import errors
-from chat.billing.kill_switch import Switches
+from chat.billing.kill_switch import KillSwitch
 from chat.billing.prices import Prices
-from chat.billing.rate_limiter import Pace
+from chat.billing.rate_limiter import RateLimiter
 from chat.config.settings import Settings
-from chat.domain.calls import CallKind, EndedCall, NewCall
+from chat.domain.calls import CallKind, CallRecord, EndedCall, NewCall
 from chat.domain.limits import NANOS_PER_DOLLAR, LimitRules, Limits
 from chat.domain.message import Status
 from chat.domain.person import is_billed_to_operator
@@ -18,23 +18,22 @@ from chat.domain.token_estimate import TOKENS_PER_MESSAGE
 from chat.domain.usage import UsageReport
 from chat.providers.catalogue import GUIDE
 from chat.providers.tokenizer import Tokenizer
-from chat.replies.buffer import Generation
 from chat.store import Store
 
-KEYS_AT_ONCE, KEYS_A_MINUTE = 3, 10  # that are tried, of all people together
+KEY_CHECKS_AT_ONCE, KEY_CHECKS_PER_MINUTE = 3, 10  # of all users together
 
 
 class Billing:
     def __init__(
-        self, settings: Settings, store: Store, prices: Prices, switches: Switches
+        self, settings: Settings, store: Store, prices: Prices, kill_switch: KillSwitch
     ) -> None:
         self.rules: LimitRules = rules_of(settings)
         self.ledger, self._usage = store.ledger, store.usage
-        self.prices, self.switches = prices, switches
-        self.key_looks = Pace(KEYS_AT_ONCE, KEYS_A_MINUTE, self.ledger.clock)
+        self.prices, self.kill_switch = prices, kill_switch
+        self.key_checks = RateLimiter(KEY_CHECKS_AT_ONCE, KEY_CHECKS_PER_MINUTE)
 
     def report(self, owner: str | None, days: int) -> UsageReport:
-        """What an owner used, or everyone by owner."""
+        """Return the usage of one owner, or of all users by owner."""
         return self._usage.report(owner, days, self.ledger.clock(), by_owner=owner is None)
 
     def reply(
@@ -47,7 +46,7 @@ class Billing:
         max_tokens: int,
         label: str,
     ) -> NewCall:
-        """A reply that is to be asked for. Raises `PriceUnknown`."""
+        """Return the reservation for a reply. Raises `PriceUnknown`."""
         if _is_guide(model):
             return NewCall(owner, model, CallKind.REPLY, worker, answer_id, prompt_tokens)
         tokens = nanos = 0
@@ -73,7 +72,7 @@ class Billing:
         )
 
     def transcription(self, owner: str, model: str, worker: str) -> NewCall:
-        """A recording that is to be transcribed. Raises `PriceUnknown`."""
+        """Return the reservation for a transcription. Raises `PriceUnknown`."""
         nanos = 0
         if self.rules.limits_money:
             nanos = self._most(self.prices.configured(model, 0, 1_000), model)
@@ -87,34 +86,38 @@ class Billing:
             raise errors.PriceUnknown(label)
         return nanos
 
-    def ended(self, call: NewCall, generation: Generation, counter: Tokenizer) -> EndedCall:
-        """What a reply took: as the provider told, or else as it can be counted."""
-        text, reasoning = generation.own_text()
-        failure = generation.failure
-        usage = generation.own_usage
+    def ended(self, call: NewCall, record: CallRecord, counter: Tokenizer) -> EndedCall:
+        """Return the result of a reply: as the provider reported it, otherwise estimated."""
         is_held = False
-        if usage is not None:
-            prompt, completion = usage.prompt_tokens, usage.completion_tokens
-        elif failure and not errors.is_billed(failure.code) and not (text or reasoning):
+        if record.usage is not None:
+            prompt, completion = record.usage.prompt_tokens, record.usage.completion_tokens
+        elif self._is_unbilled(record):
             prompt = completion = 0
         else:
-            prompt = sent_tokens(generation, counter)
-            completion = counter.count(text).tokens + counter.count(reasoning).tokens
-            # Before the first word a model may have thought for long, unseen or told in short.
-            has_nothing = not text and generation.status is not Status.COMPLETE
-            is_held = has_nothing and generation.sent_tokens > 0  # it was asked for
+            prompt = sent_tokens(record.sent_tokens, record.system_prompt, counter)
+            completion = counter.count(record.text).tokens + counter.count(record.reasoning).tokens
+            # A model may have produced hidden or summarized reasoning before its first word.
+            has_no_text = not record.text and record.status is not Status.COMPLETE
+            is_held = has_no_text and record.sent_tokens > 0
         return EndedCall(
             call.id,
-            generation.status,
+            record.status,
             prompt,
             completion,
-            is_reported=usage is not None and usage.is_reported,
+            is_reported=record.usage is not None and record.usage.is_reported,
             cost_nanos=self.prices.cost(call.model, prompt, completion),
-            first_token_ms=generation.own_first_token_ms,
-            total_ms=generation.own_total_ms,
-            error_code=failure.code if failure else None,
+            first_token_ms=record.first_token_ms,
+            total_ms=record.total_ms,
+            error_code=record.error_code,
             held_tokens=call.reserved_tokens if is_held else 0,
             held_nanos=call.reserved_nanos if is_held else 0,
+        )
+
+    @staticmethod
+    def _is_unbilled(record: CallRecord) -> bool:
+        has_output = bool(record.text or record.reasoning)
+        return (
+            bool(record.error_code) and not errors.is_billed(record.error_code) and not has_output
         )
 
     def transcribed(
@@ -133,11 +136,11 @@ class Billing:
         )
 
 
-def sent_tokens(generation: Generation, counter: Tokenizer) -> int:
-    """About how many tokens a reply was asked for with."""
-    system = generation.system_prompt
-    wrapped = counter.count(system).tokens + TOKENS_PER_MESSAGE if system else 0
-    return generation.sent_tokens + wrapped
+def sent_tokens(tokens: int, system_prompt: str, counter: Tokenizer) -> int:
+    """Return an estimate of a prompt's size: `tokens` of messages and the system prompt."""
+    if not system_prompt:
+        return tokens
+    return tokens + counter.count(system_prompt).tokens + TOKENS_PER_MESSAGE
 
 
 def _is_guide(model: str) -> bool:
@@ -145,6 +148,7 @@ def _is_guide(model: str) -> bool:
 
 
 def rules_of(settings: Settings) -> LimitRules:
+    """Return the limits that `settings` configure."""
     return LimitRules(
         _limits(settings, "limit_"),
         _limits(settings, "limit_instance_"),

@@ -1,37 +1,43 @@
-"""How often keys may be tried, which no limit of a person covers: so many at once and a minute.
+"""Process-wide rate limiter for checks of user-supplied API keys.
 
-It knows neither the keys nor who asks.
+Key checks call a provider before any limit of a user applies, so they are bounded for all users
+together: a number at once and a number a minute.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 
-from chat.domain.limits import MINUTE
 from chat.errors import KeyChecksBusy
 
+WINDOW = 60.0  # seconds
 
-class Pace:
-    def __init__(self, at_once: int, a_minute: int, clock: Callable[[], datetime]) -> None:
-        self._at_once, self._a_minute, self._clock = at_once, a_minute, clock
-        self._begun: deque[datetime] = deque()
+
+class RateLimiter:
+    """Sliding-window log with a bound on concurrency. Uses a monotonic clock."""
+
+    def __init__(
+        self, at_once: int, per_minute: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._at_once, self._per_minute, self._clock = at_once, per_minute, clock
+        self._started: deque[float] = deque()
         self._running = 0
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """Raises `KeyChecksBusy`. What has begun must `end`."""
+    def acquire(self) -> None:
+        """Begin a check; pair with `release`. Raises `KeyChecksBusy` when a bound is reached."""
         with self._lock:
             now = self._clock()
-            while self._begun and now - self._begun[0] >= MINUTE:
-                self._begun.popleft()
-            if self._running >= self._at_once or len(self._begun) >= self._a_minute:
+            while self._started and now - self._started[0] >= WINDOW:
+                self._started.popleft()
+            if self._running >= self._at_once or len(self._started) >= self._per_minute:
                 raise KeyChecksBusy
-            self._begun.append(now)
+            self._started.append(now)
             self._running += 1
 
-    def end(self) -> None:
+    def release(self) -> None:
         with self._lock:
             self._running -= 1

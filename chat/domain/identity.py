@@ -83,6 +83,12 @@ def is_email_listed(email: str, names: str, *, with_domains: bool = True) -> boo
     return False
 
 
+def require_admin(person: Person) -> None:
+    """Raise `NotFound` unless the person is an administrator."""
+    if not (person.owner and person.is_admin):
+        raise NotFound
+
+
 def require_owner(owner: str) -> None:
     """Nobody owns nothing: who is not signed in has an empty owner. Raises `NotFound`."""
     if not owner:

@@ -88,6 +88,11 @@ class BackupFailed(ParleyError):
     )
 
 
+class FileNotWritten(ParleyError):
+    code = "file_not_written"
+    sentence = "The file could not be written. Check the disk space of the server, then try again."
+
+
 class ServiceClosed(ParleyError):
     code = "service_closed"
     sentence = "Parley is shutting down. Reload the page in a moment."

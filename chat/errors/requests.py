@@ -57,15 +57,9 @@ class BackupRunning(Refused):
     sentence = "A backup is already running. Wait for it to finish."
 
 
-class BackupTooLarge(Refused):
-    code = "backup_too_large"
-    sentence = (
-        "The database has {size}; at most {limit} can be downloaded here. Create the "
-        "backup on the machine that runs Parley, with: python -m chat backup FILE"
-    )
-
-    def __init__(self, size: str, limit: str) -> None:
-        super().__init__(size=size, limit=limit)
+class ExportRunning(Refused):
+    code = "export_running"
+    sentence = "An export is already running. Wait for it to finish."
 
 
 class RestoreRefused(Refused):

@@ -1,58 +1,45 @@
-"""From a stored question to a running reply: reserved, begun, saved and ended.
-
-Nothing here asks the network or counts an old message again: it stands between a click and
-the request.
-"""
+"""Dispatch replies: reserve, store, start, save and finish them, for one store."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 
-from chat.billing.call_costs import Billing, sent_tokens
-from chat.config.settings import Settings
+from chat.billing.call_costs import sent_tokens
 from chat.domain.calls import EndedCall, NewCall
 from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.ids import new_id
 from chat.domain.message import Failure, Message
-from chat.domain.writes import NewAnswer, NewQuestion
+from chat.domain.writes import NewAnswer, NewQuestion, Outcome
 from chat.errors import ModelDisabled, ParleyError
-from chat.observability.metrics import Metrics
 from chat.providers.base import Delta
-from chat.providers.catalogue import Catalogue
-from chat.providers.tokenizer import Tokenizer
 from chat.providers.user_keys import OwnKey, check_ready
-from chat.replies.buffer import Generation
-from chat.replies.request_builder import Sending
-from chat.replies.runner import Replies
-from chat.replies.worker_liveness import Worker
-from chat.store import Outcome, Store
+from chat.replies.request_builder import RequestBuilder
+from chat.replies.running_reply import RunningReply
+from chat.replies.runtime import Runtime
+from chat.store import Store
 
 log = logging.getLogger("chat.replies.dispatcher")
 
+STOP_TIMEOUT = 2.0  # seconds; a process that writes a reply checks for a stop once a second
+STOP_POLL_INTERVAL = 0.1
+MAX_CHARACTERS_PER_TOKEN = 40
+EXTRA_CHARACTERS = 100_000  # allowed in addition, whatever the requested length
 
-class Dispatch(Sending):
+
+class Dispatcher:
+    """The sink of the replies in one store. `is_temporary` stores are not the ledger's."""
+
     def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        catalogue: Catalogue,
-        counter: Tokenizer,
-        worker: Worker,
-        billing: Billing,
-        *,
-        metrics: Metrics | None = None,
-        is_apart: bool = False,
+        self, runtime: Runtime, store: Store, requests: RequestBuilder, *, is_temporary: bool
     ) -> None:
-        """With `is_apart` the ledger is in another database than `store`."""
-        super().__init__(settings, store, catalogue, counter, billing)
-        self._worker, self.is_apart = worker, is_apart
-        self.metrics = metrics or Metrics()
-        self.replies = Replies(self._save, self._finish)
-        self.metrics.count_running(lambda: len(self.replies.running()))
-        billing.switches.watch(self._stop_switched_off)
+        self._runtime, self._store, self._requests = runtime, store, requests
+        self._billing, self._runner = runtime.billing, runtime.runner
+        self._is_temporary = is_temporary
 
     @contextmanager
     def reserved(
@@ -62,174 +49,185 @@ class Dispatch(Sending):
         conversation: Conversation | None = None,
         leaf_id: str | None = None,
         added: NewQuestion | None = None,
-        goes_on: Message | None = None,
+        continued: Message | None = None,
         own: OwnKey | None = None,
-    ) -> Iterator[tuple[Generation, NewAnswer]]:
-        """A reply known to this process before it is stored; forgotten if storing fails.
+    ) -> Iterator[tuple[RunningReply, NewAnswer]]:
+        """Reserve a reply before it is stored; release it if storing fails.
 
-        It is asked for below `leaf_id`, with `added` as the question, or is an answer that
-        `goes_on`. Raises `ModelDisabled` and, here or when it is stored, what the limits say.
+        The reply answers `added` below `leaf_id`, or continues the answer `continued`. Raises
+        `ModelDisabled` and, here or when it is stored, the errors of the limits.
         """
-        provider, model = self.resolve(settings, own)
+        if self._billing.rules.limits_replies:
+            self._runtime.recovery.interrupt_abandoned()  # dead processes hold no slots
+        selection = self._runtime.selection
+        provider, model = selection.resolve(settings, own)
         check_ready(provider)
-        label = self.label(model.ref)
-        if self._billing.switches.is_off(model.ref):
+        label = selection.label(model.ref)
+        if self._billing.kill_switch.is_off(model.ref):
             raise ModelDisabled(label)
-        generation = Generation(goes_on.id if goes_on else new_id(), self.replies.crowd)
+        answer_id = continued.id if continued else new_id()
+        reply = RunningReply(answer_id, self, self._runner.followers)
         tokens = None
         if self._billing.rules.limits_tokens:
-            tokens = self._prompt_tokens(owner, settings, conversation, leaf_id, added, goes_on)
-        call = self._billing.reply(
+            tokens = self._requests.prompt_tokens(
+                owner, settings, conversation, leaf_id, added, continued
+            )
+        call = reply.call = self._billing.reply(
             owner,
             model.ref,
-            self._worker.name,
-            generation.answer_id,
+            self._runtime.worker.name,
+            answer_id,
             tokens,
-            self._max_reply_tokens(settings),
+            selection.max_reply_tokens(settings),
             label,
         )
-        generation.call = call
-        self.replies.reserve(generation)
+        self._runner.reserve(reply)
         try:
-            if self.is_apart:
+            if self._is_temporary:
                 self._billing.ledger.add(call)
-            yield generation, self._new_answer(generation.answer_id, model.ref, call)
-        except BaseException:  # whatever ends it, also Streamlit ending the script: nothing is left
-            self.replies.release(generation)
-            if self.is_apart:
+            stored_call = None if self._is_temporary else call
+            yield reply, NewAnswer(answer_id, model.ref, call.worker, stored_call)
+        except BaseException:  # also RerunException, with which Streamlit ends a script
+            self._runner.release(reply)
+            if self._is_temporary:
                 self._billing.ledger.drop(call.id)
             raise
-
-    def _new_answer(self, answer_id: str, model: str, call: NewCall) -> NewAnswer:
-        return NewAnswer(answer_id, model, self._worker.name, None if self.is_apart else call)
 
     def begin(
         self,
         conversation: Conversation,
         answer: Message,
-        generation: Generation,
+        reply: RunningReply,
         own: OwnKey | None = None,
     ) -> Message:
-        """Start the reply to the question above `answer`; a failure here is recorded in it."""
+        """Start the reply to the question above `answer`. A failure is recorded in the answer."""
+        selection = self._runtime.selection
         try:
-            # Whoever the ledger names is asked, though another tab may have chosen anew.
-            provider, model = self._who(answer.model, own)
-            generation.provider_label = provider.label
-            sent = self.fit(conversation, answer.parent_id, so_far=answer.tokens)
-            request = self._request(conversation, sent, provider, model, continues=answer.text)
-            generation.sent_tokens = sent.used_tokens + answer.tokens
-            generation.system_prompt = request.system_prompt
-            stream: AsyncIterator[Delta] = bounded(
-                provider.stream(request), self._max_reply_tokens(conversation.settings)
+            # The model of the ledger row, even if the conversation's was changed since.
+            provider, model = selection.by_ref(answer.model, own)
+            reply.provider_label = provider.label
+            sent = self._requests.fit(conversation, answer.parent_id, so_far=answer.tokens)
+            request = self._requests.request(
+                conversation, sent, provider, model, continues=answer.text
+            )
+            reply.sent_tokens = sent.used_tokens + answer.tokens
+            reply.system_prompt = request.system_prompt
+            stream: AsyncIterator[Delta] = limit_length(
+                provider.stream(request), selection.max_reply_tokens(conversation.settings)
             )
         except Exception as error:
             log.exception("reply %s could not be begun", answer.id, extra={"answer_id": answer.id})
             stream = _failing(error if isinstance(error, ParleyError) else ParleyError())
-        self.replies.start(generation, stream)
-        call = generation.call
+        self._runner.start(reply, stream)
+        call = reply.call
         if call is not None and call.prompt_tokens is None:
-            self.replies.write_soon(lambda: self._note(generation, call))
+            self._runner.write_soon(
+                "noting the size of a request", lambda: self._note_size(reply, call)
+            )
         return answer
 
-    def _save(self, generation: Generation) -> None:
-        goes_on = self._store.replies.save(
-            generation.answer_id, self._worker.name, generation.text, generation.reasoning
-        )
-        if not goes_on:  # another process wants its end, or has ended it
-            self.replies.stop(generation.answer_id, wait=0)
+    def stop(self, answer_id: str) -> None:
+        """Stop a reply in any process; wait up to `STOP_TIMEOUT` until its end is stored."""
+        if self._runner.stop(answer_id):
             return
-        if self.is_apart and generation.call is not None:
-            self._billing.ledger.heartbeat(generation.call.id)
-        self._stop_if_off(generation)  # another process may have switched it off
+        self._store.replies.ask_to_stop(answer_id)
+        pause, deadline = threading.Event(), time.monotonic() + STOP_TIMEOUT
+        while self._store.replies.is_running(answer_id) and time.monotonic() < deadline:
+            pause.wait(STOP_POLL_INTERVAL)
 
-    def _note(self, generation: Generation, call: NewCall) -> None:
-        """Tell the ledger how much was sent, for the case that this process dies."""
-        self._billing.ledger.record_prompt_tokens(call.id, sent_tokens(generation, self._counter))
-
-    def _stop_switched_off(self) -> None:
-        for generation in self.replies.running():
-            self._stop_if_off(generation)
-
-    def _stop_if_off(self, generation: Generation) -> None:
-        if generation.call and self._billing.switches.is_off(generation.call.model):
-            self.replies.stop(generation.answer_id, wait=0)
-
-    def _finish(self, generation: Generation) -> None:
-        text = generation.text
-        count = self._counter.count(text)
-        failure, ended = None, self._ended(generation)
-        if (error := generation.failure) is not None:
-            failure = Failure(error.code, error.sentence, error.details, generation.retry_at)
-        outcome = Outcome(
-            status=generation.status,
-            text=text,
-            reasoning=generation.reasoning,
-            reasoning_ms=generation.reasoning_ms,
-            finish_reason=generation.finish_reason,
-            usage=generation.usage,
-            first_token_ms=generation.first_token_ms,
-            total_ms=generation.total_ms,
-            failure=failure,
-            tokens=count.tokens,
-            is_exact=count.is_exact,
-            call=None if self.is_apart else ended,
+    def save(self, reply: RunningReply) -> None:
+        is_wanted = self._store.replies.save(
+            reply.answer_id,
+            self._runtime.worker.name,
+            reply.buffer.text,
+            reply.buffer.reasoning,
         )
-        if self.is_apart and ended is not None:
+        if not is_wanted:  # stopped or ended by another process
+            self._runner.stop(reply.answer_id, wait=0)
+            return
+        if self._is_temporary and reply.call is not None:
+            self._billing.ledger.heartbeat(reply.call.id)
+        self._runtime.stop_if_off(reply)
+
+    def finish(self, reply: RunningReply) -> None:
+        runtime, text = self._runtime, reply.buffer.text
+        count = runtime.tokenizer.count(text)
+        record = reply.record()
+        ended = None
+        if reply.call is not None:
+            ended = self._billing.ended(reply.call, record, runtime.tokenizer)
+        outcome = self._outcome(reply, count.tokens, ended, is_exact=count.is_exact)
+        if self._is_temporary and ended is not None:
             self._billing.ledger.end(ended)
-        if not self._store.replies.finish(generation.answer_id, self._worker.name, outcome):
-            log.warning("reply %s: its end came too late", generation.answer_id)
+        if not self._store.replies.finish(reply.answer_id, runtime.worker.name, outcome):
+            log.warning("reply %s: already ended by another process", reply.answer_id)
         log.info(
             "reply %s %s: %s tokens, first after %s ms, all after %s ms%s",
-            generation.answer_id,
-            generation.status,
+            reply.answer_id,
+            reply.status,
             count.tokens,
-            generation.first_token_ms,
-            generation.total_ms,
-            f", {failure.code}" if failure else "",
-            extra={"answer_id": generation.answer_id},
+            reply.first_token_ms,
+            reply.total_ms,
+            f", {record.error_code}" if record.error_code else "",
+            extra={"answer_id": reply.answer_id},
         )
-        self._measure(generation, ended)
-
-    def _measure(self, generation: Generation, ended: EndedCall | None) -> None:
-        error = generation.failure.code if generation.failure else ""
-        first_ms, total_ms = generation.own_first_token_ms, generation.own_total_ms
-        self.metrics.reply_ended(generation.status.value, error, first_ms, total_ms)
-        if generation.call is not None and ended is not None:
-            self.metrics.tokens_taken(
-                generation.call.model,
+        runtime.metrics.reply_ended(
+            reply.status.value, record.error_code or "", record.first_token_ms, record.total_ms
+        )
+        if reply.call is not None and ended is not None:
+            runtime.metrics.tokens_taken(
+                reply.call.model,
                 ended.prompt_tokens,
                 ended.completion_tokens,
-                is_listed=self._catalogue.offers(generation.call.model),
+                is_listed=runtime.catalogue.offers(reply.call.model),
             )
 
-    def _ended(self, generation: Generation) -> EndedCall | None:
-        if generation.call is None:
-            return None
-        return self._billing.ended(generation.call, generation, self._counter)
+    def _outcome(
+        self, reply: RunningReply, tokens: int, ended: EndedCall | None, *, is_exact: bool
+    ) -> Outcome:
+        error = reply.failure
+        return Outcome(
+            status=reply.status,
+            text=reply.buffer.text,
+            reasoning=reply.buffer.reasoning,
+            reasoning_ms=reply.reasoning_ms,
+            finish_reason=reply.finish_reason,
+            usage=reply.usage,
+            first_token_ms=reply.first_token_ms,
+            total_ms=reply.total_ms,
+            failure=None
+            if error is None
+            else Failure(error.code, error.sentence, error.details, reply.retry_at),
+            tokens=tokens,
+            is_exact=is_exact,
+            call=None if self._is_temporary else ended,
+        )
+
+    def _note_size(self, reply: RunningReply, call: NewCall) -> None:
+        """Record the size of the request in the ledger, in case this process dies."""
+        tokens = sent_tokens(reply.sent_tokens, reply.system_prompt, self._runtime.tokenizer)
+        self._billing.ledger.record_prompt_tokens(call.id, tokens)
 
 
-async def _failing(error: ParleyError) -> AsyncIterator[Delta]:
-    for problem in (error,):  # a generator that raises at its first step
-        raise problem
-    yield Delta()
+async def limit_length(stream: AsyncIterator[Delta], max_tokens: int) -> AsyncIterator[Delta]:
+    """Yield from `stream`; end with finish reason "length" when it is far longer than requested.
 
-
-CHARACTERS_A_TOKEN = 40
-
-
-ALWAYS = 100_000  # characters that are let through whatever was asked for
-
-
-async def bounded(stream: AsyncIterator[Delta], max_tokens: int) -> AsyncIterator[Delta]:
-    """`stream` until there is too much of it; then it ends as one that met its length."""
-    room = max_tokens * CHARACTERS_A_TOKEN + ALWAYS
+    The bound is generous, because providers count tokens differently.
+    """
+    remaining = max_tokens * MAX_CHARACTERS_PER_TOKEN + EXTRA_CHARACTERS
     async with aclosing(stream) as deltas:  # type: ignore[type-var]
         async for delta in deltas:
-            reasoning = delta.reasoning[:room]
-            room -= len(reasoning)
-            text = delta.text[:room]
-            room -= len(text)
+            reasoning = delta.reasoning[:remaining]
+            remaining -= len(reasoning)
+            text = delta.text[:remaining]
+            remaining -= len(text)
             if len(reasoning) + len(text) < len(delta.reasoning) + len(delta.text):
                 yield replace(delta, reasoning=reasoning, text=text, finish_reason="length")
                 return
             yield delta
+
+
+async def _failing(error: ParleyError) -> AsyncIterator[Delta]:
+    for problem in (error,):  # a generator that raises on its first step
+        raise problem
+    yield Delta()

@@ -1,7 +1,4 @@
-"""What the settings of a conversation come to: who answers, how, and how much may be sent.
-
-It knows no message and starts nothing.
-"""
+"""Resolve a conversation's settings: provider and model, request parameters, token budget."""
 
 from __future__ import annotations
 
@@ -9,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypedDict
 
-from chat.billing.call_costs import Billing
+from chat.billing.kill_switch import KillSwitch
 from chat.config.settings import Settings
 from chat.domain.attachment import Attachment, FileCost, FileKind, NewAttachment
 from chat.domain.context_window import token_budget
 from chat.domain.conversation import ReplySettings
 from chat.domain.ids import storable
-from chat.domain.token_estimate import TOKENS_PER_MESSAGE, TokenCount
+from chat.domain.token_estimate import TOKENS_PER_MESSAGE
 from chat.errors import ImagesUnsupported, UnknownModel
 from chat.providers.base import Model, Provider
 from chat.providers.catalogue import Catalogue
@@ -24,51 +21,57 @@ from chat.providers.user_keys import OwnKey, OwnKeys, is_own
 from chat.providers.vision_support import supports_vision
 
 
-class _Limits(TypedDict):
+class Budget(TypedDict):
+    """Keyword arguments of `context_window.budget` and `fit`."""
+
     max_tokens: int
     system_tokens: int
     window_tokens: int | None
     reserve_tokens: int
 
 
-class Choice:
+class ModelSelection:
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, counter: Tokenizer, billing: Billing
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        tokenizer: Tokenizer,
+        kill_switch: KillSwitch,
     ) -> None:
         self._settings, self._catalogue = settings, catalogue
-        self._counter, self._billing = counter, billing
+        self._tokenizer, self._kill_switch = tokenizer, kill_switch
         self.own_keys = OwnKeys(settings)
 
     def label(self, ref: str) -> str:
+        """Return a model's display name. Raises `UnknownModel`."""
         if is_own(ref):
             return self.own_keys.label(ref)
         return self._catalogue.label(ref)
 
-    def count(self, text: str) -> TokenCount:
-        return self._counter.count(text)
-
     def resolve(self, settings: ReplySettings, own: OwnKey | None = None) -> tuple[Provider, Model]:
-        """Who answers; what is merely the first on offer gives way when it is switched off.
+        """Return the provider and model for a reply. Raises `UnknownModel`.
 
-        A model that takes a person's own key (`is_own`) gets `own` or no reply.
+        Without a configured model it is the first one that is not switched off. A model on a
+        user-supplied key (`is_own`) needs `own`.
         """
         default = self._settings.default_model
         if settings.model or default:
-            return self._who(settings.model, own)
+            return self.by_ref(settings.model, own)
         provider, model = self._catalogue.resolve(None)
-        if self._billing.switches.is_off(model.ref):
+        if self._kill_switch.is_off(model.ref):
             for other in self._catalogue.models():
-                if not self._billing.switches.is_off(other.ref):
+                if not self._kill_switch.is_off(other.ref):
                     return self._catalogue.resolve(other.ref)
         return provider, model
 
-    def _who(self, ref: str | None, own: OwnKey | None) -> tuple[Provider, Model]:
+    def by_ref(self, ref: str | None, own: OwnKey | None) -> tuple[Provider, Model]:
+        """Like `resolve`, for a reference; None stands for the default model."""
         if ref and is_own(ref):
             return self.own_keys.resolve(ref, own)
         return self._catalogue.resolve(ref, self._settings.default_model)
 
     def find(self, typed: str, own: OwnKey | None = None) -> Model:
-        """The model that somebody typed; with a key of their own, also one it may open."""
+        """Return the model for typed text; with `own`, also one of that key."""
         typed = typed.strip()
         if is_own(typed):
             return self.own_keys.resolve(typed)[1]
@@ -76,52 +79,53 @@ class Choice:
             return self.own_keys.resolve(f"{own.name}/{typed}")[1]
         return self._catalogue.find(typed)[1]
 
-    def meant(self, settings: ReplySettings) -> ReplySettings:
-        """`settings` with a typed model's full reference, and nothing a database may refuse."""
+    def resolve_settings(self, settings: ReplySettings) -> ReplySettings:
+        """Return `settings` with the full reference of a typed model, and storable text."""
         model = settings.model and self.find(settings.model).ref
         prompt = storable(settings.system_prompt)
         return replace(settings, model=model or None, system_prompt=prompt)
 
-    def check_sight(
+    def require_vision(
         self, files: Iterable[Attachment | NewAttachment | FileCost], settings: ReplySettings
     ) -> None:
-        """Raises `ImagesUnsupported` for a picture that the model is known not to read."""
+        """Raise `ImagesUnsupported` for an image if the model does not accept images."""
         if any(file.kind is FileKind.IMAGE for file in files):
             try:
                 _, model = self.resolve(settings)
-            except UnknownModel:  # sending will say so
+            except UnknownModel:  # reported when the message is sent
                 return
             if supports_vision(model, self._settings) is False:
                 raise ImagesUnsupported(self.label(model.ref))
 
-    def _room(self, settings: ReplySettings) -> int:
-        """Tokens there are for one message and its files."""
-        return token_budget(**self._limits(settings)) - TOKENS_PER_MESSAGE
+    def message_budget(self, settings: ReplySettings) -> int:
+        """Return the tokens available for one message and its files."""
+        return token_budget(**self.budget(settings)) - TOKENS_PER_MESSAGE
 
-    def _limits(self, settings: ReplySettings, so_far: int = 0) -> _Limits:
+    def budget(self, settings: ReplySettings, so_far: int = 0) -> Budget:
+        """Return the token budget; `so_far` tokens of an answer being continued are reserved."""
         return {
             "max_tokens": self._settings.max_history_tokens,
-            "system_tokens": self._counter.count(self._system_prompt(settings)).tokens,
+            "system_tokens": self._tokenizer.count(self.system_prompt(settings)).tokens,
             "window_tokens": self._window(settings),
-            "reserve_tokens": self._max_reply_tokens(settings) + so_far,
+            "reserve_tokens": self.max_reply_tokens(settings) + so_far,
         }
 
-    def _system_prompt(self, settings: ReplySettings) -> str:
+    def system_prompt(self, settings: ReplySettings) -> str:
         return settings.system_prompt or self._settings.default_system_prompt
 
-    def _temperature(self, settings: ReplySettings) -> float | None:
+    def temperature(self, settings: ReplySettings) -> float | None:
         own = settings.temperature
         return own if own is not None else self._settings.default_temperature
 
-    def _max_reply_tokens(self, settings: ReplySettings) -> int:
+    def max_reply_tokens(self, settings: ReplySettings) -> int:
         most = self._settings.max_reply_tokens
         wanted = min(settings.max_reply_tokens or most, most)
         window = self._window(settings)
-        # Half of a small window stays for the question and what came before.
+        # Half of a small window is left for the question and its context.
         return wanted if window is None else max(1, min(wanted, window // 2))
 
     def _window(self, settings: ReplySettings) -> int | None:
         try:
             return self.resolve(settings)[1].window_tokens
-        except UnknownModel:  # it was configured once; the conversation can still be read
+        except UnknownModel:  # no longer configured; the conversation stays readable
             return None

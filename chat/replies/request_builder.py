@@ -1,8 +1,4 @@
-"""What is sent: a submission read and counted, and the request that a path comes to.
-
-Nothing here asks the network or counts an old message again: it stands between a click and
-the request.
-"""
+"""Build provider requests: read and count a submission, fit the context, collect the turns."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from dataclasses import replace
 from itertools import takewhile
 
 from chat.attachments.token_cost import AttachmentPricer
-from chat.billing.call_costs import Billing
 from chat.config.settings import Settings
 from chat.domain.attachment import Attachment, File, FileCost, FileKind
 from chat.domain.context_window import ContextWindow, SentMessage, fit_context, token_budget
@@ -29,25 +24,26 @@ from chat.errors import (
     NothingToAnswer,
 )
 from chat.providers.base import Model, Picture, Provider, Request, Turn
-from chat.providers.catalogue import GUIDE, Catalogue
+from chat.providers.catalogue import GUIDE
 from chat.providers.tokenizer import Tokenizer
 from chat.providers.vision_support import supports_vision
-from chat.replies.model_selection import Choice
+from chat.replies.model_selection import ModelSelection
 from chat.store import Store
 
 
-class Sending(Choice):
+class RequestBuilder:
+    """Builds the requests for conversations of one store."""
+
     def __init__(
         self,
         settings: Settings,
+        selection: ModelSelection,
+        pricer: AttachmentPricer,
+        tokenizer: Tokenizer,
         store: Store,
-        catalogue: Catalogue,
-        counter: Tokenizer,
-        billing: Billing,
     ) -> None:
-        super().__init__(settings, catalogue, counter, billing)
-        self._store = store
-        self._attaching = AttachmentPricer(settings, counter)
+        self._settings, self._selection, self._pricer = settings, selection, pricer
+        self._tokenizer, self._store = tokenizer, store
 
     def question(
         self,
@@ -55,34 +51,38 @@ class Sending(Choice):
         settings: ReplySettings,
         kept: Sequence[Attachment] = (),
     ) -> NewQuestion:
-        """A submission read and counted, or the refusal a person reads.
+        """Return a submission read and counted. Raises `Refused` if it cannot be sent.
 
-        `kept` are files of an older version that go with it.
+        `kept` are files of an earlier version that are sent with it.
         """
         text = storable(submission.text).strip()
         if not (text or submission.files or kept):
             raise EmptyMessage
-        count = self._counter.count(text)
+        count = self._tokenizer.count(text)
         limit = self._settings.max_user_message_tokens
         if count.tokens > limit:
             raise MessageTooLong(count.tokens, limit, is_exact=count.is_exact)
-        room = self._room(settings) - count.tokens - sum(file.tokens for file in kept)
+        room = (
+            self._selection.message_budget(settings)
+            - count.tokens
+            - sum(file.tokens for file in kept)
+        )
         if kept and room < 0:
             tokens = sum(file.tokens for file in kept)
             raise FileTooLong(kept[0].name, tokens=tokens, room=max(0, room + tokens))
-        new = self._attaching.attach(
+        new = self._pricer.attach(
             submission.files, room, kept=len(kept), may_truncate=submission.may_truncate
         )
-        self.check_sight((*kept, *new), settings)
+        self._selection.require_vision((*kept, *new), settings)
         return NewQuestion(
             text, count.tokens, count.is_exact, new_files=new, kept_files=tuple(kept)
         )
 
     def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FileCost, ...]:
-        """What each file would cost as it is, with these settings, or why it cannot be sent."""
-        prices = self._attaching.price(files, self._room(settings))
+        """Return the token cost of each file with these settings, or the reason it is refused."""
+        prices = self._pricer.price(files, self._selection.message_budget(settings))
         try:
-            self.check_sight(prices, settings)
+            self._selection.require_vision(prices, settings)
         except ImagesUnsupported as error:
             return tuple(
                 replace(price, problem=error.sentence) if price.kind is FileKind.IMAGE else price
@@ -93,9 +93,9 @@ class Sending(Choice):
     def fit(
         self, conversation: Conversation, leaf_id: str | None, so_far: int = 0
     ) -> ContextWindow:
-        """What would be sent if the message `leaf_id` were the last one.
+        """Return the context of a request whose last message is `leaf_id`.
 
-        `so_far` tokens of an answer that is to go on are sent along and need their room.
+        `so_far` tokens of an answer being continued are sent as well and reduce the budget.
         """
         cleared = set(conversation.cleared_ids)
         path = self._store.messages.steps(conversation.owner, conversation.id, leaf_id)
@@ -105,25 +105,25 @@ class Sending(Choice):
             first_depth=lambda: self._store.messages.context_start_depth(
                 conversation.owner, conversation.id, leaf_id, conversation.cleared_ids
             ),
-            **self._limits(conversation.settings, so_far),
+            **self._selection.budget(conversation.settings, so_far),
         )
 
     def newest(self, owner: str, conversation: Conversation) -> tuple[Provider, Request]:
-        """Who would be asked, and how, if the newest question were asked again.
+        """Return the provider and request for asking the newest question again.
 
-        Raises `NothingToAnswer` when there is none.
+        Raises `NothingToAnswer` if there is no question.
         """
         leaf_id = conversation.leaf_id
         if leaf_id is not None:
             leaf = self._store.messages.get(owner, leaf_id)
             leaf_id = leaf.parent_id if leaf.role is Role.ASSISTANT else leaf_id
-        provider, model = self.resolve(conversation.settings)
+        provider, model = self._selection.resolve(conversation.settings)
         sent = self.fit(conversation, leaf_id)
         if not sent.ids:
             raise NothingToAnswer
-        return provider, self._request(conversation, sent, provider, model)
+        return provider, self.request(conversation, sent, provider, model)
 
-    def _request(
+    def request(
         self,
         conversation: Conversation,
         sent: ContextWindow,
@@ -131,20 +131,21 @@ class Sending(Choice):
         model: Model,
         continues: str = "",
     ) -> Request:
+        """Return the request for `sent`; `continues` is the text of the answer to continue."""
         return Request(
             model=model.id,
             turns=self._turns(conversation, sent, provider, model),
-            system_prompt=self._system_prompt(conversation.settings),
-            temperature=self._temperature(conversation.settings),
-            max_tokens=self._max_reply_tokens(conversation.settings),
+            system_prompt=self._selection.system_prompt(conversation.settings),
+            temperature=self._selection.temperature(conversation.settings),
+            max_tokens=self._selection.max_reply_tokens(conversation.settings),
             continues=continues,
         )
 
     def _turns(
         self, conversation: Conversation, sent: ContextWindow, provider: Provider, model: Model
     ) -> tuple[Turn, ...]:
-        """What is sent, with the files it needs; Guide reads none."""
-        messages = self._said(conversation, sent.ids)
+        """Return the turns to send with the contents of their files. Guide reads no files."""
+        messages = self._sent_messages(conversation, sent.ids)
         vision = supports_vision(model, self._settings) is not False
         hashes = [
             file.text_sha256 or file.sha256
@@ -154,7 +155,7 @@ class Sending(Choice):
         ]
         return as_turns(messages, self._store.attachments.contents(hashes))
 
-    def _said(self, conversation: Conversation, ids: Sequence[str]) -> list[SentMessage]:
+    def _sent_messages(self, conversation: Conversation, ids: Sequence[str]) -> list[SentMessage]:
         if not ids:
             return []
         wanted = set(ids)
@@ -163,7 +164,7 @@ class Sending(Choice):
         )
         return [each for each in found if each.id in wanted]
 
-    def _prompt_tokens(
+    def prompt_tokens(
         self,
         owner: str,
         settings: ReplySettings,
@@ -172,8 +173,8 @@ class Sending(Choice):
         added: NewQuestion | None,
         goes_on: Message | None,
     ) -> int:
-        """About how many tokens would be sent."""
-        room = self._limits(settings, goes_on.tokens if goes_on else 0)
+        """Return an estimate of the tokens that a request would send."""
+        room = self._selection.budget(settings, goes_on.tokens if goes_on else 0)
         tokens = goes_on.tokens if goes_on else 0
         if added is not None:
             tokens += added.tokens + TOKENS_PER_MESSAGE
@@ -181,7 +182,7 @@ class Sending(Choice):
             tokens += sum(file.tokens for file in added.kept_files)
         if conversation is not None and leaf_id is not None:
             before = self.fit(conversation, leaf_id).used_tokens
-            # With a question more, as much as does not fit of what came before is left out.
+            # Older turns that no longer fit beside the new question are left out.
             tokens = (
                 min(before + tokens, max(tokens, token_budget(**room)))
                 if added
@@ -193,9 +194,9 @@ class Sending(Choice):
 def as_turns(
     messages: Sequence[SentMessage | Message], contents: Mapping[str, bytes]
 ) -> tuple[Turn, ...]:
-    """Turns whose roles alternate: neighbours of one role become one, a blank line between.
+    """Return turns with alternating roles; adjacent messages of one role are joined.
 
-    `contents` holds what is attached, by SHA-256; a picture that is not there is only mentioned.
+    `contents` holds the attached files by SHA-256. A missing image is replaced by a note.
     """
     turns: list[Turn] = []
     for message in messages:

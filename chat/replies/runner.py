@@ -1,8 +1,7 @@
-"""Runs replies: one asyncio loop in one thread of ours for all of them, whatever the pages do.
+"""Runs all replies of a process on one asyncio event loop in one thread.
 
-The loop reads the provider's stream into a `Generation`, has it saved about once a second, and
-ends it with one call to `finish`. It knows no store and no page: what is to be kept goes through
-the two callbacks.
+The loop reads a provider's stream into a `RunningReply`, saves its text about once a second, and
+stores its end. It knows no database: `RunningReply.sink` does the storing, in a thread pool.
 """
 
 from __future__ import annotations
@@ -18,149 +17,160 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
+
 from chat.domain.message import Status
 from chat.errors import EmptyReply, OnlyReasoning, ParleyError, ReplyRunning, ServiceClosed
+from chat.observability.failure_log import FailureLog
 from chat.providers.base import Delta
-from chat.replies.buffer import Crowd, Generation
+from chat.replies.buffer import FollowerCount
+from chat.replies.running_reply import RunningReply
 
 log = logging.getLogger("chat.replies.runner")
 
-SAVE_EVERY = 1.0  # seconds
-# Seconds. An hour in all: a database that is restarted, moved or out of space comes back.
-TRY_AGAIN_AFTER = (0.1, 0.5, 2.0, *[5.0] * 720)
-CLOSE_WITHIN = 1.5  # seconds a provider gets to close its connection after a stop
-STORED_WITHIN = 5.0  # seconds that all ends together get to be stored before the process ends
-ENDED_WITHIN = 5.0  # seconds that what else runs on the loop gets to be cancelled
+SAVE_INTERVAL = 1.0  # seconds
+# A database that is restarted, moved or out of space may take long to come back.
+RETRY_FOR = 3600.0  # seconds
+MAX_RETRY_INTERVAL = 5.0
+CLOSE_TIMEOUT = 1.5  # seconds for a provider to close its connection after a stop
+STORE_TIMEOUT = 5.0  # seconds for all replies together to be stored when the process ends
+LOOP_TIMEOUT = 5.0  # seconds for the event loop to end
 
-Save = Callable[[Generation], None]
 
+class ReplyRunner:
+    """The running replies of this process, and the event loop they run on."""
 
-class Replies:
-    """All running replies of this process. `save` and `finish` are called off the loop."""
-
-    def __init__(self, save: Save, finish: Save, *, clock: Callable[[], float] = time.monotonic):
-        self._save, self._finish, self._clock = save, finish, clock
-        self._running: dict[str, Generation] = {}
-        self.crowd = Crowd()
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._running: dict[str, RunningReply] = {}
+        self.followers = FollowerCount()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._stored_by: float | None = None
+        self._store_deadline: float | None = None
         self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
 
-    def reserve(self, generation: Generation) -> None:
-        """Make a reply known before it is stored, so that nobody takes it for abandoned.
+    def reserve(self, reply: RunningReply) -> None:
+        """Register a reply before it is stored, so that recovery does not take it for abandoned.
 
-        Raises `ReplyRunning` when the same answer is being written already.
+        Raises `ReplyRunning` when the same answer is already being written.
         """
         with self._lock:
-            known = self._running.get(generation.answer_id)
+            known = self._running.get(reply.answer_id)
             if known is not None and known.status is Status.STREAMING:
                 raise ReplyRunning
-            self._running[generation.answer_id] = generation
+            self._running[reply.answer_id] = reply
 
-    def release(self, generation: Generation) -> None:
-        """Forget a reply that is over, or was not begun after all."""
+    def release(self, reply: RunningReply) -> None:
+        """Unregister a reply that has ended or was not stored."""
         with self._lock:
-            if self._running.get(generation.answer_id) is generation:
-                del self._running[generation.answer_id]
+            if self._running.get(reply.answer_id) is reply:
+                del self._running[reply.answer_id]
 
-    def start(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        """Begin a reserved reply."""
-        self.submit(self._run(generation, stream))
+    def start(self, reply: RunningReply, stream: AsyncIterator[Delta]) -> None:
+        """Run a reserved reply. After `close` it ends as interrupted: its question is stored."""
+        try:
+            self.submit(self._run(reply, stream))
+        except ServiceClosed:
+            reply.begin(self._clock())
+            reply.end(Status.INTERRUPTED, self._clock())
+            try:
+                reply.sink.finish(reply)
+            except ParleyError as error:  # the next start marks it as interrupted
+                log.error("reply %s: its end was not stored: %s", reply.answer_id, error)
+            self.release(reply)
+            reply.buffer.close()
 
-    def get(self, answer_id: str) -> Generation | None:
+    def get(self, answer_id: str) -> RunningReply | None:
         with self._lock:
             return self._running.get(answer_id)
 
     def stop(self, answer_id: str, wait: float = 2.0) -> bool:
-        """End a reply, keeping its text; waits up to `wait` seconds for the end to be stored.
+        """Stop a reply and keep its text; wait up to `wait` seconds until it is stored.
 
-        Returns whether the reply was running here.
+        Returns False if the reply does not run in this process.
         """
-        generation = self.get(answer_id)
-        if generation is None:
+        reply = self.get(answer_id)
+        if reply is None:
             return False
-        self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.STOPPED)
-        generation.wait(wait)
+        self._running_loop().call_soon_threadsafe(self._cancel, reply, Status.STOPPED)
+        reply.buffer.wait(wait)
         return True
 
-    def running(self) -> list[Generation]:
-        """The replies being written in this process."""
+    def running(self) -> list[RunningReply]:
         with self._lock:
             return list(self._running.values())
 
-    def write_soon(self, write: Callable[[], object]) -> None:
-        """Do something with the database that nobody waits for, a few times if it fails."""
+    def write_soon(self, operation: str, write: Callable[[], object]) -> None:
+        """Write to the database in the background; retry if that fails."""
 
-        def attempt(pauses: tuple[float, ...]) -> None:
+        def attempt() -> None:
             try:
                 write()
-            except Exception as error:  # a busy or vanished database may come back
-                log.error("something could not be written yet", exc_info=not _is_known(error))
-                if pauses:
-                    with contextlib.suppress(ServiceClosed, RuntimeError):
-                        loop = self._running_loop()
-                        again = (pauses[0], begin, pauses[1:])
-                        loop.call_soon_threadsafe(loop.call_later, *again)
+            except Exception:
+                with contextlib.suppress(ServiceClosed):
+                    self.submit(self._write(operation, write))
 
-        def begin(pauses: tuple[float, ...]) -> None:
-            with contextlib.suppress(RuntimeError):  # the process is about to end
-                self._writers.submit(attempt, pauses)
-
-        begin(TRY_AGAIN_AFTER)
+        with contextlib.suppress(RuntimeError):  # the pool is shut down
+            self._writers.submit(contextvars.copy_context().run, attempt)
 
     def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """Run a coroutine on the loop of the replies."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        """Run a coroutine on the event loop. Raises `ServiceClosed` and closes the coroutine."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        except ServiceClosed:
+            work.close()
+            raise
 
-    def tell_all(self) -> None:
-        """Interrupt every reply; `wait_for_all` waits until each is stored with its text so far."""
-        for generation in self.running():
-            self._running_loop().call_soon_threadsafe(self._cancel, generation, Status.INTERRUPTED)
-        if self._stored_by is None:  # what could not be stored by then is not waited for again
-            self._stored_by = self._clock() + STORED_WITHIN
+    def interrupt_all(self) -> None:
+        """Ask every reply to end as interrupted; `wait_for_all` waits until they are stored."""
+        for reply in self.running():
+            self._running_loop().call_soon_threadsafe(self._cancel, reply, Status.INTERRUPTED)
+        if self._store_deadline is None:  # set once: a second call does not wait again
+            self._store_deadline = self._clock() + STORE_TIMEOUT
 
     def wait_for_all(self) -> None:
-        """Unless the database is away: then what was saved before is what stays."""
-        for generation in self.running():
-            generation.wait(self._left())
+        """Wait until all replies are stored, up to `STORE_TIMEOUT` seconds after the interrupt."""
+        for reply in self.running():
+            reply.buffer.wait(self._remaining())
 
-    def interrupt(self) -> None:
-        self.tell_all()
-        self.wait_for_all()
+    def drain(self, seconds: float) -> None:
+        """Wait up to `seconds` for the other tasks of the loop, such as model discovery.
 
-    def _left(self) -> float:
-        """Seconds that ends still get to be stored, once all are told."""
-        return max(0.0, (self._stored_by or 0.0) - self._clock())
-
-    def settle(self, seconds: float) -> None:
-        """Give what else runs on the loop, such as a look for models, that long to end.
-
-        A connection that is cancelled while it is being made is left open by asyncio.
+        asyncio leaks a connection that is cancelled while it is being established.
         """
-        self.submit(wait_for_the_rest(seconds)).result(timeout=seconds + 5)
+        self.submit(_wait_for_tasks(seconds)).result(timeout=seconds + 5)
 
     def close(self) -> None:
-        """End the loop, interrupting what still runs. Nothing can be begun afterwards."""
-        self.interrupt()
+        """Interrupt the running replies, wait until they are stored, and end the loop."""
+        self.interrupt_all()
+        self.wait_for_all()
         with self._lock:
             self._is_closed = True
             loop, thread = self._loop, self._thread
         if loop is not None and thread is not None:
             try:
-                asyncio.run_coroutine_threadsafe(cancel_the_rest(), loop).result(ENDED_WITHIN)
+                asyncio.run_coroutine_threadsafe(_cancel_tasks(), loop).result(LOOP_TIMEOUT)
             except TimeoutError:
-                log.warning("something on the loop of the replies did not end in time")
+                log.warning("a task of the reply loop did not end in time")
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(ENDED_WITHIN)
+            thread.join(LOOP_TIMEOUT)
             if not loop.is_running():
                 loop.close()
-        # A writer may wait for the database longer than anybody does for it.
+        # A writer may block on the database for longer than the process can wait.
         ending = threading.Thread(target=self._writers.shutdown, daemon=True)
         ending.start()
-        ending.join(self._left())
+        ending.join(self._remaining())
+
+    def _remaining(self) -> float:
+        return max(0.0, (self._store_deadline or 0.0) - self._clock())
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -168,159 +178,167 @@ class Replies:
                 raise ServiceClosed
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                # asyncio looks names up in this pool, a few threads by default: providers whose
-                # name servers do not answer must not hold up everybody else.
+                # asyncio resolves names in this pool. The default of a few threads would let
+                # providers with unresponsive name servers block all others.
                 self._loop.set_default_executor(
                     ThreadPoolExecutor(64, thread_name_prefix="parley-lookup")
                 )
                 self._thread = threading.Thread(
-                    target=turn, args=(self._loop,), name="parley-replies", daemon=True
+                    target=_run_loop, args=(self._loop,), name="parley-replies", daemon=True
                 )
                 self._thread.start()
             return self._loop
 
     @staticmethod
-    def _cancel(generation: Generation, status: Status) -> None:
-        generation.stop_as = status
-        if generation.task is not None:
-            generation.task.cancel()
+    def _cancel(reply: RunningReply, status: Status) -> None:
+        reply.stop_as = status
+        if reply.task is not None:
+            reply.task.cancel()
 
-    async def _run(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
-        generation.begin(self._clock())
-        is_over = asyncio.Event()
-        saver = asyncio.create_task(self._save_regularly(generation, is_over))
-        generation.task = asyncio.create_task(self._read(generation, stream))
-        if generation.stop_as:
-            generation.task.cancel()
+    async def _run(self, reply: RunningReply, stream: AsyncIterator[Delta]) -> None:
+        reply.begin(self._clock())
+        has_ended = asyncio.Event()
+        saver = asyncio.create_task(self._save_regularly(reply, has_ended))
+        reply.task = asyncio.create_task(self._read(reply, stream))
+        if reply.stop_as:
+            reply.task.cancel()
         try:
-            status = await self._outcome(generation)
-            is_over.set()
+            status = await self._final_status(reply)
+            has_ended.set()
             await saver
-            generation.end(status, self._clock())
-            await self._store_end(generation)
-        finally:  # whatever ended this: nobody waits for a reply that nobody writes
-            is_over.set()
-            generation.task.cancel()
-            self.release(generation)
-            generation.announce_end()
+            reply.end(status, self._clock())
+            await self._write(
+                f"storing the end of reply {reply.answer_id}",
+                lambda: reply.sink.finish(reply),
+                on_failure=lambda: setattr(reply.buffer, "is_unstored", True),
+                answer_id=reply.answer_id,
+            )
+        finally:  # followers and recovery must never wait for a reply without a writer
+            has_ended.set()
+            reply.task.cancel()
+            self.release(reply)
+            reply.buffer.close()
 
-    async def _read(self, generation: Generation, stream: AsyncIterator[Delta]) -> None:
+    async def _read(self, reply: RunningReply, stream: AsyncIterator[Delta]) -> None:
         async with aclosing(stream) as deltas:  # type: ignore[type-var]
             async for delta in deltas:
-                generation.add(delta, self._clock())
-        generation.settle(self._clock())
+                reply.add(delta, self._clock())
+        reply.settle(self._clock())
 
-    async def _outcome(self, generation: Generation) -> Status:
-        task = generation.task
+    async def _final_status(self, reply: RunningReply) -> Status:
+        task = reply.task
         assert task is not None
         while not task.done():
             # A provider that hangs while closing must not keep a stopped reply open.
-            within = CLOSE_WITHIN if generation.stop_as else None
-            done, _ = await asyncio.wait({task}, timeout=within or 1.0)
-            if not done and within is not None:
+            timeout = CLOSE_TIMEOUT if reply.stop_as else None
+            done, _ = await asyncio.wait({task}, timeout=timeout or 1.0)
+            if not done and timeout is not None:
                 log.warning(
                     "reply %s: the provider did not close in time",
-                    generation.answer_id,
-                    extra=_named(generation),
+                    reply.answer_id,
+                    extra={"answer_id": reply.answer_id},
                 )
                 task.cancel()
-                return generation.stop_as or Status.STOPPED
+                return reply.stop_as or Status.STOPPED
         if task.cancelled():
-            return generation.stop_as or Status.STOPPED
+            return reply.stop_as or Status.STOPPED
         error = task.exception()
-        if error is None and not generation.text:
-            kind = OnlyReasoning if generation.reasoning.strip() else EmptyReply
-            error = kind(generation.provider_label)
+        if error is None and not reply.buffer.has_text:
+            kind = OnlyReasoning if reply.buffer.reasoning.strip() else EmptyReply
+            error = kind(reply.provider_label)
         if error is None:
             return Status.COMPLETE
-        if generation.stop_as:
-            return generation.stop_as
+        if reply.stop_as:
+            return reply.stop_as
         if not isinstance(error, ParleyError):
             log.error(
-                "reply %s failed", generation.answer_id, exc_info=error, extra=_named(generation)
+                "reply %s failed",
+                reply.answer_id,
+                exc_info=error,
+                extra={"answer_id": reply.answer_id},
             )
             error = ParleyError(details=type(error).__name__)
-        generation.failure = error
-        generation.retry_at = getattr(error, "retry_at", None)
+        reply.failure = error
+        reply.retry_at = getattr(error, "retry_at", None)
         return Status.FAILED
 
-    async def _save_regularly(self, generation: Generation, is_over: asyncio.Event) -> None:
+    async def _save_regularly(self, reply: RunningReply, has_ended: asyncio.Event) -> None:
+        failures = FailureLog(log, f"saving reply {reply.answer_id}")
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAVE_EVERY):
-                    await is_over.wait()
-            if is_over.is_set():
+                async with asyncio.timeout(SAVE_INTERVAL):
+                    await has_ended.wait()
+            if has_ended.is_set():
                 return
             try:
-                await self._write(self._save, generation)
+                await self._in_writer(lambda: reply.sink.save(reply))
+                failures.succeeded()
             except Exception as error:  # the text is in memory; the next second tries again
-                log.error(
-                    "reply %s: could not be saved for now",
-                    generation.answer_id,
-                    exc_info=not _is_known(error),
-                    extra=_named(generation),
+                failures.failed(
+                    error,
+                    with_traceback=not isinstance(error, ParleyError),
+                    answer_id=reply.answer_id,
                 )
 
-    async def _store_end(self, generation: Generation) -> None:
-        """Try until it is stored: people have read this text."""
-        for pause in (*TRY_AGAIN_AFTER, None):
-            try:
-                return await self._write(self._finish, generation)
-            except Exception as error:  # a busy or vanished database may come back
-                log.error(
-                    "reply %s: its end is not stored yet",
-                    generation.answer_id,
-                    exc_info=not _is_known(error),
-                    extra=_named(generation),
-                )
-                generation.is_unstored = True
-            if pause is None:
-                return None
-            await asyncio.sleep(pause)
-        return None
+    async def _write(
+        self,
+        operation: str,
+        write: Callable[[], object],
+        on_failure: Callable[[], object] = lambda: None,
+        **fields: Any,
+    ) -> None:
+        """Write with retries and exponential backoff; give up and log after `RETRY_FOR`."""
+        failures = FailureLog(log, operation)
 
-    async def _write(self, write: Save, generation: Generation) -> None:
+        def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if error is not None:
+                failures.failed(error, with_traceback=not isinstance(error, ParleyError), **fields)
+            on_failure()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Exception),
+            wait=wait_exponential(multiplier=0.1, max=MAX_RETRY_INTERVAL),
+            stop=stop_after_delay(RETRY_FOR),
+            after=note,
+            reraise=True,
+        )
+        try:
+            await retrying(self._in_writer, write)
+            failures.succeeded()
+        except Exception:
+            log.error("%s: given up", operation, extra=fields)
+
+    async def _in_writer(self, write: Callable[[], object]) -> None:
         loop = asyncio.get_running_loop()
-        here = contextvars.copy_context()  # a thread of the pool knows no request
-        await loop.run_in_executor(self._writers, here.run, write, generation)
+        context = contextvars.copy_context()  # executor threads do not inherit the request id
+        await loop.run_in_executor(self._writers, context.run, write)
 
 
-def _named(generation: Generation) -> dict[str, str]:
-    """For a line of the log that machines read."""
-    return {"answer_id": generation.answer_id}
-
-
-def _is_known(error: Exception) -> bool:
-    """Whether its cause is logged already where it was met."""
-    return isinstance(error, ParleyError)
-
-
-log = logging.getLogger("chat.replies.runner")
-
-
-def turn(loop: asyncio.AbstractEventLoop) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Run the loop until it is stopped.
 
-    What asyncio lets through, such as `SystemExit`, ends one task; it must not end everybody's.
+    asyncio re-raises `SystemExit` and `KeyboardInterrupt` of a task out of `run_forever`; they
+    must end that task only.
     """
     while True:
         try:
             return loop.run_forever()
         except BaseException:
-            log.critical("the loop of the replies was thrown out, and goes on", exc_info=True)
+            log.critical("the reply loop was left by an exception; restarting it", exc_info=True)
 
 
-async def wait_for_the_rest(seconds: float) -> None:
-    if rest := _rest():
-        await asyncio.wait(rest, timeout=seconds)
+async def _wait_for_tasks(seconds: float) -> None:
+    if tasks := _other_tasks():
+        await asyncio.wait(tasks, timeout=seconds)
 
 
-async def cancel_the_rest() -> None:
-    rest = _rest()
-    for task in rest:
+async def _cancel_tasks() -> None:
+    tasks = _other_tasks()
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _rest() -> set[asyncio.Task[object]]:
+def _other_tasks() -> set[asyncio.Task[object]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

@@ -1,4 +1,4 @@
-"""Coming in: the access code, its lock-out, and what a visitor takes along into an account."""
+"""Access: the access code, its lockout, and moving a visitor's data to an account."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from chat.domain.identity import ACCOUNT, is_visitor_cookie, require_owner, visi
 from chat.errors import NotFound
 from chat.store import Store
 
-LOCKED = timedelta(minutes=15)
-GUESSES = 5  # of one person or address in that time
-ALL_GUESSES = 50  # of everybody in that time
+LOCKOUT = timedelta(minutes=15)
+MAX_GUESSES = 5  # of one owner or address within the lockout time
+MAX_GUESSES_OF_ALL = 50
 
 
-class Entering:
-    settings: Settings
-    _store: Store
+class AccessService:
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
 
     def has_entered(self, owner: str) -> bool:
-        """Whether this owner needs no access code, or has entered the one that is set now."""
-        if not self.settings.access_code:
+        """Return whether the owner has entered the current access code, or none is set."""
+        if not self._settings.access_code:
             return True
         return bool(owner) and self._store.access.has_entered(owner, self._keyed(owner))
 
     def enter(self, owner: str, code: str, address: str = "", at: datetime | None = None) -> None:
-        """Let an owner in who knows the access code, until it is changed.
+        """Grant an owner access who knows the code, until the code is changed.
 
-        Raises `WrongCode`, and `LockedOut` after too many of them: of this owner, from this
-        address, or of everybody together, so that a new cookie gives no new guesses.
+        Raises `WrongCode`, and `LockedOut` after too many wrong codes of this owner, from this
+        address or of all users together: a new cookie gives no new guesses.
         """
         require_owner(owner)
-        right = sha256((self.settings.access_code or "").encode()).digest()
+        right = sha256((self._settings.access_code or "").encode()).digest()
         given = sha256(code.strip().encode("utf-8", "replace")).digest()
-        limits = {f"owner:{self._keyed(owner)}": GUESSES, "everybody": ALL_GUESSES}
-        if address:  # else it is not known, and nobody shall be locked out for somebody else
-            limits[f"address:{self._keyed(f'address {address}')}"] = GUESSES
+        limits = {f"owner:{self._keyed(owner)}": MAX_GUESSES, "everybody": MAX_GUESSES_OF_ALL}
+        if address:  # an unknown address must not lock out other users
+            limits[f"address:{self._keyed(f'address {address}')}"] = MAX_GUESSES
         self._store.access.enter(
             owner,
             self._keyed(owner),
             limits,
             is_right=hmac.compare_digest(right, given),
             at=at or datetime.now(UTC),
-            lasts=LOCKED,
+            lasts=LOCKOUT,
         )
 
-    def take_along(self, owner: str, cookie: str) -> int:
-        """Give an account what was made under a visitor's cookie; how many conversations.
+    def claim_visitor(self, owner: str, cookie: str) -> int:
+        """Move the conversations of a visitor to an account; return their number.
 
-        Whoever holds the cookie is that visitor. Temporary conversations stay behind.
+        The cookie authenticates the visitor. Temporary conversations are not moved.
         """
         if not owner.startswith(ACCOUNT) or not is_visitor_cookie(cookie):
             raise NotFound
         return self._store.access.transfer_visitor_data(owner, visitor_from_cookie(cookie).owner)
 
     def _keyed(self, text: str) -> str:
-        """A hash that says nothing to whoever does not know the code, and changes with it."""
+        """Return a keyed hash that cannot be reversed or verified without the access code."""
         return hmac.new(self._key, text.encode("utf-8", "replace"), sha256).hexdigest()
 
     @cached_property
     def _key(self) -> bytes:
-        code = (self.settings.access_code or "").encode()
+        code = (self._settings.access_code or "").encode()
         return pbkdf2_hmac("sha256", code, b"Parley's access code", 200_000)

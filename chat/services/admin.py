@@ -1,97 +1,90 @@
-"""What was used, and what whoever runs Parley can do about it: the kill switch and the banner.
+"""Administration: usage of all users, kill switch, banner, backups, readiness and metrics.
 
-What only admins may answers everybody else as if it did not exist.
+Methods for administrators take the person who calls and raise `NotFound` for everyone else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
-from chat.background.backup_jobs import Backup, Backups
-from chat.billing.call_costs import Billing
+from chat.background.file_jobs import FileJob, Progress
 from chat.billing.kill_switch import ALL, GUIDE
-from chat.config.settings import Settings
+from chat.domain.identity import require_admin
 from chat.domain.ids import storable
 from chat.domain.person import OWN_KEY_PREFIX, Person
 from chat.domain.usage import UsageReport
-from chat.errors import NotFound
-from chat.replies.dispatcher import Dispatch
-from chat.services.transfer import Carrying
+from chat.replies.runtime import Runtime
+from chat.services.usage import clamp_days
 from chat.store import Store
 
-MOST_DAYS = 366
+_BACKUP = "database"  # one backup job in a process, for all administrators
 
 
-class Oversight(Carrying):
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        dispatch: Dispatch,
-        billing: Billing,
-        speech_ref: str = "",
-    ) -> None:
-        """`speech_ref` names the model that turns speech into text."""
-        super().__init__(settings, store, dispatch)
-        self._billing, self._speech_ref = billing, speech_ref
-        self._backups = Backups(store.back_up, store.size)
+class AdminService:
+    def __init__(self, runtime: Runtime, store: Store) -> None:
+        self._runtime, self._store = runtime, store
+        self._kill_switch = runtime.billing.kill_switch
 
-    def usage(self, owner: str, days: int = 30) -> UsageReport:
-        """What an owner used in the last `days` days, by day and model."""
-        return self._report(owner, days)
-
-    def usage_of_all(self, person: Person, days: int = 30) -> UsageReport:
-        """What everyone used, by day, model and owner. For admins."""
-        _check_admin(person)
-        return self._report(None, days)
+    def usage(self, person: Person, days: int = 30) -> UsageReport:
+        """Return the usage of all users by day, model and owner."""
+        require_admin(person)
+        return self._runtime.billing.report(None, clamp_days(days))
 
     def switch_off(self, person: Person, ref: str, is_off: bool = True) -> None:
-        """Switch a model off for everyone, "*" for all but Guide, or on again. For admins.
+        """Switch a model off for all users, or on again; "*" stands for all models but Guide.
 
-        Replies that are being written by it are stopped. Raises `Refused` or `UnknownModel`.
+        Stops the running replies of the model. Raises `Refused` or `UnknownModel`.
         """
-        _check_admin(person)
-        self._billing.switches.set_off(self._meant(ref) if is_off else ref, is_off=is_off)
-
-    def _meant(self, typed: str) -> str:
-        """The full ref of what an admin typed. Raises `UnknownModel`."""
-        typed = storable(typed).strip()
-        if typed.casefold() == self._speech_ref.casefold():
-            return self._speech_ref
-        if not typed or typed == ALL or typed.startswith((OWN_KEY_PREFIX, GUIDE)):
-            return typed
-        return self._dispatch.find(typed).ref
+        require_admin(person)
+        self._kill_switch.set_off(self._resolve(ref) if is_off else ref, is_off=is_off)
 
     def switched_off(self) -> frozenset[str]:
-        """The refs of the models that are switched off; "*" stands for all but Guide."""
-        return self._billing.switches.off()
+        """Return the references that are switched off; "*" stands for all models but Guide."""
+        return self._kill_switch.off()
 
     def set_banner(self, person: Person, text: str) -> None:
-        """What everyone reads on top of every screen; empty for nothing. For admins."""
-        _check_admin(person)
-        self._billing.switches.set_banner(text)
+        """Set the text shown at the top of every screen; empty for none."""
+        require_admin(person)
+        self._kill_switch.set_banner(text)
 
     def banner(self) -> str:
-        return self._billing.switches.banner()
+        return self._kill_switch.banner()
 
-    def backup(self, person: Person) -> Backup | None:
-        """The backup that is being made or waits to be downloaded. For admins."""
-        _check_admin(person)
-        return self._backups.last()
+    def begin_backup(self, person: Person) -> FileJob:
+        """Start a backup in the background; the job holds the path of the finished file.
 
-    def backup_content(self, person: Person) -> bytes:
-        """What to download. Raises `NotFound` when it is there no more. For admins."""
-        _check_admin(person)
-        return self._backups.content()
+        Raises `BackupRunning`.
+        """
+        require_admin(person)
 
-    def _new_backup(self, person: Person) -> tuple[Backup, Callable[[], None]]:
-        _check_admin(person)
-        return self._backups.begin()
+        def write(path: Path, _: Progress) -> None:
+            self._store.back_up(path)
 
-    def _report(self, owner: str | None, days: int) -> UsageReport:
-        return self._billing.report(owner, max(1, min(days, MOST_DAYS)))
+        name = f"parley-{datetime.now(UTC):%Y-%m-%d-%H%M}.db"
+        job, run = self._runtime.backups.begin(_BACKUP, name, write)
+        self._runtime.tasks.start(run)
+        return job
 
+    def backup(self, person: Person) -> FileJob | None:
+        """Return the running backup, or the last one while its file is kept."""
+        require_admin(person)
+        return self._runtime.backups.of(_BACKUP)
 
-def _check_admin(person: Person) -> None:
-    if not (person.owner and person.is_admin):
-        raise NotFound
+    def readiness(self) -> str:
+        """Return why no request can be served, in one word; empty when ready."""
+        return self._store.readiness()
+
+    def metrics(self, sessions: int | None = None) -> bytes:
+        """Return the metrics of this process as OpenMetrics text; `sessions` counts open tabs."""
+        return self._runtime.metrics.render(sessions)
+
+    def _resolve(self, text: str) -> str:
+        """Return the full reference for typed text. Raises `UnknownModel`."""
+        text = storable(text).strip()
+        transcriber = self._runtime.transcriber
+        if transcriber and text.casefold() == transcriber.ref.casefold():
+            return transcriber.ref
+        if not text or text == ALL or text.startswith((OWN_KEY_PREFIX, GUIDE)):
+            return text
+        return self._runtime.selection.find(text).ref

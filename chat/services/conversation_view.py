@@ -1,4 +1,4 @@
-"""What is drawn of a conversation: the newest messages, and what is said between them."""
+"""The part of a conversation that a page shows: newest messages, versions, context marks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from chat.domain.context_window import ContextWindow
 from chat.domain.conversation import Conversation
 from chat.domain.message import Message, Versions
-from chat.replies.dispatcher import Dispatch
+from chat.replies.request_builder import RequestBuilder
 from chat.store import Store
 
 STEP = 8  # messages
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a page draws of a conversation: the newest messages of the path, oldest first."""
+class ConversationView:
+    """A conversation as a page shows it: the newest messages of its path, oldest first."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
@@ -25,35 +25,35 @@ class View:
     marks: dict[str, str]  # message shown → the clear mark right above it
     mark_at_end: str | None  # the clear mark below the last message
     context: ContextWindow
-    failed_retry: Message | None  # a try that failed and left the old version in view
-    running: tuple[str, ...]  # ids of the replies being written, in view or not
+    failed_retry: Message | None  # a failed retry; the old version is still shown
+    running: tuple[str, ...]  # ids of running replies, shown or not
 
     @property
     def running_id(self) -> str | None:
-        """The reply to wait for: the one in view if it runs, else one in another version."""
-        # The two are read one after the other; a reply that ends in between is still followed.
+        """The id of the shown reply if it is running, otherwise of one in another version."""
+        # Both are read separately; a reply that ends in between is still followed.
         if self.live is not None:
             return self.live.id
         return self.running[0] if self.running else None
 
     @property
     def live(self) -> Message | None:
-        """The reply being written, when it is the one in view."""
+        """The running reply, if it is the one shown."""
         last = self.messages[-1] if self.messages else None
         return last if last is not None and last.is_live else None
 
 
-def look_at(
+def load_view(
     store: Store,
-    dispatch: Dispatch,
+    requests: RequestBuilder,
     conversation: Conversation,
     running: Sequence[str],
     window: int,
-) -> View:
-    """The newest `window` messages of the path in view; `running` was read before the rest.
+) -> ConversationView:
+    """Load the newest `window` messages of the current path; `running` was read before.
 
-    Up to `STEP - 1` more come with them: what is first in view stays so for a few messages, and
-    what stands on a page does not move with each one.
+    Loads up to `STEP - 1` more, so that the first message shown changes only every few messages
+    and the page does not scroll with each one.
     """
     newest = store.messages.path(
         conversation.owner, conversation.id, conversation.leaf_id, window + STEP - 1
@@ -61,7 +61,7 @@ def look_at(
     if newest:
         newest = newest[: window + (newest[0].depth + 1) % STEP]
     versions = store.messages.versions(newest)
-    # A deleted version is still drawn, as a line, where it is the way to the others.
+    # A deleted message with other versions is shown as a line with the version arrows.
     shown = tuple(
         message
         for message in reversed(newest)
@@ -71,14 +71,14 @@ def look_at(
     failed = None
     if conversation.leaf_id and not running:
         failed = store.messages.failed_retry(conversation.leaf_id)
-    return View(
+    return ConversationView(
         conversation=conversation,
         messages=shown,
         versions=versions,
         older=newest[-1].depth if newest else 0,
         marks=marks,
         mark_at_end=mark_at_end,
-        context=dispatch.fit(conversation, conversation.leaf_id),
+        context=requests.fit(conversation, conversation.leaf_id),
         failed_retry=failed,
         running=tuple(running),
     )
@@ -87,7 +87,7 @@ def look_at(
 def _marks(
     conversation: Conversation, newest_first: list[Message]
 ) -> tuple[dict[str, str], str | None]:
-    """Clear marks by the message shown below each, and the one below the last message."""
+    """Return clear marks by the message shown below each, and the one below the last message."""
     cleared, marks, above = set(conversation.cleared_ids), {}, None
     for message in reversed(newest_first):
         if above and not message.is_deleted:

@@ -1,135 +1,104 @@
-"""What a person does with conversations as a whole: list, find, name, pin, share, delete.
-
-Every method takes the owner first; what belongs to somebody else answers `NotFound`.
-"""
+"""Conversations: open, list, search, rename, pin, delete, settings and context marks."""
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from typing import Any
 
-from chat.config.settings import Settings
-from chat.domain.conversation import Conversation
+from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.search_query import parse_query
-from chat.domain.sharing import Share, Snapshot, build_snapshot
 from chat.domain.title import title_from
-from chat.replies.dispatcher import Dispatch
-from chat.store import Hit, Store
+from chat.services.conversation_view import ConversationView, load_view
+from chat.services.scope import Scope
+from chat.store import Hit
 
-STOPS_WITHIN = 2.0  # seconds; a process that writes a reply looks about once a second
 
+class ConversationService:
+    """The conversations of one owner. Raises `NotFound` for those of other owners."""
 
-class Library:
-    def __init__(self, settings: Settings, store: Store, dispatch: Dispatch) -> None:
-        self.settings = settings
-        self._store, self._dispatch, self._replies = store, dispatch, dispatch.replies
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self._owner = scope, scope.owner
+        self._store, self._dispatcher = scope.space.store, scope.space.dispatcher
 
-    # --- looking -----------------------------------------------------------------------------
+    def open(self, conversation_id: str, window: int = 40) -> ConversationView:
+        """Return a conversation with the newest `window` messages of its current path.
 
-    def conversation(self, owner: str, conversation_id: str) -> Conversation:
-        """One of the owner's conversations, without its messages."""
-        return self._store.conversations.get(owner, conversation_id)
-
-    def conversations(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """The owner's conversations without the pinned ones, the latest first."""
-        return self._store.conversations.latest(owner, limit)
-
-    def pinned(self, owner: str) -> list[Conversation]:
-        """The owner's pinned conversations, the latest first."""
-        return self._store.conversations.pinned(owner)
-
-    def deleted(self, owner: str, limit: int = 50) -> list[Conversation]:
-        """What can still be taken back with `undelete`, the latest first."""
-        return self._store.conversations.deleted(owner, limit)
-
-    def search(self, owner: str, typed: str, limit: int = 20, offset: int = 0) -> list[Hit]:
-        """Messages and titles that hold every word, the best first; the last word may be begun.
-
-        Knows "phrases", `model:`, `before:`, `after:`, `is:pinned` and `has:file`.
+        Up to 7 more are included, so that the first message does not change with every new one.
         """
-        query = parse_query(typed)
-        return [] if query.is_empty else self._store.search.search(owner, query, limit, offset)
+        # Running replies are read first: if one ends while the rest is read, the page still
+        # follows it and draws again.
+        running = self._store.messages.running(self._owner, conversation_id)
+        if running and self._scope.runtime.recovery.interrupt_abandoned():
+            running = self._store.messages.running(self._owner, conversation_id)
+        conversation = self.get(conversation_id)
+        return load_view(self._store, self._scope.space.requests, conversation, running, window)
 
-    # --- names, pins, deletion ----------------------------------------------------------------
+    def get(self, conversation_id: str) -> Conversation:
+        """Return a conversation without its messages."""
+        return self._store.conversations.get(self._owner, conversation_id)
 
-    def rename(self, owner: str, conversation_id: str, title: str) -> None:
-        self._store.conversations.rename(owner, conversation_id, title_from(title))
+    def latest(self, limit: int = 50) -> list[Conversation]:
+        """Return the conversations that are not pinned, newest first."""
+        return self._store.conversations.latest(self._owner, limit)
 
-    def pin(self, owner: str, conversation_id: str, *, is_pinned: bool = True) -> None:
-        """Keep a conversation at the top of the list, or let it go."""
-        self._store.conversations.set_pinned(owner, conversation_id, is_pinned=is_pinned)
+    def pinned(self) -> list[Conversation]:
+        """Return the pinned conversations, newest first."""
+        return self._store.conversations.pinned(self._owner)
 
-    def delete(self, owner: str, conversation_id: str) -> None:
-        """Delete a conversation and stop a reply that runs in it; `undelete` undoes it."""
-        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
-        for answer_id in running:
-            self._stop(answer_id)
+    def deleted(self, limit: int = 50) -> list[Conversation]:
+        """Return the conversations that `undelete` can restore, newest first."""
+        return self._store.conversations.deleted(self._owner, limit)
 
-    def undelete(self, owner: str, conversation_id: str) -> None:
-        self._store.conversations.set_deleted(owner, conversation_id, is_deleted=False)
+    def search(self, text: str, limit: int = 20, offset: int = 0) -> list[Hit]:
+        """Return the messages and titles that contain every word, best match first.
 
-    def purge_expired(self) -> int:
-        """Remove for good what was deleted more than `retention_days` ago; how many."""
-        before = datetime.now(UTC) - timedelta(days=self.settings.retention_days)
-        return self._store.conversations.purge_deleted(before)
-
-    def purge(self, owner: str, conversation_id: str) -> None:
-        """Remove a conversation for good, deleted or not: its messages, its files, everything."""
-        running = self._store.conversations.set_deleted(owner, conversation_id, is_deleted=True)
-        for answer_id in running:
-            self._stop(answer_id)
-        self._store.conversations.purge(owner, conversation_id)
-
-    def _stop(self, answer_id: str) -> None:
-        """End a reply, whichever process writes it; waits a little for its end to be stored."""
-        if self._replies.stop(answer_id):
-            return
-        self._store.replies.ask_to_stop(answer_id)
-        pause, end = threading.Event(), time.monotonic() + STOPS_WITHIN
-        while self._store.replies.is_running(answer_id) and time.monotonic() < end:
-            pause.wait(0.1)
-
-    def purge_idle(self, longer_than: timedelta) -> int:
-        """Remove all conversations in which nothing happened for that long; how many."""
-        return self._store.conversations.purge_idle(datetime.now(UTC) - longer_than)
-
-    # --- sharing -----------------------------------------------------------------------------
-
-    def share(
-        self, owner: str, conversation_id: str, expires_in: timedelta | None = None
-    ) -> tuple[Share, str]:
-        """A read-only snapshot of what is in view, and the secret part of its link.
-
-        The secret is told this once; only its hash is kept.
+        The last word may be a prefix. Supports "phrases", `model:`, `before:`, `after:`,
+        `is:pinned` and `has:file`.
         """
-        conversation = self._store.conversations.get(owner, conversation_id)
-        path = list(self._store.messages.walk(owner, conversation_id, conversation.leaf_id))
-        secret = secrets.token_urlsafe(24)
-        expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
-        share = self._store.shares.add(
-            owner, conversation_id, secret, build_snapshot(reversed(path)), expires_at
+        query = parse_query(text)
+        if query.is_empty:
+            return []
+        return self._store.search.search(self._owner, query, limit, offset)
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        self._store.conversations.rename(self._owner, conversation_id, title_from(title))
+
+    def pin(self, conversation_id: str, *, is_pinned: bool = True) -> None:
+        """Pin a conversation to the top of the list, or unpin it."""
+        self._store.conversations.set_pinned(self._owner, conversation_id, is_pinned=is_pinned)
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation and stop its running reply; `undelete` restores it."""
+        running = self._store.conversations.set_deleted(
+            self._owner, conversation_id, is_deleted=True
         )
-        return share, secret
+        for answer_id in running:
+            self._dispatcher.stop(answer_id)
 
-    def shares(self, owner: str, conversation_id: str) -> list[Share]:
-        """The links of a conversation that still work."""
-        return self._store.shares.of(owner, conversation_id)
+    def undelete(self, conversation_id: str) -> None:
+        """Restore a deleted conversation."""
+        self._store.conversations.set_deleted(self._owner, conversation_id, is_deleted=False)
 
-    def revoke(self, owner: str, share_id: str) -> None:
-        """Let a link show nothing any more."""
-        self._store.shares.revoke(owner, share_id)
+    def purge(self, conversation_id: str) -> None:
+        """Delete a conversation, its messages and its files permanently."""
+        self.delete(conversation_id)
+        self._store.conversations.purge(self._owner, conversation_id)
 
-    def shared(self, secret: str) -> Snapshot:
-        """What a link shows, to whoever has it. Raises `NotFound`."""
-        return self._store.shares.open(secret)
+    def clear(self, conversation_id: str) -> None:
+        """Start a new context; earlier messages stay readable and are no longer sent."""
+        self._store.conversations.clear(self._owner, conversation_id)
 
-    def continue_shared(self, owner: str, secret: str) -> str:
-        """A copy of a shared conversation as one's own; returns its id."""
-        snapshot = self.shared(secret)
-        said = [
-            (each.role, each.text, each.model or None, each.is_cut, self._dispatch.count(each.text))
-            for each in snapshot.messages
-        ]
-        return self._store.messages.copy(owner, snapshot.title, said)
+    def unclear(self, conversation_id: str, message_id: str) -> None:
+        """Remove the clear mark below a message."""
+        self._store.conversations.unclear(self._owner, conversation_id, message_id)
+
+    def settings(self, conversation_id: str) -> ReplySettings:
+        """Return the settings of the next reply."""
+        return self.get(conversation_id).settings
+
+    def change_settings(self, conversation_id: str, **changes: Any) -> None:
+        """Change fields of the conversation's `ReplySettings`."""
+        changed = replace(self.settings(conversation_id), **changes)
+        if "model" in changes:
+            changed = self._scope.runtime.selection.resolve_settings(changed)
+        self._store.conversations.change_settings(self._owner, conversation_id, changed)

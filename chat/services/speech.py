@@ -1,84 +1,70 @@
-"""Recordings into words: checked, counted in the ledger, and sent where speech is understood."""
+"""Speech: transcribe a recording, and record the call in the ledger."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import Future
 
-from chat.billing.call_costs import Billing
-from chat.config.settings import Settings
 from chat.domain.attachment import File
 from chat.domain.calls import NewCall
 from chat.domain.message import Status
 from chat.errors import ModelDisabled, ServiceClosed, TranscriptionUnavailable
 from chat.providers.audio_downsampling import downsample
-from chat.providers.transcriber import Transcriber, check_recording
-from chat.replies.dispatcher import Dispatch
+from chat.providers.transcriber import check_recording
+from chat.services.scope import Scope
 
 
-class Speech:
-    """What turns speech into text; without a `transcriber` it says why it cannot."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        dispatch: Dispatch,
-        billing: Billing,
-        worker: str,
-        transcriber: Transcriber | None,
-    ) -> None:
-        self._settings, self._dispatch, self._billing = settings, dispatch, billing
-        self._worker, self._transcriber = worker, transcriber
+class SpeechService:
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self._runtime = scope, scope.runtime
+        self._transcriber, self._billing = scope.runtime.transcriber, scope.runtime.billing
 
     @property
     def problem(self) -> str:
-        """Why there is no speech; empty when there is."""
+        """Return the reason why dictation is not available; empty if it is."""
         return "" if self._transcriber else TranscriptionUnavailable.sentence
 
-    def transcribe(self, owner: str, recording: File) -> Future[str]:
-        """The words of a recording, some time later.
+    def transcribe(self, recording: File) -> Future[str]:
+        """Request the text of a recording.
 
-        Raises a `VoiceRefused` at once, or the future does, or a `ProviderError`.
+        Raises `VoiceRefused`, `ModelDisabled` or an error of the limits; the future may raise a
+        `VoiceRefused` or a `ProviderError`.
         """
+        self._scope.require_owner()
         if self._transcriber is None:
             raise TranscriptionUnavailable
-        audio = recording.data
-        if len(audio) > self._settings.max_recording_mb * 1_000_000:
-            audio = downsample(
-                audio
-            )  # a few minutes are too much for most, as browsers record them
-        kind = check_recording(audio, self._settings)
+        settings, audio = self._runtime.settings, recording.data
+        if len(audio) > settings.max_recording_mb * 1_000_000:
+            audio = downsample(audio)  # browsers record a few minutes as more than endpoints accept
+        kind = check_recording(audio, settings)
         ref = self._transcriber.ref
-        if self._billing.switches.is_off(ref):
+        if self._billing.kill_switch.is_off(ref):
             raise ModelDisabled(ref)
-        call = self._billing.transcription(owner, ref, self._worker)
+        call = self._billing.transcription(self._scope.owner, ref, self._runtime.worker.name)
         self._billing.ledger.add(call)
-        work = self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
-        begun = time.monotonic()
-        replies = self._dispatch.replies
+        started = time.monotonic()
+        runner = self._runtime.runner
         try:
-            words: Future[str] = replies.submit(work)
+            text: Future[str] = runner.submit(
+                self._transcriber.transcribe(audio, kind.file_name, kind.media_type)
+            )
         except ServiceClosed:
             self._billing.ledger.drop(call.id)
             raise
-        # Also when it is cancelled before it has begun.
-        words.add_done_callback(
-            lambda done: replies.write_soon(lambda: self._end(call, done, begun))
+        # Runs as well when the future is cancelled before it has started.
+        text.add_done_callback(
+            lambda done: runner.write_soon(
+                "storing the end of a transcription", lambda: self._end(call, done, started)
+            )
         )
-        return words
+        return text
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._transcriber is not None:
-            await self._transcriber.close()
-
-    def _end(self, call: NewCall, done: Future[str], begun: float) -> None:
-        """Tell the ledger what became of a recording."""
+    def _end(self, call: NewCall, done: Future[str], started: float) -> None:
         status, tokens, code = Status.STOPPED, 0, None
         if not done.cancelled():
             error = done.exception()
             status = Status.FAILED if error else Status.COMPLETE
             code = getattr(error, "code", None)
-            tokens = 0 if error else self._dispatch.count(done.result()).tokens
-        took = round((time.monotonic() - begun) * 1000)
-        self._billing.ledger.end(self._billing.transcribed(call, status, tokens, took, code))
+            tokens = 0 if error else self._runtime.tokenizer.count(done.result()).tokens
+        total_ms = round((time.monotonic() - started) * 1000)
+        self._billing.ledger.end(self._billing.transcribed(call, status, tokens, total_ms, code))

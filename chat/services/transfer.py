@@ -1,13 +1,16 @@
-"""Out of Parley and into it: one conversation in many forms, everything as a zip, and imports."""
+"""Transfer: export conversations and import files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import BinaryIO
 
 from chat.attachments.reading import is_valid_image
-from chat.domain.identity import require_owner
+from chat.background.file_jobs import FileJob, Progress
+from chat.background.import_jobs import ImportJob
 from chat.errors import NotFound, ProviderError, Refused
 from chat.formats.attachment_check import without_invalid_images
 from chat.formats.code_snippets import ApiCall, find_endpoint
@@ -16,71 +19,104 @@ from chat.formats.export import Export, ExportFormat, export, export_call
 from chat.formats.import_report import ImportReport, ItemReport
 from chat.formats.importing.importer import import_file
 from chat.formats.parley import archive
-from chat.services import conversations
-
-Progress = Callable[[int, int], None]
+from chat.services.scope import Scope
 
 
-def _quiet(_done: int, _total: int) -> None: ...
+def _ignore(_done: int, _total: int) -> None: ...
 
 
-class Carrying(conversations.Library):
-    def export(self, owner: str, conversation_id: str, export_format: ExportFormat) -> Export:
-        """A conversation in one of the forms people take it away in.
+class TransferService:
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self._owner, self._store = scope, scope.owner, scope.space.store
+        self._runtime = scope.runtime
 
-        Raises `Refused` when the newest question cannot be asked from outside.
+    def export(self, conversation_id: str, export_format: ExportFormat) -> Export:
+        """Return a conversation in an export format.
+
+        Raises `Refused` if the format needs an API call and the provider has no public API.
         """
         if export_format.is_code:
-            conversation = self._store.conversations.get(owner, conversation_id)
-            provider, request = self._dispatch.newest(owner, conversation)
-            address = find_endpoint(self.settings.values or {}, provider.name)
+            conversation = self._store.conversations.get(self._owner, conversation_id)
+            provider, request = self._scope.space.requests.newest(self._owner, conversation)
+            address = find_endpoint(self._runtime.settings.values or {}, provider.name)
             if address is None:
-                raise Refused(f"{provider.label} has no API that could be called from outside.")
+                raise Refused(f"{provider.label} has no API that can be called from elsewhere.")
             return export_call(ApiCall(conversation.title, address, request), export_format)
-        portable = self._store.portable.load(owner, conversation_id)
+        portable = self._store.portable.load(self._owner, conversation_id)
         refs = {node.message.model for node in portable.nodes if node.message.model}
         return export(portable, export_format, {ref: self._label(ref) for ref in refs})
 
-    def export_all(self, owner: str, file: BinaryIO, on_progress: Progress = _quiet) -> int:
-        """Write all conversations of an owner into a zip; how many.
+    def export_all(self, file: BinaryIO, on_progress: Progress = _ignore) -> int:
+        """Write all conversations of the owner to a zip file; return their number.
 
-        `on_progress(done, total)` is called after each.
+        Calls `on_progress(done, total)` after each conversation.
         """
-        ids, done = self._store.portable.ids(owner), count(1)
-        archive.write(
-            file, self._conversations(owner, ids), lambda: on_progress(next(done), len(ids))
-        )
+        ids, done = self._store.portable.ids(self._owner), count(1)
+        archive.write(file, self._conversations(ids), lambda: on_progress(next(done), len(ids)))
         return len(ids)
+
+    def begin_export(self) -> FileJob:
+        """Start `export_all` in the background; the job holds the path of the finished file.
+
+        Raises `ExportRunning`.
+        """
+        self._scope.require_owner()
+
+        def write(path: Path, on_progress: Progress) -> None:
+            with path.open("wb") as file:
+                self.export_all(file, on_progress)
+
+        name = f"parley-{datetime.now(UTC):%Y-%m-%d}.zip"
+        job, run = self._runtime.exports.begin(self._owner, name, write)
+        self._runtime.tasks.start(run)
+        return job
+
+    def export_job(self) -> FileJob | None:
+        """Return the running export, or the last one while its file is kept."""
+        return self._runtime.exports.of(self._owner)
 
     def import_(
         self,
-        owner: str,
         file: BinaryIO,
         name: str,
-        on_progress: Progress = _quiet,
+        on_progress: Progress = _ignore,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> ImportReport:
-        """Add what a file holds: an export of ours, of ChatGPT, or JSONL; a report by item.
+        """Import a Parley export, a ChatGPT export or JSONL; return a report for each item.
 
-        `on_progress(done, total)` counts bytes. The same file twice adds nothing.
+        Calls `on_progress(done, total)` with bytes. Importing a file twice adds nothing.
         """
-        require_owner(owner)
+        self._scope.require_owner()
 
         def merge(portable: PortableConversation) -> ItemReport:
             portable = without_invalid_images(portable, is_valid_image)
-            return self._store.portable.merge(owner, portable, self._dispatch.count)
+            return self._store.portable.merge(self._owner, portable, self._runtime.tokenizer.count)
 
         return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)
 
-    def _conversations(self, owner: str, ids: list[str]) -> Iterator[PortableConversation]:
+    def begin_import(self, file: BinaryIO, name: str) -> ImportJob:
+        """Start `import_` in the background. Raises `ImportRunning` or `ImportsBusy`."""
+        self._scope.require_owner()
+        imports = self._runtime.imports
+        job = imports.begin(self._owner)
+        self._runtime.tasks.start(
+            lambda: imports.run(job, lambda *hooks: self.import_(file, name, *hooks))
+        )
+        return job
+
+    def import_job(self) -> ImportJob | None:
+        """Return the running import, or the last one of this process with its report."""
+        return self._runtime.imports.of(self._owner)
+
+    def _conversations(self, ids: list[str]) -> Iterator[PortableConversation]:
         for conversation_id in ids:
             try:
-                yield self._store.portable.load(owner, conversation_id)
-            except NotFound:  # deleted meanwhile
+                yield self._store.portable.load(self._owner, conversation_id)
+            except NotFound:  # deleted since the ids were read
                 continue
 
     def _label(self, ref: str) -> str:
         try:
-            return self._dispatch.label(ref)
+            return self._runtime.selection.label(ref)
         except ProviderError:
             return ref

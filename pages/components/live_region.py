@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import Status, View
+from chat import ConversationView, Status
 from pages.components import browser_component
 
 _live_region = browser_component.declare("live_region", html="<div></div>")
@@ -17,7 +17,7 @@ _OUTCOMES = {
 }
 
 
-def draw(view: View | None) -> None:
+def draw(view: ConversationView | None) -> None:
     """Announce the status of the reply in view, but no outcome that this tab did not wait for."""
     text = ""
     if view is not None and view.running_id:
@@ -28,7 +28,7 @@ def draw(view: View | None) -> None:
     _live_region(key="announcer", data={"text": text}, height="content")
 
 
-def _outcome(view: View) -> str:
+def _outcome(view: ConversationView) -> str:
     if view.failed_retry is not None:
         return _OUTCOMES[Status.FAILED]
     return _OUTCOMES.get(view.messages[-1].status, "") if view.messages else ""

@@ -6,16 +6,24 @@ from typing import Any
 
 import streamlit as st
 
-from chat import File, NotUploaded, ParleyError, ReplyRunning, Submission, View, is_audio
+from chat import (
+    ConversationView,
+    File,
+    NotUploaded,
+    ParleyError,
+    ReplyRunning,
+    Submission,
+    is_audio,
+)
 from pages.components import chat_input_bridge
 from pages.composer import dictation, pending_files, stop_button
 from pages.rendering import widget_values
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 KEY = "composer"
 
 
-def draw(view: View | None) -> None:
+def draw(view: ConversationView | None) -> None:
     """Render the notice, Stop, recordings and pending files above the box, and the box itself."""
     is_busy = view is not None and view.running_id is not None
     if not is_busy:
@@ -45,7 +53,7 @@ def draw(view: View | None) -> None:
         key=KEY,
         on_submit=_on_submit,
         accept_file="multiple",
-        accept_audio=not tab_state.service().voice_problem,
+        accept_audio=not tab_state.service().speech.problem,
         max_upload_size=max(1, round(max(settings.max_file_mb, settings.max_recording_mb))),
     )
     with footer:  # after the box, because the first import of the recorder is slow
@@ -99,7 +107,7 @@ def _submit_problem(recordings: list[File]) -> ParleyError | None:
     if names := chat_input_bridge.failed_uploads_at_submit():
         limit = f"{tab_state.service().settings.max_file_mb:g} MB"
         return NotUploaded(names[0], limit=limit)
-    if recordings and (sentence := tab_state.service().voice_problem):
+    if recordings and (sentence := tab_state.service().speech.problem):
         return ParleyError(sentence)
     return None
 
@@ -124,8 +132,7 @@ def send(text: str, files: list[File] | None = None, *, may_truncate: bool = Fal
 def _send(submission: Submission) -> bool:
     sent = tab_state.sent()
     answer = notices.attempt(
-        tab_state.service().send,
-        visitor.owner(),
+        tab_state.service().messages.send,
         tab_state.conversation_id(),
         submission,
         tab_state.draft_settings(),

@@ -16,7 +16,7 @@ from chat import File, ParleyError
 from pages.components import chat_input_bridge, microphone_permission
 from pages.markdown import sanitize
 from pages.rendering import stale_elements
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Recording:
 
 def draw_microphone() -> None:
     """Render the recorder, or a disabled button and the reason."""
-    if problem := tab_state.service().voice_problem:
+    if problem := tab_state.service().speech.problem:
         st.button("Dictate", key="mic", icon=":material/mic_off:", disabled=True)
         st.caption(problem, width="content")
         return
@@ -126,7 +126,7 @@ def _start(recording_id: str) -> None:
     for recording in _recordings():
         if recording.id == recording_id:
             recording.transcript = notices.attempt(
-                tab_state.service().transcribe, visitor.owner(), recording.file
+                tab_state.service().speech.transcribe, recording.file
             )
 
 

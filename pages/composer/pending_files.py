@@ -15,7 +15,7 @@ from chat import FILE_CODES, File, FileCost, FileKind, FileTooLong, NotUploaded,
 from pages.components import chat_input_bridge
 from pages.markdown import sanitize
 from pages.rendering import draw_turns, stale_elements
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "description"}
 _PASTE_PREFIX = "Pasted text"
@@ -90,9 +90,9 @@ def _prices(files: list[File]) -> tuple[FileCost, ...]:
     if not files:
         return ()
     draw_turns.end()  # reading large files is slow
-    service, owner = tab_state.service(), visitor.owner()
+    service = tab_state.service()
     found = notices.quietly(
-        service.price, owner, tab_state.conversation_id(), files, tab_state.draft_settings()
+        service.attachments.price, tab_state.conversation_id(), files, tab_state.draft_settings()
     )
     return found or tuple(FileCost(file.name, len(file.data)) for file in files)
 
@@ -120,7 +120,7 @@ def _draw_price(price: FileCost) -> None:
     name = f"**{sanitize.plain_text(price.name)}**"
     problem = price.problem
     if price.is_audio:
-        problem = tab_state.service().voice_problem
+        problem = tab_state.service().speech.problem
     if problem:
         named = "" if price.name in problem else f"{name} · "
         st.markdown(f":small[:material/error: {named}:orange[{sanitize.plain_text(problem)}]]")
@@ -158,9 +158,9 @@ def _is_guide() -> bool:
     view_settings = tab_state.draft_settings()
     conversation = tab_state.conversation_id()
     if conversation is not None:
-        found = notices.quietly(tab_state.service().settings_of, visitor.owner(), conversation)
+        found = notices.quietly(tab_state.service().conversations.settings, conversation)
         view_settings = found or view_settings
-    model = notices.quietly(tab_state.service().model, view_settings.model)
+    model = notices.quietly(tab_state.service().models.get, view_settings.model)
     return model is not None and model.provider == "guide"
 
 

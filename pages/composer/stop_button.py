@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 CHECK_INTERVAL = 1.0  # seconds
 
@@ -25,7 +25,7 @@ def draw(conversation_id: str) -> None:
 
 
 def _stop(conversation_id: str) -> None:
-    notices.attempt(tab_state.service().stop, visitor.owner(), conversation_id)
+    notices.attempt(tab_state.service().messages.stop, conversation_id)
 
 
 @st.fragment(run_every=CHECK_INTERVAL)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from chat import Attachment, FileKind, Message, human_size
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 _MAX_SHEETS = 10
 _MAX_WIDTH = 1568  # pixels, as of stored images; the style sheet sets the actual width
@@ -29,7 +29,7 @@ def draw(message: Message) -> None:
 
 
 def _draw_image(file: Attachment) -> None:
-    data = notices.quietly(tab_state.service().file, visitor.owner(), file.id)
+    data = notices.quietly(tab_state.service().attachments.content, file.id)
     if data is None or not _show_image(data, file):
         st.caption(f":material/broken_image: {sanitize.plain_text(file.name)} cannot be shown")
         return
@@ -54,7 +54,7 @@ def _draw_document(file: Attachment) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             sanitize.plain_text(file.name),
-            data=partial(tab_state.service().file, visitor.owner(), file.id),
+            data=partial(tab_state.service().attachments.content, file.id),
             file_name=file.name,
             mime="application/octet-stream",  # so that the browser never opens it
             key=f"file_{file.id}",
@@ -67,7 +67,7 @@ def _draw_document(file: Attachment) -> None:
 
 
 def _draw_table(file: Attachment) -> None:
-    preview = notices.quietly(tab_state.service().preview, visitor.owner(), file.id)
+    preview = notices.quietly(tab_state.service().attachments.preview, file.id)
     sheets = json.loads(preview)["sheets"] if preview else []
     if len(sheets) == 1:
         _draw_sheet(sheets[0], file)

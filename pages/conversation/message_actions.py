@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from chat import Message, ReplyRunning, Role, Status, View
+from chat import ConversationView, Message, ReplyRunning, Role, Status
 from pages.components import clipboard, focus, scroll
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 
-def draw(view: View, message: Message) -> None:
+def draw(view: ConversationView, message: Message) -> None:
     """Render the action row of a message; for a reply also its model, duration and tokens."""
     is_busy = view.running_id is not None
     with st.container(
@@ -35,7 +35,7 @@ def draw(view: View, message: Message) -> None:
             st.caption(_facts(message), width="content")
 
 
-def draw_deleted(view: View, message: Message) -> None:
+def draw_deleted(view: ConversationView, message: Message) -> None:
     """Render the action row of a deleted version: the other versions and Restore."""
     with st.container(
         key=f"actions_{message.id}", horizontal=True, gap="small", vertical_alignment="center"
@@ -59,7 +59,7 @@ def _button(
     )
 
 
-def _draw_versions(view: View, message: Message) -> None:
+def _draw_versions(view: ConversationView, message: Message) -> None:
     versions = view.versions[message.id]
     if versions.count < 2:
         return
@@ -83,7 +83,7 @@ def _draw_versions(view: View, message: Message) -> None:
 
 
 def _facts(message: Message) -> str:
-    facts = [sanitize.plain_text(tab_state.service().model_label(message.model))]
+    facts = [sanitize.plain_text(tab_state.service().models.label(message.model))]
     if message.total_ms is not None:
         facts.append(f"{message.total_ms / 1000:.1f} s")
     if message.usage is not None:
@@ -137,9 +137,9 @@ def _is_running() -> bool:
     return _current_view().running_id is not None
 
 
-def _current_view() -> View:
+def _current_view() -> ConversationView:
     """Return the current state of the conversation in view, with its last messages only."""
-    return tab_state.service().open(visitor.owner(), tab_state.conversation_id() or "", 1)
+    return tab_state.service().conversations.open(tab_state.conversation_id() or "", 1)
 
 
 def _send_edit(message_id: str, files: list[str]) -> None:
@@ -147,7 +147,7 @@ def _send_edit(message_id: str, files: list[str]) -> None:
     keep = [file for file in files if st.session_state[f"edit_file_{file}"]]
     own = tab_state.own_key()
     if answer := notices.attempt(
-        tab_state.service().edit, visitor.owner(), message_id, text, keep, own=own
+        tab_state.service().messages.edit, message_id, text, keep, own=own
     ):
         tab_state.edit(None)
         scroll.to_answer(answer.id)
@@ -162,25 +162,25 @@ def retry_last() -> None:
 
 def retry(message_id: str) -> None:
     own = tab_state.own_key()
-    if answer := notices.attempt(tab_state.service().retry, visitor.owner(), message_id, own=own):
+    if answer := notices.attempt(tab_state.service().messages.retry, message_id, own=own):
         scroll.to_answer(answer.id)
 
 
 def _continue(message_id: str) -> None:
     own = tab_state.own_key()
-    notices.attempt(tab_state.service().continue_, visitor.owner(), message_id, own=own)
+    notices.attempt(tab_state.service().messages.continue_, message_id, own=own)
 
 
 def _show_version(message_id: str) -> None:
-    notices.attempt(tab_state.service().show_version, visitor.owner(), message_id)
+    notices.attempt(tab_state.service().messages.show_version, message_id)
 
 
 def _restore(message_id: str) -> None:
-    notices.attempt(tab_state.service().undelete_message, visitor.owner(), message_id)
+    notices.attempt(tab_state.service().messages.undelete, message_id)
 
 
 def _delete(message_id: str) -> None:
-    if notices.succeeds(tab_state.service().delete_message, visitor.owner(), message_id):
+    if notices.succeeds(tab_state.service().messages.delete, message_id):
         notices.offer_undo("Message deleted.", notices.Undo.MESSAGE, message_id)
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from chat import Failure, Message, Role, Status, View
+from chat import ConversationView, Failure, Message, Role, Status
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 _NOTES = {
     Status.STOPPED: ("stop_circle", "Stopped"),
@@ -80,10 +80,10 @@ def draw_clear_mark(conversation_id: str, mark: str) -> None:
 
 
 def _unclear(conversation_id: str, mark: str) -> None:
-    notices.attempt(tab_state.service().unclear, visitor.owner(), conversation_id, mark)
+    notices.attempt(tab_state.service().conversations.unclear, conversation_id, mark)
 
 
-def draw_below(view: View) -> None:
+def draw_below(view: ConversationView) -> None:
     """Render the notes below the last message."""
     if not view.messages and not view.older:
         st.caption("Every message in this conversation was deleted.")

@@ -12,17 +12,17 @@ from itertools import accumulate
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from chat import Message, NotStoredYet, Piece
+from chat import Message, NotStoredYet, ReplyChunk
 from pages.markdown import block_splitter, sanitize
 from pages.rendering import stale_elements
-from pages.session import tab_state, visitor
+from pages.session import tab_state
 
 MAX_REASONING = 2000  # characters of the reasoning that are shown while it is streamed
 
 
 def wait_for_end(answer_id: str) -> None:
     """Block until a reply ends that is not in view."""
-    for _ in tab_state.service().follow(visitor.owner(), answer_id):
+    for _ in tab_state.service().messages.follow(answer_id):
         tab_state.checkpoint()
 
 
@@ -37,7 +37,7 @@ class StreamingReply:
     def __init__(self, answer: Message, place: str) -> None:
         self._place = place
         stale_elements.reserve(f"{place} first", 1)
-        self._segments = _ReplySegments(tab_state.service().follow(visitor.owner(), answer.id))
+        self._segments = _ReplySegments(tab_state.service().messages.follow(answer.id))
         known = [sanitize.markdown(segment) for segment in self._segments.known()]
         self._thinking, self._text = st.empty(), st.container()
         # The note replaces the actions of a finished reply.
@@ -108,7 +108,7 @@ class _TextStream(tuple[str, ...]):
 class _ReplySegments:
     """The text of a reply, split into segments that no longer change once they are finished."""
 
-    def __init__(self, chunks: Iterator[Piece]) -> None:
+    def __init__(self, chunks: Iterator[ReplyChunk]) -> None:
         self._chunks = chunks
         self._splitter = block_splitter.BlockSplitter()
         self._finished: deque[str] = deque()

@@ -14,7 +14,7 @@ from functools import partial
 
 import streamlit as st
 
-from chat import Message, ParleyError, Role, SharedMessage, View
+from chat import ConversationView, Message, ParleyError, Role, SharedMessage
 from pages.components import scroll
 from pages.conversation import (
     attachments,
@@ -31,7 +31,7 @@ from pages.session import notices, tab_state
 _AVATARS = {Role.USER: ":material/person:", Role.ASSISTANT: ":material/forum:"}
 
 
-def draw(view: View) -> StreamingReply | None:
+def draw(view: ConversationView) -> StreamingReply | None:
     """Render the newest messages and the notes between and below them.
 
     Returns the running reply in view, which the caller has to follow.
@@ -77,7 +77,7 @@ def _show_earlier(first_in_view: str | None) -> None:
         scroll.to_message(first_in_view)
 
 
-def remember_rendered(view: View | None) -> None:
+def remember_rendered(view: ConversationView | None) -> None:
     """Record which messages this run has rendered, to be called at its end."""
     if view is None:
         tab_state.mark_drawn(None, ())
@@ -86,7 +86,7 @@ def remember_rendered(view: View | None) -> None:
         tab_state.mark_drawn(view.conversation.id, fingerprints)
 
 
-def _fingerprint(view: View, message: Message) -> Hashable:
+def _fingerprint(view: ConversationView, message: Message) -> Hashable:
     """Return the values that a finished message's rendering depends on; None to always render."""
     is_plain = not (message.is_live or message.is_deleted or message.failure)
     if not is_plain or message.attachments or message.id == tab_state.editing():
@@ -119,10 +119,10 @@ def draw_shared(message: SharedMessage) -> None:
         if message.is_cut:
             st.caption(":material/content_cut: This reply was cut short")
         if message.model:
-            st.caption(sanitize.plain_text(tab_state.stored().model_label(message.model)))
+            st.caption(sanitize.plain_text(tab_state.saved_service().models.label(message.model)))
 
 
-def _draw_context_mark(view: View, message: Message, place: str) -> None:
+def _draw_context_mark(view: ConversationView, message: Message, place: str) -> None:
     """Render the line above the first message that is sent to the model."""
     left_out = view.context.left_out
     mark = view.marks.get(message.id)
@@ -137,11 +137,11 @@ def _draw_context_mark(view: View, message: Message, place: str) -> None:
         st.caption(f"{left_out} earlier {were} not sent to the model", text_alignment="center")
 
 
-def _is_first_sent(view: View, message: Message) -> bool:
+def _is_first_sent(view: ConversationView, message: Message) -> bool:
     return view.context.left_out > 0 and message.id == view.context.begins_at_id
 
 
-def _draw_message(view: View, message: Message, place: str) -> StreamingReply | None:
+def _draw_message(view: ConversationView, message: Message, place: str) -> StreamingReply | None:
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         if message.is_deleted:
             st.caption(":material/delete: This version was deleted.")

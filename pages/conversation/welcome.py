@@ -29,10 +29,10 @@ def draw() -> None:
     service = tab_state.service()
     chosen = tab_state.draft_settings().model
     try:
-        is_guide = service.model(chosen).provider == "guide"
+        is_guide = service.models.get(chosen).provider == "guide"
     except ProviderError:  # reported when a message is sent
         is_guide = False
-    subtitle = f"**{sanitize.plain_text(service.model_label(chosen))}**"
+    subtitle = f"**{sanitize.plain_text(service.models.label(chosen))}**"
     if is_guide:
         subtitle = (
             "**Guide** is a built-in assistant that knows Parley's manual and works offline. "

@@ -7,15 +7,15 @@ from pages.components import clipboard, live_region, scroll
 from pages.composer import composer
 from pages.conversation import streaming_reply, transcript
 from pages.rendering import draw_turns
-from pages.session import auto_refresh, notices, tab_state, visitor
+from pages.session import auto_refresh, notices, tab_state
 from pages.sidebar import sidebar
 
 tab_state.apply_sent()
-service, owner = tab_state.service(), visitor.owner()
+service = tab_state.service()
 view = None
 if conversation_id := tab_state.conversation_id():
     try:
-        view = service.open(owner, conversation_id, tab_state.window())
+        view = service.conversations.open(conversation_id, tab_state.window())
     except NotFound as error:
         notices.say(
             TemporaryConversationExpired.sentence if tab_state.is_temporary() else error.sentence

@@ -8,11 +8,11 @@ from chat import ImportOutcome, ImportReport
 from pages.conversation import segment_cache
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.shell import back_link
 from pages.sidebar import search
 
-service, owner = tab_state.stored(), visitor.owner()
+service = tab_state.saved_service()
 _ICONS = {
     ImportOutcome.ADDED: ":material/add:",
     ImportOutcome.MERGED: ":material/merge:",
@@ -23,11 +23,11 @@ _SHOWN = 200  # items of a report
 
 
 def restore(conversation_id: str) -> None:
-    notices.attempt(service.undelete, owner, conversation_id)
+    notices.attempt(service.conversations.undelete, conversation_id)
 
 
 def purge(conversation_id: str) -> None:
-    if notices.succeeds(service.purge, owner, conversation_id):
+    if notices.succeeds(service.conversations.purge, conversation_id):
         tab_state.drop_downloads()
         notices.say("Deleted for good, with all its messages and files.")
 
@@ -41,7 +41,7 @@ def export_all() -> None:
         bar.progress(done / max(1, total), f"{done:,} of {total:,}")
 
     with tempfile.SpooledTemporaryFile(max_size=32_000_000) as file:
-        count = notices.attempt(service.export_all, owner, file, report_progress)
+        count = notices.attempt(service.transfer.export_all, file, report_progress)
         if count is None:
             st.rerun()  # the notice is rendered above
         file.seek(0)
@@ -55,13 +55,13 @@ def begin_import() -> None:
     if uploaded is None:  # removed in the browser while the button was pressed
         notices.say("Choose a file first.")
     else:
-        notices.attempt(service.begin_import, owner, uploaded, uploaded.name)
+        notices.attempt(service.transfer.begin_import, uploaded, uploaded.name)
 
 
 @st.fragment(run_every=0.5)
 def follow_import() -> None:
     """Render the progress of a running import; rerun the page with its report at the end."""
-    job = service.import_job(owner)
+    job = service.transfer.import_job()
     if job is None or not job.is_running:
         st.rerun()
     with st.container(key="import_running"):
@@ -118,7 +118,7 @@ chosen = st.file_uploader(
     label_visibility="collapsed",
     max_upload_size=500,
 )
-job = service.import_job(owner)
+job = service.transfer.import_job()
 is_running = job is not None and job.is_running
 st.button(
     "Import",
@@ -136,7 +136,7 @@ elif job is not None and job.report is not None:
 
 st.subheader("Trash", anchor=False)
 days = service.settings.retention_days
-deleted = service.deleted(owner)
+deleted = service.conversations.deleted()
 if not deleted:
     st.caption("Trash is empty.")
 else:

@@ -5,17 +5,17 @@ import streamlit as st
 from chat import NotFound, ParleyError
 from pages.conversation import segment_cache, transcript
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.sign_in import gate
 
 segment_cache.clear()
-service = tab_state.stored()
+service = tab_state.saved_service()
 secret = st.query_params.get("s", "")
 
 
 def continue_in_copy() -> None:
     """Copy the conversation to the reader's account and open the copy."""
-    made = notices.attempt(service.continue_shared, visitor.owner(), secret)
+    made = notices.attempt(service.sharing.continue_, secret)
     if made is not None:
         st.session_state["go_to"] = made
 
@@ -25,7 +25,7 @@ if "go_to" in st.session_state:
         "pages/screens/conversation.py", query_params={"c": st.session_state.pop("go_to")}
     )
 try:
-    snapshot = service.shared(secret)
+    snapshot = service.sharing.open(secret)
 except NotFound:
     st.subheader("This link has expired or was revoked", anchor=False)
     st.text("Check that the address is complete, or ask for a new link.")

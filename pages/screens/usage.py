@@ -27,7 +27,7 @@ days = (
     or 30
 )
 try:
-    report = tab_state.stored().usage(visitor.owner(), days)
+    report = tab_state.saved_service().usage.report(days)
 except ParleyError as error:
     st.error(error.sentence)
     st.stop()

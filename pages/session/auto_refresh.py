@@ -11,15 +11,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from chat import Conversation, NotFound, View
-from pages.session import notices, tab_state, visitor
+from chat import Conversation, ConversationView, NotFound
+from pages.session import notices, tab_state
 
 LOOK_EVERY = 2.0  # seconds; browsers look less often in a tab that nobody sees
 
 Seen = tuple[Hashable, ...]
 
 
-def draw(view: View | None) -> None:
+def draw(view: ConversationView | None) -> None:
     """At the end of a page: what it shows is what it looks out from."""
     here = None
     if view is not None:
@@ -43,15 +43,18 @@ def _now() -> Seen:
     here = None
     if (shown := tab_state.conversation_id()) is not None:
         try:
-            here = _signs(tab_state.service().conversation(visitor.owner(), shown))
+            here = _signs(tab_state.service().conversations.get(shown))
         except NotFound:  # deleted elsewhere: the page says so when it is drawn again
             here = None
     return (here, *_listed())
 
 
 def _listed() -> Seen:
-    service, owner = tab_state.stored(), visitor.owner()
-    found = [*service.pinned(owner), *service.conversations(owner, tab_state.list_length())]
+    service = tab_state.saved_service()
+    found = [
+        *service.conversations.pinned(),
+        *service.conversations.latest(tab_state.list_length()),
+    ]
     return tuple(map(_signs, found))
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from chat import ParleyError
 from pages.markdown import sanitize
-from pages.session import request_tracing, tab_state, visitor
+from pages.session import request_tracing, tab_state
 
 
 class Undo(StrEnum):
@@ -87,11 +87,11 @@ def _undo(undo: Undo, deleted_id: str) -> None:
 
 
 def _undelete_message(message_id: str) -> bool:
-    return succeeds(tab_state.service().undelete_message, visitor.owner(), message_id)
+    return succeeds(tab_state.service().messages.undelete, message_id)
 
 
 def _undelete_conversation(conversation_id: str) -> bool:
-    if not succeeds(tab_state.service().undelete, visitor.owner(), conversation_id):
+    if not succeeds(tab_state.service().conversations.undelete, conversation_id):
         return False
     tab_state.show_conversation(conversation_id)
     return True
@@ -104,7 +104,7 @@ _UNDO: dict[Undo, Callable[[str], bool]] = {
 
 
 def _purge(conversation_id: str) -> None:
-    if succeeds(tab_state.service().purge, visitor.owner(), conversation_id):
+    if succeeds(tab_state.service().conversations.purge, conversation_id):
         tab_state.drop_downloads()
         say("Deleted for good, with all its messages and files.")
 

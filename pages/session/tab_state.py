@@ -1,11 +1,10 @@
-"""State of this tab in `st.session_state`, and the chat service that all tabs share.
+"""State of this tab in `st.session_state`.
 
 The conversation in view is in the URL; what must survive the tab is in the database.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -20,14 +19,13 @@ from chat import (
     Model,
     OwnKey,
     ReplySettings,
-    SettingsError,
 )
 from pages.rendering import stale_elements, widget_values
-from pages.session import configuration, url
-from pages.streamlit_patches import context, install
+from pages.session import process, url, visitor
+from pages.streamlit_patches import context
 
 if TYPE_CHECKING:
-    from chat import ChatService
+    from chat import OwnerService
 
 WINDOW = 20  # messages drawn at first; up to 7 more to begin with a question
 EARLIER = 20  # messages added by "show earlier"
@@ -35,40 +33,15 @@ LIST_LENGTH = 8  # conversations listed at first
 COMPLETE_RUN = "in_view"  # session state key: what the last run has drawn to the end of the page
 EXPORT, EXPORT_OF_ALL = "export_made", "everything"  # session state keys of prepared downloads
 
-_opened: list[ChatService] = []
-_opening = threading.Lock()
+
+def service() -> OwnerService:
+    """Return the current user's service for the conversation in view, temporary or saved."""
+    return process.chat_service().as_owner(visitor.owner(), is_temporary=is_temporary())
 
 
-@st.cache_resource(show_spinner=False)
-def stored() -> ChatService:
-    """Return the chat service of this process, opened by the first call.
-
-    Raises `SettingsError` if the configuration is invalid or Streamlit is not the right version.
-    The configuration is read again by the call after that.
-    """
-    from chat import open_chat
-
-    if problem := install.problem():
-        raise SettingsError([problem])
-    with _opening:
-        try:
-            service = open_chat(configuration.read().values)
-        except SettingsError:
-            configuration.read.clear()
-            raise
-        _opened.append(service)
-    return service
-
-
-def opened_services() -> list[ChatService]:
-    """Return every service that `stored` has opened, to close them at shutdown."""
-    with _opening:
-        return list(_opened)
-
-
-def service() -> ChatService:
-    """Return the service for what is in view: in memory only for a temporary conversation."""
-    return stored().temporary if is_temporary() else stored()
+def saved_service() -> OwnerService:
+    """Return the current user's service for saved conversations."""
+    return process.chat_service().as_owner(visitor.owner())
 
 
 def is_temporary() -> bool:

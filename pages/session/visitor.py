@@ -21,7 +21,7 @@ from chat import (
     is_visitor_cookie,
     visitor_from_cookie,
 )
-from pages.session import tab_state
+from pages.session import process
 from pages.streamlit_patches.streamlit_secrets import read_secrets
 
 VISITOR_COOKIE = "parley_visitor"
@@ -39,7 +39,7 @@ def person() -> Person:
     except (NotAllowed, SignInExpired):
         return Person("")
     if found.owner and st.session_state.get("entered") != found.owner:
-        if not tab_state.stored().has_entered(found.owner):
+        if not process.chat_service().access.has_entered(found.owner):
             return Person("")
         st.session_state["entered"] = found.owner  # until this tab is closed
     return found
@@ -48,9 +48,11 @@ def person() -> Person:
 def may_upload(cookie: str) -> bool:
     """Whether the visitor with this cookie is let in; with sign-in, only a page can tell."""
     try:
-        if has_sign_in() or not tab_state.stored().settings.access_code:
+        if has_sign_in() or not process.chat_service().settings.access_code:
             return True
-        return bool(cookie) and tab_state.stored().has_entered(visitor_from_cookie(cookie).owner)
+        return bool(cookie) and process.chat_service().access.has_entered(
+            visitor_from_cookie(cookie).owner
+        )
     except ParleyError:  # the page says what is wrong
         return False
 
@@ -60,7 +62,7 @@ def claimed() -> Person:
 
     Raises `NotAllowed` and `SignInExpired`.
     """
-    settings = tab_state.stored().settings
+    settings = process.chat_service().settings
     if has_sign_in():
         claims = st.user.to_dict()
         if claims.get("is_logged_in") is not True:
@@ -79,7 +81,7 @@ def has_sign_in() -> bool:
 
     A secrets file that is being edited, or was broken, opens no door.
     """
-    return "auth" in (tab_state.stored().settings.values or {}) or "auth" in sign_in_settings()
+    return "auth" in (process.chat_service().settings.values or {}) or "auth" in sign_in_settings()
 
 
 def sign_in_settings() -> Mapping[str, Any]:
@@ -108,7 +110,7 @@ def visitor_cookie() -> str:
 
 
 def client_address() -> str:
-    return _connection().client_address(tab_state.stored().settings.trusted_proxies)
+    return _connection().client_address(process.chat_service().settings.trusted_proxies)
 
 
 def can_take_along() -> bool:
@@ -118,7 +120,8 @@ def can_take_along() -> bool:
         if cookie:
             before = visitor_from_cookie(cookie).owner
             found = bool(
-                tab_state.stored().conversations(before, 1) or tab_state.stored().pinned(before)
+                process.chat_service().as_owner(before).conversations.latest(1)
+                or process.chat_service().as_owner(before).conversations.pinned()
             )
         st.session_state["can_take_along"] = found
     return bool(st.session_state["can_take_along"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from chat import is_history_persistent
-from pages.session import tab_state, visitor
+from pages.session import process, visitor
 
 _SENTENCE = (
     "Conversations are stored on a disk here that may be emptied whenever this app restarts. "
@@ -35,7 +35,7 @@ def draw() -> None:
 
 
 def _is_kept() -> bool:
-    return is_history_persistent(tab_state.stored().settings, Path(__file__).resolve())
+    return is_history_persistent(process.chat_service().settings, Path(__file__).resolve())
 
 
 def _understood() -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from chat import ParleyError, Settings, log_formatter, request_id, set_io_hook
 from pages.rendering import draw_turns
-from pages.session import request_tracing, tab_state
+from pages.session import process, request_tracing
 from pages.shell.shutdown import ShutdownWatchdog, on_signal
 from pages.streamlit_patches.warm_up import import_component_runtime
 
@@ -59,16 +59,16 @@ def lifespan(settings: Settings) -> Lifespan:
 def _open() -> None:
     _import_pages()
     try:
-        service = tab_state.stored()
+        service = process.chat_service()
     except ParleyError as error:
         log.error("%s", error)  # pages show the same sentence
         return
-    if not service.voice_problem:
+    if service.runtime.transcriber is not None:
         import_component_runtime()  # for the microphone button
 
 
 def _close() -> None:
-    for service in tab_state.opened_services():
+    for service in process.opened_services():
         try:
             service.close()
         except Exception:  # the remaining services may have replies to save

@@ -9,7 +9,7 @@ import streamlit as st
 from chat import SettingsError
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
-from pages.session import tab_state
+from pages.session import process, tab_state
 from pages.shell import disk_notice
 from pages.sign_in import gate
 from pages.streamlit_patches import install
@@ -32,13 +32,13 @@ def _draw() -> None:
     tab_state.begin_run()
     st.html(_STYLE)
     try:
-        tab_state.stored()
+        process.chat_service()
     except SettingsError as error:
         st.error("Parley cannot start with this configuration:", icon=":material/error:")
         for problem in error.problems:
             st.text(problem)
         st.stop()
-    if banner := tab_state.stored().banner():
+    if banner := process.chat_service().admin.banner():
         st.info(sanitize.plain_text(banner), icon=":material/campaign:")
     else:
         st.empty()

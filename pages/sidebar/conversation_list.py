@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from chat import Conversation, ParleyError, View
+from chat import Conversation, ConversationView, ParleyError
 from pages.components import current_item
 from pages.markdown import sanitize
 from pages.rendering import stale_elements
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.sidebar import open_conversation, search
 
 
-def draw(view: View | None) -> None:
+def draw(view: ConversationView | None) -> None:
     """Render the list, or the search while it is open, and mark the conversation in view."""
     current = view.conversation if view is not None and not tab_state.is_temporary() else None
     with st.container(key="conversations", gap=None):
@@ -33,10 +33,10 @@ def draw(view: View | None) -> None:
 
 def _rows(current: Conversation | None) -> list[Callable[[], object]]:
     """Return functions that render the rows of the list, one element each."""
-    service, owner, count = tab_state.stored(), visitor.owner(), tab_state.list_length()
+    service, count = tab_state.saved_service(), tab_state.list_length()
     try:
-        pinned = service.pinned(owner)
-        found = service.conversations(owner, count + 1)
+        pinned = service.conversations.pinned()
+        found = service.conversations.latest(count + 1)
     except ParleyError as error:  # still render the rest of the page
         return [partial(notices.caption, error)]
     has_more, found = len(found) > count, found[:count]

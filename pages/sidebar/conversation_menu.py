@@ -6,7 +6,7 @@ import streamlit as st
 
 from chat import Conversation
 from pages.rendering import widget_values
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.sidebar import export, sharing
 
 
@@ -35,10 +35,10 @@ def draw(conversation: Conversation) -> None:
 def _rename(conversation_id: str, key: str) -> None:
     title = str(st.session_state[key]).strip()
     if title:
-        notices.attempt(tab_state.service().rename, visitor.owner(), conversation_id, title)
+        notices.attempt(tab_state.service().conversations.rename, conversation_id, title)
 
 
 def _pin(conversation_id: str, is_pinned: bool) -> None:
     notices.attempt(
-        lambda: tab_state.service().pin(visitor.owner(), conversation_id, is_pinned=is_pinned)
+        lambda: tab_state.service().conversations.pin(conversation_id, is_pinned=is_pinned)
     )

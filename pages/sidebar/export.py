@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import Conversation, ExportFormat
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 
 def draw(conversation: Conversation) -> None:
@@ -43,9 +43,7 @@ def draw(conversation: Conversation) -> None:
 
 def _prepare(conversation_id: str) -> None:
     export_format = st.session_state["export_form"]
-    export = notices.attempt(
-        tab_state.service().export, visitor.owner(), conversation_id, export_format
-    )
+    export = notices.attempt(tab_state.service().transfer.export, conversation_id, export_format)
     prepared = {(conversation_id, export_format): export} if export else {}
     st.session_state[tab_state.EXPORT] = prepared
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pages.components import scroll
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 
 def open_message(conversation_id: str, message_id: str | None) -> None:
     """Open a conversation at a message, on the branch that contains it."""
     open_conversation(conversation_id)
     if message_id is not None:
-        place = notices.attempt(tab_state.stored().show_message, visitor.owner(), message_id)
+        place = notices.attempt(tab_state.saved_service().messages.show, message_id)
         if place is not None:
             tab_state.widen_window_to(place)
             scroll.to_message(message_id)

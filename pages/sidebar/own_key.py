@@ -8,7 +8,7 @@ import streamlit as st
 
 from chat import OTHER, Model, ParleyError
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 KEY, PROVIDER, ADDRESS = "own_key", "own_provider", "own_base_url"
 _HELP = (
@@ -25,7 +25,7 @@ def models() -> list[str]:
     discovered = _finished_discovery()
     if discovered is not None and not discovered.exception():
         return [model.ref for model in discovered.result()]
-    return [model.ref for model in tab_state.service().own_models(own)]
+    return [model.ref for model in tab_state.service().models.own_models(own)]
 
 
 def _finished_discovery() -> Future[tuple[Model, ...]] | None:
@@ -42,7 +42,7 @@ def is_discovering() -> bool:
 
 
 def draw() -> None:
-    offered = tab_state.service().own_key_providers
+    offered = tab_state.service().models.own_key_providers
     if not offered:
         st.empty()
         return
@@ -75,15 +75,15 @@ def _draw_key_in_use() -> None:
 def _use() -> None:
     service = tab_state.service()
     typed = (str(st.session_state.get(each) or "") for each in (PROVIDER, KEY, ADDRESS))
-    own = notices.attempt(service.own_key, *typed)
+    own = notices.attempt(service.models.own_key, *typed)
     if own is None:
         return
     st.session_state[KEY] = ""  # remove the key from the page and from the widget state
     tab_state.set_own_key(own)
-    for model in service.own_models(own)[:1]:
+    for model in service.models.own_models(own)[:1]:
         _select_model(model.ref)
     try:
-        tab_state.set_own_key(own, service.discover_own_models(own))
+        tab_state.set_own_key(own, service.models.discover_own_models(own))
     except ParleyError as error:  # the key is in use nevertheless
         notices.say(error.sentence, error.code)
 
@@ -99,7 +99,7 @@ def _selected_model() -> str:
     """Return the ref of the model of the conversation in view, or of a new one."""
     settings = tab_state.draft_settings()
     if conversation := tab_state.conversation_id():
-        found = notices.quietly(tab_state.service().settings_of, visitor.owner(), conversation)
+        found = notices.quietly(tab_state.service().conversations.settings, conversation)
         settings = found or settings
     return settings.model or ""
 
@@ -108,6 +108,4 @@ def _select_model(ref: str | None) -> None:
     if (conversation := tab_state.conversation_id()) is None:
         tab_state.change_draft_settings(model=ref)
     else:
-        notices.attempt(
-            tab_state.service().change_settings, visitor.owner(), conversation, model=ref
-        )
+        notices.attempt(tab_state.service().conversations.change_settings, conversation, model=ref)

@@ -15,7 +15,7 @@ from chat import Hit, ParleyError, is_searchable
 from pages.components import focus
 from pages.markdown import sanitize
 from pages.rendering import stale_elements
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.sidebar import open_conversation
 
 KEY = "search_text"
@@ -47,7 +47,7 @@ def draw() -> None:
 
 def _rows(text: str) -> list[Callable[[], object]]:
     try:
-        found = tab_state.stored().search(visitor.owner(), text)
+        found = tab_state.saved_service().conversations.search(text)
     except ParleyError as error:
         return [partial(notices.caption, error)]
     if text.strip() and not found:
@@ -59,7 +59,7 @@ def draw_page() -> None:
     """Render the search on the History page; a result opens the chat screen."""
     text = _draw_text_input(PAGE_KEY)
     limit = PAGE_SIZE * int(st.session_state.get("history_pages", 1))
-    found = tab_state.stored().search(visitor.owner(), text, limit=limit + 1)
+    found = tab_state.saved_service().conversations.search(text, limit=limit + 1)
     if not text.strip():
         st.caption(_HELP)
     elif not found:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import streamlit as st
 
 from chat import Conversation
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 
 _EXPIRATIONS = {"Forever": None, "For a day": 1, "For a week": 7, "For a month": 30}
 
@@ -35,9 +35,7 @@ def draw(conversation: Conversation) -> None:
     if link:
         st.code(link, language=None, wrap_lines=True)
         st.caption("Copy the link now. It is shown only once.")
-    for share in (
-        notices.quietly(tab_state.service().shares, visitor.owner(), conversation.id) or []
-    ):
+    for share in notices.quietly(tab_state.service().sharing.links, conversation.id) or []:
         with st.container(horizontal=True, vertical_alignment="center"):
             until = f", expires {share.expires_at:%d %b %Y}" if share.expires_at else ""
             st.caption(f"Link created {share.created_at:%d %b %Y, %H:%M} UTC{until}")
@@ -54,8 +52,7 @@ def draw(conversation: Conversation) -> None:
 def _share(conversation_id: str) -> None:
     days = _EXPIRATIONS[st.session_state["share_for"]]
     made = notices.attempt(
-        tab_state.service().share,
-        visitor.owner(),
+        tab_state.service().sharing.create,
         conversation_id,
         timedelta(days=days) if days else None,
     )
@@ -71,6 +68,6 @@ def _url(secret: str) -> str:
 
 
 def _revoke(conversation_id: str, share_id: str) -> None:
-    if notices.succeeds(tab_state.service().revoke, visitor.owner(), share_id):
+    if notices.succeeds(tab_state.service().sharing.revoke, share_id):
         st.session_state.pop("share_link", None)
         notices.say("The link was revoked.")

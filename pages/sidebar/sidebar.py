@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from chat import ImagesUnsupported, ProviderError, ReplySettings, Role, View
+from chat import ConversationView, ImagesUnsupported, ProviderError, ReplySettings, Role
 from pages.conversation import message_actions
 from pages.rendering import widget_values
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, tab_state
 from pages.sidebar import conversation_list, conversation_menu, export, own_key, search
 from pages.sign_in import account_panel
 
@@ -31,7 +31,7 @@ class _ModelRef(str):
     __slots__ = ()
 
 
-def draw(view: View | None) -> None:
+def draw(view: ConversationView | None) -> None:
     """Render the sidebar; while a reply is followed, only the conversation list.
 
     Streamlit keeps the rest from the previous run, see `transcript`.
@@ -50,7 +50,7 @@ def draw(view: View | None) -> None:
                 _draw_conversation(view)
 
 
-def _draw_conversation(view: View | None) -> None:
+def _draw_conversation(view: ConversationView | None) -> None:
     """Render the menu, settings and actions of the conversation in view."""
     if view is not None and not tab_state.is_temporary():
         conversation_menu.draw(view.conversation)
@@ -100,11 +100,11 @@ def _new(*, is_temporary: bool) -> None:
     tab_state.show_conversation(None, is_temporary=is_temporary)
 
 
-def _draw_settings(view: View | None) -> None:
+def _draw_settings(view: ConversationView | None) -> None:
     """Render the controls of the reply settings, which store every change at once."""
     service = tab_state.service()
     settings = view.conversation.settings if view else tab_state.draft_settings()
-    refs = [*own_key.models(), *(model.ref for model in service.models())]
+    refs = [*own_key.models(), *(model.ref for model in service.models.available())]
     models = [_ModelRef(ref) for ref in refs]
     chosen = _selected_model(settings)
     if chosen and chosen not in models:
@@ -121,7 +121,7 @@ def _draw_settings(view: View | None) -> None:
         "Model",
         models,
         key="model",
-        format_func=service.model_label,
+        format_func=service.models.label,
         accept_new_options=True,
         placeholder="Choose a model or type its id",
         on_change=_change,
@@ -159,7 +159,7 @@ def _draw_settings(view: View | None) -> None:
 
 def _selected_model(settings: ReplySettings) -> _ModelRef | None:
     try:
-        return _ModelRef(tab_state.service().model(settings.model).ref)
+        return _ModelRef(tab_state.service().models.get(settings.model).ref)
     except ProviderError:
         return _ModelRef(settings.model) if settings.model else None
 
@@ -174,7 +174,7 @@ def _temperature(settings: ReplySettings) -> float:
 def _change(key: str, field: str) -> None:
     value = st.session_state[key]
     if key == "model":
-        model = notices.attempt(tab_state.service().find_model, value or "", tab_state.own_key())
+        model = notices.attempt(tab_state.service().models.find, value or "", tab_state.own_key())
         if model is None:
             return
         value = model.ref
@@ -183,13 +183,13 @@ def _change(key: str, field: str) -> None:
         tab_state.change_draft_settings(**{field: value})
     else:
         notices.attempt(
-            tab_state.service().change_settings, visitor.owner(), conversation, **{field: value}
+            tab_state.service().conversations.change_settings, conversation, **{field: value}
         )
 
 
 def _draw_discovery() -> None:
     """Rerun the page when the discovery of models ends; until then the known ones are listed."""
-    if tab_state.service().is_discovering or own_key.is_discovering():
+    if tab_state.service().models.is_discovering or own_key.is_discovering():
         _poll_discovery()
     else:
         st.empty()
@@ -197,11 +197,11 @@ def _draw_discovery() -> None:
 
 @st.fragment(run_every=0.5)
 def _poll_discovery() -> None:
-    if not (tab_state.service().is_discovering or own_key.is_discovering()):
+    if not (tab_state.service().models.is_discovering or own_key.is_discovering()):
         st.rerun()
 
 
-def _draw_actions(view: View | None) -> None:
+def _draw_actions(view: ConversationView | None) -> None:
     is_busy = view is None or view.running_id is not None
     last = view.messages[-1] if view and view.messages else None
     answer = last if last and last.role is Role.ASSISTANT else None
@@ -231,17 +231,17 @@ def _draw_actions(view: View | None) -> None:
 
 
 def _clear() -> None:
-    notices.attempt(tab_state.service().clear, visitor.owner(), tab_state.conversation_id())
+    notices.attempt(tab_state.service().conversations.clear, tab_state.conversation_id())
 
 
 def _delete() -> None:
     conversation = tab_state.conversation_id()
-    if conversation and notices.succeeds(tab_state.service().delete, visitor.owner(), conversation):
+    if conversation and notices.succeeds(tab_state.service().conversations.delete, conversation):
         tab_state.show_conversation(None)
         notices.offer_undo("Conversation deleted.", notices.Undo.CONVERSATION, conversation)
 
 
-def _draw_context_usage(view: View) -> None:
+def _draw_context_usage(view: ConversationView) -> None:
     used, available = view.context.used_tokens, max(1, view.context.available_tokens)
     about = "" if view.context.is_exact else "≈ "
     st.progress(

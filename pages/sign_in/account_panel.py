@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.markdown import sanitize
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, process, visitor
 from pages.sign_in import gate
 
 
@@ -34,7 +34,7 @@ def _draw_offer() -> None:
 
 def _take_along() -> None:
     cookie = visitor.visitor_cookie()
-    count = notices.attempt(tab_state.stored().take_along, visitor.owner(), cookie)
+    count = notices.attempt(process.chat_service().access.claim_visitor, visitor.owner(), cookie)
     if count is not None:
         visitor.stop_taking_along()
         moved = "1 conversation is" if count == 1 else f"{count:,} conversations are"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from chat import NotAllowed, SignInExpired, sign_in_problems, sign_in_providers
-from pages.session import notices, tab_state, visitor
+from pages.session import notices, process, visitor
 
 
 def is_open() -> bool:
@@ -74,4 +74,4 @@ def _ask_for_code(wish: str) -> None:
 def _enter() -> None:
     code, st.session_state["access_code"] = st.session_state["access_code"], ""
     owner = visitor.claimed().owner
-    notices.attempt(tab_state.stored().enter, owner, code, visitor.client_address())
+    notices.attempt(process.chat_service().access.enter, owner, code, visitor.client_address())

@@ -16,9 +16,9 @@ ALL = "*"
 
 
 def draw(person: Person, days: int) -> None:
-    service = tab_state.stored()
+    service = tab_state.saved_service()
     st.header("Everyone", anchor=False)
-    report = notices.quietly(service.usage_of_all, person, days)
+    report = notices.quietly(service.admin.usage, person, days)
     if report is None:
         st.caption("These figures are unavailable right now.")
         return
@@ -78,7 +78,7 @@ def _draw_errors(report: UsageReport) -> None:
 def _draw_banner(person: Person) -> None:
     st.subheader("Banner", anchor=False)
     st.caption("Shown to everyone at the top of every screen. Leave empty for none.")
-    _show_stored("banner_text", tab_state.stored().banner())
+    _show_stored("banner_text", tab_state.saved_service().admin.banner())
     with st.form("banner_form", border=False):
         st.text_input(
             "Banner",
@@ -97,13 +97,13 @@ def _draw_banner(person: Person) -> None:
 
 
 def _set_banner(person: Person) -> None:
-    service = tab_state.stored()
-    notices.attempt(service.set_banner, person, st.session_state["banner_text"])
+    service = tab_state.saved_service()
+    notices.attempt(service.admin.set_banner, person, st.session_state["banner_text"])
 
 
 def _draw_paused_models(person: Person) -> None:
-    service = tab_state.stored()
-    paused = service.switched_off()
+    service = tab_state.saved_service()
+    paused = service.admin.switched_off()
     st.subheader("Pause models", anchor=False)
     st.caption(
         "A paused model is not called, and its running replies are stopped. "
@@ -116,13 +116,13 @@ def _draw_paused_models(person: Person) -> None:
         on_change=_pause_all,
         args=(person,),
     )
-    listed = {model.ref for model in service.models() if model.provider != "guide"}
+    listed = {model.ref for model in service.models.available() if model.provider != "guide"}
     _show_stored("switch_off", sorted(paused - {ALL}))
     st.multiselect(
         "Paused models",
         sorted(listed | (paused - {ALL})),
         key="switch_off",
-        format_func=service.model_label,
+        format_func=service.models.label,
         accept_new_options=True,
         placeholder="Choose a model or type provider/model",
         on_change=_pause,
@@ -137,15 +137,15 @@ def _show_stored(key: str, stored: object) -> None:
 
 def _pause_all(person: Person) -> None:
     is_paused = st.session_state["switch_off_all"]
-    notices.attempt(tab_state.stored().switch_off, person, ALL, is_paused)
+    notices.attempt(tab_state.saved_service().admin.switch_off, person, ALL, is_paused)
 
 
 def _pause(person: Person, rendered: frozenset[str]) -> None:
     """Apply only what was changed here; another admin may have changed more since `rendered`."""
-    service = tab_state.stored()
+    service = tab_state.saved_service()
     chosen = frozenset(st.session_state["switch_off"])
     for ref in chosen ^ rendered:
-        notices.attempt(service.switch_off, person, ref, ref in chosen)
+        notices.attempt(service.admin.switch_off, person, ref, ref in chosen)
 
 
 def _draw_backup(person: Person) -> None:
@@ -154,7 +154,7 @@ def _draw_backup(person: Person) -> None:
         "One file with the conversations and files of all users. Protect it like the database. "
         "To restore it, run: python -m chat restore FILE"
     )
-    backup = notices.quietly(tab_state.stored().backup, person)
+    backup = notices.quietly(tab_state.saved_service().admin.backup, person)
     is_running = backup is not None and backup.is_running
     with st.container(horizontal=True):
         st.button(
@@ -165,11 +165,11 @@ def _draw_backup(person: Person) -> None:
             on_click=_begin_backup,
             args=(person,),
         )
-        if backup is not None and backup.size:
+        if backup is not None and backup.path is not None:
             st.download_button(
                 f"Download the backup ({human_size(backup.size)})",
-                data=lambda: tab_state.stored().backup_content(person),
-                file_name=backup.name,
+                data=backup.path.read_bytes,
+                file_name=backup.file_name,
                 mime="application/vnd.sqlite3",
                 key="download_backup",
                 icon=":material/save:",
@@ -182,14 +182,14 @@ def _draw_backup(person: Person) -> None:
 
 
 def _begin_backup(person: Person) -> None:
-    backup = notices.attempt(tab_state.stored().begin_backup, person)
+    backup = notices.attempt(tab_state.saved_service().admin.begin_backup, person)
     if backup is not None:
         backup.wait(0.5)  # a small backup is ready immediately
 
 
 @st.fragment(run_every=0.5)
 def _follow_backup(person: Person) -> None:
-    backup = notices.quietly(tab_state.stored().backup, person)
+    backup = notices.quietly(tab_state.saved_service().admin.backup, person)
     if backup is None or not backup.is_running:
         st.rerun()
     st.caption("Creating the backup…")

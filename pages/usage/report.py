@@ -144,7 +144,7 @@ def _row(line: UsageLine) -> Sequence[object]:
 
 
 def _label(ref: str) -> str:
-    return tab_state.stored().model_label(ref)
+    return tab_state.saved_service().models.label(ref)
 
 
 def _seconds(ms: int | None) -> str:

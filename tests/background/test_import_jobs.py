@@ -8,7 +8,14 @@ from io import BytesIO
 import pytest
 
 from chat import ChatService, open_chat
-from chat.background.import_jobs import AT_ONCE, KEPT, MOST_KEPT, MOST_WAITING, ImportJobs, Progress
+from chat.background.import_jobs import (
+    KEPT,
+    MAX_CONCURRENT,
+    MAX_QUEUED,
+    MAX_REPORTS,
+    ImportJobs,
+    Progress,
+)
 from chat.errors import EmptyMessage, ImportRunning, ImportsBusy
 from chat.formats.import_report import ImportOutcome, ImportReport
 from tests.support.chatgpt_samples import export, simple
@@ -19,13 +26,13 @@ ME, OTHER = "visitor:me", "visitor:other"
 
 def test_an_import_leaves_its_report_with_its_owner(service: ChatService) -> None:
     data = export(simple())
-    job = service.begin_import(ME, BytesIO(data), "conversations.json")
+    job = service.as_owner(ME).transfer.begin_import(BytesIO(data), "conversations.json")
     assert job.wait(10)
     assert job.report is not None and job.report.count(ImportOutcome.ADDED) == 1
     assert job.done == job.total == len(data)
-    assert service.import_job(ME) is job
-    assert service.import_job(OTHER) is None
-    assert len(service.conversations(ME)) == 1
+    assert service.as_owner(ME).transfer.import_job() is job
+    assert service.as_owner(OTHER).transfer.import_job() is None
+    assert len(service.as_owner(ME).conversations.latest()) == 1
 
 
 def test_one_runs_for_each_owner() -> None:
@@ -49,9 +56,9 @@ def test_the_others_wait_for_their_turn_and_can_be_cancelled_meanwhile() -> None
         go.wait(10)
         return ImportReport((), is_cancelled=bool(callable(is_cancelled) and is_cancelled()))
 
-    made = [jobs.begin(f"visitor:{number}") for number in range(AT_ONCE + 1)]
+    made = [jobs.begin(f"visitor:{number}") for number in range(MAX_CONCURRENT + 1)]
     threads = [threading.Thread(target=jobs.run, args=(job, work)) for job in made]
-    for thread in threads[:AT_ONCE]:
+    for thread in threads[:MAX_CONCURRENT]:
         thread.start()
         assert begun.acquire(timeout=10)
     threads[-1].start()
@@ -72,7 +79,7 @@ def nothing(*_: object) -> ImportReport:
 
 def test_no_more_wait_than_can_be_served() -> None:
     jobs = ImportJobs()
-    made = [jobs.begin(f"visitor:{number}") for number in range(AT_ONCE + MOST_WAITING)]
+    made = [jobs.begin(f"visitor:{number}") for number in range(MAX_CONCURRENT + MAX_QUEUED)]
     with pytest.raises(ImportsBusy):
         jobs.begin(ME)
     assert jobs.of(ME) is None
@@ -83,16 +90,16 @@ def test_no_more_wait_than_can_be_served() -> None:
 def test_reports_are_kept_for_an_hour_and_only_the_newest() -> None:
     now = [0.0]
     jobs = ImportJobs(clock=lambda: now[0])
-    for number in range(MOST_KEPT + 1):
+    for number in range(MAX_REPORTS + 1):
         now[0] += 1
         jobs.run(jobs.begin(f"visitor:{number}"), nothing)
     running = jobs.begin(ME)
     assert jobs.of("visitor:0") is None
     assert jobs.of("visitor:1") is not None
     now[0] += KEPT - 1
-    assert jobs.of(f"visitor:{MOST_KEPT}") is not None
+    assert jobs.of(f"visitor:{MAX_REPORTS}") is not None
     now[0] += 1
-    assert jobs.of(f"visitor:{MOST_KEPT}") is None
+    assert jobs.of(f"visitor:{MAX_REPORTS}") is None
     assert jobs.of(ME) is running
 
 
@@ -122,7 +129,7 @@ def test_closing_cancels_what_runs(database_url: str, provider: ScriptedProvider
             go.wait(10)
             return super().read(size)
 
-    job = service.begin_import(ME, Slow(export(simple())), "conversations.json")
+    job = service.as_owner(ME).transfer.begin_import(Slow(export(simple())), "conversations.json")
     assert told.wait(10)
     closing = threading.Thread(target=service.close)
     closing.start()

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, Submission
-from chat.billing.kill_switch import KEPT, Switches
+from chat.billing.kill_switch import TTL, KillSwitch
 from chat.domain.attachment import File
 from chat.domain.calls import CallKind, EndedCall, NewCall
 from chat.domain.usage import median_and_p90
@@ -36,6 +36,7 @@ from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.speech_server import HELLO_WORLD
+from tests.support.temporary import TemporaryService
 
 ME, OTHER = "visitor:me", "visitor:other"
 ADMIN = Person("account:admin", is_admin=True)
@@ -51,8 +52,8 @@ def rows(database_url: str) -> list[dict[str, Any]]:
 
 def ask(service: ChatService, conversation: str | None = None, words: str = "Hi") -> Message:
     settings = ReplySettings("openai/echo")
-    answer = service.send(ME, conversation, Submission(words), settings)
-    list(service.follow(ME, answer.id))
+    answer = service.as_owner(ME).messages.send(conversation, Submission(words), settings)
+    list(service.as_owner(ME).messages.follow(answer.id))
     return answer
 
 
@@ -66,15 +67,21 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
     server.next(Script(), FAULTS["500"], Script(tokens=30), FAULTS["break"], held, Script(tokens=3))
     first = ask(service)
     failed = ask(service)
-    list(service.follow(ME, service.retry(ME, failed.id).id))
+    list(service.as_owner(ME).messages.follow(service.as_owner(ME).messages.retry(failed.id).id))
     ask(service, first.conversation_id)
-    stopped = service.send(ME, None, Submission("Hi"), ReplySettings("openai/echo"))
-    next(piece for piece in service.follow(ME, stopped.id) if piece.text)
-    service.stop(ME, stopped.conversation_id)
-    list(service.follow(ME, service.continue_(ME, stopped.id).id))
+    stopped = service.as_owner(ME).messages.send(
+        None, Submission("Hi"), ReplySettings("openai/echo")
+    )
+    next(piece for piece in service.as_owner(ME).messages.follow(stopped.id) if piece.text)
+    service.as_owner(ME).messages.stop(stopped.conversation_id)
+    list(
+        service.as_owner(ME).messages.follow(service.as_owner(ME).messages.continue_(stopped.id).id)
+    )
     say(service, text="Thanks!", model="guide/guide")
     server.next(Script(text="hello world"))
-    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    assert (
+        service.as_owner(ME).speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    )
     for seen in server.wait_for_requests(7):
         assert seen.over.wait(10)
 
@@ -84,7 +91,7 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
     pause = threading.Event()
     while not is_written():  # the words are handed out before the ledger is told
         pause.wait(0.01)
-    ledger, total = rows(database_url), service.usage(ME).total
+    ledger, total = rows(database_url), service.as_owner(ME).usage.report().total
     assert len(ledger) == total.calls == len(server.requests) + 1  # and Guide
     replies = [row for row in ledger if row["kind"] == "reply" and row["model"] == "openai/echo"]
     told = [seen.sent_tokens for seen in server.requests if seen.finished.is_set()]
@@ -109,9 +116,9 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
     assert total.tokens - total.estimated_tokens == sum(told) + 7 * len(reported)
     assert total.cost_usd == Decimal(sum(row["cost_nanos"] for row in ledger)) / 10**9
     assert total.failed == 2 and total.unpriced == 0 and total.running == 0
-    assert dict(service.usage(ME).errors) == {"provider_down": 1, "cut_off": 1}
-    assert service.usage(OTHER).total.calls == 0
-    everyone = service.usage_of_all(ADMIN)
+    assert dict(service.as_owner(ME).usage.report().errors) == {"provider_down": 1, "cut_off": 1}
+    assert service.as_owner(OTHER).usage.report().total.calls == 0
+    everyone = service.admin.usage(ADMIN)
     assert everyone.total == total and {line.owner for line in everyone.lines} == {ME}
 
 
@@ -119,7 +126,7 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
 def test_an_unknown_price_is_unknown(open_service: Open, provider: ScriptedProvider) -> None:
     service = open_service()
     say(service)
-    (line,) = service.usage(ME).lines
+    (line,) = service.as_owner(ME).usage.report().lines
     assert line.unpriced == 1 and line.cost_usd == 0
     assert line.tokens == 12 and line.estimated_tokens == 0
     assert line.first_token_ms is not None
@@ -129,12 +136,12 @@ def test_the_ledger_outlives_its_conversation(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
     service = open_service()
-    service.purge(ME, say(service, text="A secret word"))
+    service.as_owner(ME).conversations.purge(say(service, text="A secret word"))
     provider.hold(at=1)
-    answer = service.send(ME, None, Submission("Another secret"))
+    answer = service.as_owner(ME).messages.send(None, Submission("Another secret"))
     assert provider.held.wait(10)
-    service.purge(ME, answer.conversation_id)
-    report = service.usage(ME)
+    service.as_owner(ME).conversations.purge(answer.conversation_id)
+    report = service.as_owner(ME).usage.report()
     assert report.total.calls == 2 and report.total.running == 0
     assert "secret" not in str(rows(database_url))
 
@@ -145,11 +152,11 @@ def test_a_call_that_was_never_stored_is_not_in_the_ledger(
     service = open_service()
     conversation = say(service)
     provider.hold()
-    service.send(ME, conversation, Submission("Hi"))
-    for each in (service, service.temporary):
+    service.as_owner(ME).messages.send(conversation, Submission("Hi"))
+    for each in (service, TemporaryService(service)):
         with pytest.raises(Refused if each is service else NotFound):
-            each.send(ME, conversation, Submission("Hi"))
-    assert service.usage(ME).total.calls == 2
+            each.as_owner(ME).messages.send(conversation, Submission("Hi"))
+    assert service.as_owner(ME).usage.report().total.calls == 2
 
 
 def test_what_a_dead_process_began_is_billed_by_estimate(
@@ -158,11 +165,11 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
     provider.say("one two three four five", "one two three four five")
     provider.hold(at=4)
     first = open_service(MODEL_PRICES="*=1/10")
-    answer = first.send(ME, None, Submission("Count for me."))
-    first.temporary.send(ME, None, Submission("Count for me."))
+    answer = first.as_owner(ME).messages.send(None, Submission("Count for me."))
+    first.as_owner(ME, is_temporary=True).messages.send(None, Submission("Count for me."))
     assert provider.held.wait(10)
     pause = threading.Event()
-    while not first._store.messages.get(ME, answer.id).text:  # it is saved every second
+    while not first.space.store.messages.get(ME, answer.id).text:  # it is saved every second
         pause.wait(0.02)
     with presumed_dead(first):
         second = open_service(MODEL_PRICES="*=1/10")
@@ -171,7 +178,7 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
             assert row["status"] == Status.INTERRUPTED.value and not row["is_reported"]
             assert row["prompt_tokens"] >= 4 and row["cost_nanos"] > 0
         assert stored["completion_tokens"] >= 4
-        assert second.usage(ME).total.running == 0
+        assert second.as_owner(ME).usage.report().total.running == 0
 
 
 @pytest.mark.parametrize("thoughts", ["", "Let me see."])
@@ -183,11 +190,11 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
     )
     provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
     provider.hold(at=1 if thoughts else 0)
-    for each in (service, service.temporary):
-        answer = each.send(ME, None, Submission("Hi"))
+    for each in (service, TemporaryService(service)):
+        answer = each.as_owner(ME).messages.send(None, Submission("Hi"))
         assert provider.held.wait(10)
         reserved = rows(database_url)[-1]
-        each.stop(ME, answer.conversation_id)
+        each.as_owner(ME).messages.stop(answer.conversation_id)
         row = rows(database_url)[-1]
         assert row["status"] == Status.STOPPED.value
         assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
@@ -227,9 +234,9 @@ def test_of_a_reply_that_was_stopped_what_was_seen_counts(
     service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
     provider.say([Delta(reasoning="I think " * 20), Delta(text="So"), Delta(text="Never seen")])
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Hi"))
+    answer = service.as_owner(ME).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
     (row,) = rows(database_url)
     assert row["limit_tokens"] == row["prompt_tokens"] + row["completion_tokens"]
     assert 40 < row["limit_tokens"] < 200
@@ -244,7 +251,7 @@ def test_what_a_living_process_has_begun_is_left_to_it(
 ) -> None:
     provider.hold()
     first = open_service()
-    first.temporary.send(ME, None, Submission("Hi"))
+    first.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
     clock.now += timedelta(days=365)  # however a clock may jump
     first.interrupt_abandoned()
@@ -300,13 +307,17 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
         raise StoreFailed
 
     with monkeypatch.context() as patched:
-        patched.setattr("chat.replies.runner.TRY_AGAIN_AFTER", ())
-        patched.setattr(service._billing.ledger, "end", fail)
-        say(service.temporary, model="openai/echo")
-        assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+        patched.setattr("chat.replies.runner.RETRY_FOR", 0)
+        patched.setattr(service.runtime.billing.ledger, "end", fail)
+        say(TemporaryService(service), model="openai/echo")
+        assert (
+            service.as_owner(ME)
+            .speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
+            .result(10)
+        )
         assert told.acquire(timeout=10) and told.acquire(timeout=10)
     assert [row["status"] for row in rows(database_url)] == ["streaming"] * 2
-    say(service.temporary, model="openai/echo")
+    say(TemporaryService(service), model="openai/echo")
     assert [row["status"] for row in rows(database_url)] == [
         *("interrupted", "streaming", "complete")
     ]
@@ -320,7 +331,7 @@ def test_the_end_of_a_recording_is_written_again_when_it_failed(
     open_service: Open, server: LLMServer, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = open_service(server)
-    end, told = service._billing.ledger.end, threading.Event()
+    end, told = service.runtime.billing.ledger.end, threading.Event()
     problems = [StoreFailed()]
 
     def write(call: EndedCall) -> None:
@@ -329,8 +340,10 @@ def test_the_end_of_a_recording_is_written_again_when_it_failed(
         end(call)
         told.set()
 
-    monkeypatch.setattr(service._billing.ledger, "end", write)
-    assert service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    monkeypatch.setattr(service.runtime.billing.ledger, "end", write)
+    assert (
+        service.as_owner(ME).speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes())).result(10)
+    )
     assert told.wait(10)
     assert rows(database_url)[0]["status"] == "complete"
 
@@ -344,8 +357,10 @@ def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
     )
     service = open_service()
     conversation = say(service)
-    answer = service.open(ME, conversation).messages[-1]
-    list(service.follow(ME, service.continue_(ME, answer.id).id))
+    answer = service.as_owner(ME).conversations.open(conversation).messages[-1]
+    list(
+        service.as_owner(ME).messages.follow(service.as_owner(ME).messages.continue_(answer.id).id)
+    )
     first, second = rows(database_url)
     assert first["completion_tokens"] >= 3 and second["completion_tokens"] == 2
     assert second["prompt_tokens"] > first["prompt_tokens"]
@@ -355,13 +370,13 @@ def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
 def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> None:
     service = open_service()
     for forbidden in (
-        lambda: service.usage_of_all(Person(ME)),
-        lambda: service.switch_off(Person(ME), "*"),
-        lambda: service.set_banner(Person(ME), "Boo"),
+        lambda: service.admin.usage(Person(ME)),
+        lambda: service.admin.switch_off(Person(ME), "*"),
+        lambda: service.admin.set_banner(Person(ME), "Boo"),
     ):
         with pytest.raises(NotFound):
             forbidden()
-    assert service.banner() == "" and not service.switched_off()
+    assert service.admin.banner() == "" and not service.admin.switched_off()
 
 
 def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
@@ -369,23 +384,25 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
 ) -> None:
     service = open_service()
     conversation = say(service, model="scripted/one")
-    question, answer = service.open(ME, conversation).messages
-    service.switch_off(ADMIN, "scripted/one")
+    question, answer = service.as_owner(ME).conversations.open(conversation).messages
+    service.admin.switch_off(ADMIN, "scripted/one")
     for refused in (
-        lambda: service.send(ME, conversation, Submission("Hi")),
-        lambda: service.temporary.send(ME, None, Submission("Hi"), ReplySettings("scripted/one")),
-        lambda: service.edit(ME, question.id, "Other"),
-        lambda: service.retry(ME, answer.id),
+        lambda: service.as_owner(ME).messages.send(conversation, Submission("Hi")),
+        lambda: service.as_owner(ME, is_temporary=True).messages.send(
+            None, Submission("Hi"), ReplySettings("scripted/one")
+        ),
+        lambda: service.as_owner(ME).messages.edit(question.id, "Other"),
+        lambda: service.as_owner(ME).messages.retry(answer.id),
     ):
         with pytest.raises(ModelDisabled, match="one · Scripted"):
             refused()
-    assert [model.ref for model in service.models()] == ["scripted/two"]
-    assert service.model().ref == "scripted/two", "the first on offer gives way"
-    assert len(provider.requests) == 1 and service.usage(ME).total.calls == 1
-    service.switch_off(ADMIN, "scripted/one", False)
+    assert [model.ref for model in service.models.available()] == ["scripted/two"]
+    assert service.models.get().ref == "scripted/two", "the first on offer gives way"
+    assert len(provider.requests) == 1 and service.as_owner(ME).usage.report().total.calls == 1
+    service.admin.switch_off(ADMIN, "scripted/one", False)
     say(service, model="scripted/one")
     with pytest.raises(Refused):
-        service.switch_off(ADMIN, "guide/guide")
+        service.admin.switch_off(ADMIN, "guide/guide")
 
 
 @on_one_database
@@ -397,19 +414,19 @@ def test_no_other_spelling_of_a_model_that_is_off_is_called(
     open_service: Open, provider: ScriptedProvider, spelling: str
 ) -> None:
     service = open_service()
-    service.switch_off(ADMIN, "scripted/one")
+    service.admin.switch_off(ADMIN, "scripted/one")
     with pytest.raises(ModelDisabled):
-        service.send(ME, None, Submission("Hi"), ReplySettings(spelling))
+        service.as_owner(ME).messages.send(None, Submission("Hi"), ReplySettings(spelling))
     assert not provider.requests
 
 
 def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
     service = open_service()
-    service.switch_off(ADMIN, "scripted/one:free")
-    is_off = service._billing.switches.is_off
+    service.admin.switch_off(ADMIN, "scripted/one:free")
+    is_off = service.runtime.billing.kill_switch.is_off
     assert is_off("scripted/ONE:free")
     assert not is_off("scripted/one") and not is_off("scripted/one:dear")
-    service.switch_off(ADMIN, "scripted/two:latest")
+    service.admin.switch_off(ADMIN, "scripted/two:latest")
     assert is_off("scripted/two") and is_off("scripted/two:latest")
     assert not is_off("scripted/two:7b")
 
@@ -419,26 +436,26 @@ def test_what_an_admin_types_is_switched_off_under_its_full_name(
     open_service: Open, server: LLMServer
 ) -> None:
     service = open_service(server, TRANSCRIPTION_API_KEY="t")
-    service.switch_off(ADMIN, " echo ")
-    assert service.switched_off() == {"openai/echo"}
-    service.switch_off(ADMIN, "openai/ECHO", False)
-    assert not service.switched_off()
+    service.admin.switch_off(ADMIN, " echo ")
+    assert service.admin.switched_off() == {"openai/echo"}
+    service.admin.switch_off(ADMIN, "openai/ECHO", False)
+    assert not service.admin.switched_off()
     for typed in ("own-openai/gpt-5", " ", "x" * 300, "scripted/" + "x" * 300, "guide/guide"):
         with pytest.raises(Refused):
-            service.switch_off(ADMIN, typed)
-    service.switch_off(ADMIN, "transcription/Whisper-1")
-    assert service.switched_off() == {"transcription/whisper-1"}
-    service.switch_off(ADMIN, "transcription/whisper-1", False)
-    assert not service.switched_off()
+            service.admin.switch_off(ADMIN, typed)
+    service.admin.switch_off(ADMIN, "transcription/Whisper-1")
+    assert service.admin.switched_off() == {"transcription/whisper-1"}
+    service.admin.switch_off(ADMIN, "transcription/whisper-1", False)
+    assert not service.admin.switched_off()
 
 
 @on_one_database
 def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Open) -> None:
     service = open_service()
-    is_off = service._billing.switches.is_off
-    service.switch_off(ADMIN, "scripted/one")
+    is_off = service.runtime.billing.kill_switch.is_off
+    service.admin.switch_off(ADMIN, "scripted/one")
     assert not is_off("own-scripted/one") and not is_off("own-openai/one")
-    service.switch_off(ADMIN, "*")
+    service.admin.switch_off(ADMIN, "*")
     assert is_off("own-openai/one") and not is_off("guide/guide")
 
 
@@ -450,18 +467,24 @@ def test_switching_all_off_stops_what_runs_and_leaves_guide(
     server.next(*[Script(gate=gate, gate_at=3)] * 2)
     service = open_service(server)
     running = [
-        (each, each.send(ME, None, Submission("Hi"), ReplySettings("openai/echo")))
-        for each in (service, service.temporary)
+        (
+            each,
+            each.as_owner(ME).messages.send(None, Submission("Hi"), ReplySettings("openai/echo")),
+        )
+        for each in (service, TemporaryService(service))
     ]
     for each, answer in running:
-        next(piece for piece in each.follow(ME, answer.id) if piece.text)
-    service.switch_off(ADMIN, "*")
+        next(piece for piece in each.as_owner(ME).messages.follow(answer.id) if piece.text)
+    service.admin.switch_off(ADMIN, "*")
     for each, answer in running:
-        list(each.follow(ME, answer.id))
-        assert each.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
-    assert [model.ref for model in service.models()] == ["guide/guide"]
+        list(each.as_owner(ME).messages.follow(answer.id))
+        assert (
+            each.as_owner(ME).conversations.open(answer.conversation_id).messages[-1].status
+            is Status.STOPPED
+        )
+    assert [model.ref for model in service.models.available()] == ["guide/guide"]
     with pytest.raises(ModelDisabled):
-        service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+        service.as_owner(ME).speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
     say(service, text="Thanks!")
     gate.set()
 
@@ -473,17 +496,20 @@ def test_another_process_hears_of_it_within_two_seconds(
     provider.say("one two three")
     provider.hold(at=2)
     here, there = open_service(), open_service()
-    assert there.banner() == "" and not there.switched_off()
-    answer = there.send(ME, None, Submission("Hi"))
+    assert there.admin.banner() == "" and not there.admin.switched_off()
+    answer = there.as_owner(ME).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
-    here.set_banner(ADMIN, "  Closed at <b>noon</b> ")
-    here.switch_off(ADMIN, "*")
-    assert KEPT < 2
-    list(there.follow(ME, answer.id))  # it ends, though the provider never does
-    assert there.open(ME, answer.conversation_id).messages[-1].status is Status.STOPPED
-    assert there.banner() == "Closed at <b>noon</b>"
-    here.set_banner(ADMIN, "")
-    assert here.banner() == ""
+    here.admin.set_banner(ADMIN, "  Closed at <b>noon</b> ")
+    here.admin.switch_off(ADMIN, "*")
+    assert TTL < 2
+    list(there.as_owner(ME).messages.follow(answer.id))  # it ends, though the provider never does
+    assert (
+        there.as_owner(ME).conversations.open(answer.conversation_id).messages[-1].status
+        is Status.STOPPED
+    )
+    assert there.admin.banner() == "Closed at <b>noon</b>"
+    here.admin.set_banner(ADMIN, "")
+    assert here.admin.banner() == ""
 
 
 def test_what_is_off_stays_off_while_the_database_is_away() -> None:
@@ -496,7 +522,7 @@ def test_what_is_off_stays_off_while_the_database_is_away() -> None:
             raise StoreFailed
 
     now = [0.0]
-    switches = Switches(Away(), clock=lambda: now[0])  # type: ignore[arg-type]
+    switches = KillSwitch(Away(), clock=lambda: now[0])  # type: ignore[arg-type]
     assert switches.is_off("openai/gpt-5")
     now[0] = 10.0
     assert switches.is_off("openai/gpt-5") and not switches.is_off("guide/guide")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from chat import ChatService, LimitReached, Message, Refused, ReplySettings, Submission
-from chat.billing.call_costs import KEYS_A_MINUTE
-from chat.billing.rate_limiter import Pace
+from chat.billing.call_costs import KEY_CHECKS_PER_MINUTE
+from chat.billing.rate_limiter import RateLimiter
 from chat.domain.attachment import File
 from chat.domain.limits import format_wait
 from chat.domain.message import Status, Usage
@@ -35,13 +35,16 @@ from tests.support.llm_server import LLMServer, Script
 from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.speech_server import HELLO_WORLD
+from tests.support.temporary import TemporaryService
 
 ME, OTHER = "visitor:me", "visitor:other"
 
 
-def refusal(service: ChatService, owner: str = ME, text: str = "Hi") -> LimitReached:
+def refusal(
+    service: ChatService | TemporaryService, owner: str = ME, text: str = "Hi"
+) -> LimitReached:
     with pytest.raises(LimitReached) as caught:
-        service.send(owner, None, Submission(text))
+        service.as_owner(owner).messages.send(None, Submission(text))
     return caught.value
 
 
@@ -57,7 +60,9 @@ def send_at_once(
         service, owner = services[number % len(services)], owners[number]
         barrier.wait()
         try:
-            answer = service.send(owner, None, Submission("Hi"), ReplySettings("openai/echo"))
+            answer = service.as_owner(owner).messages.send(
+                None, Submission("Hi"), ReplySettings("openai/echo")
+            )
             sent.append((service, owner, answer))
         except LimitReached as error:
             refused.append(error)
@@ -75,10 +80,15 @@ def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
     services = [open_service(server, LIMIT_MESSAGES_PER_MINUTE=10) for _ in range(processes)]
     sent, refused = send_at_once(services, [ME] * 50)
     for service, owner, answer in sent:
-        assert "".join(piece.text for piece in service.follow(owner, answer.id)) == "Hi"
+        assert (
+            "".join(piece.text for piece in service.as_owner(owner).messages.follow(answer.id))
+            == "Hi"
+        )
     assert len(sent) == len(server.requests) == 10
     assert len(refused) == 40 and {type(error) for error in refused} == {TooManyMessages}
-    assert len(services[0].conversations(ME)) == 10, "nothing of a refused message is stored"
+    assert len(services[0].as_owner(ME).conversations.latest()) == 10, (
+        "nothing of a refused message is stored"
+    )
 
 
 @on_one_database
@@ -87,7 +97,7 @@ def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMS
     service = open_service(server, LIMIT_INSTANCE_MESSAGES_PER_MINUTE=5, LIMIT_MESSAGES_PER_DAY=3)
     sent, refused = send_at_once([service], [f"visitor:{number}" for number in range(15)])
     for _, owner, answer in sent:
-        list(service.follow(owner, answer.id))
+        list(service.as_owner(owner).messages.follow(answer.id))
     assert len(sent) == len(server.requests) == 5
     assert {type(error) for error in refused} == {InstanceLimit}
     assert "Guide is still available" in refused[0].sentence
@@ -104,7 +114,7 @@ def test_two_tabs_cannot_both_begin_the_last_reply(open_service: Open, server: L
     assert len(sent) == 2 and {type(error) for error in refused} == {TooManyReplies}
     gate.set()
     for service, owner, answer in sent:
-        list(service.follow(owner, answer.id))
+        list(service.as_owner(owner).messages.follow(answer.id))
     say(services[0], model="openai/echo")
     assert len(server.requests) == 3
 
@@ -112,12 +122,12 @@ def test_two_tabs_cannot_both_begin_the_last_reply(open_service: Open, server: L
 def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: ScriptedProvider) -> None:
     provider.hold()
     first = open_service(LIMIT_CONCURRENT_REPLIES=1)
-    first.send(ME, None, Submission("Hi"))
+    first.as_owner(ME).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
     assert isinstance(refusal(second), TooManyReplies)
     with presumed_dead(first):
-        second.send(ME, None, Submission("Hi"))
+        second.as_owner(ME).messages.send(None, Submission("Hi"))
 
 
 @on_one_database
@@ -126,12 +136,12 @@ def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
 ) -> None:
     provider.hold()
     first = open_service()
-    first.send(ME, None, Submission("Hi"))
+    first.as_owner(ME).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
     second = open_service(LIMIT_CONCURRENT_REPLIES=1)
-    assert isinstance(refusal(second.temporary), TooManyReplies)
+    assert isinstance(refusal(TemporaryService(second)), TooManyReplies)
     with presumed_dead(first):
-        second.temporary.send(ME, None, Submission("Hi"))
+        second.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hi"))
 
 
 def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
@@ -166,13 +176,13 @@ def test_a_reply_holds_its_longest_length_until_it_has_ended(
 ) -> None:
     service = open_service(LIMIT_TOKENS_PER_DAY=250, MAX_REPLY_TOKENS=100)
     provider.hold()
-    answers = [service.send(ME, None, Submission("Hi")) for _ in range(2)]
+    answers = [service.as_owner(ME).messages.send(None, Submission("Hi")) for _ in range(2)]
     assert isinstance(refusal(service), TokenLimitReached)
     provider.let_go()
     for answer in answers:
-        list(service.follow(ME, answer.id))
+        list(service.as_owner(ME).messages.follow(answer.id))
     say(service)  # the two took 12 tokens each, as the provider told
-    assert service.usage(ME).total.tokens == 36
+    assert service.as_owner(ME).usage.report().total.tokens == 36
 
 
 def test_spent_tokens_come_back_as_their_day_passes(
@@ -200,10 +210,10 @@ def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
     say(service)  # $0.70; the next may take $0.40
     assert isinstance(refusal(service), SpendingLimitReached)
     with pytest.raises(PriceUnknown, match="MODEL_PRICES"):
-        service.send(ME, None, Submission("Hi"), ReplySettings("scripted/two"))
+        service.as_owner(ME).messages.send(None, Submission("Hi"), ReplySettings("scripted/two"))
     dear = open_service(LIMIT_DOLLARS_PER_DAY=0.1, MODEL_PRICES="*=0/1000", MAX_REPLY_TOKENS=400)
     with pytest.raises(RequestTooExpensive, match=r"\$0\.40"):
-        dear.send(OTHER, None, Submission("Hi"))
+        dear.as_owner(OTHER).messages.send(None, Submission("Hi"))
 
 
 @on_one_database
@@ -211,8 +221,8 @@ def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
     service = open_service(LIMIT_REQUEST_TOKENS=60)
     conversation = say(service)
     with pytest.raises(RequestTooLarge):
-        service.send(ME, conversation, Submission("word " * 60))
-    assert len(service.open(ME, conversation).messages) == 2
+        service.as_owner(ME).messages.send(conversation, Submission("word " * 60))
+    assert len(service.as_owner(ME).conversations.open(conversation).messages) == 2
 
 
 @on_one_database
@@ -222,15 +232,15 @@ def test_editing_retrying_and_going_on_are_calls_like_any_other(
     provider.say([Delta(text="cut"), Delta(finish_reason="length")])
     service = open_service(LIMIT_MESSAGES_PER_DAY=1)
     conversation = say(service)
-    question, answer = service.open(ME, conversation).messages
+    question, answer = service.as_owner(ME).conversations.open(conversation).messages
     for again in (
-        lambda: service.edit(ME, question.id, "Other"),
-        lambda: service.retry(ME, answer.id),
-        lambda: service.continue_(ME, answer.id),
+        lambda: service.as_owner(ME).messages.edit(question.id, "Other"),
+        lambda: service.as_owner(ME).messages.retry(answer.id),
+        lambda: service.as_owner(ME).messages.continue_(answer.id),
     ):
         with pytest.raises(TooManyMessages):
             again()
-    after = service.open(ME, conversation)
+    after = service.as_owner(ME).conversations.open(conversation)
     assert [m.text for m in after.messages] == ["Hi", "cut"] and after.running_id is None
     assert len(provider.requests) == 1
 
@@ -240,13 +250,16 @@ def test_a_temporary_conversation_counts_and_leaves_no_text(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     service = open_service(LIMIT_MESSAGES_PER_DAY=2)
-    say(service.temporary)
+    say(TemporaryService(service))
     say(service)
-    for each in (service, service.temporary):
+    for each in (service, TemporaryService(service)):
         refusal(each)
-    assert service.usage(ME).total.calls == 2
-    assert service.temporary.usage(ME) == service.usage(ME)
-    assert len(service.conversations(ME)) == 1
+    assert service.as_owner(ME).usage.report().total.calls == 2
+    assert (
+        service.as_owner(ME, is_temporary=True).usage.report()
+        == service.as_owner(ME).usage.report()
+    )
+    assert len(service.as_owner(ME).conversations.latest()) == 1
 
 
 @on_one_database
@@ -254,9 +267,9 @@ def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_MESSAGES_PER_DAY=1)
     recording = File("a.wav", HELLO_WORLD.read_bytes())
-    assert service.transcribe(ME, recording).result(10)
+    assert service.as_owner(ME).speech.transcribe(recording).result(10)
     with pytest.raises(TooManyMessages):
-        service.transcribe(ME, recording)
+        service.as_owner(ME).speech.transcribe(recording)
     with pytest.raises(TooManyMessages):
         say(service, model="openai/echo")
     assert len(server.requests) == 1
@@ -273,10 +286,12 @@ def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) 
     )
     for _ in range(2):
         conversation = say(service, text="Thanks!", model="guide/guide")
-    assert service.open(ME, conversation).messages[-1].status is Status.COMPLETE
+    assert (
+        service.as_owner(ME).conversations.open(conversation).messages[-1].status is Status.COMPLETE
+    )
     with pytest.raises(Refused):
         say(service, model="openai/echo")
-    assert service.usage(ME).total.calls == 2
+    assert service.as_owner(ME).usage.report().total.calls == 2
 
 
 @pytest.mark.parametrize(
@@ -300,38 +315,39 @@ def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
 ) -> None:
     provider.say([Delta(text="x" * 60_000, reasoning="y" * 10)] * 3)
     service = open_service(MAX_REPLY_TOKENS=10)
-    answer = service.open(ME, say(service)).messages[-1]
+    answer = service.as_owner(ME).conversations.open(say(service)).messages[-1]
     assert len(answer.text) + len(answer.reasoning) <= 100_400 < len(answer.text) + 100
     assert answer.finish_reason == "length" and answer.is_cut
     assert provider.closed == 1
 
 
 def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock: Clock) -> None:
-    pace = Pace(2, 4, clock)
+    now = [0.0]
+    pace = RateLimiter(2, 4, lambda: now[0])
     for _ in range(2):
-        pace.begin()
+        pace.acquire()
     with pytest.raises(KeyChecksBusy):
-        pace.begin()
+        pace.acquire()
     for _ in range(2):
-        pace.end()
-        pace.begin()
-    pace.end()
+        pace.release()
+        pace.acquire()
+    pace.release()
     with pytest.raises(KeyChecksBusy):
-        pace.begin()
-    clock.now += timedelta(minutes=1)
-    pace.begin()
+        pace.acquire()
+    now[0] += 60
+    pace.acquire()
 
 
 @on_one_database
 def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) -> None:
     service = open_service()
-    own = service.own_key("openai", "sk-mine")
-    for _ in range(KEYS_A_MINUTE):
-        service._billing.key_looks.begin()
-        service._billing.key_looks.end()
-    for each in (service, service.temporary):
+    own = service.models.own_key("openai", "sk-mine")
+    for _ in range(KEY_CHECKS_PER_MINUTE):
+        service.runtime.billing.key_checks.acquire()
+        service.runtime.billing.key_checks.release()
+    for each in (service, TemporaryService(service)):
         with pytest.raises(KeyChecksBusy):
-            each.discover_own_models(own)
+            each.models.discover_own_models(own)
 
 
 def test_no_two_things_wait_for_the_same_lock() -> None:
@@ -349,7 +365,7 @@ def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) ->
     service = open_service(LIMIT_MESSAGES_PER_DAY=1)
     conversation = say(service)
     with pytest.raises(NotFound):
-        service.send(OTHER, conversation, Submission("Hi"))
+        service.as_owner(OTHER).messages.send(conversation, Submission("Hi"))
     say(service, OTHER)
 
 
@@ -360,11 +376,11 @@ def test_a_recording_that_is_discarded_holds_no_place(
     gate = threading.Event()
     server.next(Script(gate=gate))
     service = open_service(server)
-    words = service.transcribe(ME, File("a.wav", HELLO_WORLD.read_bytes()))
+    words = service.as_owner(ME).speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
     assert words.cancel()
     pause = threading.Event()
-    while service.usage(ME).total.running:
+    while service.as_owner(ME).usage.report().total.running:
         pause.wait(0.01)
     gate.set()
     server._next.clear()
-    assert service.usage(ME).total.calls == 1
+    assert service.as_owner(ME).usage.report().total.calls == 1

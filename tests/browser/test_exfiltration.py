@@ -71,10 +71,10 @@ def shared_page(app: AppServer, texts: list[str]) -> str:
             {"role": roles[number % 2], "content": text} for number, text in enumerate(texts)
         ]
         line = json.dumps({"messages": messages}).encode()
-        report = service.import_("visitor:maker", io.BytesIO(line), "said.jsonl")
+        report = service.as_owner("visitor:maker").transfer.import_(io.BytesIO(line), "said.jsonl")
         assert report.items, report.sentence
-        (conversation,) = service.conversations("visitor:maker", 1)
-        _share, secret = service.share("visitor:maker", conversation.id, None)
+        (conversation,) = service.as_owner("visitor:maker").conversations.latest(1)
+        _share, secret = service.as_owner("visitor:maker").sharing.create(conversation.id, None)
         return f"{app.url}/shared?s={secret}"
     finally:
         service.close()

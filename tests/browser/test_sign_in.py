@@ -174,9 +174,9 @@ def test_visitor_conversations_move_to_the_account_once(
     owner = visitor_from_cookie(cookie).owner
     service = open_chat({"DATABASE_URL": app.database_url, "FIND_LOCAL_SERVERS": "false"})
     try:
-        answer = service.send(owner, None, Submission("From before"))
-        service.stop(owner, answer.conversation_id)
-        list(service.follow(owner, answer.id))
+        answer = service.as_owner(owner).messages.send(None, Submission("From before"))
+        service.as_owner(owner).messages.stop(answer.conversation_id)
+        list(service.as_owner(owner).messages.follow(answer.id))
     finally:
         service.close()
     sign_in(bob, provider, "bob")

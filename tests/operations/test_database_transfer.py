@@ -20,8 +20,8 @@ def open_service(url: str, provider: ScriptedProvider) -> ChatService:
 
 
 def ask(service: ChatService, owner: str, words: str, *files: File) -> str:
-    answer = service.send(owner, None, Submission(words, files))
-    list(service.follow(owner, answer.id))
+    answer = service.as_owner(owner).messages.send(None, Submission(words, files))
+    list(service.as_owner(owner).messages.follow(answer.id))
     return answer.conversation_id
 
 
@@ -40,11 +40,18 @@ def test_history_moves_to_the_other_kind_of_database(
         provider.say("The **okapi** has four legs.", "So do others.", "Nothing.")
         service = open_service(old, provider)
         id_ = ask(service, ANN, "How many legs?", File("a.csv", b"animal,legs\nokapi,4\n"))
-        answer = service.open(ANN, id_).messages[-1]
-        list(service.follow(ANN, service.retry(ANN, answer.id).id))
-        service.pin(ANN, id_)
+        answer = service.as_owner(ANN).conversations.open(id_).messages[-1]
+        list(
+            service.as_owner(ANN).messages.follow(
+                service.as_owner(ANN).messages.retry(answer.id).id
+            )
+        )
+        service.as_owner(ANN).conversations.pin(id_)
         other = ask(service, BOB, "What else?")
-        before = [service.open(ANN, id_).messages, service.open(BOB, other).messages]
+        before = [
+            service.as_owner(ANN).conversations.open(id_).messages,
+            service.as_owner(BOB).conversations.open(other).messages,
+        ]
         service.close()
 
         monkeypatch.setenv("DATABASE_URL", old)
@@ -54,9 +61,14 @@ def test_history_moves_to_the_other_kind_of_database(
         assert main(["doctor"]) == 0
 
         service = open_service(new, provider)
-        assert [service.open(ANN, id_).messages, service.open(BOB, other).messages] == before
-        assert [each.id for each in service.pinned(ANN)] == [id_]
-        assert [hit.message_id for hit in service.search(ANN, "okapi")] == [answer.id]
+        assert [
+            service.as_owner(ANN).conversations.open(id_).messages,
+            service.as_owner(BOB).conversations.open(other).messages,
+        ] == before
+        assert [each.id for each in service.as_owner(ANN).conversations.pinned()] == [id_]
+        assert [hit.message_id for hit in service.as_owner(ANN).conversations.search("okapi")] == [
+            answer.id
+        ]
         provider.say("One more.")
         assert ask(service, ANN, "And now?") not in {id_, other}
         service.close()

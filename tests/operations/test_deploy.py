@@ -18,7 +18,7 @@ from chat import is_history_persistent, read_settings
 from chat.__main__ import _parser
 from chat.config.settings import _READERS
 from chat.providers.tokenizer import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
-from pages.session import tab_state
+from pages.session import process
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
@@ -283,5 +283,5 @@ def test_ephemeral_disk_notice_is_shown_until_dismissed(
     assert is_notice_shown(page)
     page.button(key="disk_understood").click().run()
     assert not is_notice_shown(page) and not is_notice_shown(page.run())
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()

@@ -27,7 +27,7 @@ from chat.errors import StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
 from chat.replies.worker_liveness import DEAD_AFTER, Worker
 from chat.replies.worker_liveness import _here as workers_here
-from pages.session import tab_state
+from pages.session import process
 from tests.support.databases import address, bundled_server
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -63,17 +63,17 @@ def open_file(file: Path, provider: ScriptedProvider) -> Iterator[Callable[..., 
 
 def ask(service: ChatService, text: str = "Hello", conversation_id: str | None = None) -> str:
     """Send a message, wait for the end of the reply and return the answer's id."""
-    answer = service.send(ME, conversation_id, Submission(text))
+    answer = service.as_owner(ME).messages.send(conversation_id, Submission(text))
     read(service, answer.id)
     return answer.id
 
 
 def read(service: ChatService, answer_id: str) -> str:
-    return "".join(piece.text for piece in service.follow(ME, answer_id))
+    return "".join(piece.text for piece in service.as_owner(ME).messages.follow(answer_id))
 
 
 def stored(service: ChatService, answer_id: str) -> tuple[Status, str]:
-    answer = service._store.messages.get(ME, answer_id)
+    answer = service.space.store.messages.get(ME, answer_id)
     return answer.status, answer.text
 
 
@@ -87,24 +87,24 @@ def refuses_and_recovers(
     before = ask(service)
     provider.say(LONG)
     provider.hold(5)
-    running = service.send(ME, None, Submission("Count"))
+    running = service.as_owner(ME).messages.send(None, Submission("Count"))
     assert provider.held.wait(10)
-    generation = service._replies.get(running.id)
+    generation = service.runtime.runner.get(running.id)
     assert generation is not None
     mend = breaks()
     try:
         with pytest.raises(StoreFailed):
-            service.send(ME, None, Submission(LONG))
+            service.as_owner(ME).messages.send(None, Submission(LONG))
         provider.let_go()
-        assert not generation.wait(0.3), "the reply ended before it was stored"
-        assert generation.text == LONG and generation.is_unstored
+        assert not generation.buffer.wait(0.3), "the reply ended before it was stored"
+        assert generation.buffer.text == LONG and generation.buffer.is_unstored
     finally:
         mend()
-    assert generation.wait(10)
+    assert generation.buffer.wait(10)
     assert stored(service, running.id) == (Status.COMPLETE, LONG)
     assert stored(service, before)[0] is Status.COMPLETE
     assert stored(service, ask(service, "Again"))[0] is Status.COMPLETE
-    asked = [each.title for each in service.conversations(ME)]
+    asked = [each.title for each in service.as_owner(ME).conversations.latest()]
     assert sorted(asked) == ["Again", "Count", "Hello"]
 
 
@@ -127,11 +127,11 @@ def test_shutdown_does_not_wait_for_a_missing_database(
 ) -> None:
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
     provider.hold(1)
-    running = service.send(ME, None, Submission("Hello"))
+    running = service.as_owner(ME).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
     file.rename(file.with_name("elsewhere.db"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("chat.replies.runner.STORED_WITHIN", 0.2)
+        patched.setattr("chat.replies.runner.STORE_TIMEOUT", 0.2)
         began = time.monotonic()
         service.close()
         assert time.monotonic() - began < 3
@@ -142,10 +142,10 @@ def test_shutdown_does_not_wait_for_a_missing_database(
 def test_shutdown_does_not_wait_for_a_locked_database(
     file: Path, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.replies.runner.STORED_WITHIN", 0.2)
+    monkeypatch.setattr("chat.replies.runner.STORE_TIMEOUT", 0.2)
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}?timeout=600"}, providers=[provider])
     provider.hold(1)
-    service.send(ME, None, Submission("Hello"))
+    service.as_owner(ME).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -155,7 +155,7 @@ def test_shutdown_does_not_wait_for_a_locked_database(
     assert not closing.is_alive(), "the shutdown waits for the lock"
     other.execute("ROLLBACK")
     other.close()
-    service._replies._writers.shutdown()
+    service.runtime.runner._writers.shutdown()
 
 
 class EndingTogether(ScriptedProvider):
@@ -179,11 +179,11 @@ class EndingTogether(ScriptedProvider):
 def test_shutdown_interrupts_temporary_and_stored_replies_concurrently(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.replies.runner.CLOSE_WITHIN", 60.0)
+    monkeypatch.setattr("chat.replies.runner.CLOSE_TIMEOUT", 60.0)
     provider = EndingTogether()
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
-    service.temporary.send(ME, None, Submission("Hello"))
-    running = service.send(ME, None, Submission("Hello"))
+    service.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hello"))
+    running = service.as_owner(ME).messages.send(None, Submission("Hello"))
     for _ in range(2):
         assert provider.running.acquire(timeout=10)
     service.close()
@@ -208,14 +208,14 @@ def test_shutdown_stores_replies_although_a_provider_does_not_close(
     provider = NeverClosing()
     provider.hold(1)
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
-    assert service.temporary.conversations(ME) == []
-    running = service.send(ME, None, Submission("Hello"))
+    assert service.as_owner(ME, is_temporary=True).conversations.latest() == []
+    running = service.as_owner(ME).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
     service.close()
     provider.let_go()
     assert caplog.text.count("a provider did not close in time") == 2
     assert stored_in(file, running.id) == ("interrupted", "Hello ")
-    assert service._worker.name not in workers_here
+    assert service.runtime.worker.name not in workers_here
 
 
 def stored_in(file: Path, answer_id: str) -> object:
@@ -229,8 +229,11 @@ def test_locked_database_can_be_read(open_file: Callable[..., ChatService], file
     ask(service)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    (found,) = service.conversations(ME)
-    assert [each.text for each in service.open(ME, found.id).messages] == ["Hello", "Hello there."]
+    (found,) = service.as_owner(ME).conversations.latest()
+    assert [each.text for each in service.as_owner(ME).conversations.open(found.id).messages] == [
+        "Hello",
+        "Hello there.",
+    ]
     other.close()
 
 
@@ -238,7 +241,7 @@ def test_full_disk_loses_no_data(
     open_file: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = open_file()
-    engine = service._store.engine
+    engine = service.space.store.engine
     bounds = {"pages": 1_000_000}
 
     @event.listens_for(engine, "checkout")
@@ -248,7 +251,7 @@ def test_full_disk_loses_no_data(
     def fill() -> Callable[[], object]:
         bounds["pages"] = 1  # SQLite raises it to the size of the file
         with pytest.raises(StoreFailed):
-            service._store.switches.set_banner(LONG * 20)
+            service.space.store.switches.set_banner(LONG * 20)
         return lambda: bounds.update(pages=1_000_000)
 
     refuses_and_recovers(service, provider, fill)
@@ -260,7 +263,7 @@ def test_read_only_database_loses_no_data(
     service = open_file()
     only = {"reads": "OFF"}
 
-    @event.listens_for(service._store.engine, "checkout")
+    @event.listens_for(service.space.store.engine, "checkout")
     def restrict(connection: sqlite3.Connection, *_: object) -> None:
         connection.execute(f"PRAGMA query_only={only['reads']}")
 
@@ -297,7 +300,7 @@ def test_replaced_database_file_is_not_written(
     other.write_bytes(migrated_file.read_bytes())
     other.rename(file)
     with pytest.raises(StoreFailed):
-        service.send(ME, None, Submission("Hello"))
+        service.as_owner(ME).messages.send(None, Submission("Hello"))
 
 
 def test_postgresql_restart_loses_no_data(
@@ -333,7 +336,7 @@ def test_system_exit_in_one_reply_does_not_stop_others(file: Path) -> None:
     service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
     provider.say(TEN_WORDS)
     provider.hold(5)
-    running = service.send(ME, None, Submission("Count"))
+    running = service.as_owner(ME).messages.send(None, Submission("Count"))
     assert provider.held.wait(10)
     assert stored(service, ask(service, "Please exit"))[0] is Status.FAILED
     provider.let_go()
@@ -349,20 +352,20 @@ def test_reply_thread_survives_a_system_exit(
     service = open_file()
     provider.say(TEN_WORDS)
     provider.hold(5)
-    running = service.send(ME, None, Submission("Count"))
+    running = service.as_owner(ME).messages.send(None, Submission("Count"))
     assert provider.held.wait(10)
-    thread, is_raised = service._replies._thread, threading.Event()
+    thread, is_raised = service.runtime.runner._thread, threading.Event()
     assert thread is not None
 
     def end() -> None:
         is_raised.set()
         raise SystemExit
 
-    service._replies._running_loop().call_soon_threadsafe(end)
+    service.runtime.runner._running_loop().call_soon_threadsafe(end)
     assert is_raised.wait(10)
     provider.let_go()
     assert read(service, running.id) == TEN_WORDS
-    conversation = service.open(ME, running.conversation_id)
+    conversation = service.as_owner(ME).conversations.open(running.conversation_id)
     assert conversation.running_id is None, "a reply still counts as running"
     assert stored(service, ask(service))[0] is Status.COMPLETE
     assert thread.is_alive()
@@ -378,7 +381,7 @@ def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
     page = AppTest.from_file(APP, default_timeout=20)
     page.session_state["visitor"] = ME
     yield page.run()
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()
 
 
@@ -451,10 +454,10 @@ def test_clock_jump_neither_blocks_users_nor_resets_daily_limits(
     )
     provider.say(TEN_WORDS)
     provider.hold(5)
-    running = service.send(ME, None, Submission("Count"))
+    running = service.as_owner(ME).messages.send(None, Submission("Count"))
     assert provider.held.wait(10)
     with pytest.raises(TooManyMessages):
-        service.send(ME, None, Submission("Too soon"))
+        service.as_owner(ME).messages.send(None, Submission("Too soon"))
     moment[0] += jump
     provider.let_go()
     assert read(service, running.id) == TEN_WORDS
@@ -462,7 +465,7 @@ def test_clock_jump_neither_blocks_users_nor_resets_daily_limits(
     assert stored(service, ask(service))[0] is Status.COMPLETE
     moment[0] += timedelta(minutes=3)
     with pytest.raises(TooManyMessages):
-        service.send(ME, None, Submission("The third of this day"))
+        service.as_owner(ME).messages.send(None, Submission("The third of this day"))
     service.close()
 
 

@@ -37,12 +37,12 @@ def test_guide_answers_during_provider_discovery(tmp_path: Path, black_hole: str
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'parley.db'}"}
     service = open_chat({**config, **database, "FIND_LOCAL_SERVERS": "false"})
     try:
-        assert service.is_discovering
-        assert service.models(), "no models during discovery"
+        assert service.models.is_discovering
+        assert service.models.available(), "no models during discovery"
         guide = ReplySettings(model="guide/guide")
-        answer = service.send(ME, None, Submission("hello"), guide)
-        assert service.is_discovering, "a call waited for discovery"
-        text = "".join(piece.text for piece in service.follow(ME, answer.id))
+        answer = service.as_owner(ME).messages.send(None, Submission("hello"), guide)
+        assert service.models.is_discovering, "a call waited for discovery"
+        text = "".join(piece.text for piece in service.as_owner(ME).messages.follow(answer.id))
         assert "Guide" in text
     finally:
         service.close()
@@ -59,9 +59,9 @@ def test_unreachable_provider_fails_with_connection_lost(tmp_path: Path, black_h
         }
     )
     try:
-        answer = service.send(ME, None, Submission("hello"))
-        assert list(service.follow(ME, answer.id))
-        failed = service.open(ME, answer.conversation_id).messages[-1]
+        answer = service.as_owner(ME).messages.send(None, Submission("hello"))
+        assert list(service.as_owner(ME).messages.follow(answer.id))
+        failed = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
         assert failed.status is Status.FAILED and failed.failure
         assert failed.failure.code == "connection_lost"
     finally:

@@ -26,7 +26,7 @@ from chat.errors import (
     TemporaryConversationExpired,
     TranscriptionUnavailable,
 )
-from pages.session import tab_state
+from pages.session import process
 from tests.support.llm_server import FAULTS, LLMServer, Script, text_of
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -72,7 +72,7 @@ def open_page() -> Iterator[Open]:
         return page.run()
 
     yield open_page
-    tab_state.service().close()
+    process.chat_service().close()
 
 
 @pytest.fixture
@@ -349,7 +349,7 @@ def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
         page.button(key="undo")
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
     with pytest.raises(NotFound):
-        tab_state.service().undelete(owner, address)
+        process.chat_service().as_owner(owner).conversations.undelete(address)
 
 
 def strings_in_memory(token: str) -> list[str]:
@@ -445,8 +445,12 @@ def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=5))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    answer = tab_state.service().send(owner, None, Submission("Hello"))
-    next(piece for piece in tab_state.service().follow(owner, answer.id) if "jumps4" in piece.text)
+    answer = process.chat_service().as_owner(owner).messages.send(None, Submission("Hello"))
+    next(
+        piece
+        for piece in process.chat_service().as_owner(owner).messages.follow(answer.id)
+        if "jumps4" in piece.text
+    )
     shown: set[tuple[int, ...]] = set()
     blanked = []
 
@@ -540,7 +544,12 @@ def test_the_sidebar_is_drawn_again_for_another_conversation_whose_reply_runs(
     server.next(Script(text="Blue."), Script(text="Red.", gate=held))
     first = conversation(send(page, "Which colour?"))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    other = tab_state.service().send(owner, None, Submission("And now?")).conversation_id
+    other = (
+        process.chat_service()
+        .as_owner(owner)
+        .messages.send(None, Submission("And now?"))
+        .conversation_id
+    )
     page.run()  # it is listed
     named: list[str] = []
 
@@ -563,12 +572,14 @@ def test_the_context_is_not_cleared_below_a_running_reply(page: AppTest, server:
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=3))
     owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
-    answer = tab_state.service().send(owner, None, Submission("Hello"))
+    answer = process.chat_service().as_owner(owner).messages.send(None, Submission("Hello"))
     with pytest.raises(ReplyRunning):
-        tab_state.service().clear(owner, answer.conversation_id)
+        process.chat_service().as_owner(owner).conversations.clear(answer.conversation_id)
     held.set()
-    assert "".join(piece.text for piece in tab_state.service().follow(owner, answer.id))
-    tab_state.service().clear(owner, answer.conversation_id)
+    assert "".join(
+        piece.text for piece in process.chat_service().as_owner(owner).messages.follow(answer.id)
+    )
+    process.chat_service().as_owner(owner).conversations.clear(answer.conversation_id)
 
 
 def test_words_that_come_back_are_given_until_the_browser_has_them(

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from chat import ChatService, ExportFormat, File, Submission
 from chat.formats.import_report import ItemReport
 from pages.conversation import attachments
-from pages.session import tab_state
+from pages.session import process
 from tests.support.hostile_files import huge_png
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -36,7 +36,7 @@ def service(
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
-    service = tab_state.service()
+    service = process.chat_service()
     yield service
     service.close()
     st.cache_resource.clear()
@@ -53,16 +53,24 @@ def brought_in(service: ChatService, data: bytes = b"", **changes: Any) -> ItemR
 
     It was exported with a table, of which the export then tells other bytes and something else.
     """
-    answer = service.send(ME, None, Submission("Look", (File("a.csv", b"a,b\n1,2\n"),)))
-    assert "".join(piece.text for piece in service.follow(ME, answer.id))
-    value = json.loads(service.export(ME, answer.conversation_id, ExportFormat.JSON).data)
-    service.purge(ME, answer.conversation_id)
+    answer = service.as_owner(ME).messages.send(
+        None, Submission("Look", (File("a.csv", b"a,b\n1,2\n"),))
+    )
+    assert "".join(piece.text for piece in service.as_owner(ME).messages.follow(answer.id))
+    value = json.loads(
+        service.as_owner(ME).transfer.export(answer.conversation_id, ExportFormat.JSON).data
+    )
+    service.as_owner(ME).conversations.purge(answer.conversation_id)
     (file,) = value["messages"][0]["attachments"]
     if data:
         file["sha256"] = hashlib.sha256(data).hexdigest()
         value["contents"][file["sha256"]] = base64.b64encode(data).decode()
     file |= changes
-    return service.import_(ME, BytesIO(json.dumps(value).encode()), "copy.json").items[0]
+    return (
+        service.as_owner(ME)
+        .transfer.import_(BytesIO(json.dumps(value).encode()), "copy.json")
+        .items[0]
+    )
 
 
 def opened(conversation_id: str) -> AppTest:

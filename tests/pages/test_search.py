@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.session import tab_state
+from pages.session import process
 
 APP = str(Path(__file__).parents[2] / "app.py")
 NO_WORD = "Only words and numbers can be searched"
@@ -24,7 +24,7 @@ def page(
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
     yield AppTest.from_file(APP, default_timeout=20).run()
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()
 
 

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from chat import Submission, account_from_claims, visitor_from_cookie
 from chat.config.settings import Settings
 from chat.errors import NotAllowed, SignInExpired, WrongCode
-from chat.services.access import GUESSES
-from pages.session import tab_state
+from chat.services.access import MAX_GUESSES
+from pages.session import process
 from pages.session import visitor as session_visitor
 from tests.support.openid_settings import SHARED, SIGN_IN
 
@@ -33,7 +33,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     st.cache_resource.clear()
     yield
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()
 
 
@@ -86,10 +86,10 @@ def test_the_access_code_stands_before_everything_but_a_shared_link(
     assert "composer" in keys(open_page().run())  # in another tab, and after a refresh
     assert keys(open_page("bob").run()) == {"access_code", "enter"}
 
-    service = tab_state.stored()
-    answer = service.send("visitor:ann", None, Submission("Shared words"))
-    list(service.follow("visitor:ann", answer.id))
-    secret = service.share("visitor:ann", answer.conversation_id)[1]
+    service = process.chat_service()
+    answer = service.as_owner("visitor:ann").messages.send(None, Submission("Shared words"))
+    list(service.as_owner("visitor:ann").messages.follow(answer.id))
+    secret = service.as_owner("visitor:ann").sharing.create(answer.conversation_id)[1]
     reader = open_page("eve").switch_page(str(Path(APP).parent / "pages/screens/shared.py"))
     reader.query_params["s"] = secret
     reader.run()
@@ -100,7 +100,7 @@ def test_the_access_code_stands_before_everything_but_a_shared_link(
 def test_too_many_wrong_codes_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCESS_CODE", CODE)
     page = open_page().run()
-    for _ in range(GUESSES):
+    for _ in range(MAX_GUESSES):
         enter(page, "wrong")
     enter(page, CODE)
     assert "Try again at" in said(page) and "composer" not in keys(page)
@@ -111,7 +111,9 @@ def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:
     page = open_page(**ann()).run()
     assert {"composer", "sign_out"} <= keys(page)
     page.chat_input(key="composer").set_value("Perfect").run()
-    assert [each.title for each in tab_state.stored().conversations(OWNER)] == ["Perfect"]
+    assert [
+        each.title for each in process.chat_service().as_owner(OWNER).conversations.latest()
+    ] == ["Perfect"]
 
 
 @pytest.mark.parametrize("is_logged_in", ["true", 1, None, False])
@@ -132,7 +134,7 @@ def test_a_sign_in_that_ends_in_an_open_tab_ends_what_its_clicks_can_do() -> Non
     page.user.update(iat=time.time() - LONG_AGO)
     page.button(key="starter_0").click().run()
     assert keys(page) == {"sign_in"}
-    assert tab_state.stored().conversations(OWNER) == []
+    assert process.chat_service().as_owner(OWNER).conversations.latest() == []
 
 
 def test_with_sign_in_and_a_code_both_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,11 +175,11 @@ def test_a_sign_in_that_cannot_work_is_told_at_the_start_and_opens_no_door() -> 
 def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = "c" * 43
     assert session_visitor.may_upload("")
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()
     monkeypatch.setenv("ACCESS_CODE", CODE)
     assert not session_visitor.may_upload("") and not session_visitor.may_upload(cookie)
-    tab_state.stored().enter(visitor_from_cookie(cookie).owner, CODE)
+    process.chat_service().access.enter(visitor_from_cookie(cookie).owner, CODE)
     assert session_visitor.may_upload(cookie) and not session_visitor.may_upload("d" * 43)
 
 

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
-from pages.session import tab_state
+from pages.session import process
 from pages.usage import report
 from pages.usage.csv_export import to_csv
 
@@ -32,15 +32,17 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     st.cache_resource.clear()
     yield
-    tab_state.stored().close()
+    process.chat_service().close()
     st.cache_resource.clear()
 
 
 def ask_guide(owner: str) -> None:
-    answer = tab_state.stored().send(
-        owner, None, Submission("Thanks!"), ReplySettings("guide/guide")
+    answer = (
+        process.chat_service()
+        .as_owner(owner)
+        .messages.send(None, Submission("Thanks!"), ReplySettings("guide/guide"))
     )
-    list(tab_state.stored().follow(owner, answer.id))
+    list(process.chat_service().as_owner(owner).messages.follow(answer.id))
 
 
 def usage_page(visitor: str = "ada") -> AppTest:
@@ -90,7 +92,7 @@ def _owner(page: AppTest) -> set[str]:
 
 
 def test_a_banner_is_read_on_every_screen_and_is_only_text() -> None:
-    tab_state.stored().set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
+    process.chat_service().admin.set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
     page = usage_page()
     assert page.info[0].value.startswith(r"\*\*Closed\*\* \!\[x\]")
     page.switch_page("pages/screens/conversation.py").run()
@@ -106,44 +108,49 @@ def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> Non
     assert not any("ada" in row[0] or "ben" in row[0] for row in rows), "people are short codes"
     page.text_input(key="banner_text").set_value("Back at noon")
     page.button(key="set_banner").click().run()
-    assert tab_state.stored().banner() == "Back at noon"
+    assert process.chat_service().admin.banner() == "Back at noon"
     page.toggle(key="switch_off_all").set_value(True).run()
-    assert tab_state.stored().switched_off() == {"*"}
+    assert process.chat_service().admin.switched_off() == {"*"}
     page.toggle(key="switch_off_all").set_value(False).run()
-    assert not tab_state.stored().switched_off()
+    assert not process.chat_service().admin.switched_off()
     ref = page.multiselect(key="switch_off").options[0]
     page.multiselect(key="switch_off").select(ref).run()
-    (off,) = tab_state.stored().switched_off()
-    assert off.startswith("openai/") and off not in {m.ref for m in tab_state.stored().models()}
+    (off,) = process.chat_service().admin.switched_off()
+    assert off.startswith("openai/") and off not in {
+        m.ref for m in process.chat_service().models.available()
+    }
     page.multiselect(key="switch_off").set_value([]).run()
-    assert not tab_state.stored().switched_off()
+    assert not process.chat_service().admin.switched_off()
 
 
 def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
     ask_guide("visitor:ada")
     page = admin_page()
     page.button(key="backup").click().run()
-    made = tab_state.stored().backup(BOSS)
+    made = process.chat_service().admin.backup(BOSS)
     assert made is not None and made.wait(10) and made.problem is None
     page.run()
     assert [each.key for each in page.get("download_button")][-1] == "download_backup"
-    (tmp_path / "copy.db").write_bytes(tab_state.stored().backup_content(BOSS))
-    copy = open_chat({"DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}"})
-    assert len(copy.conversations("visitor:ada")) == 1
+    assert made.path is not None
+    copy = open_chat({"DATABASE_URL": f"sqlite:///{made.path}"})
+    assert len(copy.as_owner("visitor:ada").conversations.latest()) == 1
     copy.close()
 
 
 def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
     page = admin_page()
     mine, theirs = page.multiselect(key="switch_off").options[:2]
-    refs = {tab_state.stored().model_label(m.ref): m.ref for m in tab_state.stored().models()}
-    tab_state.stored().switch_off(BOSS, refs[theirs])
+    refs = {
+        process.chat_service().models.label(m.ref): m.ref
+        for m in process.chat_service().models.available()
+    }
+    process.chat_service().admin.switch_off(BOSS, refs[theirs])
     page.multiselect(key="switch_off").select(mine).run()
-    assert tab_state.stored().switched_off() == {refs[mine], refs[theirs]}
+    assert process.chat_service().admin.switched_off() == {refs[mine], refs[theirs]}
     page.run()
-    tab_state.stored().switch_off(BOSS, refs[mine], False)
+    process.chat_service().admin.switch_off(BOSS, refs[mine], False)
     page.multiselect(key="switch_off").unselect(refs[theirs]).run()
-    assert not tab_state.stored().switched_off()
+    assert not process.chat_service().admin.switched_off()
 
 
 def test_no_cell_of_the_csv_can_be_a_formula() -> None:

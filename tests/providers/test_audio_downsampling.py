@@ -70,21 +70,21 @@ def test_only_a_recording_that_is_too_large_is_compacted(
     with LLMServer() as server:
         service = service_for(OPENAI_BASE_URL=server.base_url, MAX_RECORDING_MB=0.1)
         server.next(Script(text="one"), Script(text="two"))
-        heard = service.transcribe("me", File("a.wav", audio)).result(20)
+        heard = service.as_owner("me").speech.transcribe(File("a.wav", audio)).result(20)
         assert heard == "one"
         assert server.requests[-1].upload is not None
         assert server.requests[-1].upload.data == downsample(audio)
-        service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes())).result(20)
+        service.as_owner("me").speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes())).result(20)
         assert server.requests[-1].upload is not None
         assert server.requests[-1].upload.data == HELLO_WORLD.read_bytes()
         with pytest.raises(RecordingTooLarge):
-            service.transcribe("me", File("a.ogg", b"OggS" + bytes(100_001)))
+            service.as_owner("me").speech.transcribe(File("a.ogg", b"OggS" + bytes(100_001)))
         service.close()
 
 
 def test_without_a_provider_there_is_a_reason(service_for: Callable[..., ChatService]) -> None:
     service = service_for()
-    assert service.voice_problem == TranscriptionUnavailable.sentence
+    assert service.as_owner("").speech.problem == TranscriptionUnavailable.sentence
     with pytest.raises(TranscriptionUnavailable):
-        service.transcribe("me", File("a.wav", HELLO_WORLD.read_bytes()))
+        service.as_owner("me").speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
     service.close()

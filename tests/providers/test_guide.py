@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.bootstrap import PURGE_EVERY
+from chat.bootstrap import PURGE_INTERVAL
 from chat.config import settings
 from chat.domain.message import Role
 from chat.errors import ProviderError
@@ -424,7 +424,7 @@ def test_no_section_lists_its_questions_twice() -> None:
 
 
 def test_the_manual_says_how_often_what_was_deleted_long_ago_is_removed() -> None:
-    assert PURGE_EVERY == 3600
+    assert PURGE_INTERVAL == 600
     for title in ("How do I delete a conversation for good?", "How long is what I delete kept?"):
         assert "once an hour" in TITLES[title].text
 

@@ -13,7 +13,8 @@ from chat import ChatService, Message, Status, Submission
 from chat.domain.message import Usage
 from chat.errors import OnlyReasoning
 from chat.providers.base import Delta
-from chat.replies.buffer import Generation, Piece
+from chat.replies.buffer import ReplyChunk
+from chat.replies.running_reply import RunningReply
 from tests.support.scripted_provider import ScriptedProvider
 
 ME = "visitor:me"
@@ -49,8 +50,14 @@ WHOLE = {
 }
 
 
-def told(text: str, cuts: list[int]) -> Generation:
-    generation = Generation("a")
+class Sink:
+    def save(self, reply: RunningReply) -> None: ...
+
+    def finish(self, reply: RunningReply) -> None: ...
+
+
+def told(text: str, cuts: list[int]) -> RunningReply:
+    generation = RunningReply("a", Sink())
     generation.begin(0.0)
     edges = [0, *sorted(cuts), len(text)]
     for now, (a, b) in enumerate(pairwise(edges), 1):
@@ -65,7 +72,7 @@ def test_what_stands_before_the_closing_tag_is_thinking(
     said: str, thoughts: str, text: str, cuts: list[int]
 ) -> None:
     generation = told(said, [min(cut, len(said)) for cut in cuts])
-    assert (generation.reasoning, generation.text) == (thoughts, text)
+    assert (generation.buffer.reasoning, generation.buffer.text) == (thoughts, text)
     assert (generation.reasoning_ms is not None) == bool(thoughts)
 
 
@@ -73,27 +80,27 @@ def test_what_stands_before_the_closing_tag_is_thinking(
 @given(cuts=st.lists(st.integers(0, 80), max_size=12))
 def test_an_answer_that_talks_about_the_tag_stays_whole(said: str, cuts: list[int]) -> None:
     generation = told(said, [min(cut, len(said)) for cut in cuts])
-    assert (generation.reasoning, generation.text) == ("", said)
+    assert (generation.buffer.reasoning, generation.buffer.text) == ("", said)
 
 
 def test_where_thinking_comes_apart_from_the_text_a_tag_is_text() -> None:
-    generation = Generation("a")
+    generation = RunningReply("a", Sink())
     generation.begin(0.0)
     generation.add(Delta(reasoning="hmm"), 1.0)
     generation.add(Delta(text="So:\n</think>\nDone"), 2.0)
     generation.end(Status.COMPLETE, 3.0)
-    assert (generation.reasoning, generation.text) == ("hmm", "So:\n</think>\nDone")
+    assert (generation.buffer.reasoning, generation.buffer.text) == ("hmm", "So:\n</think>\nDone")
 
 
 def test_whoever_follows_is_let_go_to_look_again() -> None:
-    generation = Generation("a")
+    generation = RunningReply("a", Sink())
     generation.begin(0.0)
     generation.add(Delta(text="inner"), 1.0)
-    seen = generation.follow()
-    assert next(seen) == Piece("inner")
+    seen = generation.buffer.follow()
+    assert next(seen) == ReplyChunk("inner")
     generation.add(Delta(text="\n</think>\n\nVisible"), 2.0)
     assert next(seen, None) is None
-    assert next(generation.follow()) == Piece("Visible", "inner\n")
+    assert next(generation.buffer.follow()) == ReplyChunk("Visible", "inner\n")
     assert generation.reasoning_ms == 1000
 
 
@@ -103,19 +110,19 @@ def _deltas(*texts: str, reason: str = "stop") -> list[Delta | Exception]:
 
 
 def _wait(service: ChatService, answer: Message) -> Message:
-    while service.open(ME, answer.conversation_id).running_id:
-        list(service.follow(ME, answer.id))
-    return service._store.messages.get(ME, answer.id)
+    while service.as_owner(ME).conversations.open(answer.conversation_id).running_id:
+        list(service.as_owner(ME).messages.follow(answer.id))
+    return service.space.store.messages.get(ME, answer.id)
 
 
 def test_such_thinking_is_stored_as_such_and_not_sent_back(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner thoughts", "</think>\n\nVisible text"), "Bye.")
-    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    answer = _wait(service, service.as_owner(ME).messages.send(None, Submission("Hi")))
     assert (answer.text, answer.reasoning) == ("Visible text", "inner thoughts")
     assert answer.status is Status.COMPLETE
-    _wait(service, service.send(ME, answer.conversation_id, Submission("Bye")))
+    _wait(service, service.as_owner(ME).messages.send(answer.conversation_id, Submission("Bye")))
     assert [turn.text for turn in provider.requests[-1].turns] == ["Hi", "Visible text", "Bye"]
 
 
@@ -123,7 +130,7 @@ def test_nothing_but_such_thinking_is_no_answer(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner thoughts\n", "</think>"))
-    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    answer = _wait(service, service.as_owner(ME).messages.send(None, Submission("Hi")))
     assert answer.failure is not None and answer.failure.code == OnlyReasoning.code
     assert (answer.text, answer.reasoning) == ("", "inner thoughts\n")
 
@@ -132,9 +139,9 @@ def test_thinking_that_was_stopped_and_goes_on_is_parted_as_one(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner ", reason="length"), _deltas("thoughts\n</think>\n", "Visible"))
-    answer = _wait(service, service.send(ME, None, Submission("Hi")))
+    answer = _wait(service, service.as_owner(ME).messages.send(None, Submission("Hi")))
     assert answer.text == "inner " and answer.is_cut
-    answer = _wait(service, service.continue_(ME, answer.id))
+    answer = _wait(service, service.as_owner(ME).messages.continue_(answer.id))
     assert (answer.text, answer.reasoning) == ("Visible", "inner thoughts\n")
 
 
@@ -143,8 +150,8 @@ def test_thinking_again_before_an_answer_goes_on_leaves_what_was_said(
 ) -> None:
     provider.say(_deltas("first\n</think>\n\nIt is ", reason="length"))
     provider.say(_deltas("second\n</think>\n\n", "blue."))
-    answer = _wait(service, service.send(ME, None, Submission("Hi")))
-    answer = _wait(service, service.continue_(ME, answer.id))
+    answer = _wait(service, service.as_owner(ME).messages.send(None, Submission("Hi")))
+    answer = _wait(service, service.as_owner(ME).messages.continue_(answer.id))
     assert (answer.text, answer.reasoning) == ("It is blue.", "first\n\n\nsecond\n")
 
 
@@ -156,15 +163,15 @@ def test_a_follower_sees_the_text_begin_anew(
     reader = writer if where == "the same process" else make_service()
     provider.say(_deltas("inner ", "thoughts\n", "</think>\n", "\nVis", "ible"))
     provider.hold(at=2)
-    answer = writer.send(ME, None, Submission("Hi"))
+    answer = writer.as_owner(ME).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
-    following = reader.follow(ME, answer.id)
+    following = reader.as_owner(ME).messages.follow(answer.id)
     seen = ""
     while seen != "inner thoughts\n":
         seen += next(following).text
     provider.let_go()
     assert "".join(piece.text for piece in following).strip() in ("", "</think>")
     _wait(writer, answer)
-    last = list(reader.follow(ME, answer.id))
+    last = list(reader.as_owner(ME).messages.follow(answer.id))
     assert "".join(piece.text for piece in last) == "Visible"
     assert "".join(piece.reasoning for piece in last) == "inner thoughts\n"

@@ -75,7 +75,7 @@ def _config(llm: LLMServer, folder: Path, **more: object) -> dict[str, object]:
 
 
 def finish(service: ChatService, answer_id: str) -> str:
-    return "".join(piece.text for piece in service.follow(ME, answer_id))
+    return "".join(piece.text for piece in service.as_owner(ME).messages.follow(answer_id))
 
 
 def keys_seen(llm: LLMServer) -> list[tuple[str, str]]:
@@ -89,45 +89,45 @@ def keys_seen(llm: LLMServer) -> list[tuple[str, str]]:
 def test_an_own_model_is_asked_at_its_provider_with_the_own_key(
     service: ChatService, llm: LLMServer
 ) -> None:
-    own = service.own_key("openai", f" {MINE} ")
+    own = service.models.own_key("openai", f" {MINE} ")
     llm.next(Script(text="yours"))
-    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
     assert finish(service, answer.id) == "yours"
     assert keys_seen(llm) == [("api.openai.com", MINE)]
     assert {"openai-organization", "x-gateway"}.isdisjoint(llm.requests[0].headers)
-    stored = service.open(ME, answer.conversation_id).messages[-1]
+    stored = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert stored.model == "own-openai/gpt-4o" and is_own(stored.model)
-    assert service.model_label(stored.model) == "gpt-4o · OpenAI, your key"
+    assert service.models.label(stored.model) == "gpt-4o · OpenAI, your key"
 
 
 def test_retry_edit_and_continue_take_the_key_too(service: ChatService, llm: LLMServer) -> None:
-    own = service.own_key("openai", MINE)
+    own = service.models.own_key("openai", MINE)
     llm.next(FAULTS["length"])
-    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
     finish(service, answer.id)
-    finish(service, service.continue_(ME, answer.id, own=own).id)
-    finish(service, service.retry(ME, answer.id, own=own).id)
-    question = service.open(ME, answer.conversation_id).messages[0]
-    finish(service, service.edit(ME, question.id, "hello again", own=own).id)
+    finish(service, service.as_owner(ME).messages.continue_(answer.id, own=own).id)
+    finish(service, service.as_owner(ME).messages.retry(answer.id, own=own).id)
+    question = service.as_owner(ME).conversations.open(answer.conversation_id).messages[0]
+    finish(service, service.as_owner(ME).messages.edit(question.id, "hello again", own=own).id)
     assert keys_seen(llm) == [("api.openai.com", MINE)] * 4
 
 
 def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
     service: ChatService, llm: LLMServer
 ) -> None:
-    own = service.own_key("openai", MINE)
+    own = service.models.own_key("openai", MINE)
     llm.next(FAULTS["length"])
-    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
     finish(service, answer.id)
-    before = service.open(ME, answer.conversation_id)
+    before = service.as_owner(ME).conversations.open(answer.conversation_id)
     question = before.messages[0]
-    for another in (None, service.own_key("groq", MINE)):
+    for another in (None, service.models.own_key("groq", MINE)):
         for attempt in (
-            lambda key: service.send(ME, answer.conversation_id, HELLO, own=key),
-            lambda key: service.send(ME, None, HELLO, OWN_MODEL, own=key),
-            lambda key: service.retry(ME, answer.id, own=key),
-            lambda key: service.continue_(ME, answer.id, own=key),
-            lambda key: service.edit(ME, question.id, "again", own=key),
+            lambda key: service.as_owner(ME).messages.send(answer.conversation_id, HELLO, own=key),
+            lambda key: service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=key),
+            lambda key: service.as_owner(ME).messages.retry(answer.id, own=key),
+            lambda key: service.as_owner(ME).messages.continue_(answer.id, own=key),
+            lambda key: service.as_owner(ME).messages.edit(question.id, "again", own=key),
         ):
             with pytest.raises(OwnKeyMissing) as caught:
                 attempt(another)
@@ -135,27 +135,29 @@ def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
                 "OpenAI" in caught.value.sentence and "no longer available" in caught.value.sentence
             )
     assert len(llm.requests) == 1
-    assert service.open(ME, answer.conversation_id) == before, "it can still be read as it was"
-    assert len(service.conversations(ME)) == 1
+    assert service.as_owner(ME).conversations.open(answer.conversation_id) == before, (
+        "it can still be read as it was"
+    )
+    assert len(service.as_owner(ME).conversations.latest()) == 1
 
 
 def test_a_model_of_the_server_never_takes_the_own_key(
     service: ChatService, llm: LLMServer
 ) -> None:
-    own = service.own_key("openai", MINE)
+    own = service.models.own_key("openai", MINE)
     settings = ReplySettings(model="openai/gpt-4o")
-    finish(service, service.send(ME, None, HELLO, settings, own=own).id)
-    finish(service, service.send(ME, None, HELLO, own=own).id)
+    finish(service, service.as_owner(ME).messages.send(None, HELLO, settings, own=own).id)
+    finish(service, service.as_owner(ME).messages.send(None, HELLO, own=own).id)
     assert {key for _, key in keys_seen(llm)} == {SERVERS}
     assert {host for host, _ in keys_seen(llm)} == {urlsplit(llm.base_url).netloc}
 
 
 def test_a_wrong_key_is_told_in_a_sentence_of_its_own(service: ChatService, llm: LLMServer) -> None:
     llm.next(FAULTS["401"])
-    own = service.own_key("openai", MINE)
-    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    own = service.models.own_key("openai", MINE)
+    answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
     finish(service, answer.id)
-    failed = service.open(ME, answer.conversation_id).messages[-1]
+    failed = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert failed.status is Status.FAILED and failed.failure
     assert failed.failure.code == OwnKeyRefused.code
     assert "[redacted]" in failed.failure.details and MINE not in failed.failure.details
@@ -164,47 +166,49 @@ def test_a_wrong_key_is_told_in_a_sentence_of_its_own(service: ChatService, llm:
 def test_the_models_of_a_key_are_offered_to_its_holder_alone(
     service: ChatService, llm: LLMServer
 ) -> None:
-    own = service.own_key("openai", MINE)
-    assert "own-openai/gpt-4o" in [model.ref for model in service.own_models(own)]
-    told = service.discover_own_models(own).result(timeout=10)
+    own = service.models.own_key("openai", MINE)
+    assert "own-openai/gpt-4o" in [model.ref for model in service.models.own_models(own)]
+    told = service.models.discover_own_models(own).result(timeout=10)
     assert [model.ref for model in told] == ["own-openai/gpt-4o", "own-openai/gpt-9-mine"]
-    assert not any(is_own(model.ref) for model in service.models())
+    assert not any(is_own(model.ref) for model in service.models.available())
 
 
 def test_a_typed_model_goes_to_the_own_key_unless_the_server_lists_it(
     service: ChatService,
 ) -> None:
-    own = service.own_key("groq", MINE)
-    assert service.find_model("openai/gpt-4o", own).ref == "openai/gpt-4o"
-    assert service.find_model("gpt-4o", own).ref == "openai/gpt-4o"
-    assert service.find_model("meta/new-model", own).ref == "own-groq/meta/new-model"
-    assert service.find_model("own-openai/gpt-4o").ref == "own-openai/gpt-4o"
+    own = service.models.own_key("groq", MINE)
+    assert service.models.find("openai/gpt-4o", own).ref == "openai/gpt-4o"
+    assert service.models.find("gpt-4o", own).ref == "openai/gpt-4o"
+    assert service.models.find("meta/new-model", own).ref == "own-groq/meta/new-model"
+    assert service.models.find("own-openai/gpt-4o").ref == "own-openai/gpt-4o"
     with pytest.raises(UnknownModel):
-        service.find_model("own-nobody/gpt-4o")
+        service.models.find("own-nobody/gpt-4o")
 
 
 def test_a_temporary_conversation_takes_the_key_too(service: ChatService, llm: LLMServer) -> None:
-    own = service.own_key("openai", MINE)
-    answer = service.temporary.send(ME, None, HELLO, OWN_MODEL, own=own)
-    assert "".join(piece.text for piece in service.temporary.follow(ME, answer.id))
+    own = service.models.own_key("openai", MINE)
+    answer = service.as_owner(ME, is_temporary=True).messages.send(None, HELLO, OWN_MODEL, own=own)
+    assert "".join(
+        piece.text for piece in service.as_owner(ME, is_temporary=True).messages.follow(answer.id)
+    )
     assert keys_seen(llm) == [("api.openai.com", MINE)]
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "two words", "“sk-x”", "sk-…", "sk\nx", "x" * 2000])
 def test_what_is_no_key_is_not_taken(service: ChatService, typed: str) -> None:
     with pytest.raises(Refused):
-        service.own_key("openai", typed)
+        service.models.own_key("openai", typed)
 
 
 def test_own_keys_can_be_switched_off(llm: LLMServer, tmp_path: Path, service: ChatService) -> None:
-    own = service.own_key("openai", MINE)
+    own = service.models.own_key("openai", MINE)
     strict = open_chat(_config(llm, tmp_path, ALLOW_OWN_KEYS="false"))
     try:
-        assert strict.own_key_providers == {}
+        assert strict.models.own_key_providers == {}
         with pytest.raises(Refused):
-            strict.own_key("openai", MINE)
+            strict.models.own_key("openai", MINE)
         with pytest.raises(UnknownModel):
-            strict.send(ME, None, HELLO, OWN_MODEL, own=own)
+            strict.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
         assert llm.requests == []
     finally:
         strict.close()
@@ -213,17 +217,23 @@ def test_own_keys_can_be_switched_off(llm: LLMServer, tmp_path: Path, service: C
 def test_a_typed_address_is_part_of_the_models_name(llm: LLMServer, tmp_path: Path) -> None:
     service = open_chat(_config(llm, tmp_path, ALLOW_CUSTOM_ENDPOINTS="true"))
     try:
-        own = service.own_key("other", MINE, "https://LLM.parley.invalid:8443/v1/")
-        assert service.find_model("qwen", own).ref == "own-llm.parley.invalid:8443/qwen"
-        other = service.own_key("other", MINE, "https://elsewhere.example.com/v1")
+        own = service.models.own_key("other", MINE, "https://LLM.parley.invalid:8443/v1/")
+        assert service.models.find("qwen", own).ref == "own-llm.parley.invalid:8443/qwen"
+        other = service.models.own_key("other", MINE, "https://elsewhere.example.com/v1")
         with pytest.raises(OwnKeyMissing):
-            service.send(ME, None, HELLO, ReplySettings(model=f"{own.name}/qwen"), own=other)
+            service.as_owner(ME).messages.send(
+                None, HELLO, ReplySettings(model=f"{own.name}/qwen"), own=other
+            )
         with pytest.raises(AddressRefused):
-            service.own_key("other", MINE, "https://127.0.0.1/v1")
+            service.models.own_key("other", MINE, "https://127.0.0.1/v1")
         settings = ReplySettings(model=f"{own.name}/qwen")
-        answer = service.send(ME, None, HELLO, settings, own=own)  # a name nobody knows
+        answer = service.as_owner(ME).messages.send(
+            None, HELLO, settings, own=own
+        )  # a name nobody knows
         finish(service, answer.id)
-        failed = service.open(ME, answer.conversation_id).messages[-1].failure
+        failed = (
+            service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1].failure
+        )
         assert failed and failed.code == AddressRefused.code
     finally:
         service.close()
@@ -238,7 +248,7 @@ def test_nobody_can_configure_a_provider_that_answers_to_own_models(
     service = open_chat(_config(llm, tmp_path, DEFAULT_MODEL="own-openai/gpt-4o"))
     try:
         with pytest.raises(ProviderError):
-            service.send(ME, None, HELLO)
+            service.as_owner(ME).messages.send(None, HELLO)
     finally:
         service.close()
 
@@ -248,10 +258,14 @@ def test_an_own_conversation_can_be_taken_away_without_the_key(
 ) -> None:
     from chat import ExportFormat
 
-    own = service.own_key("openai", MINE)
-    answer = service.send(ME, None, HELLO, OWN_MODEL, own=own)
+    own = service.models.own_key("openai", MINE)
+    answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
     finish(service, answer.id)
-    script = service.export(ME, answer.conversation_id, ExportFormat.SCRIPT).data.decode()
+    script = (
+        service.as_owner(ME)
+        .transfer.export(answer.conversation_id, ExportFormat.SCRIPT)
+        .data.decode()
+    )
     assert "https://api.openai.com/v1" in script and "OPENAI_API_KEY" in script
 
 
@@ -269,14 +283,14 @@ def test_what_a_person_pays_counts_as_a_message_and_spends_nothing_here(
         "LIMIT_DOLLARS_PER_DAY": "0.0001",
     }
     limited = open_chat(config)
-    own = limited.own_key("openai", MINE)
+    own = limited.models.own_key("openai", MINE)
     try:
         for _ in range(2):
-            answer = limited.send(ME, None, HELLO, OWN_MODEL, own=own)
-            list(limited.follow(ME, answer.id))
+            answer = limited.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
+            list(limited.as_owner(ME).messages.follow(answer.id))
         with pytest.raises(TooManyMessages):
-            limited.send(ME, None, HELLO, OWN_MODEL, own=own)
-        used = limited.usage(ME).total
+            limited.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
+        used = limited.as_owner(ME).usage.report().total
         assert used.calls == 2 and used.prompt_tokens > 2
         assert used.cost_usd == 0
     finally:

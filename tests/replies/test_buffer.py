@@ -12,14 +12,29 @@ import pytest
 
 from chat.domain.message import Status
 from chat.providers.base import Delta
-from chat.replies.buffer import LOOK_EVERY, LOOKS, Crowd, Generation, Piece
-from chat.replies.runner import Replies
+from chat.replies.buffer import (
+    MAX_POLLS_PER_SECOND,
+    MIN_POLL_INTERVAL,
+    FollowerCount,
+    ReplyBuffer,
+    ReplyChunk,
+)
+from chat.replies.runner import ReplyRunner
+from chat.replies.running_reply import RunningReply
 
 
-class Patient(Crowd):
+class Sink:
+    """Stores nothing; `finish` is replaced by the tests."""
+
+    def save(self, reply: RunningReply) -> None: ...
+
+    def finish(self, reply: RunningReply) -> None: ...
+
+
+class Patient(FollowerCount):
     """Nobody in it looks by themselves: they see what they are called for."""
 
-    pause = 60.0
+    poll_interval = 60.0
 
 
 async def stream(steps: queue.Queue[Delta | None]) -> AsyncIterator[Delta]:
@@ -33,12 +48,12 @@ def steps() -> queue.Queue[Delta | None]:
     return queue.Queue()
 
 
-def follow(generation: Generation) -> queue.Queue[Piece | None]:
+def follow(reply: RunningReply) -> queue.Queue[ReplyChunk | None]:
     """What a follower in a thread of its own sees; None when it was let go."""
-    seen: queue.Queue[Piece | None] = queue.Queue()
+    seen: queue.Queue[ReplyChunk | None] = queue.Queue()
 
     def look() -> None:
-        for piece in generation.follow():
+        for piece in reply.buffer.follow():
             seen.put(piece)
         seen.put(None)
 
@@ -51,26 +66,29 @@ def test_the_last_words_are_seen_before_the_end_is_stored(
 ) -> None:
     may_store, stored = threading.Event(), threading.Event()
 
-    def finish(_: Generation) -> None:
+    sink = Sink()
+
+    def finish(reply: RunningReply) -> None:
         assert may_store.wait(10)
         stored.set()
 
-    replies = Replies(lambda _: None, finish)
-    generation = Generation("a", Patient())
+    sink.finish = finish  # type: ignore[method-assign]
+    replies = ReplyRunner()
+    generation = RunningReply("a", sink, Patient())
     seen = follow(generation)
-    assert seen.get(timeout=10) == Piece()
+    assert seen.get(timeout=10) == ReplyChunk()
     replies.reserve(generation)
     replies.start(generation, stream(steps))
     steps.put(Delta(text="First"))
-    assert seen.get(timeout=10) == Piece("First")
+    assert seen.get(timeout=10) == ReplyChunk("First")
     for delta in (Delta(text=" and"), Delta(text=" last."), Delta(finish_reason="stop")):
         steps.put(delta)
-    assert seen.get(timeout=10) == Piece(" and last.")  # nobody was called for each of them
+    assert seen.get(timeout=10) == ReplyChunk(" and last.")  # nobody was called for each of them
     assert not stored.is_set()
     steps.put(None)
     may_store.set()
     rest = list(iter(lambda: seen.get(timeout=10), None))
-    assert stored.is_set() and set(rest) == {Piece()}
+    assert stored.is_set() and set(rest) == {ReplyChunk()}
     replies.close()
 
 
@@ -79,18 +97,21 @@ def test_the_words_before_a_stop_are_seen_before_it_is_stored(
 ) -> None:
     may_store = threading.Event()
 
-    def finish(_: Generation) -> None:
+    sink = Sink()
+
+    def finish(reply: RunningReply) -> None:
         assert may_store.wait(10)
 
-    replies = Replies(lambda _: None, finish)
-    generation = Generation("a", Patient())
+    sink.finish = finish  # type: ignore[method-assign]
+    replies = ReplyRunner()
+    generation = RunningReply("a", sink, Patient())
     replies.reserve(generation)
     seen = follow(generation)
     replies.start(generation, stream(steps))
     steps.put(Delta(text="Some words"))
     assert next(piece for piece in iter(seen.get, None) if piece.text).text == "Some words"
     replies.stop("a", wait=0)
-    assert seen.get(timeout=10) == Piece()  # called, though the end is not stored
+    assert seen.get(timeout=10) == ReplyChunk()  # called, though the end is not stored
     assert generation.status is Status.STOPPED
     may_store.set()
     steps.put(None)
@@ -98,23 +119,23 @@ def test_the_words_before_a_stop_are_seen_before_it_is_stored(
 
 
 def test_the_more_follow_the_less_often_each_looks() -> None:
-    crowd = Crowd()
+    crowd = FollowerCount()
     with ExitStack() as followers:
         for _ in range(10):
             followers.enter_context(crowd)
-        assert crowd.pause == LOOK_EVERY
+        assert crowd.poll_interval == MIN_POLL_INTERVAL
         for _ in range(40):
             followers.enter_context(crowd)
-        assert crowd.pause == 50 / LOOKS > LOOK_EVERY
-    assert crowd.pause == LOOK_EVERY
+        assert crowd.poll_interval == 50 / MAX_POLLS_PER_SECOND > MIN_POLL_INTERVAL
+    assert crowd.poll_interval == MIN_POLL_INTERVAL
 
 
 def test_whoever_stops_following_is_not_counted_any_more() -> None:
-    crowd = Crowd()
-    looks = [Generation(str(number), crowd).follow() for number in range(100)]
+    crowd = FollowerCount()
+    looks = [ReplyBuffer(crowd).follow() for _ in range(100)]
     for look in looks:
         next(look)
-    assert crowd.pause == 100 / LOOKS
+    assert crowd.poll_interval == 100 / MAX_POLLS_PER_SECOND
     for look in looks:
         look.close()  # type: ignore[attr-defined]
-    assert crowd.pause == LOOK_EVERY
+    assert crowd.poll_interval == MIN_POLL_INTERVAL

@@ -17,11 +17,11 @@ def test_left_out_ignores_messages_before_a_clear_mark_beyond_the_scan_limit(
     turns = OMITTED_SCAN_LIMIT // 2 + 3
     conversation = None
     for number in range(turns):
-        answer = service.send(ME, conversation, Submission(f"Question {number}"))
-        list(service.follow(ME, answer.id))
+        answer = service.as_owner(ME).messages.send(conversation, Submission(f"Question {number}"))
+        list(service.as_owner(ME).messages.follow(answer.id))
         conversation = answer.conversation_id
         if number == 0:
-            service.clear(ME, conversation)
+            service.as_owner(ME).conversations.clear(conversation)
     assert conversation is not None
     # All but the first turn, which is above the mark, and the last one, which is sent.
-    assert service.open(ME, conversation).context.left_out == 2 * (turns - 2)
+    assert service.as_owner(ME).conversations.open(conversation).context.left_out == 2 * (turns - 2)

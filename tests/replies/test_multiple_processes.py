@@ -22,7 +22,6 @@ from chat.domain.message import Message
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import LockedOut, TooManyReplies, WrongCode
 from chat.providers.base import Delta
-from chat.services import conversations
 from chat.store import Outcome, Store
 from chat.store.schema import LedgerRow, MessageRow
 from tests.support.dead_worker import presumed_dead
@@ -38,18 +37,18 @@ Make = Callable[..., ChatService]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replies are saved more often, so that nobody waits for it."""
-    monkeypatch.setattr("chat.replies.runner.SAVE_EVERY", 0.05)
-    monkeypatch.setattr("chat.replies.buffer.LOOK_AGAIN", 0.02)
-    monkeypatch.setattr("chat.billing.kill_switch.KEPT", 0.0)
+    monkeypatch.setattr("chat.replies.runner.SAVE_INTERVAL", 0.05)
+    monkeypatch.setattr("chat.replies.buffer.STORE_POLL_INTERVAL", 0.02)
+    monkeypatch.setattr("chat.billing.kill_switch.TTL", 0.0)
 
 
 def begin(service: ChatService, provider: ScriptedProvider) -> Message:
     """A reply that runs in `service`: its third word is still to come, the others are stored."""
     provider.say("one two three")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    until(lambda: service._store.messages.get(ME, answer.id).text == "one two ")
+    until(lambda: service.space.store.messages.get(ME, answer.id).text == "one two ")
     return answer
 
 
@@ -61,7 +60,7 @@ def until(is_true: Callable[[], object], seconds: float = 10) -> None:
 
 
 def last(service: ChatService, answer: Message) -> Message:
-    return service.open(ME, answer.conversation_id).messages[-1]
+    return service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
 
 
 @on_one_database
@@ -70,11 +69,13 @@ def test_a_reply_is_stopped_from_another_process(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.stop(ME, answer.conversation_id)  # comes back when it is over, or gives up
+    second.as_owner(ME).messages.stop(
+        answer.conversation_id
+    )  # comes back when it is over, or gives up
     stopped = last(second, answer)
     assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
     assert provider.closed == 1, "nothing is asked of the provider any more"
-    assert first._replies.get(answer.id) is None
+    assert first.runtime.runner.get(answer.id) is None
 
 
 @pytest.mark.usefixtures("quick")
@@ -83,11 +84,14 @@ def test_a_reply_that_was_stopped_from_elsewhere_can_go_on(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.stop(ME, answer.conversation_id)
+    second.as_owner(ME).messages.stop(answer.conversation_id)
     provider.let_go()
     provider.say("three four")
-    again = second.continue_(ME, answer.id)
-    assert "".join(piece.text for piece in first.follow(ME, again.id)) == "one two three four"
+    again = second.as_owner(ME).messages.continue_(answer.id)
+    assert (
+        "".join(piece.text for piece in first.as_owner(ME).messages.follow(again.id))
+        == "one two three four"
+    )
     assert last(first, answer).status is Status.COMPLETE
 
 
@@ -98,9 +102,9 @@ def test_a_reply_is_followed_in_another_process_to_its_end(
     first, second = make_service(), make_service()
     provider.say([Delta(reasoning="Well, "), Delta(text="one "), Delta(text="two")])
     provider.hold(at=2)
-    answer = first.send(ME, None, Submission("Count."))
+    answer = first.as_owner(ME).messages.send(None, Submission("Count."))
     pieces, seen = [], ""
-    for piece in second.follow(ME, answer.id):
+    for piece in second.as_owner(ME).messages.follow(answer.id):
         pieces.append(piece)
         seen += piece.text
         if seen == "one ":
@@ -116,7 +120,7 @@ def test_the_kill_switch_stops_replies_of_all_processes(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.switch_off(ADMIN, "scripted/one")
+    second.admin.switch_off(ADMIN, "scripted/one")
     until(lambda: last(second, answer).status is Status.STOPPED)
     assert last(second, answer).text == "one two "
 
@@ -127,8 +131,8 @@ def test_deleting_a_conversation_ends_the_reply_that_another_process_writes_in_i
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.delete(ME, answer.conversation_id)
-    second.undelete(ME, answer.conversation_id)
+    second.as_owner(ME).conversations.delete(answer.conversation_id)
+    second.as_owner(ME).conversations.undelete(answer.conversation_id)
     assert last(second, answer).status is Status.STOPPED
 
 
@@ -138,13 +142,15 @@ def test_what_is_deleted_for_good_is_written_no_more(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    following = first.follow(ME, answer.id)
+    following = first.as_owner(ME).messages.follow(answer.id)
     assert next(following).text == "one two "
-    second._store.conversations.purge(ME, answer.conversation_id)  # nobody waits for the writer
+    second.space.store.conversations.purge(
+        ME, answer.conversation_id
+    )  # nobody waits for the writer
     list(following)
-    until(lambda: first._replies.get(answer.id) is None)
+    until(lambda: first.runtime.runner.get(answer.id) is None)
     assert provider.closed == 1
-    with first._store.engine.connect() as connection:
+    with first.space.store.engine.connect() as connection:
         assert connection.execute(select(MessageRow.id)).all() == []
         (call,) = connection.execute(select(LedgerRow.status)).all()
     assert call.status == Status.STOPPED.value
@@ -157,9 +163,9 @@ def test_whoever_follows_what_is_deleted_elsewhere_is_done(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    following = second.follow(ME, answer.id)
+    following = second.as_owner(ME).messages.follow(answer.id)
     assert next(following).text == "one two "
-    first.purge(ME, answer.conversation_id)
+    first.as_owner(ME).conversations.purge(answer.conversation_id)
     assert "".join(piece.text for piece in following) == ""
 
 
@@ -170,19 +176,19 @@ def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    following = second.follow(ME, answer.id)
+    following = second.as_owner(ME).messages.follow(answer.id)
     assert next(following).text == "one two "
-    with first._store.engine.begin() as connection:
+    with first.space.store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE messages RENAME TO away"))
     assert [next(following).text for _ in range(3)] == [""] * 3
-    with first._store.engine.begin() as connection:
+    with first.space.store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO messages"))
     provider.let_go()
     assert "".join(piece.text for piece in following) == "three"
 
 
 def call_of(service: ChatService, answer: Message) -> Any:
-    with service._store.engine.connect() as connection:
+    with service.space.store.engine.connect() as connection:
         columns = (LedgerRow.status, LedgerRow.completion_tokens, LedgerRow.is_reported)
         return connection.execute(select(*columns).where(LedgerRow.answer_id == answer.id)).one()
 
@@ -193,14 +199,14 @@ def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    generation = first._replies.get(answer.id)
+    generation = first.runtime.runner.get(answer.id)
     assert generation is not None
     with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         assert last(second, answer).status is Status.INTERRUPTED
         provider.let_go()
-        until(lambda: generation.is_unstored)
-    assert generation.wait(10)
+        until(lambda: generation.buffer.is_unstored)
+    assert generation.buffer.wait(10)
     done = last(second, answer)
     assert (done.status, done.text) == (Status.COMPLETE, "one two three")
     assert call_of(first, answer) == ("complete", 3, True)
@@ -213,16 +219,16 @@ def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_
     first, second = make_service(), make_service()
     provider.say([Delta(text="Count to "), Delta(text="three.</think>\n"), Delta(text="one two")])
     provider.hold(at=1)
-    answer = first.send(ME, None, Submission("Count."))
+    answer = first.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    until(lambda: first._store.messages.get(ME, answer.id).text == "Count to ")
-    generation = first._replies.get(answer.id)
+    until(lambda: first.space.store.messages.get(ME, answer.id).text == "Count to ")
+    generation = first.runtime.runner.get(answer.id)
     assert generation is not None
     with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         provider.let_go()
-        until(lambda: generation.is_unstored)
-    assert generation.wait(10)
+        until(lambda: generation.buffer.is_unstored)
+    assert generation.buffer.wait(10)
     done = last(second, answer)
     assert (done.status, done.text) == (Status.COMPLETE, "one two")
     assert done.reasoning == "Count to three."
@@ -238,35 +244,35 @@ def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
         assert second.interrupt_abandoned() == 1
     until(lambda: last(first, answer).is_live)
     assert call_of(first, answer)[:2] == ("streaming", None)
-    second.stop(ME, answer.conversation_id)
+    second.as_owner(ME).messages.stop(answer.conversation_id)
     stopped = last(second, answer)
     assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
     assert provider.closed == 1
 
 
 def ask_below(service: ChatService, answer: Message) -> object:
-    return service.send(ME, answer.conversation_id, Submission("Go on"))
+    return service.as_owner(ME).messages.send(answer.conversation_id, Submission("Go on"))
 
 
 def ask_beside(service: ChatService, answer: Message) -> object:
-    return service.retry(ME, answer.id)
+    return service.as_owner(ME).messages.retry(answer.id)
 
 
 def ask_for_more(service: ChatService, answer: Message) -> object:
-    return service.continue_(ME, answer.id)
+    return service.as_owner(ME).messages.continue_(answer.id)
 
 
 def delete_it(service: ChatService, answer: Message) -> None:
-    service.delete_message(ME, answer.id)
+    service.as_owner(ME).messages.delete(answer.id)
 
 
 def delete_all(service: ChatService, answer: Message) -> None:
-    service.delete(ME, answer.conversation_id)
+    service.as_owner(ME).conversations.delete(answer.conversation_id)
 
 
 def stop_it_late(service: ChatService, answer: Message) -> None:
     """It ran when it was looked up, and was taken for dead before it was asked."""
-    service._store.replies.ask_to_stop(answer.id)
+    service.space.store.replies.ask_to_stop(answer.id)
 
 
 @pytest.mark.usefixtures("quick")
@@ -284,10 +290,10 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
     with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         act(second, answer)
-        until(lambda: not second._replies.running())
+        until(lambda: not second.runtime.runner.running())
     # Though the provider still has something to say.
-    until(lambda: not first._replies.running())
-    with first._store.engine.connect() as connection:
+    until(lambda: not first.runtime.runner.running())
+    with first.space.store.engine.connect() as connection:
         columns = (MessageRow.status, MessageRow.text)
         found = connection.execute(select(*columns).where(MessageRow.id == answer.id)).one()
     went_on = act is ask_for_more
@@ -298,15 +304,15 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
 def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversations, "STOPS_WITHIN", 0.0)
+    monkeypatch.setattr("chat.replies.dispatcher.STOP_TIMEOUT", 0.0)
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     with presumed_dead(first):
-        second.stop(ME, answer.conversation_id)
+        second.as_owner(ME).messages.stop(answer.conversation_id)
         assert second.interrupt_abandoned() == 1
         provider.let_go()
         until(lambda: provider.closed)
-    until(lambda: not first._replies.running())
+    until(lambda: not first.runtime.runner.running())
     kept = last(second, answer)
     assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two ")
 
@@ -333,7 +339,7 @@ def elsewhere(database_url: str) -> Iterator[Elsewhere]:
 def watch(service: ChatService) -> Callable[[], int]:
     """Looks at what other processes write, as it is done every two seconds."""
     ticks = count(step=2)
-    service._worker._clock = lambda: now[0]
+    service.runtime.worker._clock = lambda: now[0]
     now = [0.0]
 
     def look() -> int:
@@ -351,7 +357,7 @@ def test_a_reply_of_another_machine_is_interrupted_when_its_heart_stops(
     for _ in range(12):
         elsewhere.beat()
         assert look() == 0
-    following = service.follow(ME, elsewhere.answer.id)
+    following = service.as_owner(ME).messages.follow(elsewhere.answer.id)
     assert next(following).text == "one two "
     looks = 0
     while not look():
@@ -425,7 +431,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
 ) -> None:
     service = make_service(LIMIT_CONCURRENT_REPLIES=1)
     elsewhere.store.conversations.purge(ME, elsewhere.answer.conversation_id)
-    rules = service._billing.rules.of_messages
+    rules = service.runtime.billing.rules.of_messages
     call = NewCall(ME, "scripted/one", CallKind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
     elsewhere.store.ledger.add(call)
     look = watch(service)
@@ -433,9 +439,9 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
         elsewhere.store.ledger.heartbeat(call.id)
         assert look() == 0
     with pytest.raises(TooManyReplies):
-        service.send(ME, None, Submission("Hi"))
+        service.as_owner(ME).messages.send(None, Submission("Hi"))
     assert sum(look() for _ in range(9)) == 1
-    service.send(ME, None, Submission("Hi"))
+    service.as_owner(ME).messages.send(None, Submission("Hi"))
 
 
 @pytest.mark.usefixtures("quick")
@@ -445,10 +451,10 @@ def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
 ) -> None:
     service = make_service()
     provider.hold()
-    service.temporary.send(ME, None, Submission("Hi"))
+    service.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hi"))
 
     def heartbeat() -> object:
-        with service._store.engine.connect() as connection:
+        with service.space.store.engine.connect() as connection:
             return connection.execute(select(LedgerRow.heartbeat_at)).scalar_one()
 
     begun = heartbeat()
@@ -460,19 +466,21 @@ def test_shares_search_usage_and_the_lock_are_the_same_in_all_processes(
 ) -> None:
     first, second = (make_service(ACCESS_CODE="correct horse") for _ in range(2))
     provider.say("The capital is Lima.")
-    answer = first.send(ME, None, Submission("Tell me about Peru"))
-    list(first.follow(ME, answer.id))
-    assert [hit.conversation_id for hit in second.search(ME, "lima")] == [answer.conversation_id]
-    share, secret = first.share(ME, answer.conversation_id)
-    assert second.shared(secret).messages[-1].text == "The capital is Lima."
-    second.revoke(ME, share.id)
+    answer = first.as_owner(ME).messages.send(None, Submission("Tell me about Peru"))
+    list(first.as_owner(ME).messages.follow(answer.id))
+    assert [hit.conversation_id for hit in second.as_owner(ME).conversations.search("lima")] == [
+        answer.conversation_id
+    ]
+    share, secret = first.as_owner(ME).sharing.create(answer.conversation_id)
+    assert second.as_owner("").sharing.open(secret).messages[-1].text == "The capital is Lima."
+    second.as_owner(ME).sharing.revoke(share.id)
     with pytest.raises(NotFound):
-        first.shared(secret)
-    assert second.usage(ME).total.calls == 1
+        first.as_owner("").sharing.open(secret)
+    assert second.as_owner(ME).usage.report().total.calls == 1
     for guess in range(4):
         with pytest.raises(WrongCode):
-            (first, second)[guess % 2].enter(ME, "wrong", "192.0.2.1")
+            (first, second)[guess % 2].access.enter(ME, "wrong", "192.0.2.1")
     with pytest.raises(LockedOut):
-        first.enter(ME, "wrong", "192.0.2.1")
+        first.access.enter(ME, "wrong", "192.0.2.1")
     with pytest.raises(LockedOut):
-        second.enter("visitor:new", "correct horse", "192.0.2.1")
+        second.access.enter("visitor:new", "correct horse", "192.0.2.1")

@@ -158,7 +158,7 @@ def test_keys_appear_in_no_output_log_or_database(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    own = service.own_key("openai", OWN)
+    own = service.models.own_key("openai", OWN)
     found: list[str] = []
     chosen = [
         ("openai/x", SERVER, None),
@@ -171,11 +171,14 @@ def test_keys_appear_in_no_output_log_or_database(
         llm.next(*scripts)  # the order is irrelevant: all repeat the key
         settings = ReplySettings(model=ref, temperature=0.5)
         for answer in [
-            service.send(ME, None, Submission("hello"), settings, own=with_key) for _ in scripts
+            service.as_owner(ME).messages.send(None, Submission("hello"), settings, own=with_key)
+            for _ in scripts
         ]:
-            for piece in service.follow(ME, answer.id):
+            for piece in service.as_owner(ME).messages.follow(answer.id):
                 found += leaks("a piece", piece.text + piece.reasoning)
-        found += leaks("the view", repr(service.open(ME, answer.conversation_id)))
+        found += leaks(
+            "the view", repr(service.as_owner(ME).conversations.open(answer.conversation_id))
+        )
         found += _in_exports(service, answer.conversation_id)
     assert any(OWN in seen.headers["authorization"] for seen in llm.requests), (
         "the user's key was not used"
@@ -183,7 +186,7 @@ def test_keys_appear_in_no_output_log_or_database(
     assert any(SERVER in seen.headers["authorization"] for seen in llm.requests)
     found += _in_memory(service, own, llm, tmp_path)
     archive = io.BytesIO()
-    service.export_all(ME, archive)
+    service.as_owner(ME).transfer.export_all(archive)
     with zipfile.ZipFile(archive) as packed:
         for name in packed.namelist():
             found += leaks(name, packed.read(name))
@@ -199,20 +202,20 @@ def test_keys_appear_in_no_output_log_or_database(
 def _in_exports(service: ChatService, conversation_id: str) -> list[str]:
     found = []
     for form in ExportFormat:
-        export = service.export(ME, conversation_id, form)
+        export = service.as_owner(ME).transfer.export(conversation_id, form)
         found += leaks(form, export.name.encode() + export.data)
-    _, secret = service.share(ME, conversation_id)
-    return found + leaks("a share", repr(service.shared(secret)))
+    _, secret = service.as_owner(ME).sharing.create(conversation_id)
+    return found + leaks("a share", repr(service.as_owner("").sharing.open(secret)))
 
 
 def _in_memory(service: ChatService, own: OwnKey, llm: LLMServer, folder: Path) -> list[str]:
     """Return leaks in the `repr` of objects, as a debugger or an error page shows them."""
     found = leaks("reprs", f"{service!r} {service.settings!r} {own!r} {own}")
     found += leaks("endpoints", repr(endpoints(_config(llm, folder))))
-    found += leaks("models", repr([*service.models(), *service.own_models(own)]))
+    found += leaks("models", repr([*service.models.available(), *service.models.own_models(own)]))
     for typed in (f" {OWN} {OWN}", f"“{OWN}”", f"{OWN}\nX: y"):
         with pytest.raises(ParleyError) as caught:
-            service.own_key("openai", typed)
+            service.models.own_key("openai", typed)
         found += leaks("a refusal", full_description(caught.value).replace(f"{typed!r}", ""))
     return found
 
@@ -231,17 +234,23 @@ def test_texts_of_conversations_are_not_logged(
     broken = (Submission(question, (File(f"{file}.pdf", b"%PDF-1.7 " + file.encode()),)),)
     try:
         llm.next(Script(text=reply), *(FAULTS[name] for name in ("400", "break") if name in FAULTS))
-        answer = service.send(ME, None, Submission(f"{question} bob@x.example", files), settings)
-        assert reply in "".join(piece.text for piece in service.follow(ME, answer.id))
-        service.rename(ME, answer.conversation_id, f"{title} eve@{title}.example")
-        assert service.search(ME, question)
-        again = service.retry(ME, answer.id)
-        assert list(service.follow(ME, again.id))
+        answer = service.as_owner(ME).messages.send(
+            None, Submission(f"{question} bob@x.example", files), settings
+        )
+        assert reply in "".join(
+            piece.text for piece in service.as_owner(ME).messages.follow(answer.id)
+        )
+        service.as_owner(ME).conversations.rename(
+            answer.conversation_id, f"{title} eve@{title}.example"
+        )
+        assert service.as_owner(ME).conversations.search(question)
+        again = service.as_owner(ME).messages.retry(answer.id)
+        assert list(service.as_owner(ME).messages.follow(again.id))
         for each in broken:
             with pytest.raises(ParleyError):
-                service.send(ME, answer.conversation_id, each)
+                service.as_owner(ME).messages.send(answer.conversation_id, each)
         for form in ExportFormat:
-            service.export(ME, answer.conversation_id, form)
+            service.as_owner(ME).transfer.export(answer.conversation_id, form)
     finally:
         service.close()
     logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)

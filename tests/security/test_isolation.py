@@ -1,19 +1,18 @@
-"""Isolation of owners: every public method of the service, called by every other caller.
+"""Nobody reaches what is somebody else's: every method of the service × everybody who may call it.
 
-The tables below form the matrix. Each public method needs a row in one of them:
+The tables below are the matrix. A new public method needs a row in one of them, or this fails:
 
-- `TOUCHES`: takes an id. Every other caller calls it with the owner's ids; the result must equal
-  the result for an unknown id, and nothing may change. Then the owner calls it with the correct
-  id, in the order of the table, and succeeds.
-- `LISTS`: takes the owner only and returns the owner's data.
-- `MAKES`: creates data for the caller, and refuses callers without an owner.
-- `FOR_ADMINS`: takes a `Person` and raises `NotFound` for all but administrators.
-- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: the reason why isolation does not apply.
+- `TOUCHES`: takes an id. Each row is called by each stranger with each id of the owner's; the
+  answer must be the very one that an id which does not exist gives, and nothing may change. Then
+  the owner calls it with the right one, from top to bottom, and succeeds.
+- `LISTS`: takes only the owner, and gives what is theirs.
+- `MAKES`: makes something for whoever calls, which nobody who is not signed in may do.
+- `FOR_ADMINS`: takes a `Person`; to all but admins there is no such thing.
+- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: a reason why there is nothing to keep apart.
 """
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import re
@@ -34,14 +33,14 @@ from tests.support.databases import postgres_database
 from tests.support.scripted_provider import ScriptedProvider
 
 OWNER = "visitor:ann"
-HOLDER = "visitor:holder"  # has the link to a snapshot and has continued it in a copy
+HOLDER = "visitor:holder"  # has the link to a snapshot, and has made a copy of it
 STRANGERS = {
     "another visitor": "visitor:bob",
     "another account": "account:bob",
-    "a signed-out visitor": "",
+    "whoever is signed out": "",
     "the holder of a link": HOLDER,
 }
-WORD = "zebra"  # in the owner's message and in the snapshot
+WORD = "zebra"  # the owner writes it, and it stands in the snapshot
 SECRET = b"animal,legs\nokapi,4\n"  # a file is never part of a snapshot
 Call = Callable[[ChatService, str, str], Any]
 
@@ -49,137 +48,186 @@ Call = Callable[[ChatService, str, str], Any]
 @dataclass(frozen=True)
 class Row:
     method: str
-    kind: str  # kind of the id that the method expects
+    kind: str  # which of the owner's ids is the right one
     call: Call
 
 
 TOUCHES = [
-    Row("open", "conversation", lambda s, o, i: s.open(o, i)),
-    Row("conversation", "conversation", lambda s, o, i: s.conversation(o, i)),
-    Row("settings_of", "conversation", lambda s, o, i: s.settings_of(o, i)),
+    Row("conversations.open", "conversation", lambda s, o, i: s.as_owner(o).conversations.open(i)),
+    Row("conversations.get", "conversation", lambda s, o, i: s.as_owner(o).conversations.get(i)),
+    Row(
+        "conversations.settings",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.settings(i),
+    ),
     *(
-        Row("export", "conversation", lambda s, o, i, form=form: s.export(o, i, form))  # type: ignore[misc]
+        Row(
+            "transfer.export",
+            "conversation",
+            lambda s, o, i, form=form: s.as_owner(o).transfer.export(i, form),  # type: ignore[misc]
+        )
         for form in ExportFormat
         if not form.is_code
     ),
-    Row("shares", "conversation", lambda s, o, i: s.shares(o, i)),
-    Row("file", "attachment", lambda s, o, i: s.file(o, i)),
-    Row("preview", "attachment", lambda s, o, i: s.preview(o, i)),
-    Row("price", "conversation", lambda s, o, i: s.price(o, i, [File("a.txt", b"x")])),
-    Row("follow", "answer", lambda s, o, i: list(s.follow(o, i))),
-    Row("follow", "running answer", lambda s, o, i: next(s.follow(o, i))),
-    Row("stop", "running conversation", lambda s, o, i: s.stop(o, i)),
-    Row("continue_", "running answer", lambda s, o, i: s.continue_(o, i)),
-    Row("send", "conversation", lambda s, o, i: s.send(o, i, Submission("More"))),
-    Row("retry", "answer", lambda s, o, i: s.retry(o, i)),
-    Row("edit", "question", lambda s, o, i: s.edit(o, i, "Other words")),
-    Row("show_version", "question", lambda s, o, i: s.show_version(o, i)),
-    Row("show_message", "answer", lambda s, o, i: s.show_message(o, i)),
-    Row("rename", "conversation", lambda s, o, i: s.rename(o, i, "Mine")),
-    Row("pin", "conversation", lambda s, o, i: s.pin(o, i)),
-    Row("pin", "conversation", lambda s, o, i: s.pin(o, i, is_pinned=False)),
+    Row("sharing.links", "conversation", lambda s, o, i: s.as_owner(o).sharing.links(i)),
+    Row("attachments.content", "attachment", lambda s, o, i: s.as_owner(o).attachments.content(i)),
+    Row("attachments.preview", "attachment", lambda s, o, i: s.as_owner(o).attachments.preview(i)),
     Row(
-        "change_settings",
+        "attachments.price",
         "conversation",
-        lambda s, o, i: s.change_settings(o, i, temperature=0.1, model="scripted/two"),
+        lambda s, o, i: s.as_owner(o).attachments.price(i, [File("a.txt", b"x")]),
     ),
-    Row("clear", "conversation", lambda s, o, i: s.clear(o, i)),
-    Row("unclear", "conversation", lambda s, o, i: s.unclear(o, i, new_id())),
-    Row("delete_message", "answer", lambda s, o, i: s.delete_message(o, i)),
-    Row("undelete_message", "answer", lambda s, o, i: s.undelete_message(o, i)),
-    Row("share", "conversation", lambda s, o, i: s.share(o, i)),
-    Row("revoke", "share", lambda s, o, i: s.revoke(o, i)),
-    Row("undelete", "deleted conversation", lambda s, o, i: s.undelete(o, i)),
-    Row("delete", "conversation", lambda s, o, i: s.delete(o, i)),
-    Row("purge", "conversation", lambda s, o, i: s.purge(o, i)),
+    Row("messages.follow", "answer", lambda s, o, i: list(s.as_owner(o).messages.follow(i))),
+    Row(
+        "messages.follow", "running answer", lambda s, o, i: next(s.as_owner(o).messages.follow(i))
+    ),
+    Row("messages.stop", "running conversation", lambda s, o, i: s.as_owner(o).messages.stop(i)),
+    Row(
+        "messages.continue_", "running answer", lambda s, o, i: s.as_owner(o).messages.continue_(i)
+    ),
+    Row(
+        "messages.send",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).messages.send(i, Submission("More")),
+    ),
+    Row("messages.retry", "answer", lambda s, o, i: s.as_owner(o).messages.retry(i)),
+    Row("messages.edit", "question", lambda s, o, i: s.as_owner(o).messages.edit(i, "Other words")),
+    Row(
+        "messages.show_version", "question", lambda s, o, i: s.as_owner(o).messages.show_version(i)
+    ),
+    Row("messages.show", "answer", lambda s, o, i: s.as_owner(o).messages.show(i)),
+    Row(
+        "conversations.rename",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.rename(i, "Mine"),
+    ),
+    Row("conversations.pin", "conversation", lambda s, o, i: s.as_owner(o).conversations.pin(i)),
+    Row(
+        "conversations.pin",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.pin(i, is_pinned=False),
+    ),
+    Row(
+        "conversations.change_settings",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.change_settings(
+            i, temperature=0.1, model="scripted/two"
+        ),
+    ),
+    Row(
+        "conversations.clear", "conversation", lambda s, o, i: s.as_owner(o).conversations.clear(i)
+    ),
+    Row(
+        "conversations.unclear",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.unclear(i, new_id()),
+    ),
+    Row("messages.delete", "answer", lambda s, o, i: s.as_owner(o).messages.delete(i)),
+    Row("messages.undelete", "answer", lambda s, o, i: s.as_owner(o).messages.undelete(i)),
+    Row("sharing.create", "conversation", lambda s, o, i: s.as_owner(o).sharing.create(i)),
+    Row("sharing.revoke", "share", lambda s, o, i: s.as_owner(o).sharing.revoke(i)),
+    Row(
+        "conversations.undelete",
+        "deleted conversation",
+        lambda s, o, i: s.as_owner(o).conversations.undelete(i),
+    ),
+    Row(
+        "conversations.delete",
+        "conversation",
+        lambda s, o, i: s.as_owner(o).conversations.delete(i),
+    ),
+    Row(
+        "conversations.purge", "conversation", lambda s, o, i: s.as_owner(o).conversations.purge(i)
+    ),
 ]
 
 
 def everything(service: ChatService, owner: str) -> list[str]:
     file = io.BytesIO()
-    count = service.export_all(owner, file)
+    count = service.as_owner(owner).transfer.export_all(file)
     with zipfile.ZipFile(file) as archive:
         inside = {
             name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
         }
-    assert count == sum(name.startswith("conversations/") for name in inside), (
-        "the count includes other owners"
-    )
+    assert count == sum(name.startswith("conversations/") for name in inside), "it tells of others"
     return list(inside.values())
 
 
 LISTS: dict[str, Callable[[ChatService, str], Any]] = {
-    "conversations": lambda s, o: s.conversations(o),
-    "pinned": lambda s, o: s.pinned(o),
-    "deleted": lambda s, o: s.deleted(o),
-    "search": lambda s, o: s.search(o, WORD),
-    "export_all": everything,
-    "usage": lambda s, o: s.usage(o),
-    "import_job": lambda s, o: (job := s.import_job(o)) and job.report,
+    "conversations.latest": lambda s, o: s.as_owner(o).conversations.latest(),
+    "conversations.pinned": lambda s, o: s.as_owner(o).conversations.pinned(),
+    "conversations.deleted": lambda s, o: s.as_owner(o).conversations.deleted(),
+    "conversations.search": lambda s, o: s.as_owner(o).conversations.search(WORD),
+    "transfer.export_all": everything,
+    "usage.report": lambda s, o: s.as_owner(o).usage.report(),
+    "transfer.export_job": lambda s, o: s.as_owner(o).transfer.export_job(),
+    "transfer.import_job": lambda s, o: (job := s.as_owner(o).transfer.import_job()) and job.report,
 }
 
 MAKES: dict[str, Callable[[ChatService, str, Scene], Any]] = {
-    "send": lambda s, o, _: list(s.follow(o, s.send(o, None, Submission("Hello")).id)),
-    "import_": lambda s, o, scene: s.import_(o, io.BytesIO(scene.export), "a.json"),
-    "begin_import": lambda s, o, scene: s.begin_import(o, io.BytesIO(b""), "a.json").wait(10),
-    "continue_shared": lambda s, o, scene: s.continue_shared(o, scene.secret),
-    "price": lambda s, o, _: s.price(o, None, [File("a.txt", b"x")]),
-    "transcribe": lambda s, o, _: s.transcribe(o, File("a.wav", b"x")),
+    "messages.send": lambda s, o, _: list(
+        s.as_owner(o).messages.follow(s.as_owner(o).messages.send(None, Submission("Hello")).id)
+    ),
+    "transfer.import_": lambda s, o, scene: s.as_owner(o).transfer.import_(
+        io.BytesIO(scene.export), "a.json"
+    ),
+    "transfer.begin_import": lambda s, o, scene: (
+        s.as_owner(o).transfer.begin_import(io.BytesIO(b""), "a.json").wait(10)
+    ),
+    "transfer.begin_export": lambda s, o, scene: s.as_owner(o).transfer.begin_export().wait(10),
+    "sharing.continue_": lambda s, o, scene: s.as_owner(o).sharing.continue_(scene.secret),
+    "attachments.price": lambda s, o, _: s.as_owner(o).attachments.price(
+        None, [File("a.txt", b"x")]
+    ),
+    "speech.transcribe": lambda s, o, _: s.as_owner(o).speech.transcribe(File("a.wav", b"x")),
 }
-
-
-def made_backup(service: ChatService, person: Person) -> bytes:
-    if person.is_admin and person.owner:
-        service.begin_backup(person).wait(10)
-    return service.backup_content(person)
 
 
 FOR_ADMINS: dict[str, Callable[[ChatService, Person], Any]] = {
-    "usage_of_all": lambda s, p: s.usage_of_all(p),
-    "switch_off": lambda s, p: s.switch_off(p, "scripted/two"),
-    "set_banner": lambda s, p: s.set_banner(p, "Back at nine"),
-    "begin_backup": lambda s, p: s.begin_backup(p).wait(10),
-    "backup": lambda s, p: s.backup(p),
-    "backup_content": lambda s, p: made_backup(s, p)[:6],
+    "admin.usage": lambda s, p: s.admin.usage(p),
+    "admin.switch_off": lambda s, p: s.admin.switch_off(p, "scripted/two"),
+    "admin.set_banner": lambda s, p: s.admin.set_banner(p, "Back at nine"),
+    "admin.begin_backup": lambda s, p: s.admin.begin_backup(p).wait(10),
+    "admin.backup": lambda s, p: s.admin.backup(p),
 }
 
 ABOUT_THE_CALLER = {
-    "has_entered": "whether this owner has entered the code (test_access)",
-    "enter": "lets this owner in (test_access)",
-    "take_along": "asks for the cookie itself, which proves who calls (test_access)",
+    "access.has_entered": "whether this owner has entered the code (test_access)",
+    "access.enter": "grants this owner access (test_access)",
+    "access.claim_visitor": "takes the cookie, which authenticates the visitor (test_access)",
 }
 
 WITHOUT_OWNER = {
-    "shared": "whoever has the secret of a link may see the snapshot (test_sharing)",
-    "models": "what is on offer is the same for all",
-    "model": "the same",
-    "find_model": "the same",
-    "model_label": "the same",
-    "is_discovering": "the same",
-    "voice_problem": "the configuration",
-    "settings": "the configuration; no page shows it",
-    "temporary": "another service with the same methods",
-    "offer_temporary": "called when the process starts",
-    "interrupt_abandoned": "marks replies whose process is gone, whosesoever",
-    "purge_expired": "called when the process starts: removes what was deleted long ago",
-    "purge_idle": "called by `temporary`: removes what is idle there",
-    "begin_chore": "called when the process starts",
-    "wait_for_close": "for what runs in the background",
-    "banner": "everyone reads it",
-    "switched_off": "everyone sees what is not on offer",
-    "own_key_providers": "the configuration",
-    "own_key": "makes a value of what was typed, and keeps nothing",
-    "own_models": "asks with the key that is handed in",
-    "discover_own_models": "the same",
-    "readiness": "one word about the database (test_operating)",
-    "metrics": "figures without anybody's name; the token is asked for by the server",
-    "close": "called when the process ends",
+    "sharing.open": "anyone with the secret of a link may read the snapshot (test_sharing)",
+    "models.available": "the models on offer are the same for all",
+    "models.get": "the same",
+    "models.find": "the same",
+    "models.label": "the same",
+    "models.is_discovering": "the same",
+    "models.own_key_providers": "configuration",
+    "models.own_key": "validates typed values and keeps nothing",
+    "models.own_models": "uses the key that is passed in",
+    "models.discover_own_models": "the same",
+    "speech.problem": "configuration",
+    "admin.banner": "shown to everyone",
+    "admin.switched_off": "shown to everyone",
+    "admin.readiness": "one word about the database (test_health_and_metrics)",
+    "admin.metrics": "numbers without names; the server checks the token",
+}
+
+OF_THE_PROCESS = {
+    "as_owner",
+    "settings",
+    "temporary_space",
+    "interrupt_abandoned",
+    "purge_expired",
+    "close",
 }
 
 
 @dataclass
 class Scene:
-    """The owner's data: a complete conversation, a running one and a deleted one."""
+    """What the owner has: one conversation that is finished, one that runs, one that is deleted."""
 
     service: ChatService
     provider: ScriptedProvider
@@ -189,9 +237,9 @@ class Scene:
     hashes: list[str] = field(default_factory=list)
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all rows, without the heartbeat and the text of a running reply."""
+        """All that is stored, except for the signs of life of a running reply, and its text."""
         found = {}
-        with self.service._store.engine.connect() as connection:
+        with self.service.space.store.engine.connect() as connection:
             for table in Base.metadata.sorted_tables:
                 columns = [column for column in table.columns if column.name != "heartbeat_at"]
                 rows = connection.execute(select(*columns).order_by(*table.primary_key)).mappings()
@@ -202,30 +250,32 @@ class Scene:
         return found
 
     def settle(self) -> None:
-        """Wait until all replies have ended."""
+        """Let all replies come to their end."""
         self.provider.let_go()
         for kind in ("conversation", "running conversation"):
-            running = self.service._store.messages.running(OWNER, self.ids[kind])
+            running = self.service.space.store.messages.running(OWNER, self.ids[kind])
             for answer_id in running:
-                list(self.service.follow(OWNER, answer_id))
+                list(self.service.as_owner(OWNER).messages.follow(answer_id))
 
 
 def make_scene(url: str, provider: ScriptedProvider) -> Scene:
     service = open_chat({"DATABASE_URL": url}, providers=[provider])
-    answer = service.send(OWNER, None, Submission(f"A {WORD}?", (File("animals.csv", SECRET),)))
-    list(service.follow(OWNER, answer.id))
-    question = service.open(OWNER, answer.conversation_id).messages[0]
-    share, secret = service.share(OWNER, answer.conversation_id)
-    deleted = service.send(OWNER, None, Submission("Forget me"))
-    list(service.follow(OWNER, deleted.id))
-    service.delete(OWNER, deleted.conversation_id)
-    export = service.export(OWNER, answer.conversation_id, ExportFormat.JSON)
-    service.continue_shared(HOLDER, secret)
+    answer = service.as_owner(OWNER).messages.send(
+        None, Submission(f"A {WORD}?", (File("animals.csv", SECRET),))
+    )
+    list(service.as_owner(OWNER).messages.follow(answer.id))
+    question = service.as_owner(OWNER).conversations.open(answer.conversation_id).messages[0]
+    share, secret = service.as_owner(OWNER).sharing.create(answer.conversation_id)
+    deleted = service.as_owner(OWNER).messages.send(None, Submission("Forget me"))
+    list(service.as_owner(OWNER).messages.follow(deleted.id))
+    service.as_owner(OWNER).conversations.delete(deleted.conversation_id)
+    export = service.as_owner(OWNER).transfer.export(answer.conversation_id, ExportFormat.JSON)
+    service.as_owner(HOLDER).sharing.continue_(secret)
     provider.hold(at=1)
-    running = service.send(OWNER, None, Submission("Take your time"))
+    running = service.as_owner(OWNER).messages.send(None, Submission("Take your time"))
     assert provider.held.wait(10)
-    while not service.open(OWNER, running.conversation_id).messages[-1].text:
-        threading.Event().wait(0.01)  # the text is saved every second
+    while not service.as_owner(OWNER).conversations.open(running.conversation_id).messages[-1].text:
+        threading.Event().wait(0.01)  # what has come is saved within a second, and then stays
     (attachment,) = question.attachments
     ids = {
         "conversation": answer.conversation_id,
@@ -246,7 +296,7 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
 def scene(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
-    """Shared by the tests on one database; the test that changes it runs last."""
+    """One for all tests of a database: the strangers change nothing, the owner comes last."""
     provider = ScriptedProvider()
     if request.param == "sqlite":
         scene = make_scene(f"sqlite:///{tmp_path_factory.mktemp('db') / 'parley.db'}", provider)
@@ -262,40 +312,43 @@ def scene(
 
 
 def outcome(call: Callable[[], Any]) -> tuple[type | None, str, str]:
-    """Return what the caller can observe: the error's type, or the result, sentence and code."""
+    """How a call ends, as whoever calls can see it."""
     try:
         return None, repr(call()), ""
     except ParleyError as error:
         return type(error), error.sentence, error.code
 
 
-def public_methods() -> set[str]:
-    names = {
-        name
-        for each in ChatService.__mro__
-        for name in {**vars(each), **inspect.get_annotations(each)}
+def public_names(class_: type) -> set[str]:
+    return {name for name in vars(class_) if not name.startswith("_")}
+
+
+def use_cases(service: ChatService) -> dict[str, Any]:
+    """The services of an owner by attribute."""
+    return {
+        name: value
+        for name, value in vars(service.as_owner(OWNER)).items()
+        if type(value).__module__.startswith("chat.services.")
     }
-    return {name for name in names if not name.startswith("_")}
 
 
-def test_every_public_method_has_a_row() -> None:
+def test_every_public_method_has_a_row(scene: Scene) -> None:
+    found = {
+        f"{attribute}.{name}"
+        for attribute, value in use_cases(scene.service).items()
+        for name in public_names(type(value))
+    }
     rows = {row.method for row in TOUCHES} | set(LISTS) | set(MAKES) | set(FOR_ADMINS)
-    assert public_methods() == rows | set(ABOUT_THE_CALLER) | set(WITHOUT_OWNER)
-
-
-@pytest.mark.parametrize("name", WITHOUT_OWNER)
-def test_methods_without_owner_have_no_owner_parameter(name: str) -> None:
-    found = getattr(ChatService, name, None)
-    if inspect.isfunction(found):
-        assert "owner" not in inspect.signature(found).parameters
+    assert found == rows | set(ABOUT_THE_CALLER) | set(WITHOUT_OWNER)
+    assert public_names(ChatService) == OF_THE_PROCESS
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_ids_of_another_owner_behave_like_unknown_ids(scene: Scene, who: str) -> None:
+def test_another_owners_id_answers_as_one_that_does_not_exist(scene: Scene, who: str) -> None:
     stranger, before = STRANGERS[who], scene.dump()
     tried = [*scene.ids.items(), *(("hash", each) for each in scene.hashes)]
     tried += [("secret of the link", scene.secret), ("owner", OWNER)]
-    is_thorough = who == "another visitor"  # tries every id with every method
+    is_thorough = who == "another visitor"  # tries ids of every kind in every place
     for row in TOUCHES:
         missing = outcome(lambda row=row: row.call(scene.service, stranger, new_id()))  # type: ignore[misc]
         assert missing[0] is NotFound, row.method
@@ -303,13 +356,15 @@ def test_ids_of_another_owner_behave_like_unknown_ids(scene: Scene, who: str) ->
             found = outcome(lambda row=row, id_=id_: row.call(scene.service, stranger, id_))  # type: ignore[misc]
             assert found == missing, f"{row.method} with the {kind}"
         assert scene.dump() == before, f"{row.method} changed something"
-    assert scene.service.open(OWNER, scene.ids["running conversation"]).running_id, (
-        "the reply was stopped"
-    )
+    assert (
+        scene.service.as_owner(OWNER)
+        .conversations.open(scene.ids["running conversation"])
+        .running_id
+    ), "it was stopped"
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_lists_contain_no_data_of_other_owners(scene: Scene, who: str) -> None:
+def test_lists_hold_nothing_of_others(scene: Scene, who: str) -> None:
     theirs = [*scene.ids.values(), *scene.hashes, "okapi"]
     for name, call in LISTS.items():
         found = outcome(lambda call=call: call(scene.service, STRANGERS[who]))  # type: ignore[misc]
@@ -320,32 +375,34 @@ def test_lists_contain_no_data_of_other_owners(scene: Scene, who: str) -> None:
 
 
 def _undated(text: str) -> str:
-    """Return `text` without the timestamps of an export."""
+    """Without the moment of an export."""
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+Z?", "", text)
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_created_data_belongs_to_the_caller_and_requires_an_owner(scene: Scene, who: str) -> None:
+def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: str) -> None:
     stranger = STRANGERS[who]
     mine = [scene.ids["conversation"], scene.ids["running conversation"]]
     scene.provider.say("Hello there.")
     for name, call in MAKES.items():
         before = scene.dump()
-        views = [scene.service.open(OWNER, id_) for id_ in mine]
+        views = [scene.service.as_owner(OWNER).conversations.open(id_) for id_ in mine]
         held = scene.provider._hold_at
-        scene.provider._hold_at = None  # pauses the running reply only
+        scene.provider._hold_at = None  # only the reply that runs already waits
         found = outcome(lambda call=call: call(scene.service, stranger, scene))  # type: ignore[misc]
         scene.provider._hold_at = held
         if stranger:
             assert found[0] in (None, TranscriptionUnavailable), f"{name}: {found}"
         else:
             assert found == (NotFound, NotFound.sentence, NotFound.code), name
-            assert scene.dump() == before, f"{name} created data without an owner"
-        assert [scene.service.open(OWNER, id_) for id_ in mine] == views, name
+            assert scene.dump() == before, f"{name} made something of nobody's"
+        assert [scene.service.as_owner(OWNER).conversations.open(id_) for id_ in mine] == views, (
+            name
+        )
 
 
 @pytest.mark.parametrize("name", FOR_ADMINS)
-def test_admin_methods_raise_not_found_for_others(scene: Scene, name: str) -> None:
+def test_only_admins_find_what_is_for_admins(scene: Scene, name: str) -> None:
     call, before = FOR_ADMINS[name], scene.dump()
     people = [Person(owner) for owner in (OWNER, *STRANGERS.values())]
     for person in (*people, Person("", is_admin=True)):
@@ -355,24 +412,24 @@ def test_admin_methods_raise_not_found_for_others(scene: Scene, name: str) -> No
     assert outcome(lambda: call(scene.service, Person("account:root", is_admin=True)))[0] is None
 
 
-def test_import_cannot_reference_a_file_by_its_hash(scene: Scene) -> None:
-    """An import must contain the files: their hashes are not sufficient."""
+def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:
+    """The contents have to come along: knowing their hash is not having them."""
     export = json.loads(scene.export)
     assert set(scene.hashes) == set(export.pop("contents"))
     stolen = io.BytesIO(json.dumps(export).encode())
-    report = scene.service.import_("visitor:thief", stolen, "a.json")
+    report = scene.service.as_owner("visitor:thief").transfer.import_(stolen, "a.json")
     taken = report.items[0].conversation_id
     assert taken and taken != scene.ids["conversation"]
-    messages = scene.service.open("visitor:thief", taken).messages
+    messages = scene.service.as_owner("visitor:thief").conversations.open(taken).messages
     assert [each.attachments for each in messages] == [()] * len(messages)
 
 
-def test_owner_can_call_every_method(scene: Scene) -> None:
+def test_the_owner_succeeds(scene: Scene) -> None:
     for name, call in LISTS.items():
         found = outcome(lambda call=call: call(scene.service, OWNER))  # type: ignore[misc]
         assert found[0] is None, f"{name}: {found}"
     for row in TOUCHES:
         found = outcome(lambda row=row: row.call(scene.service, OWNER, scene.ids[row.kind]))  # type: ignore[misc]
         assert found[0] is None, f"{row.method}: {found}"
-        if row.method in {"stop", "continue_", "send", "retry", "edit"}:
+        if row.method.removeprefix("messages.") in {"stop", "continue_", "send", "retry", "edit"}:
             scene.settle()

@@ -63,19 +63,23 @@ def test_import_ignores_base_urls_and_keys(
     make_service: Callable[..., ChatService], provider: ScriptedProvider, model: str
 ) -> None:
     service = make_service(ALLOW_CUSTOM_ENDPOINTS="true")
-    answer = service.send("visitor:a", None, Submission("hello"))
-    assert list(service.follow("visitor:a", answer.id))
-    whole = service.export("visitor:a", answer.conversation_id, ExportFormat.JSON).data
+    answer = service.as_owner("visitor:a").messages.send(None, Submission("hello"))
+    assert list(service.as_owner("visitor:a").messages.follow(answer.id))
+    whole = (
+        service.as_owner("visitor:a")
+        .transfer.export(answer.conversation_id, ExportFormat.JSON)
+        .data
+    )
     told = json.dumps(json.loads(whole)).replace("scripted/one", model)
     value = json.loads(told)
     for where in (value, value.get("conversation", {}), value.get("settings", {})):
         where |= {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-x", "own": {"api_key": "x"}}
-    service.import_("visitor:b", io.BytesIO(json.dumps(value).encode()), "a.json")
-    (imported,) = service.conversations("visitor:b")
-    assert "127.0.0.1" not in repr(service.open("visitor:b", imported.id))
-    question = service.open("visitor:b", imported.id).messages[0]
-    service.change_settings("visitor:b", imported.id, model=model)
+    service.as_owner("visitor:b").transfer.import_(io.BytesIO(json.dumps(value).encode()), "a.json")
+    (imported,) = service.as_owner("visitor:b").conversations.latest()
+    assert "127.0.0.1" not in repr(service.as_owner("visitor:b").conversations.open(imported.id))
+    question = service.as_owner("visitor:b").conversations.open(imported.id).messages[0]
+    service.as_owner("visitor:b").conversations.change_settings(imported.id, model=model)
     asked = len(provider.requests)
     with pytest.raises(OwnKeyMissing):
-        service.edit("visitor:b", question.id, "and now?")
+        service.as_owner("visitor:b").messages.edit(question.id, "and now?")
     assert len(provider.requests) == asked

@@ -34,8 +34,8 @@ def client(service: Callable[[], ChatService]) -> TestClient:
 
 
 def ask(service: ChatService, words: str = "Hello") -> str:
-    answer = service.send(ANN, None, Submission(words))
-    list(service.follow(ANN, answer.id))
+    answer = service.as_owner(ANN).messages.send(None, Submission(words))
+    list(service.as_owner(ANN).messages.follow(answer.id))
     return answer.id
 
 
@@ -50,10 +50,10 @@ def test_readyz_answers_ready_when_the_database_answers(service: ChatService) ->
 
 def test_readyz_names_the_problem_in_one_word(service: ChatService) -> None:
     asked = client(lambda: service)
-    with service._store.engine.begin() as connection:
+    with service.space.store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "migrations")
-    with service._store.engine.begin() as connection:
+    with service.space.store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE alembic_version RENAME COLUMN version_num TO x"))
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "database")
 
@@ -144,16 +144,16 @@ def test_metrics_count_events_without_names(
     assert found["parley_tokens_total{received,scripted/one}"] == 5
     assert found["parley_imports_running"] == 0
     provider.hold()
-    running = service.temporary.send(ANN, None, Submission("Wait"))
+    running = service.as_owner(ANN, is_temporary=True).messages.send(None, Submission("Wait"))
     assert provider.held.wait(10)
     assert read(service)["parley_replies_running"] == 1, "temporary ones count too"
     provider.let_go()
-    list(service.temporary.follow(ANN, running.id))
+    list(service.as_owner(ANN, is_temporary=True).messages.follow(running.id))
     assert read(service)["parley_replies_running"] == 0
-    with service._store.engine.begin() as connection:
+    with service.space.store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE shares RENAME TO nobody"))
     with pytest.raises(StoreFailed):
-        service.shared("x" * 43)
+        service.as_owner("").sharing.open("x" * 43)
     assert read(service)["parley_database_errors_total"] == 1
 
 

@@ -15,7 +15,7 @@ import pytest
 from chat import ChatService, File, Submission, visitor_from_cookie
 from chat.config.settings import Settings
 from chat.errors import LockedOut, NotFound, ParleyError, WrongCode
-from chat.services.access import ALL_GUESSES, GUESSES, LOCKED, Entering
+from chat.services.access import LOCKOUT, MAX_GUESSES, MAX_GUESSES_OF_ALL, AccessService
 from chat.store import Store
 from chat.store.schema import Base
 from tests.support.databases import postgres_database
@@ -25,14 +25,15 @@ CODE = "open sesame"
 days = count()
 
 
-class Door(Entering):
+class Door(AccessService):
     """What guards the way in, at one database; each test comes on a day of its own."""
 
     def __init__(self, store: Store, code: str | None = CODE) -> None:
-        self.settings, self._store = Settings(access_code=code), store
+        super().__init__(Settings(access_code=code), store)
+        self.store = store
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
-        with self._store.engine.connect() as connection:
+        with self.store.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}")]
 
 
@@ -77,9 +78,9 @@ def test_who_knows_the_code_is_let_in_until_it_changes(door: Door, me: str, now:
     assert guess(door, "open barley", me, now) == WrongCode.code
     assert guess(door, f" {CODE} ", me, now) == ""
     assert door.has_entered(me) and not door.has_entered("visitor:other")
-    assert Door(door._store).has_entered(me)
-    assert not Door(door._store, "another code").has_entered(me)
-    assert Door(door._store, None).has_entered("visitor:other")
+    assert Door(door.store).has_entered(me)
+    assert not Door(door.store, "another code").has_entered(me)
+    assert Door(door.store, None).has_entered("visitor:other")
     assert not door.has_entered("")
     assert guess(door, CODE, "", now) == NotFound.code
 
@@ -95,18 +96,18 @@ def test_nothing_else_is_the_code(door: Door, now: datetime) -> None:
 def test_after_five_wrong_codes_even_the_right_one_has_to_wait(
     door: Door, me: str, now: datetime
 ) -> None:
-    said = [guess(door, "wrong", me, now) for _ in range(GUESSES)]
-    assert said == [WrongCode.code] * (GUESSES - 1) + [LockedOut.code]
+    said = [guess(door, "wrong", me, now) for _ in range(MAX_GUESSES)]
+    assert said == [WrongCode.code] * (MAX_GUESSES - 1) + [LockedOut.code]
     with pytest.raises(LockedOut) as caught:
-        door.enter(me, CODE, "2.2.2.2", now + LOCKED - timedelta(seconds=1))
-    assert f"{now + LOCKED:%H:%M} UTC" in caught.value.sentence
+        door.enter(me, CODE, "2.2.2.2", now + LOCKOUT - timedelta(seconds=1))
+    assert f"{now + LOCKOUT:%H:%M} UTC" in caught.value.sentence
     assert not door.has_entered(me)
-    assert guess(door, CODE, me, now + LOCKED) == ""
+    assert guess(door, CODE, me, now + LOCKOUT) == ""
 
 
 def test_another_cookie_gives_no_new_guesses(door: Door, me: str, now: datetime) -> None:
-    said = [guess(door, "wrong", f"visitor:{number}", now) for number in range(GUESSES + 3)]
-    assert said.count(WrongCode.code) == GUESSES - 1
+    said = [guess(door, "wrong", f"visitor:{number}", now) for number in range(MAX_GUESSES + 3)]
+    assert said.count(WrongCode.code) == MAX_GUESSES - 1
     assert guess(door, CODE, me, now) == LockedOut.code
     assert guess(door, CODE, me, now, "2.2.2.2") == ""
 
@@ -114,8 +115,8 @@ def test_another_cookie_gives_no_new_guesses(door: Door, me: str, now: datetime)
 def test_another_address_gives_one_person_no_new_guesses(
     door: Door, me: str, now: datetime
 ) -> None:
-    said = [guess(door, "wrong", me, now, f"1.1.1.{number}") for number in range(GUESSES + 3)]
-    assert said.count(WrongCode.code) == GUESSES - 1
+    said = [guess(door, "wrong", me, now, f"1.1.1.{number}") for number in range(MAX_GUESSES + 3)]
+    assert said.count(WrongCode.code) == MAX_GUESSES - 1
 
 
 def test_many_addresses_together_lock_the_door_but_nobody_who_is_in(
@@ -124,18 +125,18 @@ def test_many_addresses_together_lock_the_door_but_nobody_who_is_in(
     assert guess(door, CODE, me, now) == ""
     said = [
         guess(door, "wrong", f"visitor:{number}", now, f"2.2.2.{number}")
-        for number in range(ALL_GUESSES + 5)
+        for number in range(MAX_GUESSES_OF_ALL + 5)
     ]
-    assert said.count(WrongCode.code) == ALL_GUESSES - 1
+    assert said.count(WrongCode.code) == MAX_GUESSES_OF_ALL - 1
     assert guess(door, CODE, "visitor:new", now, "3.3.3.3") == LockedOut.code
     assert door.has_entered(me)
-    assert guess(door, CODE, "visitor:new", now + LOCKED, "3.3.3.3") == ""
+    assert guess(door, CODE, "visitor:new", now + LOCKOUT, "3.3.3.3") == ""
 
 
 def test_wrong_codes_of_long_ago_do_not_count_and_are_not_kept(
     door: Door, me: str, now: datetime
 ) -> None:
-    for number in range(GUESSES * 3):
+    for number in range(MAX_GUESSES * 3):
         guess(door, "wrong", me, now + number * timedelta(minutes=4))
     assert guess(door, CODE, me, now + timedelta(hours=3), "9.9.9.9") == ""
     assert door.rows("wrong_codes") == []
@@ -151,9 +152,9 @@ def test_fifty_guesses_at_once_are_five(door: Door, stores: list[Store], now: da
 
     with ThreadPoolExecutor(50) as pool:
         said = list(pool.map(attempt, range(50)))
-    assert said.count(WrongCode.code) == GUESSES - 1
+    assert said.count(WrongCode.code) == MAX_GUESSES - 1
     assert set(said) == {WrongCode.code, LockedOut.code}
-    assert len(door.rows("wrong_codes")) == GUESSES + 2  # five people, one address, everybody
+    assert len(door.rows("wrong_codes")) == MAX_GUESSES + 2  # five people, one address, everybody
 
 
 def test_neither_code_nor_address_nor_guess_is_kept(door: Door, me: str, now: datetime) -> None:
@@ -173,10 +174,10 @@ ACCOUNT = "account:ann"
 @pytest.fixture
 def conversation(service: ChatService) -> str:
     owner = visitor_from_cookie(COOKIE).owner
-    answer = service.send(
-        owner, None, Submission("Which zebra?", (File("notes.txt", b"about okapis"),))
+    answer = service.as_owner(owner).messages.send(
+        None, Submission("Which zebra?", (File("notes.txt", b"about okapis"),))
     )
-    list(service.follow(owner, answer.id))
+    list(service.as_owner(owner).messages.follow(answer.id))
     return answer.conversation_id
 
 
@@ -184,21 +185,26 @@ def test_an_account_takes_along_all_that_the_visitor_had(
     service: ChatService, conversation: str
 ) -> None:
     owner = visitor_from_cookie(COOKIE).owner
-    share, secret = service.share(owner, conversation)
-    service.pin(owner, conversation)
-    before = service.open(owner, conversation).messages
-    assert service.take_along(ACCOUNT, COOKIE) == 1
-    assert service.open(ACCOUNT, conversation).messages == before
-    assert [each.id for each in service.pinned(ACCOUNT)] == [conversation]
-    assert service.file(ACCOUNT, before[0].attachments[0].id) == b"about okapis"
+    share, secret = service.as_owner(owner).sharing.create(conversation)
+    service.as_owner(owner).conversations.pin(conversation)
+    before = service.as_owner(owner).conversations.open(conversation).messages
+    assert service.access.claim_visitor(ACCOUNT, COOKIE) == 1
+    assert service.as_owner(ACCOUNT).conversations.open(conversation).messages == before
+    assert [each.id for each in service.as_owner(ACCOUNT).conversations.pinned()] == [conversation]
+    assert (
+        service.as_owner(ACCOUNT).attachments.content(before[0].attachments[0].id)
+        == b"about okapis"
+    )
     for typed in ("zebra", "has:file zebra"):
-        assert service.search(ACCOUNT, typed) and not service.search(owner, typed)
-    service.revoke(ACCOUNT, share.id)
+        assert service.as_owner(ACCOUNT).conversations.search(typed) and not service.as_owner(
+            owner
+        ).conversations.search(typed)
+    service.as_owner(ACCOUNT).sharing.revoke(share.id)
     with pytest.raises(NotFound):
-        service.shared(secret)
+        service.as_owner("").sharing.open(secret)
     with pytest.raises(NotFound):
-        service.open(owner, conversation)
-    assert service.take_along(ACCOUNT, COOKIE) == 0
+        service.as_owner(owner).conversations.open(conversation)
+    assert service.access.claim_visitor(ACCOUNT, COOKIE) == 0
 
 
 def test_a_reply_that_runs_meanwhile_arrives(
@@ -206,12 +212,15 @@ def test_a_reply_that_runs_meanwhile_arrives(
 ) -> None:
     owner = visitor_from_cookie(COOKIE).owner
     provider.hold(at=1)
-    answer = service.send(owner, None, Submission("Hello"))
+    answer = service.as_owner(owner).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
-    service.take_along(ACCOUNT, COOKIE)
+    service.access.claim_visitor(ACCOUNT, COOKIE)
     provider.let_go()
-    assert "".join(piece.text for piece in service.follow(ACCOUNT, answer.id)) == "Hello there."
-    assert service.search(ACCOUNT, "there")
+    assert (
+        "".join(piece.text for piece in service.as_owner(ACCOUNT).messages.follow(answer.id))
+        == "Hello there."
+    )
+    assert service.as_owner(ACCOUNT).conversations.search("there")
 
 
 def test_only_an_account_that_holds_the_cookie_takes_along(
@@ -225,8 +234,8 @@ def test_only_an_account_that_holds_the_cookie_takes_along(
         (ACCOUNT, "account:bob"),
     ):
         with pytest.raises(NotFound):
-            service.take_along(owner, cookie)
-    assert service.open(visitor_from_cookie(COOKIE).owner, conversation)
+            service.access.claim_visitor(owner, cookie)
+    assert service.as_owner(visitor_from_cookie(COOKIE).owner).conversations.open(conversation)
 
 
 MOVED = {"conversations", "shares"}

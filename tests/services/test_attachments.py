@@ -41,19 +41,19 @@ def ask(
     service: ChatService, text: str, *files: File, conversation: str | None = None
 ) -> tuple[Message, Message]:
     """The question and its answer, once it is whole."""
-    answer = service.send(ME, conversation, Submission(text, files))
+    answer = service.as_owner(ME).messages.send(conversation, Submission(text, files))
     return finished(service, answer)
 
 
 def finished(service: ChatService, answer: Message) -> tuple[Message, Message]:
-    list(service.follow(ME, answer.id))
-    question, answer = service.open(ME, answer.conversation_id).messages[-2:]
+    list(service.as_owner(ME).messages.follow(answer.id))
+    question, answer = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-2:]
     return question, answer
 
 
 def counted(service: ChatService) -> tuple[int, int]:
     """How many attachments there are, and how many contents."""
-    with service._store.engine.connect() as connection:
+    with service.space.store.engine.connect() as connection:
         rows = connection.scalar(select(func.count()).select_from(AttachmentRow))
         contents = connection.scalar(select(func.count()).select_from(ContentRow))
     return rows or 0, contents or 0
@@ -74,7 +74,7 @@ def test_a_document_goes_named_and_fenced_before_the_words(
     assert question.text == "What is the password?"
     (file,) = question.attachments
     assert (file.name, file.kind, file.size) == ("notes.txt", FileKind.DOCUMENT, len(NOTES.data))
-    assert service.file(ME, file.id) == NOTES.data
+    assert service.as_owner(ME).attachments.content(file.id) == NOTES.data
 
 
 def test_a_picture_goes_as_a_picture(service: ChatService, provider: ScriptedProvider) -> None:
@@ -83,7 +83,7 @@ def test_a_picture_goes_as_a_picture(service: ChatService, provider: ScriptedPro
     assert turn.text == "What colour?"
     (shown,) = turn.pictures
     assert shown.media_type == "image/png"
-    assert shown.data == service.file(ME, question.attachments[0].id)
+    assert shown.data == service.as_owner(ME).attachments.content(question.attachments[0].id)
     assert Image.open(BytesIO(shown.data)).size == (300, 200)
 
 
@@ -91,7 +91,7 @@ def test_a_table_has_a_preview(service: ChatService, provider: ScriptedProvider)
     question, _ = ask(service, "How many apples?", TABLE)
     (file,) = question.attachments
     assert file.kind is FileKind.TABLE
-    (sheet,) = json.loads(service.preview(ME, file.id))["sheets"]
+    (sheet,) = json.loads(service.as_owner(ME).attachments.preview(file.id))["sheets"]
     assert sheet["columns"] == ["fruit", "count"]
     assert [str(cell) for cell in sheet["rows"][0]] == ["apples", "12"]
     assert "apples,12" in sent(provider)
@@ -101,9 +101,9 @@ def test_a_file_alone_is_a_message(service: ChatService, provider: ScriptedProvi
     question, answer = ask(service, "", NOTES)
     assert question.text == ""
     assert answer.text == "Hello there."
-    assert service.conversations(ME)[0].title == "notes.txt"
+    assert service.as_owner(ME).conversations.latest()[0].title == "notes.txt"
     with pytest.raises(EmptyMessage):
-        service.send(ME, None, Submission("  "))
+        service.as_owner(ME).messages.send(None, Submission("  "))
 
 
 def test_a_follow_up_sends_the_file_again(service: ChatService, provider: ScriptedProvider) -> None:
@@ -118,10 +118,10 @@ def test_edit_and_retry_send_the_files_again(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     question, answer = ask(service, "What?", NOTES, picture())
-    finished(service, service.retry(ME, answer.id))
+    finished(service, service.as_owner(ME).messages.retry(answer.id))
     assert "swordfish" in sent(provider)
     assert len(provider.requests[-1].turns[-1].pictures) == 1
-    edited, _ = finished(service, service.edit(ME, question.id, "What else?"))
+    edited, _ = finished(service, service.as_owner(ME).messages.edit(question.id, "What else?"))
     assert sent(provider).endswith("What else?")
     assert "swordfish" in sent(provider)
     assert [file.name for file in edited.attachments] == ["notes.txt", "red.png"]
@@ -133,11 +133,13 @@ def test_edit_and_retry_send_the_files_again(
 def test_an_edit_may_leave_files_out(service: ChatService, provider: ScriptedProvider) -> None:
     question, _ = ask(service, "What?", NOTES, picture())
     kept = question.attachments[1]
-    edited, _ = finished(service, service.edit(ME, question.id, "Colour?", keep=[kept.id]))
+    edited, _ = finished(
+        service, service.as_owner(ME).messages.edit(question.id, "Colour?", keep=[kept.id])
+    )
     assert [file.name for file in edited.attachments] == ["red.png"]
     assert "swordfish" not in sent(provider)
-    service.show_version(ME, question.id)
-    shown = service.open(ME, question.conversation_id).messages[0]
+    service.as_owner(ME).messages.show_version(question.id)
+    shown = service.as_owner(ME).conversations.open(question.conversation_id).messages[0]
     assert [file.name for file in shown.attachments] == ["notes.txt", "red.png"]
 
 
@@ -152,40 +154,41 @@ def test_the_same_file_is_kept_once(service: ChatService) -> None:
 def test_files_of_others_do_not_exist(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES, TABLE)
     for file in question.attachments:
-        for look in (service.file, service.preview):
+        other = service.as_owner(OTHER).attachments
+        for read in (other.content, other.preview):
             with pytest.raises(NotFound):
-                look(OTHER, file.id)
-    service.delete(ME, question.conversation_id)
+                read(file.id)
+    service.as_owner(ME).conversations.delete(question.conversation_id)
     with pytest.raises(NotFound):
-        service.file(ME, question.attachments[0].id)
+        service.as_owner(ME).attachments.content(question.attachments[0].id)
 
 
 def test_what_is_deleted_can_be_taken_back_with_its_files(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES)
-    service.delete(ME, question.conversation_id)
-    service.undelete(ME, question.conversation_id)
-    assert service.file(ME, question.attachments[0].id) == NOTES.data
+    service.as_owner(ME).conversations.delete(question.conversation_id)
+    service.as_owner(ME).conversations.undelete(question.conversation_id)
+    assert service.as_owner(ME).attachments.content(question.attachments[0].id) == NOTES.data
 
 
 def test_what_is_deleted_for_good_leaves_no_row_and_no_content(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES, TABLE, picture())
-    service.edit(ME, question.id, "Mine again")
-    service.purge(ME, question.conversation_id)
+    service.as_owner(ME).messages.edit(question.id, "Mine again")
+    service.as_owner(ME).conversations.purge(question.conversation_id)
     assert counted(service) == (0, 0)
     with pytest.raises(NotFound):
-        service.undelete(ME, question.conversation_id)
+        service.as_owner(ME).conversations.undelete(question.conversation_id)
 
 
 def test_others_keep_a_file_that_one_has_deleted(service: ChatService) -> None:
     mine, _ = ask(service, "Mine", NOTES)
-    answer = service.send(OTHER, None, Submission("Theirs", (NOTES,)))
-    list(service.follow(OTHER, answer.id))
+    answer = service.as_owner(OTHER).messages.send(None, Submission("Theirs", (NOTES,)))
+    list(service.as_owner(OTHER).messages.follow(answer.id))
     with pytest.raises(NotFound):
-        service.purge(OTHER, mine.conversation_id)
-    service.purge(ME, mine.conversation_id)
-    theirs = service.open(OTHER, answer.conversation_id).messages[0]
-    assert service.file(OTHER, theirs.attachments[0].id) == NOTES.data
-    service.purge(OTHER, answer.conversation_id)
+        service.as_owner(OTHER).conversations.purge(mine.conversation_id)
+    service.as_owner(ME).conversations.purge(mine.conversation_id)
+    theirs = service.as_owner(OTHER).conversations.open(answer.conversation_id).messages[0]
+    assert service.as_owner(OTHER).attachments.content(theirs.attachments[0].id) == NOTES.data
+    service.as_owner(OTHER).conversations.purge(answer.conversation_id)
     assert counted(service) == (0, 0)
 
 
@@ -194,7 +197,7 @@ def test_no_byte_of_a_purged_file_remains_on_the_disk(service: ChatService, tmp_
     mark = b"CANARY-OF-THE-FILE"
     question, _ = ask(service, "", File("bird.txt", mark + b" " + b"sings. " * 1500))
     assert any(mark in file.read_bytes() for file in tmp_path.iterdir())
-    service.purge(ME, question.conversation_id)
+    service.as_owner(ME).conversations.purge(question.conversation_id)
     assert [file.name for file in tmp_path.iterdir() if mark in file.read_bytes()] == []
 
 
@@ -202,14 +205,14 @@ def test_what_was_deleted_long_ago_is_removed_at_the_next_start(make_service: Ma
     service = make_service()
     question, _ = ask(service, "Mine", NOTES)
     kept, _ = ask(service, "Kept", TABLE)
-    service.delete(ME, question.conversation_id)
+    service.as_owner(ME).conversations.delete(question.conversation_id)
     assert service.purge_expired() == 0
-    service.undelete(ME, question.conversation_id)
-    service.delete(ME, question.conversation_id)
+    service.as_owner(ME).conversations.undelete(question.conversation_id)
+    service.as_owner(ME).conversations.delete(question.conversation_id)
     make_service(RETENTION_DAYS=0).purge_expired()  # unless its start was first
     with pytest.raises(NotFound):
-        service.undelete(ME, question.conversation_id)
-    assert service.file(ME, kept.attachments[0].id) == TABLE.data
+        service.as_owner(ME).conversations.undelete(question.conversation_id)
+    assert service.as_owner(ME).attachments.content(kept.attachments[0].id) == TABLE.data
 
 
 # --- what it costs, and what does not fit --------------------------------------------------------
@@ -217,7 +220,7 @@ def test_what_was_deleted_long_ago_is_removed_at_the_next_start(make_service: Ma
 
 def test_the_price_before_is_what_is_counted_after(service: ChatService) -> None:
     files = (NOTES, TABLE, picture())
-    prices = service.price(ME, None, files)
+    prices = service.as_owner(ME).attachments.price(None, files)
     question, _ = ask(service, "What?", *files)
     assert [price.tokens for price in prices] == [file.tokens for file in question.attachments]
     assert [price.name for price in prices] == ["notes.txt", "fruit.csv", "red.png"]
@@ -226,9 +229,11 @@ def test_the_price_before_is_what_is_counted_after(service: ChatService) -> None
 
 def test_files_count_in_the_budget(service: ChatService) -> None:
     question, _ = ask(service, "What?", NOTES)
-    with_file = service.open(ME, question.conversation_id).context.used_tokens
+    with_file = (
+        service.as_owner(ME).conversations.open(question.conversation_id).context.used_tokens
+    )
     without, _ = ask(service, "What?")
-    bare = service.open(ME, without.conversation_id).context.used_tokens
+    bare = service.as_owner(ME).conversations.open(without.conversation_id).context.used_tokens
     assert with_file == bare + question.attachments[0].tokens
 
 
@@ -239,18 +244,20 @@ def test_a_file_that_does_not_fit_is_refused_with_both_numbers(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     service = make_service(MAX_HISTORY_TOKENS=2000)
-    (price,) = service.price(ME, None, [LONG])
+    (price,) = service.as_owner(ME).attachments.price(None, [LONG])
     assert price.is_too_long
     with pytest.raises(FileTooLong) as refusal:
-        service.send(ME, None, Submission("What?", (LONG,)))
+        service.as_owner(ME).messages.send(None, Submission("What?", (LONG,)))
     assert f"{price.tokens:,}" in str(refusal.value)
     assert provider.requests == []
-    assert service.conversations(ME) == []
+    assert service.as_owner(ME).conversations.latest() == []
 
 
 def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvider) -> None:
     service = make_service(MAX_HISTORY_TOKENS=2000)
-    answer = service.send(ME, None, Submission("What?", (NOTES, LONG), may_truncate=True))
+    answer = service.as_owner(ME).messages.send(
+        None, Submission("What?", (NOTES, LONG), may_truncate=True)
+    )
     question, _ = finished(service, answer)
     notes, long = question.attachments
     assert (notes.is_partial, long.is_partial) == (False, True)
@@ -258,25 +265,25 @@ def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvide
     assert "only its beginning is here" in sent(provider)
     cost = question.tokens + notes.tokens + long.tokens
     assert 1300 < cost <= 1510, "a quarter stays for what follows"
-    assert service.file(ME, long.id) == LONG.data, "all of it is kept"
+    assert service.as_owner(ME).attachments.content(long.id) == LONG.data, "all of it is kept"
 
 
 def test_too_many_files_are_refused(make_service: Make) -> None:
     service = make_service(MAX_FILES=2)
     with pytest.raises(TooManyFiles):
-        service.send(ME, None, Submission("", (NOTES, TABLE, picture())))
+        service.as_owner(ME).messages.send(None, Submission("", (NOTES, TABLE, picture())))
     question, _ = ask(service, "", NOTES, TABLE)
     with pytest.raises(TooManyFiles):
-        service.edit(ME, question.id, Submission("", (picture(),)))
+        service.as_owner(ME).messages.edit(question.id, Submission("", (picture(),)))
 
 
 def test_a_bad_file_has_its_sentence_instead_of_a_price(service: ChatService) -> None:
     empty = File("empty.pdf", b"")
-    good, bad = service.price(ME, None, [NOTES, empty])
+    good, bad = service.as_owner(ME).attachments.price(None, [NOTES, empty])
     assert good.problem == ""
     assert "empty.pdf" in bad.problem
     with pytest.raises(FileEmpty):
-        service.send(ME, None, Submission("What?", (NOTES, empty)))
+        service.as_owner(ME).messages.send(None, Submission("What?", (NOTES, empty)))
     assert counted(service) == (0, 0)
 
 
@@ -294,12 +301,12 @@ def blind(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> ReplyS
 def test_a_blind_model_refuses_a_picture_before_any_request(
     service: ChatService, provider: ScriptedProvider, blind: ReplySettings
 ) -> None:
-    (price,) = service.price(ME, None, [picture()], blind)
+    (price,) = service.as_owner(ME).attachments.price(None, [picture()], blind)
     assert "does not support images" in price.problem
     with pytest.raises(ImagesUnsupported):
-        service.send(ME, None, Submission("What colour?", (picture(),)), blind)
+        service.as_owner(ME).messages.send(None, Submission("What colour?", (picture(),)), blind)
     assert provider.requests == []
-    assert service.conversations(ME) == []
+    assert service.as_owner(ME).conversations.latest() == []
     assert counted(service) == (0, 0)
 
 
@@ -307,8 +314,11 @@ def test_a_picture_further_up_is_only_mentioned_to_a_blind_model(
     service: ChatService, provider: ScriptedProvider, blind: ReplySettings
 ) -> None:
     question, answer = ask(service, "What colour?", picture())
-    service.change_settings(ME, question.conversation_id, model=blind.model)
-    for again in (lambda: service.retry(ME, answer.id), lambda: service.edit(ME, question.id, "?")):
+    service.as_owner(ME).conversations.change_settings(question.conversation_id, model=blind.model)
+    for again in (
+        lambda: service.as_owner(ME).messages.retry(answer.id),
+        lambda: service.as_owner(ME).messages.edit(question.id, "?"),
+    ):
         with pytest.raises(ImagesUnsupported):
             again()
     ask(service, "Thanks", conversation=question.conversation_id)
@@ -327,9 +337,9 @@ def test_many_may_send_and_delete_the_same_files_at_once(
     def work(files: tuple[File, File], owner: str) -> None:
         try:
             for _ in range(5):
-                answer = service.send(owner, None, Submission("Look", files))
-                list(service.follow(owner, answer.id))
-                service.purge(owner, answer.conversation_id)
+                answer = service.as_owner(owner).messages.send(None, Submission("Look", files))
+                list(service.as_owner(owner).messages.follow(answer.id))
+                service.as_owner(owner).conversations.purge(answer.conversation_id)
         except Exception as error:
             problems.append(error)
 

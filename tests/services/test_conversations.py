@@ -14,64 +14,65 @@ from chat.errors import NotFound
 from chat.store.schema import Base
 from pages.sidebar.conversation_list import period
 from tests.support.scripted_provider import ScriptedProvider
+from tests.support.temporary import TemporaryService
 
 ME, OTHER = "visitor:me", "visitor:other"
 Make = Callable[..., ChatService]
 
 
-def begin(service: ChatService, text: str, owner: str = ME) -> str:
-    answer = service.send(owner, None, Submission(text))
-    list(service.follow(owner, answer.id))
+def begin(service: ChatService | TemporaryService, text: str, owner: str = ME) -> str:
+    answer = service.as_owner(owner).messages.send(None, Submission(text))
+    list(service.as_owner(owner).messages.follow(answer.id))
     return answer.conversation_id
 
 
 def titles(service: ChatService) -> list[str]:
-    return [each.title for each in service.conversations(ME)]
+    return [each.title for each in service.as_owner(ME).conversations.latest()]
 
 
 def test_a_conversation_can_be_renamed(service: ChatService) -> None:
     conversation = begin(service, "Hello")
-    service.rename(ME, conversation, "Plans for  spring")
+    service.as_owner(ME).conversations.rename(conversation, "Plans for  spring")
     assert titles(service) == ["Plans for spring"]
     with pytest.raises(NotFound):
-        service.rename(OTHER, conversation, "Mine")
+        service.as_owner(OTHER).conversations.rename(conversation, "Mine")
 
 
 def test_pinned_conversations_are_listed_apart(service: ChatService) -> None:
     one, two = begin(service, "One"), begin(service, "Two")
-    service.pin(ME, one)
-    assert [each.id for each in service.pinned(ME)] == [one]
-    assert [each.id for each in service.conversations(ME)] == [two]
-    assert service.open(ME, one).conversation.is_pinned
-    service.pin(ME, one, is_pinned=False)
-    assert service.pinned(ME) == []
+    service.as_owner(ME).conversations.pin(one)
+    assert [each.id for each in service.as_owner(ME).conversations.pinned()] == [one]
+    assert [each.id for each in service.as_owner(ME).conversations.latest()] == [two]
+    assert service.as_owner(ME).conversations.open(one).conversation.is_pinned
+    service.as_owner(ME).conversations.pin(one, is_pinned=False)
+    assert service.as_owner(ME).conversations.pinned() == []
     assert titles(service) == ["Two", "One"]
     with pytest.raises(NotFound):
-        service.pin(OTHER, one)
+        service.as_owner(OTHER).conversations.pin(one)
 
 
 def test_what_was_deleted_is_listed_until_it_is_taken_back(service: ChatService) -> None:
     one, two = begin(service, "One"), begin(service, "Two")
-    service.pin(ME, one)
-    service.delete(ME, one)
-    assert service.pinned(ME) == []
-    assert [each.id for each in service.deleted(ME)] == [one]
-    assert service.deleted(OTHER) == []
-    service.undelete(ME, one)
-    assert [each.id for each in service.pinned(ME)] == [one]
-    assert [each.id for each in service.conversations(ME)] == [two]
+    service.as_owner(ME).conversations.pin(one)
+    service.as_owner(ME).conversations.delete(one)
+    assert service.as_owner(ME).conversations.pinned() == []
+    assert [each.id for each in service.as_owner(ME).conversations.deleted()] == [one]
+    assert service.as_owner(OTHER).conversations.deleted() == []
+    service.as_owner(ME).conversations.undelete(one)
+    assert [each.id for each in service.as_owner(ME).conversations.pinned()] == [one]
+    assert [each.id for each in service.as_owner(ME).conversations.latest()] == [two]
 
 
 def test_a_very_long_conversation_can_be_deleted_for_good(service: ChatService) -> None:
     roles = (Role.USER, Role.ASSISTANT)
     said = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]
-    conversation = service._store.messages.copy(ME, "Long", said)
-    service.purge(ME, conversation)
+    conversation = service.space.store.messages.copy(ME, "Long", said)
+    service.as_owner(ME).conversations.purge(conversation)
     assert rows(service) == 0
 
 
-def rows(service: ChatService) -> int:
-    with service._store.engine.connect() as connection:
+def rows(service: ChatService | TemporaryService) -> int:
+    with service.space.store.engine.connect() as connection:
         counts = [
             connection.scalar(select(func.count()).select_from(table)) or 0
             for table in Base.metadata.sorted_tables
@@ -83,39 +84,54 @@ def rows(service: ChatService) -> int:
 def test_temporary_conversation_stores_no_row(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    temporary = service.temporary
+    temporary = TemporaryService(service)
     conversation = begin(temporary, "Nobody shall know")
-    answer = temporary.send(ME, conversation, Submission("And?", (File("a.txt", b"secret"),)))
-    list(temporary.follow(ME, answer.id))
+    answer = temporary.as_owner(ME).messages.send(
+        conversation, Submission("And?", (File("a.txt", b"secret"),))
+    )
+    list(temporary.as_owner(ME).messages.follow(answer.id))
     assert provider.requests[-1].turns[0].text == "Nobody shall know"
-    assert len(temporary.open(ME, conversation).messages) == 4
+    assert len(temporary.as_owner(ME).conversations.open(conversation).messages) == 4
     assert rows(service) == 0
     assert rows(temporary) > 0
     with pytest.raises(NotFound):
-        service.open(ME, conversation)
+        service.as_owner(ME).conversations.open(conversation)
     with pytest.raises(NotFound):
-        temporary.open(OTHER, conversation)
+        temporary.as_owner(OTHER).conversations.open(conversation)
 
 
 def test_temporary_conversations_are_edited_retried_and_forgotten(
-    service: ChatService, provider: ScriptedProvider
+    service: ChatService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = service.temporary
-    assert service.temporary is temporary
+    temporary = TemporaryService(service)
+    assert service.temporary_space() is temporary.space
     conversation = begin(temporary, "One")
-    question, answer = temporary.open(ME, conversation).messages
-    list(temporary.follow(ME, temporary.retry(ME, answer.id).id))
-    list(temporary.follow(ME, temporary.edit(ME, question.id, "Two").id))
-    assert temporary.open(ME, conversation).messages[0].text == "Two"
-    assert temporary.purge_idle(timedelta(days=1)) == 0
-    assert temporary.purge_idle(timedelta(0)) == 1
+    question, answer = temporary.as_owner(ME).conversations.open(conversation).messages
+    list(
+        temporary.as_owner(ME).messages.follow(temporary.as_owner(ME).messages.retry(answer.id).id)
+    )
+    list(
+        temporary.as_owner(ME).messages.follow(
+            temporary.as_owner(ME).messages.edit(question.id, "Two").id
+        )
+    )
+    assert temporary.as_owner(ME).conversations.open(conversation).messages[0].text == "Two"
+    assert service.purge_expired() == 0
+    monkeypatch.setattr("chat.service.TEMPORARY_KEPT", timedelta(0))
+    assert service.purge_expired() == 1
     assert rows(temporary) == 0
 
 
 def test_many_may_talk_at_once_in_memory(service: ChatService, provider: ScriptedProvider) -> None:
-    temporary = service.temporary
-    answers = [temporary.send(ME, None, Submission(f"Number {number}")) for number in range(8)]
-    texts = ["".join(piece.text for piece in temporary.follow(ME, each.id)) for each in answers]
+    temporary = TemporaryService(service)
+    answers = [
+        temporary.as_owner(ME).messages.send(None, Submission(f"Number {number}"))
+        for number in range(8)
+    ]
+    texts = [
+        "".join(piece.text for piece in temporary.as_owner(ME).messages.follow(each.id))
+        for each in answers
+    ]
     assert texts == ["Hello there."] * 8
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from chat import (
     ChatService,
+    ConversationView,
     Message,
     MessageTooLong,
     NotFound,
@@ -17,7 +18,6 @@ from chat import (
     Role,
     Status,
     Submission,
-    View,
 )
 from chat.domain.message import Usage
 from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyReasoning, ProviderDown
@@ -29,16 +29,16 @@ ME, OTHER = "visitor:me", "visitor:other"
 
 def finish(service: ChatService, answer: Message, owner: str = ME) -> str:
     """Follow a reply to its end; the text that was seen."""
-    return "".join(piece.text for piece in service.follow(owner, answer.id))
+    return "".join(piece.text for piece in service.as_owner(owner).messages.follow(answer.id))
 
 
 def ask(service: ChatService, text: str, conversation_id: str | None = None) -> Message:
-    answer = service.send(ME, conversation_id, Submission(text))
+    answer = service.as_owner(ME).messages.send(conversation_id, Submission(text))
     finish(service, answer)
     return answer
 
 
-def texts(view: View) -> list[str]:
+def texts(view: ConversationView) -> list[str]:
     return [message.text for message in view.messages]
 
 
@@ -46,9 +46,9 @@ def test_a_message_is_answered_and_both_are_kept(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("Four, I think.")
-    answer = service.send(ME, None, Submission("  What is two plus two?  "))
+    answer = service.as_owner(ME).messages.send(None, Submission("  What is two plus two?  "))
     assert finish(service, answer) == "Four, I think."
-    view = service.open(ME, answer.conversation_id)
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view) == ["What is two plus two?", "Four, I think."]
     assert view.conversation.title == "What is two plus two?"
     last = view.messages[-1]
@@ -61,9 +61,9 @@ def test_the_question_is_stored_before_the_provider_says_anything(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.hold()
-    answer = service.send(ME, None, Submission("Hello?"))
+    answer = service.as_owner(ME).messages.send(None, Submission("Hello?"))
     assert provider.held.wait(10)
-    view = service.open(ME, answer.conversation_id)
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view) == ["Hello?", ""]
     assert view.live == view.messages[-1] and view.running_id == answer.id
     provider.let_go()
@@ -86,10 +86,10 @@ def test_stop_before_the_first_token_keeps_the_question(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.hold()
-    answer = service.send(ME, None, Submission("Hello?"))
+    answer = service.as_owner(ME).messages.send(None, Submission("Hello?"))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
-    view = service.open(ME, answer.conversation_id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view) == ["Hello?", ""] and view.messages[-1].status is Status.STOPPED
     assert provider.closed == 1
 
@@ -99,10 +99,10 @@ def test_stop_in_the_middle_keeps_exactly_what_was_seen(
 ) -> None:
     provider.say("one two three four")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
-    stopped = service.open(ME, answer.conversation_id).messages[-1]
+    service.as_owner(ME).messages.stop(answer.conversation_id)
+    stopped = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert stopped.text == "one two " and stopped.status is Status.STOPPED
     assert finish(service, answer) == "one two "
 
@@ -112,14 +112,14 @@ def test_continue_extends_a_stopped_reply_in_place(
 ) -> None:
     provider.say("one two three four", "three four")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
     provider.let_go()
-    again = service.continue_(ME, answer.id)
+    again = service.as_owner(ME).messages.continue_(answer.id)
     assert again.id == answer.id and finish(service, again) == "one two three four"
     assert provider.requests[-1].continues == "one two "
-    view = service.open(ME, answer.conversation_id)
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view)[-1] == "one two three four"
     assert view.messages[-1].status is Status.COMPLETE
     assert view.versions[answer.id].count == 1
@@ -128,7 +128,7 @@ def test_continue_extends_a_stopped_reply_in_place(
 def test_a_complete_reply_has_nothing_to_continue(service: ChatService) -> None:
     answer = ask(service, "Hello")
     with pytest.raises(NothingToAnswer):
-        service.continue_(ME, answer.id)
+        service.as_owner(ME).messages.continue_(answer.id)
 
 
 def test_followers_who_come_late_see_all_of_it(
@@ -136,9 +136,12 @@ def test_followers_who_come_late_see_all_of_it(
 ) -> None:
     provider.say("one two three")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    first, second = service.follow(ME, answer.id), service.follow(ME, answer.id)
+    first, second = (
+        service.as_owner(ME).messages.follow(answer.id),
+        service.as_owner(ME).messages.follow(answer.id),
+    )
     assert next(first).text == "one two " and next(second).text == "one two "
     provider.let_go()
     assert "".join(piece.text for piece in first) == "three"
@@ -152,14 +155,14 @@ def test_editing_keeps_the_old_version_and_what_followed_it(
     provider.say("Old answer.", "More.", "New answer.")
     first = ask(service, "Old question")
     ask(service, "And then?", first.conversation_id)
-    question = service.open(ME, first.conversation_id).messages[0]
-    finish(service, service.edit(ME, question.id, "New question"))
-    view = service.open(ME, first.conversation_id)
+    question = service.as_owner(ME).conversations.open(first.conversation_id).messages[0]
+    finish(service, service.as_owner(ME).messages.edit(question.id, "New question"))
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["New question", "New answer."]
     versions = view.versions[view.messages[0].id]
     assert (versions.place, versions.count, versions.previous_id) == (2, 2, question.id)
-    service.show_version(ME, question.id)
-    back = service.open(ME, first.conversation_id)
+    service.as_owner(ME).messages.show_version(question.id)
+    back = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(back) == ["Old question", "Old answer.", "And then?", "More."]
 
 
@@ -168,27 +171,27 @@ def test_each_retry_is_a_version_and_arrows_move_between_them(
 ) -> None:
     provider.say("First.", "Second.", "Third.")
     first = ask(service, "Tell me.")
-    second = service.retry(ME, first.id)
+    second = service.as_owner(ME).messages.retry(first.id)
     finish(service, second)
-    finish(service, service.retry(ME, second.id))
-    view = service.open(ME, first.conversation_id)
+    finish(service, service.as_owner(ME).messages.retry(second.id))
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     last = view.messages[-1]
     assert last.text == "Third." and view.versions[last.id].place == 3
-    service.show_version(ME, view.versions[last.id].previous_id or "")
-    assert texts(service.open(ME, first.conversation_id))[-1] == "Second."
+    service.as_owner(ME).messages.show_version(view.versions[last.id].previous_id or "")
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Second."
 
 
 def test_a_version_shown_again_by_a_page_that_is_behind_shows_what_was_said_since(
     service: ChatService,
 ) -> None:
-    first = service.send(ME, None, Submission("Hello"))
-    list(service.follow(ME, first.id))
-    list(service.follow(ME, service.retry(ME, first.id).id))
-    service.show_version(ME, first.id)
-    last = service.send(ME, first.conversation_id, Submission("More"))
-    list(service.follow(ME, last.id))
-    service.show_version(ME, first.id)
-    assert service.open(ME, first.conversation_id).messages[-1].id == last.id
+    first = service.as_owner(ME).messages.send(None, Submission("Hello"))
+    list(service.as_owner(ME).messages.follow(first.id))
+    list(service.as_owner(ME).messages.follow(service.as_owner(ME).messages.retry(first.id).id))
+    service.as_owner(ME).messages.show_version(first.id)
+    last = service.as_owner(ME).messages.send(first.conversation_id, Submission("More"))
+    list(service.as_owner(ME).messages.follow(last.id))
+    service.as_owner(ME).messages.show_version(first.id)
+    assert service.as_owner(ME).conversations.open(first.conversation_id).messages[-1].id == last.id
 
 
 def test_moving_between_nested_versions_returns_to_where_each_was_left(
@@ -197,12 +200,17 @@ def test_moving_between_nested_versions_returns_to_where_each_was_left(
     provider.say("a1", "b1", "b2", "a2")
     first = ask(service, "a")
     second = ask(service, "b", first.conversation_id)
-    finish(service, service.retry(ME, second.id))
-    service.show_version(ME, second.id)
-    finish(service, service.retry(ME, first.id))
-    assert texts(service.open(ME, first.conversation_id)) == ["a", "a2"]
-    service.show_version(ME, first.id)
-    assert texts(service.open(ME, first.conversation_id)) == ["a", "a1", "b", "b1"]
+    finish(service, service.as_owner(ME).messages.retry(second.id))
+    service.as_owner(ME).messages.show_version(second.id)
+    finish(service, service.as_owner(ME).messages.retry(first.id))
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == ["a", "a2"]
+    service.as_owner(ME).messages.show_version(first.id)
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == [
+        "a",
+        "a1",
+        "b",
+        "b1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -221,8 +229,8 @@ def test_a_retry_that_fails_leaves_the_old_version_in_view(
     first = ask(service, "Question")
     ask(service, "More", first.conversation_id)
     provider.say(reply)
-    finish(service, service.retry(ME, first.id))
-    view = service.open(ME, first.conversation_id)
+    finish(service, service.as_owner(ME).messages.retry(first.id))
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["Question", "Good answer.", "More", "Go on."]
     assert view.failed_retry and view.failed_retry.failure
     partial = view.failed_retry.text
@@ -234,9 +242,9 @@ def test_a_later_retry_that_works_ends_the_notice_of_the_failed_one(
 ) -> None:
     provider.say("Good answer.", [ProviderDown("Scripted")], "Better answer.")
     first = ask(service, "Question")
-    finish(service, service.retry(ME, first.id))
-    finish(service, service.retry(ME, first.id))
-    view = service.open(ME, first.conversation_id)
+    finish(service, service.as_owner(ME).messages.retry(first.id))
+    finish(service, service.as_owner(ME).messages.retry(first.id))
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view)[-1] == "Better answer." and view.failed_retry is None
     assert view.versions[view.messages[-1].id].count == 2
 
@@ -246,7 +254,7 @@ def test_a_failure_keeps_the_text_before_it_and_says_why(
 ) -> None:
     provider.say([Delta(text="Half "), Delta(text="way"), ProviderDown("Scripted")])
     answer = ask(service, "Question")
-    failed = service.open(ME, answer.conversation_id).messages[-1]
+    failed = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert failed.text == "Half way" and failed.status is Status.FAILED
     assert failed.failure and failed.failure.code == "provider_down"
     assert "Scripted" in failed.failure.sentence and failed.is_cut
@@ -257,7 +265,7 @@ def test_an_unexpected_error_is_recorded_without_its_words(
 ) -> None:
     provider.say([RuntimeError("secret internals")])
     answer = ask(service, "Question")
-    failed = service.open(ME, answer.conversation_id).messages[-1]
+    failed = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert failed.failure and "secret" not in str(failed.failure)
 
 
@@ -265,22 +273,22 @@ def test_one_conversation_has_one_running_reply(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     done = ask(service, "First")
-    question = service.open(ME, done.conversation_id).messages[0]
+    question = service.as_owner(ME).conversations.open(done.conversation_id).messages[0]
     provider.hold()
-    running = service.send(ME, done.conversation_id, Submission("Second"))
+    running = service.as_owner(ME).messages.send(done.conversation_id, Submission("Second"))
     assert provider.held.wait(10)
     for act in (
-        lambda: service.send(ME, done.conversation_id, Submission("Third")),
-        lambda: service.retry(ME, done.id),
-        lambda: service.edit(ME, question.id, "Other"),
-        lambda: service.continue_(ME, running.id),
-        lambda: service.delete_message(ME, done.id),
+        lambda: service.as_owner(ME).messages.send(done.conversation_id, Submission("Third")),
+        lambda: service.as_owner(ME).messages.retry(done.id),
+        lambda: service.as_owner(ME).messages.edit(question.id, "Other"),
+        lambda: service.as_owner(ME).messages.continue_(running.id),
+        lambda: service.as_owner(ME).messages.delete(done.id),
     ):
         with pytest.raises(ReplyRunning):
             act()
     provider.let_go()
     assert finish(service, running)
-    assert len(service.open(ME, done.conversation_id).messages) == 4
+    assert len(service.as_owner(ME).conversations.open(done.conversation_id).messages) == 4
 
 
 def test_a_message_over_the_limit_is_refused_before_any_call(
@@ -288,28 +296,28 @@ def test_a_message_over_the_limit_is_refused_before_any_call(
 ) -> None:
     service = make_service(MAX_USER_MESSAGE_TOKENS=10)
     with pytest.raises(MessageTooLong) as refusal:
-        service.send(ME, None, Submission("word " * 100))
+        service.as_owner(ME).messages.send(None, Submission("word " * 100))
     assert "10" in refusal.value.sentence and not provider.requests
-    assert service.conversations(ME) == []
+    assert service.as_owner(ME).conversations.latest() == []
 
 
 def test_an_empty_message_is_refused(service: ChatService) -> None:
     with pytest.raises(EmptyMessage):
-        service.send(ME, None, Submission("  \n "))
+        service.as_owner(ME).messages.send(None, Submission("  \n "))
 
 
 def test_clearing_begins_the_context_afresh_and_can_be_undone(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     first = ask(service, "I am Ada.")
-    service.clear(ME, first.conversation_id)
-    assert service.open(ME, first.conversation_id).mark_at_end == first.id
+    service.as_owner(ME).conversations.clear(first.conversation_id)
+    assert service.as_owner(ME).conversations.open(first.conversation_id).mark_at_end == first.id
     ask(service, "Who am I?", first.conversation_id)
     assert [turn.text for turn in provider.requests[-1].turns] == ["Who am I?"]
-    view = service.open(ME, first.conversation_id)
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert len(view.messages) == 4
     assert view.marks == {view.messages[2].id: first.id}
-    service.unclear(ME, first.conversation_id, first.id)
+    service.as_owner(ME).conversations.unclear(first.conversation_id, first.id)
     ask(service, "And now?", first.conversation_id)
     assert len(provider.requests[-1].turns) == 5
 
@@ -320,10 +328,15 @@ def test_a_deleted_message_leaves_the_rest_and_comes_back(
     provider.say("a1", "b1")
     first = ask(service, "a")
     ask(service, "b", first.conversation_id)
-    service.delete_message(ME, first.id)
-    assert texts(service.open(ME, first.conversation_id)) == ["a", "b", "b1"]
-    service.undelete_message(ME, first.id)
-    assert texts(service.open(ME, first.conversation_id)) == ["a", "a1", "b", "b1"]
+    service.as_owner(ME).messages.delete(first.id)
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == ["a", "b", "b1"]
+    service.as_owner(ME).messages.undelete(first.id)
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == [
+        "a",
+        "a1",
+        "b",
+        "b1",
+    ]
 
 
 def test_deleting_one_version_shows_another(
@@ -331,41 +344,41 @@ def test_deleting_one_version_shows_another(
 ) -> None:
     provider.say("First.", "Second.")
     first = ask(service, "Tell me.")
-    second = service.retry(ME, first.id)
+    second = service.as_owner(ME).messages.retry(first.id)
     finish(service, second)
-    service.delete_message(ME, second.id)
-    view = service.open(ME, first.conversation_id)
+    service.as_owner(ME).messages.delete(second.id)
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["Tell me.", "First."] and view.versions[first.id].count == 1
-    service.undelete_message(ME, second.id)
-    view = service.open(ME, first.conversation_id)
+    service.as_owner(ME).messages.undelete(second.id)
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["Tell me.", "Second."] and view.versions[second.id].count == 2
 
 
 def test_an_answer_whose_question_is_gone_cannot_be_retried(service: ChatService) -> None:
     answer = ask(service, "Question")
-    question = service.open(ME, answer.conversation_id).messages[0]
-    service.delete_message(ME, question.id)
+    question = service.as_owner(ME).conversations.open(answer.conversation_id).messages[0]
+    service.as_owner(ME).messages.delete(question.id)
     with pytest.raises(NothingToAnswer):
-        service.retry(ME, answer.id)
+        service.as_owner(ME).messages.retry(answer.id)
 
 
 def test_a_deleted_conversation_is_gone_until_it_is_undone(service: ChatService) -> None:
     answer = ask(service, "Hello")
-    service.delete(ME, answer.conversation_id)
-    assert service.conversations(ME) == []
+    service.as_owner(ME).conversations.delete(answer.conversation_id)
+    assert service.as_owner(ME).conversations.latest() == []
     with pytest.raises(NotFound):
-        service.open(ME, answer.conversation_id)
-    service.undelete(ME, answer.conversation_id)
-    assert len(service.open(ME, answer.conversation_id).messages) == 2
+        service.as_owner(ME).conversations.open(answer.conversation_id)
+    service.as_owner(ME).conversations.undelete(answer.conversation_id)
+    assert len(service.as_owner(ME).conversations.open(answer.conversation_id).messages) == 2
 
 
 def test_deleting_a_conversation_stops_its_reply(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.hold()
-    answer = service.send(ME, None, Submission("Hello"))
+    answer = service.as_owner(ME).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
-    service.delete(ME, answer.conversation_id)
+    service.as_owner(ME).conversations.delete(answer.conversation_id)
     assert provider.closed == 1
 
 
@@ -373,15 +386,17 @@ def test_settings_are_stored_and_apply_to_the_next_reply(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     chosen = ReplySettings("scripted/two", 0.3, "Be brief.", 50)
-    answer = service.send(ME, None, Submission("Hello"), chosen)
+    answer = service.as_owner(ME).messages.send(None, Submission("Hello"), chosen)
     finish(service, answer)
     request = provider.requests[-1]
     assert (request.model, request.temperature) == ("two", 0.3)
     assert (request.system_prompt, request.max_tokens) == ("Be brief.", 50)
-    service.change_settings(ME, answer.conversation_id, temperature=1.5, model="scripted/one")
+    service.as_owner(ME).conversations.change_settings(
+        answer.conversation_id, temperature=1.5, model="scripted/one"
+    )
     ask(service, "Again", answer.conversation_id)
     assert (provider.requests[-1].model, provider.requests[-1].temperature) == ("one", 1.5)
-    stored = service.open(ME, answer.conversation_id).conversation.settings
+    stored = service.as_owner(ME).conversations.open(answer.conversation_id).conversation.settings
     assert stored == ReplySettings("scripted/one", 1.5, "Be brief.", 50)
 
 
@@ -396,11 +411,11 @@ def test_thinking_is_kept_apart_and_not_sent_back(
             Delta(finish_reason="stop"),
         ]
     )
-    answer = service.send(ME, None, Submission("Is it?"))
-    pieces = list(service.follow(ME, answer.id))
+    answer = service.as_owner(ME).messages.send(None, Submission("Is it?"))
+    pieces = list(service.as_owner(ME).messages.follow(answer.id))
     assert "".join(p.reasoning for p in pieces) == "Hmm, well."
     assert "".join(p.text for p in pieces) == "Yes."
-    stored = service.open(ME, answer.conversation_id).messages[-1]
+    stored = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert stored.reasoning == "Hmm, well." and stored.reasoning_ms is not None
     ask(service, "Sure?", answer.conversation_id)
     assert all("Hmm" not in turn.text for turn in provider.requests[-1].turns)
@@ -408,31 +423,39 @@ def test_thinking_is_kept_apart_and_not_sent_back(
 
 def test_another_owner_meets_the_same_answer_as_for_nothing(service: ChatService) -> None:
     answer = ask(service, "Private")
-    question = service.open(ME, answer.conversation_id).messages[0]
+    question = service.as_owner(ME).conversations.open(answer.conversation_id).messages[0]
     conversation = answer.conversation_id
     calls: list[Callable[[], object]] = [
-        lambda: service.open(OTHER, conversation),
-        lambda: service.send(OTHER, conversation, Submission("Hi")),
-        lambda: service.edit(OTHER, question.id, "Hi"),
-        lambda: service.retry(OTHER, answer.id),
-        lambda: service.continue_(OTHER, answer.id),
-        lambda: service.stop(OTHER, conversation),
-        lambda: next(service.follow(OTHER, answer.id)),
-        lambda: service.show_version(OTHER, answer.id),
-        lambda: service.clear(OTHER, conversation),
-        lambda: service.unclear(OTHER, conversation, answer.id),
-        lambda: service.change_settings(OTHER, conversation, temperature=0.1),
-        lambda: service.rename(OTHER, conversation, "Mine"),
-        lambda: service.delete(OTHER, conversation),
-        lambda: service.undelete(OTHER, conversation),
-        lambda: service.delete_message(OTHER, answer.id),
-        lambda: service.undelete_message(OTHER, answer.id),
+        lambda: service.as_owner(OTHER).conversations.open(conversation),
+        lambda: service.as_owner(OTHER).messages.send(conversation, Submission("Hi")),
+        lambda: service.as_owner(OTHER).messages.edit(question.id, "Hi"),
+        lambda: service.as_owner(OTHER).messages.retry(answer.id),
+        lambda: service.as_owner(OTHER).messages.continue_(answer.id),
+        lambda: service.as_owner(OTHER).messages.stop(conversation),
+        lambda: next(service.as_owner(OTHER).messages.follow(answer.id)),
+        lambda: service.as_owner(OTHER).messages.show_version(answer.id),
+        lambda: service.as_owner(OTHER).conversations.clear(conversation),
+        lambda: service.as_owner(OTHER).conversations.unclear(conversation, answer.id),
+        lambda: service.as_owner(OTHER).conversations.change_settings(
+            conversation, temperature=0.1
+        ),
+        lambda: service.as_owner(OTHER).conversations.rename(conversation, "Mine"),
+        lambda: service.as_owner(OTHER).conversations.delete(conversation),
+        lambda: service.as_owner(OTHER).conversations.undelete(conversation),
+        lambda: service.as_owner(OTHER).messages.delete(answer.id),
+        lambda: service.as_owner(OTHER).messages.undelete(answer.id),
     ]
     for call in calls:
         with pytest.raises(NotFound):
             call()
-    assert service.conversations(OTHER) == [] and service.search(OTHER, "Private") == []
-    assert texts(service.open(ME, conversation)) == ["Private", "Hello there."]
+    assert (
+        service.as_owner(OTHER).conversations.latest() == []
+        and service.as_owner(OTHER).conversations.search("Private") == []
+    )
+    assert texts(service.as_owner(ME).conversations.open(conversation)) == [
+        "Private",
+        "Hello there.",
+    ]
 
 
 def test_search_finds_words_in_titles_and_messages(
@@ -441,10 +464,10 @@ def test_search_finds_words_in_titles_and_messages(
     provider.say("The capital is Lima.", "Something else.")
     peru = ask(service, "Tell me about Peru")
     ask(service, "Another thing 100%")
-    assert {hit.conversation_id for hit in service.search(ME, "capital lim")} == {
-        peru.conversation_id
-    }
-    assert service.search(ME, "   ") == []
+    assert {
+        hit.conversation_id for hit in service.as_owner(ME).conversations.search("capital lim")
+    } == {peru.conversation_id}
+    assert service.as_owner(ME).conversations.search("   ") == []
 
 
 def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
@@ -453,18 +476,18 @@ def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
     first = make_service()
     provider.say("one two three")
     provider.hold(at=2)
-    answer = first.send(ME, None, Submission("Count."))
+    answer = first.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    generation = first._replies.get(answer.id)
+    generation = first.runtime.runner.get(answer.id)
     assert generation is not None
-    first._dispatch._save(generation)
-    first._replies.release(generation)  # as if this process had died and another came
+    first.space.dispatcher.save(generation)
+    first.runtime.runner.release(generation)  # as if this process had died and another came
     second = make_service()
-    view = second.open(ME, answer.conversation_id)
+    view = second.as_owner(ME).conversations.open(answer.conversation_id)
     # The first worker's process lives, so only its own answer counts: it does not know the reply.
     assert view.messages[-1].status is Status.STREAMING
     assert first.interrupt_abandoned() == 1
-    view = second.open(ME, answer.conversation_id)
+    view = second.as_owner(ME).conversations.open(answer.conversation_id)
     assert view.messages[-1].status is Status.INTERRUPTED and texts(view)[-1] == "one two "
 
 
@@ -474,17 +497,22 @@ def test_closing_the_service_interrupts_and_stores_what_runs(
     service = make_service()
     provider.say("one two three")
     provider.hold(at=1)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    service._replies.interrupt()
-    stopped = make_service().open(ME, answer.conversation_id).messages[-1]
+    service.runtime.runner.interrupt_all()
+    stopped = make_service().as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert stopped.status is Status.INTERRUPTED and stopped.text == "one "
 
 
 def test_a_typed_model_id_goes_to_the_provider_as_it_is(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    finish(service, service.send(ME, None, Submission("Hi"), ReplySettings(model="brand-new")))
+    finish(
+        service,
+        service.as_owner(ME).messages.send(
+            None, Submission("Hi"), ReplySettings(model="brand-new")
+        ),
+    )
     assert provider.requests[-1].model == "brand-new"
 
 
@@ -494,11 +522,18 @@ def test_a_retry_of_an_answer_that_came_to_nothing_keeps_what_followed_it_in_rea
     provider.say([ProviderDown("Scripted")], "Two.", "One.")
     failed = ask(service, "First")
     ask(service, "Second", failed.conversation_id)
-    finish(service, service.retry(ME, failed.id))
-    view = service.open(ME, failed.conversation_id)
+    finish(service, service.as_owner(ME).messages.retry(failed.id))
+    view = service.as_owner(ME).conversations.open(failed.conversation_id)
     assert texts(view) == ["First", "One."]
-    service.show_version(ME, view.versions[view.messages[-1].id].previous_id or "")
-    assert texts(service.open(ME, failed.conversation_id)) == ["First", "", "Second", "Two."]
+    service.as_owner(ME).messages.show_version(
+        view.versions[view.messages[-1].id].previous_id or ""
+    )
+    assert texts(service.as_owner(ME).conversations.open(failed.conversation_id)) == [
+        "First",
+        "",
+        "Second",
+        "Two.",
+    ]
 
 
 BLANK: list[Delta | Exception] = [
@@ -515,8 +550,8 @@ def test_a_retry_that_brings_only_white_space_leaves_the_old_answer_in_view(
 ) -> None:
     provider.say("A real answer.", reply)
     answer = ask(service, "Tell me.")
-    finish(service, service.retry(ME, answer.id))
-    view = service.open(ME, answer.conversation_id)
+    finish(service, service.as_owner(ME).messages.retry(answer.id))
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view) == ["Tell me.", "A real answer."]
     assert view.failed_retry is not None and view.failed_retry.failure is not None
     kind = EmptyReply if reply is BLANK else OnlyReasoning
@@ -529,14 +564,17 @@ def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_answer_in_
     provider.say("A real answer.", [*BLANK, Delta(text="Late")])
     answer = ask(service, "Tell me.")
     provider.hold(at=2)
-    again = service.retry(ME, answer.id)
+    again = service.as_owner(ME).messages.retry(answer.id)
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
-    assert texts(service.open(ME, answer.conversation_id)) == ["Tell me.", "A real answer."]
-    stopped = service._store.messages.get(ME, again.id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
+    assert texts(service.as_owner(ME).conversations.open(answer.conversation_id)) == [
+        "Tell me.",
+        "A real answer.",
+    ]
+    stopped = service.space.store.messages.get(ME, again.id)
     assert stopped.status is Status.STOPPED and not stopped.is_cut
     with pytest.raises(NothingToAnswer):
-        service.continue_(ME, again.id)
+        service.as_owner(ME).messages.continue_(again.id)
 
 
 def test_white_space_before_the_first_word_stays_part_of_the_answer(
@@ -545,9 +583,9 @@ def test_white_space_before_the_first_word_stays_part_of_the_answer(
     provider.say(
         [Delta(text="  "), Delta(text="  "), Delta(text="code"), Delta(finish_reason="stop")]
     )
-    answer = service.send(ME, None, Submission("Tell me."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Tell me."))
     assert finish(service, answer) == "    code"
-    assert texts(service.open(ME, answer.conversation_id))[-1] == "    code"
+    assert texts(service.as_owner(ME).conversations.open(answer.conversation_id))[-1] == "    code"
 
 
 def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
@@ -555,17 +593,19 @@ def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
 ) -> None:
     provider.say("One.", "Two.", "Three.")
     first = ask(service, "Tell me.")
-    finish(service, service.retry(ME, first.id))
-    finish(service, service.retry(ME, first.id))  # a tab that still shows the first version
+    finish(service, service.as_owner(ME).messages.retry(first.id))
+    finish(
+        service, service.as_owner(ME).messages.retry(first.id)
+    )  # a tab that still shows the first version
     seen = []
-    view = service.open(ME, first.conversation_id)
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     while True:
         seen.append(view.messages[-1].text)
         previous = view.versions[view.messages[-1].id].previous_id
         if previous is None:
             break
-        service.show_version(ME, previous)
-        view = service.open(ME, first.conversation_id)
+        service.as_owner(ME).messages.show_version(previous)
+        view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert seen == ["Three.", "Two.", "One."]
 
 
@@ -574,13 +614,13 @@ def test_a_question_edited_from_a_stale_tab_keeps_its_answer(
 ) -> None:
     provider.say("A1", "A2", "A3")
     first = ask(service, "Q1")
-    question = service.open(ME, first.conversation_id).messages[0]
-    second = service.edit(ME, question.id, "Q2")
+    question = service.as_owner(ME).conversations.open(first.conversation_id).messages[0]
+    second = service.as_owner(ME).messages.edit(question.id, "Q2")
     finish(service, second)
-    finish(service, service.edit(ME, question.id, "Q3"))
-    view = service.open(ME, first.conversation_id)
-    service.show_version(ME, view.versions[view.messages[0].id].previous_id or "")
-    assert texts(service.open(ME, first.conversation_id)) == ["Q2", "A2"]
+    finish(service, service.as_owner(ME).messages.edit(question.id, "Q3"))
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
+    service.as_owner(ME).messages.show_version(view.versions[view.messages[0].id].previous_id or "")
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == ["Q2", "A2"]
 
 
 def test_a_second_continue_does_not_disown_the_running_reply(
@@ -588,15 +628,15 @@ def test_a_second_continue_does_not_disown_the_running_reply(
 ) -> None:
     provider.say("one two three four", "three four")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
     provider.hold(at=0)
-    service.continue_(ME, answer.id)
+    service.as_owner(ME).messages.continue_(answer.id)
     assert provider.held.wait(10)
     with pytest.raises(ReplyRunning):
-        service.continue_(ME, answer.id)
-    assert service.open(ME, answer.conversation_id).live is not None
+        service.as_owner(ME).messages.continue_(answer.id)
+    assert service.as_owner(ME).conversations.open(answer.conversation_id).live is not None
     provider.let_go()
     assert finish(service, answer) == "one two three four"
 
@@ -615,8 +655,8 @@ def test_continuing_adds_to_what_was_measured(
     ]
     provider.say(first, second)
     answer = ask(service, "Count.")
-    finish(service, service.continue_(ME, answer.id))
-    whole = service.open(ME, answer.conversation_id).messages[-1]
+    finish(service, service.as_owner(ME).messages.continue_(answer.id))
+    whole = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert whole.text == "one two" and whole.reasoning_ms is not None
     assert whole.usage == Usage(30, 8, True)
 
@@ -626,7 +666,7 @@ def test_only_the_last_reply_goes_on(service: ChatService, provider: ScriptedPro
     first = ask(service, "Count.")
     ask(service, "More", first.conversation_id)
     with pytest.raises(NothingToAnswer):
-        service.continue_(ME, first.id)
+        service.as_owner(ME).messages.continue_(first.id)
 
 
 def test_a_reply_of_nothing_but_thinking_is_told_as_that(
@@ -634,7 +674,7 @@ def test_a_reply_of_nothing_but_thinking_is_told_as_that(
 ) -> None:
     provider.say([Delta(reasoning="Hmm."), Delta(finish_reason="length")])
     answer = ask(service, "Is it?")
-    last = service.open(ME, answer.conversation_id).messages[-1]
+    last = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert last.failure and last.failure.code == "only_thinking" and last.reasoning == "Hmm."
 
 
@@ -643,16 +683,16 @@ def test_a_retry_that_fails_out_of_view_leaves_the_other_version_where_it_was(
 ) -> None:
     provider.say("One.", "Two.", [Delta(text="x"), ProviderDown("Scripted")])
     first = ask(service, "Tell me.")
-    second = service.retry(ME, first.id)
+    second = service.as_owner(ME).messages.retry(first.id)
     finish(service, second)
     provider.hold(at=1)
-    third = service.retry(ME, second.id)
+    third = service.as_owner(ME).messages.retry(second.id)
     assert provider.held.wait(10)
-    service.show_version(ME, first.id)
+    service.as_owner(ME).messages.show_version(first.id)
     provider.let_go()
     finish(service, third)
-    service.show_version(ME, second.id)
-    assert texts(service.open(ME, first.conversation_id))[-1] == "Two."
+    service.as_owner(ME).messages.show_version(second.id)
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Two."
 
 
 def test_deleting_a_version_that_has_followers_keeps_them_and_the_other_versions(
@@ -660,17 +700,20 @@ def test_deleting_a_version_that_has_followers_keeps_them_and_the_other_versions
 ) -> None:
     provider.say("One.", "Two.", "More.")
     first = ask(service, "Tell me.")
-    second = service.retry(ME, first.id)
+    second = service.as_owner(ME).messages.retry(first.id)
     finish(service, second)
     ask(service, "And?", first.conversation_id)
-    service.delete_message(ME, second.id)
-    view = service.open(ME, first.conversation_id)
+    service.as_owner(ME).messages.delete(second.id)
+    view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["Tell me.", "Two.", "And?", "More."]
     assert view.messages[1].is_deleted and view.versions[second.id].count == 2
     ask(service, "So?", first.conversation_id)
     assert all("Two." not in turn.text for turn in provider.requests[-1].turns)
-    service.show_version(ME, first.id)
-    assert texts(service.open(ME, first.conversation_id)) == ["Tell me.", "One."]
+    service.as_owner(ME).messages.show_version(first.id)
+    assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == [
+        "Tell me.",
+        "One.",
+    ]
 
 
 def test_a_conversation_whose_model_is_gone_can_still_be_read(
@@ -679,13 +722,13 @@ def test_a_conversation_whose_model_is_gone_can_still_be_read(
     answer = ask(make_service(), "Hello")
     provider.name = "another"  # the provider of the stored model is no longer configured
     later = make_service()
-    later._store.conversations.change_settings(
+    later.space.store.conversations.change_settings(
         ME, answer.conversation_id, ReplySettings(model="gone/model")
     )
-    view = later.open(ME, answer.conversation_id)
+    view = later.as_owner(ME).conversations.open(answer.conversation_id)
     assert len(view.messages) == 2
     with pytest.raises(ProviderError):
-        later.send(ME, answer.conversation_id, Submission("Still there?"))
+        later.as_owner(ME).messages.send(answer.conversation_id, Submission("Still there?"))
     assert len(provider.requests) == 1
 
 
@@ -708,11 +751,11 @@ def test_what_a_database_would_refuse_is_stored_all_the_same(
     ]
     provider.say(odd)
     answer = ask(service, "nul \0 here")
-    view = service.open(ME, answer.conversation_id)
+    view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert view.messages[-1].text == "a\ufffdb ?c" and view.messages[0].text == "nul \ufffd here"
     for wrong in ("", "\0", "x' OR 1=1", "é" * 30):
         with pytest.raises(NotFound):
-            service.open(ME, wrong)
+            service.as_owner(ME).conversations.open(wrong)
 
 
 def test_a_part_that_was_not_counted_leaves_the_whole_reply_to_be_estimated(
@@ -720,10 +763,10 @@ def test_a_part_that_was_not_counted_leaves_the_whole_reply_to_be_estimated(
 ) -> None:
     provider.say("one two three four", "three four")
     provider.hold(at=2)
-    answer = service.send(ME, None, Submission("Count."))
+    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
-    service.stop(ME, answer.conversation_id)
+    service.as_owner(ME).messages.stop(answer.conversation_id)
     provider.let_go()
-    finish(service, service.continue_(ME, answer.id))
-    whole = service.open(ME, answer.conversation_id).messages[-1]
+    finish(service, service.as_owner(ME).messages.continue_(answer.id))
+    whole = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert whole.usage is None and whole.tokens >= 4

@@ -28,16 +28,16 @@ def conversation(service: ChatService, provider: ScriptedProvider) -> str:
     provider.say([Delta(reasoning="private thought"), Delta("Blue."), Delta(finish_reason="stop")])
     question = Submission("Which colour?", (File("notes.txt", b"secret notes"),))
     settings = ReplySettings(system_prompt="private prompt")
-    answer = service.send(ME, None, question, settings)
-    list(service.follow(ME, answer.id))
+    answer = service.as_owner(ME).messages.send(None, question, settings)
+    list(service.as_owner(ME).messages.follow(answer.id))
     return answer.conversation_id
 
 
 def test_a_link_shows_the_messages_and_nothing_private(
     service: ChatService, conversation: str
 ) -> None:
-    _, secret = service.share(ME, conversation)
-    shown = service.shared(secret)
+    _, secret = service.as_owner(ME).sharing.create(conversation)
+    shown = service.as_owner("").sharing.open(secret)
     assert [(each.role, each.text) for each in shown.messages] == [
         (Role.USER, "Which colour?"),
         (Role.ASSISTANT, "Blue."),
@@ -49,65 +49,70 @@ def test_a_link_shows_the_messages_and_nothing_private(
 
 
 def test_later_edits_do_not_leak_into_it(service: ChatService, conversation: str) -> None:
-    _, secret = service.share(ME, conversation)
-    before = service.shared(secret)
-    question = service.open(ME, conversation).messages[0]
-    list(service.follow(ME, service.edit(ME, question.id, "Which other?").id))
-    service.rename(ME, conversation, "Another name")
-    assert service.shared(secret) == before
+    _, secret = service.as_owner(ME).sharing.create(conversation)
+    before = service.as_owner("").sharing.open(secret)
+    question = service.as_owner(ME).conversations.open(conversation).messages[0]
+    list(
+        service.as_owner(ME).messages.follow(
+            service.as_owner(ME).messages.edit(question.id, "Which other?").id
+        )
+    )
+    service.as_owner(ME).conversations.rename(conversation, "Another name")
+    assert service.as_owner("").sharing.open(secret) == before
 
 
 def test_a_revoked_link_shows_nothing(service: ChatService, conversation: str) -> None:
-    share, secret = service.share(ME, conversation)
-    kept, other_secret = service.share(ME, conversation)
+    share, secret = service.as_owner(ME).sharing.create(conversation)
+    kept, other_secret = service.as_owner(ME).sharing.create(conversation)
     with pytest.raises(NotFound):
-        service.revoke(OTHER, share.id)
-    service.revoke(ME, share.id)
+        service.as_owner(OTHER).sharing.revoke(share.id)
+    service.as_owner(ME).sharing.revoke(share.id)
     with pytest.raises(NotFound):
-        service.shared(secret)
-    assert service.shared(other_secret)
-    assert [each.id for each in service.shares(ME, conversation)] == [kept.id]
+        service.as_owner("").sharing.open(secret)
+    assert service.as_owner("").sharing.open(other_secret)
+    assert [each.id for each in service.as_owner(ME).sharing.links(conversation)] == [kept.id]
 
 
 def test_an_expired_link_shows_nothing(service: ChatService, conversation: str) -> None:
-    _, secret = service.share(ME, conversation, timedelta(seconds=-1))
+    _, secret = service.as_owner(ME).sharing.create(conversation, timedelta(seconds=-1))
     with pytest.raises(NotFound):
-        service.shared(secret)
-    assert service.shares(ME, conversation) == []
-    _, secret = service.share(ME, conversation, timedelta(days=7))
-    assert service.shared(secret)
+        service.as_owner("").sharing.open(secret)
+    assert service.as_owner(ME).sharing.links(conversation) == []
+    _, secret = service.as_owner(ME).sharing.create(conversation, timedelta(days=7))
+    assert service.as_owner("").sharing.open(secret)
 
 
 def test_a_link_goes_with_its_conversation(service: ChatService, conversation: str) -> None:
-    _, secret = service.share(ME, conversation)
-    service.delete(ME, conversation)
+    _, secret = service.as_owner(ME).sharing.create(conversation)
+    service.as_owner(ME).conversations.delete(conversation)
     with pytest.raises(NotFound):
-        service.shared(secret)
-    service.undelete(ME, conversation)
-    assert service.shared(secret)
-    service.purge(ME, conversation)
+        service.as_owner("").sharing.open(secret)
+    service.as_owner(ME).conversations.undelete(conversation)
+    assert service.as_owner("").sharing.open(secret)
+    service.as_owner(ME).conversations.purge(conversation)
     with pytest.raises(NotFound):
-        service.shared(secret)
+        service.as_owner("").sharing.open(secret)
 
 
 def test_only_the_owner_can_share(service: ChatService, conversation: str) -> None:
-    for attempt in (service.share, service.shares):
+    other = service.as_owner(OTHER).sharing
+    for attempt in (other.create, other.links):
         with pytest.raises(NotFound):
-            attempt(OTHER, conversation)
+            attempt(conversation)
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "\ud800", "x" * 10_000])
 def test_a_wrong_link_shows_nothing(service: ChatService, conversation: str, secret: str) -> None:
-    service.share(ME, conversation)
+    service.as_owner(ME).sharing.create(conversation)
     with pytest.raises(NotFound):
-        service.shared(secret)
+        service.as_owner("").sharing.open(secret)
 
 
 def test_a_link_cannot_be_guessed_and_is_not_kept(service: ChatService, conversation: str) -> None:
-    made = {service.share(ME, conversation)[1] for _ in range(20)}
+    made = {service.as_owner(ME).sharing.create(conversation)[1] for _ in range(20)}
     assert len(made) == 20
     assert all(len(secret) >= 32 for secret in made)
-    with service._store.engine.connect() as connection:
+    with service.space.store.engine.connect() as connection:
         rows = repr(connection.exec_driver_sql("SELECT * FROM shares").all())
     assert not any(secret in rows for secret in made)
 
@@ -115,32 +120,39 @@ def test_a_link_cannot_be_guessed_and_is_not_kept(service: ChatService, conversa
 def test_a_reader_goes_on_in_a_copy_of_their_own(
     service: ChatService, conversation: str, provider: ScriptedProvider
 ) -> None:
-    _, secret = service.share(ME, conversation)
-    copy = service.continue_shared(OTHER, secret)
+    _, secret = service.as_owner(ME).sharing.create(conversation)
+    copy = service.as_owner(OTHER).sharing.continue_(secret)
     provider.say([Delta("Red."), Delta(finish_reason="stop", usage=Usage(1, 1, True))])
-    answer = service.send(OTHER, copy, Submission("And now?"))
-    list(service.follow(OTHER, answer.id))
-    texts = [each.text for each in service.open(OTHER, copy).messages]
+    answer = service.as_owner(OTHER).messages.send(copy, Submission("And now?"))
+    list(service.as_owner(OTHER).messages.follow(answer.id))
+    texts = [each.text for each in service.as_owner(OTHER).conversations.open(copy).messages]
     assert texts == ["Which colour?", "Blue.", "And now?", "Red."]
     assert [turn.text for turn in provider.requests[-1].turns] == texts[:-1]
-    assert len(service.open(ME, conversation).messages) == 2
+    assert len(service.as_owner(ME).conversations.open(conversation).messages) == 2
     with pytest.raises(NotFound):
-        service.open(ME, copy)
+        service.as_owner(ME).conversations.open(copy)
 
 
 def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta("Once upon "), Delta(finish_reason="length")])
-    answer = service.send(ME, None, Submission("A story!"))
-    list(service.follow(ME, answer.id))
-    _, secret = service.share(ME, answer.conversation_id)
-    assert [each.is_cut for each in service.shared(secret).messages] == [False, True]
-    copy = service.continue_shared(OTHER, secret)
+    answer = service.as_owner(ME).messages.send(None, Submission("A story!"))
+    list(service.as_owner(ME).messages.follow(answer.id))
+    _, secret = service.as_owner(ME).sharing.create(answer.conversation_id)
+    assert [each.is_cut for each in service.as_owner("").sharing.open(secret).messages] == [
+        False,
+        True,
+    ]
+    copy = service.as_owner(OTHER).sharing.continue_(secret)
     provider.say([Delta("a time."), Delta(finish_reason="stop")])
-    cut = service.open(OTHER, copy).messages[-1]
-    list(service.follow(OTHER, service.continue_(OTHER, cut.id).id))
-    assert service.open(OTHER, copy).messages[-1].text == "Once upon a time."
+    cut = service.as_owner(OTHER).conversations.open(copy).messages[-1]
+    list(
+        service.as_owner(OTHER).messages.follow(
+            service.as_owner(OTHER).messages.continue_(cut.id).id
+        )
+    )
+    assert service.as_owner(OTHER).conversations.open(copy).messages[-1].text == "Once upon a time."
 
 
 def test_a_snapshot_of_before_shows_what_it_did() -> None:

@@ -10,16 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from chat import ChatService, File, Submission, open_chat
-from chat.background.backup_jobs import Backups
+from chat.background.file_jobs import FileJobs
 from chat.config.settings import read_settings
-from chat.errors import BackupFailed, BackupRunning, BackupTooLarge, NotFound, RestoreRefused
+from chat.errors import BackupFailed, BackupRunning, FileNotWritten, RestoreRefused
 from chat.services import database_admin
 from chat.store import Store
 from chat.store.backup.backup import back_up
@@ -37,7 +37,7 @@ def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatServi
     """One that a test may close before a restore."""
     opened = open_chat({"DATABASE_URL": database_url}, providers=[provider])
     yield opened
-    if not opened.wait_for_close(0):
+    if not opened.runtime.tasks.wait_for_close(0):
         opened.close()
 
 
@@ -49,8 +49,8 @@ def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
 
 
 def ask(service: ChatService, words: str, *files: File) -> str:
-    answer = service.send(ANN, None, Submission(words, files))
-    list(service.follow(ANN, answer.id))
+    answer = service.as_owner(ANN).messages.send(None, Submission(words, files))
+    list(service.as_owner(ANN).messages.follow(answer.id))
     return answer.conversation_id
 
 
@@ -62,18 +62,20 @@ def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
 
     def talk(owner: str) -> None:
         while not is_over.is_set():
-            answer = service.send(owner, None, Submission("Hello", (File("a.csv", TABLE),)))
+            answer = service.as_owner(owner).messages.send(
+                None, Submission("Hello", (File("a.csv", TABLE),))
+            )
             acknowledged.append(answer.id)
             if len(acknowledged) >= 12:
                 is_enough.set()
-            list(service.follow(owner, answer.id))
+            list(service.as_owner(owner).messages.follow(answer.id))
 
     threads = [threading.Thread(target=talk, args=(f"visitor:{n}",)) for n in range(3)]
     for thread in threads:
         thread.start()
     assert is_enough.wait(20)
     before = list(acknowledged)
-    back_up(service._store.engine, tmp_path / "copy.db")
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     is_over.set()
     for thread in threads:
         thread.join()
@@ -97,22 +99,30 @@ def test_everything_comes_back_into_either_kind(
 ) -> None:
     provider.say("The **okapi** has four legs.", "Other words.")
     id_ = ask(service, "How many legs?", File("a.csv", TABLE))
-    answer = service.open(ANN, id_).messages[-1]
-    list(service.follow(ANN, service.retry(ANN, answer.id).id))
-    service.pin(ANN, id_)
-    before = service.open(ANN, id_)
-    back_up(service._store.engine, tmp_path / "copy.db")
+    answer = service.as_owner(ANN).conversations.open(id_).messages[-1]
+    list(service.as_owner(ANN).messages.follow(service.as_owner(ANN).messages.retry(answer.id).id))
+    service.as_owner(ANN).conversations.pin(id_)
+    before = service.as_owner(ANN).conversations.open(id_)
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     service.close()
     kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
     assert kept is not None and kept.stat().st_size
     again = open_chat({"DATABASE_URL": database_url}, providers=[provider])
-    assert again.open(ANN, id_).messages == before.messages
-    assert [each.id for each in again.pinned(ANN)] == [id_]
-    assert [hit.message_id for hit in again.search(ANN, "okapi")] == [answer.id]
-    assert [hit.conversation_id for hit in again.search(ANN, "How many has:file")] == [id_]
-    (file,) = again.open(ANN, id_).messages[0].attachments
-    assert again.file(ANN, file.id) == TABLE
-    list(again.follow(ANN, again.send(ANN, id_, Submission("And zebras?")).id))
+    assert again.as_owner(ANN).conversations.open(id_).messages == before.messages
+    assert [each.id for each in again.as_owner(ANN).conversations.pinned()] == [id_]
+    assert [hit.message_id for hit in again.as_owner(ANN).conversations.search("okapi")] == [
+        answer.id
+    ]
+    assert [
+        hit.conversation_id for hit in again.as_owner(ANN).conversations.search("How many has:file")
+    ] == [id_]
+    (file,) = again.as_owner(ANN).conversations.open(id_).messages[0].attachments
+    assert again.as_owner(ANN).attachments.content(file.id) == TABLE
+    list(
+        again.as_owner(ANN).messages.follow(
+            again.as_owner(ANN).messages.send(id_, Submission("And zebras?")).id
+        )
+    )
     again.close()
 
 
@@ -121,7 +131,7 @@ def test_a_parent_may_have_the_greater_id(
 ) -> None:
     """An import keeps the ids of another instance, whose clock may have been another."""
     id_ = ask(service, "Hello")
-    with service._store.engine.begin() as connection:
+    with service.space.store.engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
@@ -130,7 +140,7 @@ def test_a_parent_may_have_the_greater_id(
             connection.execute(text("UPDATE messages SET parent_id = NULL"))
             connection.execute(text("UPDATE messages SET id = 'zz' WHERE depth = 0"))
             connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
-    back_up(service._store.engine, tmp_path / "copy.db")
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     service.close()
     put_back(tmp_path / "copy.db", database_url, replaces=True)
     store = Store(database_url)
@@ -167,9 +177,9 @@ def test_what_was_deleted_for_good_is_in_no_backup(
 ) -> None:
     provider.say("A quagga.")
     id_ = ask(service, "Which animal is a secret?")
-    service.delete(ANN, id_)
-    service.purge(ANN, id_)
-    back_up(service._store.engine, tmp_path / "copy.db")
+    service.as_owner(ANN).conversations.delete(id_)
+    service.as_owner(ANN).conversations.purge(id_)
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     held = (tmp_path / "copy.db").read_bytes()
     assert b"quagga" not in held and b"secret" not in held
 
@@ -178,7 +188,7 @@ def test_a_database_that_is_not_empty_is_not_touched_unasked(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
     id_ = ask(service, "Hello")
-    back_up(service._store.engine, tmp_path / "copy.db")
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     newer = ask(service, "Newer")
     service.close()
     with pytest.raises(RestoreRefused, match="--replace"):
@@ -197,10 +207,10 @@ def test_a_database_in_use_is_not_replaced(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
     ask(service, "Hello")
-    back_up(service._store.engine, tmp_path / "copy.db")
+    back_up(service.space.store.engine, tmp_path / "copy.db")
     with pytest.raises(RestoreRefused, match="in use"):
         put_back(tmp_path / "copy.db", database_url, replaces=True)
-    assert len(service.conversations(ANN)) == 1
+    assert len(service.as_owner(ANN).conversations.latest()) == 1
 
 
 def test_a_damaged_database_gives_way_and_is_kept(migrated_file: Path, tmp_path: Path) -> None:
@@ -219,13 +229,13 @@ def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
 ) -> None:
     """As a backup is; writers would have to wait with them."""
     id_ = ask(service, "Hello")
-    service.delete(ANN, id_)
-    with service._store.engine.connect() as reader:
+    service.as_owner(ANN).conversations.delete(id_)
+    with service.space.store.engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM messages"))
         begun = time.monotonic()
-        service.purge(ANN, id_)
+        service.as_owner(ANN).conversations.purge(id_)
         assert time.monotonic() - begun < 8
-    assert service.deleted(ANN) == []
+    assert service.as_owner(ANN).conversations.deleted() == []
 
 
 def test_an_older_backup_is_brought_to_this_version(
@@ -269,34 +279,34 @@ def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: 
     assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
 
 
-def test_a_backup_for_download_is_bounded_one_at_a_time_and_goes_after_an_hour() -> None:
-    now = [AT]
-    written: list[Path] = []
-
-    def write(file: Path) -> int:
-        file.write_bytes(b"backup")
-        written.append(file)
-        return 6
-
-    backups = Backups(write, lambda: 6, most=6, clock=lambda: now[0])
-    backup, work = backups.begin()
+def test_backup_job_runs_once_at_a_time_and_its_file_is_removed_after_an_hour() -> None:
+    now = [0.0]
+    jobs = FileJobs("parley-backup-", BackupRunning, clock=lambda: now[0])
+    job, run = jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"backup"))
     with pytest.raises(BackupRunning):
-        backups.begin()
-    with pytest.raises(NotFound):
-        backups.content()
-    work()
-    assert (backups.content(), backup.size, backup.is_running) == (b"backup", 6, False)
-    now[0] += timedelta(hours=2)
-    with pytest.raises(NotFound):
-        backups.content()
-    assert not written[0].exists() and backups.last() is None
-    with pytest.raises(BackupTooLarge, match="python -m chat backup"):
-        Backups(write, lambda: 7, most=6).begin()
-    grown = Backups(write, lambda: 1, most=5)
-    backup, work = grown.begin()
-    work()
-    assert isinstance(backup.problem, BackupTooLarge) and not written[1].exists()
-    grown.close()
+        jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"other"))
+    run()
+    path = job.path
+    assert path is not None and path.read_bytes() == b"backup"
+    assert (job.size, jobs.of("all")) == (6, job)
+    assert not job.is_running, "it has ended"
+    now[0] += 2 * 3600
+    assert jobs.of("all") is None
+    assert not path.exists()
+
+
+def test_failed_backup_job_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def fail(path: Path, _: object) -> None:
+        path.write_bytes(b"part")
+        raise OSError(28, "No space left on device")
+
+    jobs = FileJobs("parley-backup-", BackupRunning)
+    job, run = jobs.begin("all", "copy.db", fail)
+    run()
+    assert isinstance(job.problem, FileNotWritten) and job.path is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
@@ -307,8 +317,7 @@ def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     script = """if True:
-        from chat.background.backup_jobs import Backups
-        backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
+                backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
         backup, work = backups.begin()
         work()
         print(backup.size, flush=True)
@@ -318,8 +327,9 @@ def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdout.readline() == b"6\n"
         (theirs,) = folder.iterdir()
-        mine = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
-        mine.begin()[1]()
+        jobs = FileJobs("parley-backup-", BackupRunning)
+        mine, run = jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"backup"))
+        run()
         (tmp_path / "linked").mkdir()
         (tmp_path / "linked" / "lock").touch()
         (folder / "parley-backup-linked").symlink_to(tmp_path / "linked")
@@ -332,5 +342,5 @@ def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
     open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
     assert set(folder.iterdir()) == there - {theirs}
     assert (tmp_path / "linked" / "lock").exists()
-    assert mine.content() == b"backup"
-    mine.close()
+    assert mine.path is not None and mine.path.read_bytes() == b"backup"
+    jobs.close()

@@ -131,11 +131,11 @@ class Patient:
 
 def talk(service: ChatService) -> None:
     file = File("animals.csv", TABLE)
-    answer = service.send(ANN, None, Submission("How many legs?", (file,)))
-    list(service.follow(ANN, answer.id))
-    list(service.follow(ANN, service.retry(ANN, answer.id).id))
-    more = service.send(ANN, answer.conversation_id, Submission("And wings?"))
-    list(service.follow(ANN, more.id))
+    answer = service.as_owner(ANN).messages.send(None, Submission("How many legs?", (file,)))
+    list(service.as_owner(ANN).messages.follow(answer.id))
+    list(service.as_owner(ANN).messages.follow(service.as_owner(ANN).messages.retry(answer.id).id))
+    more = service.as_owner(ANN).messages.send(answer.conversation_id, Submission("And wings?"))
+    list(service.as_owner(ANN).messages.follow(more.id))
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +225,8 @@ def test_after_a_repair_the_search_finds_what_was_written(patient: Patient) -> N
     patient.change(["DELETE FROM search_rows"])
     patient.found(repairs=True)
     service = open_chat({"DATABASE_URL": patient.url}, providers=[ScriptedProvider()])
-    assert len(service.search(ANN, "wings")) == 1
-    assert len(service.search(ANN, "legs has:file")) == 1
+    assert len(service.as_owner(ANN).conversations.search("wings")) == 1
+    assert len(service.as_owner(ANN).conversations.search("legs has:file")) == 1
     service.close()
 
 

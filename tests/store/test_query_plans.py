@@ -82,22 +82,26 @@ def talk(service: ChatService, owner: str, conversation: str) -> dict[str, Asked
     asked: dict[str, Asked] = {}
 
     def do(name: str, act: Callable[[], Any]) -> Any:
-        with asking(service._store.engine) as asked[name]:
+        with asking(service.space.store.engine) as asked[name]:
             return act()
 
     def answered(name: str, act: Callable[[], Message]) -> Message:
         answer: Message = do(name, act)
-        list(service.follow(owner, answer.id))
+        list(service.as_owner(owner).messages.follow(answer.id))
         return answer
 
-    do("list", lambda: service.conversations(owner))
-    do("list pinned", lambda: service.pinned(owner))
-    do("open", lambda: service.open(owner, conversation))
-    sent = answered("send", lambda: service.send(owner, conversation, Submission("More")))
-    tried = answered("retry", lambda: service.retry(owner, sent.id))
-    answered("edit", lambda: service.edit(owner, tried.parent_id or "", "Other words"))
-    do("show a version", lambda: service.show_version(owner, tried.id))
-    do("search", lambda: service.search(owner, "zebra"))
+    do("list", lambda: service.as_owner(owner).conversations.latest())
+    do("list pinned", lambda: service.as_owner(owner).conversations.pinned())
+    do("open", lambda: service.as_owner(owner).conversations.open(conversation))
+    sent = answered(
+        "send", lambda: service.as_owner(owner).messages.send(conversation, Submission("More"))
+    )
+    tried = answered("retry", lambda: service.as_owner(owner).messages.retry(sent.id))
+    answered(
+        "edit", lambda: service.as_owner(owner).messages.edit(tried.parent_id or "", "Other words")
+    )
+    do("show a version", lambda: service.as_owner(owner).messages.show_version(tried.id))
+    do("search", lambda: service.as_owner(owner).conversations.search("zebra"))
     return asked
 
 
@@ -108,7 +112,7 @@ def limited(make_service: Callable[..., ChatService]) -> ChatService:
 
 
 def test_a_long_conversation_takes_as_many_queries_as_a_short_one(limited: ChatService) -> None:
-    engine = limited._store.engine
+    engine = limited.space.store.engine
     short = talk(limited, ME, fill(engine, ME, 6))
     for _ in range(100):
         fill(engine, BUSY, 2)
@@ -121,7 +125,7 @@ def test_a_long_conversation_takes_as_many_queries_as_a_short_one(limited: ChatS
 
 
 def test_no_query_reads_a_whole_table(limited: ChatService) -> None:
-    engine = limited._store.engine
+    engine = limited.space.store.engine
     asked = talk(limited, ME, fill(engine, ME, 20))
     scans = _sqlite_scans if engine.dialect.name == "sqlite" else _postgres_scans
     with engine.connect() as connection:

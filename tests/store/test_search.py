@@ -305,10 +305,10 @@ def test_pinned_and_files(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service()
-    store = service._store
+    store = service.space.store
     file = File("notes.txt", b"some notes")
-    with_file = service.send(ME, None, Submission("tangerine", (file,)))
-    "".join(piece.text for piece in service.follow(ME, with_file.id))
+    with_file = service.as_owner(ME).messages.send(None, Submission("tangerine", (file,)))
+    "".join(piece.text for piece in service.as_owner(ME).messages.follow(with_file.id))
     plain = say(store, "tangerine")
     change(
         store,

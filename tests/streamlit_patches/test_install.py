@@ -13,7 +13,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.testing.v1 import AppTest
 
 from chat import SettingsError
-from pages.session import tab_state
+from pages.session import process
 from pages.streamlit_patches import (
     atomic_callbacks,
     install,
@@ -110,5 +110,5 @@ def test_service_is_not_opened_on_another_version(monkeypatch: pytest.MonkeyPatc
     sentence = do_install()
     st.cache_resource.clear()
     with pytest.raises(SettingsError) as caught:
-        tab_state.stored()
+        process.chat_service()
     assert caught.value.problems == (sentence,)

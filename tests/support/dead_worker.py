@@ -15,9 +15,8 @@ from chat import ChatService
 @contextmanager
 def presumed_dead(service: ChatService) -> Iterator[None]:
     """Stop the service's heartbeat and fail its database, so that it cannot write or recover."""
-    for each in (service, service.temporary):
-        each._worker.retire()
-    engine = service._store.engine
+    service.runtime.worker.retire()
+    engine = service.space.store.engine
 
     def fail(*_: object) -> None:
         raise OperationalError(None, None, RuntimeError("the network is gone"))

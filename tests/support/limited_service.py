@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from chat import ChatService, ReplySettings, Submission
+from tests.support.temporary import TemporaryService
 
 ME = "visitor:me"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -22,9 +23,16 @@ class Clock:
         return self.now
 
 
-def say(service: ChatService, owner: str = ME, text: str = "Hi", model: str | None = None) -> str:
+def say(
+    service: ChatService | TemporaryService,
+    owner: str = ME,
+    text: str = "Hi",
+    model: str | None = None,
+) -> str:
     """Send a message, follow the reply to its end, and return the conversation's id."""
-    answer = service.send(owner, None, Submission(text), ReplySettings(model=model))
-    for _ in service.follow(owner, answer.id):
+    answer = service.as_owner(owner).messages.send(
+        None, Submission(text), ReplySettings(model=model)
+    )
+    for _ in service.as_owner(owner).messages.follow(answer.id):
         pass
     return answer.conversation_id
