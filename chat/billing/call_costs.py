@@ -115,10 +115,8 @@ class Billing:
 
     @staticmethod
     def _is_unbilled(record: CallRecord) -> bool:
-        has_output = bool(record.text or record.reasoning)
-        return (
-            bool(record.error_code) and not errors.is_billed(record.error_code) and not has_output
-        )
+        code, has_output = record.error_code, bool(record.text or record.reasoning)
+        return code is not None and not errors.is_billed(code) and not has_output
 
     def transcribed(
         self, call: NewCall, status: Status, tokens: int, total_ms: int, error_code: str | None
