@@ -189,9 +189,9 @@ def queries(words: Words) -> list[tuple[str, str]]:
     known, characters = words.known, words.characters
     return [
         ("rare word", f"{known[60_000]} "),
-        ("middling word", f"{known[600]} "),
+        ("medium word", f"{known[600]} "),
         ("common word", f"{known[20]} "),
-        ("the commonest word", f"{known[0]} "),
+        ("most common word", f"{known[0]} "),
         ("two common words", f"{known[15]} {known[40]} "),
         ("common and rare word", f"{known[5]} {known[30_000]} "),
         ("phrase of common words", f'"{known[3]} {known[12]}"'),
@@ -211,7 +211,7 @@ def queries(words: Words) -> list[tuple[str, str]]:
         ("only a model", "model:qwen"),
         ("only a month", "after:2024-05 before:2024-06"),
         ("only files", "has:file"),
-        ("nothing like it", "qqqzzz "),
+        ("no match", "qqqzzz "),
     ]
 
 
