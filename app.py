@@ -9,7 +9,7 @@ if __name__ == "__main__":
     with request_tracing.run():
         shell.run()
 else:
-    from pages.session import configuration, process, tab_state, visitor
+    from pages.session import configuration, downloads, process, tab_state, visitor
     from pages.shell.lifespan import lifespan, on_script_error
     from pages.streamlit_patches.active_sessions import count_active_sessions
     from pages.streamlit_patches.index_page import index_html
@@ -20,7 +20,7 @@ else:
     settings = configuration.read().settings
     app = st.App(
         __file__,
-        routes=routes(process.chat_service, count_active_sessions),
+        routes=routes(process.chat_service, count_active_sessions, downloads.find),
         middleware=middleware(
             settings,
             index_html(),

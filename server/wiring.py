@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
 from server.disconnects import SuppressDisconnectErrors
+from server.downloads import PREFIX, Download, DownloadsEndpoint
 from server.metrics import MetricsEndpoint
 from server.private_media import PrivateMedia
 from server.private_responses import HideStreamlitMetrics, PrivateSharedPages
@@ -39,10 +41,19 @@ async def icon(_request: Request) -> FileResponse:
 
 
 def routes(
-    service: Callable[[], ChatService], active_sessions: Callable[[], int | None]
+    service: Callable[[], ChatService],
+    active_sessions: Callable[[], int | None],
+    may_download: Callable[[str, str], Download | None],
 ) -> list[Route]:
-    """Return our routes. `service` opens the chat service or raises a `ParleyError`."""
+    """Return our routes.
+
+    `service` opens the chat service or raises a `ParleyError`; for the other two see
+    `MetricsEndpoint` and `DownloadsEndpoint`.
+    """
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    downloads = f"/{base}{PREFIX}" if base else PREFIX
     return [
+        Route(f"{downloads}/{{token}}", DownloadsEndpoint(may_download).answer),
         Route("/healthz", healthz),
         Route("/favicon.png", icon),
         Route("/readyz", ReadinessEndpoint(service).answer),

@@ -28,4 +28,4 @@ def routes(service: Callable[[], ChatService] | None = None) -> list[Route]:
     def missing() -> ChatService:
         raise AssertionError("the route needs a service")
 
-    return wiring.routes(service or missing, lambda: None)
+    return wiring.routes(service or missing, lambda: None, lambda _token, _cookie: None)
