@@ -30,8 +30,8 @@ def resend(key: str) -> None:
 def push(key: str, value: object) -> None:
     """Make the widget `key`, which is drawn next, show `value`.
 
-    Nothing is assigned if it shows the value already: that would undo a change by the user whose
-    request is on its way.
+    Nothing is assigned if it shows the value already: that would undo a change by the user that
+    has not reached the server.
     """
     if key not in st.session_state or st.session_state[key] != value or key in _queued():
         queue(key, value)

@@ -1,7 +1,7 @@
-"""Draws an idle page again when something happened elsewhere.
+"""Rerun an idle page when the conversation in view or the list has changed elsewhere.
 
-A message sent in another tab or on another machine, a reply that began or ended in another
-conversation of the list. A page that follows a reply sees to itself.
+Changes come from other tabs and machines and from replies in other conversations. A page that
+follows a reply does not need this.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ import streamlit as st
 from chat import Conversation, ConversationView, NotFound
 from pages.session import notices, tab_state
 
-LOOK_EVERY = 2.0  # seconds; browsers look less often in a tab that nobody sees
+INTERVAL = 2.0  # seconds; browsers poll less often in a background tab
 
-Seen = tuple[Hashable, ...]
+Snapshot = tuple[Hashable, ...]
 
 
 def draw(view: ConversationView | None) -> None:
-    """At the end of a page: what it shows is what it looks out from."""
+    """Start polling. Call it at the end of a page, with the view that was drawn."""
     here = None
     if view is not None:
-        here = _signs(replace(view.conversation, is_running=bool(view.running)))
+        here = _signature(replace(view.conversation, is_running=bool(view.running)))
     listed = notices.quietly(_listed)
     if listed is not None:
         st.session_state["look_is_new"] = True
-        _look((here, *listed))
+        _poll((here, *listed))
 
 
-@st.fragment(run_every=LOOK_EVERY)
-def _look(seen: Seen) -> None:
+@st.fragment(run_every=INTERVAL)
+def _poll(drawn: Snapshot) -> None:
     if st.session_state.pop("look_is_new", False) or tab_state.editing() is not None:
         return
-    now = notices.quietly(_now)
-    if now is not None and now != seen:
+    current = notices.quietly(_current)
+    if current is not None and current != drawn:
         st.rerun()
 
 
-def _now() -> Seen:
+def _current() -> Snapshot:
     here = None
     if (shown := tab_state.conversation_id()) is not None:
         try:
-            here = _signs(tab_state.service().conversations.get(shown))
-        except NotFound:  # deleted elsewhere: the page says so when it is drawn again
+            here = _signature(tab_state.service().conversations.get(shown))
+        except NotFound:  # deleted elsewhere; the rerun shows that
             here = None
     return (here, *_listed())
 
 
-def _listed() -> Seen:
+def _listed() -> Snapshot:
     service = tab_state.saved_service()
     found = [
         *service.conversations.pinned(),
         *service.conversations.latest(tab_state.list_length()),
     ]
-    return tuple(map(_signs, found))
+    return tuple(map(_signature, found))
 
 
-def _signs(conversation: Conversation) -> Hashable:
-    """What tells that it changed. Who looks at other versions changes nothing for others."""
+def _signature(conversation: Conversation) -> Hashable:
+    """Return a value that changes with the conversation, but not with the version in view."""
     return replace(conversation, leaf_id=None)

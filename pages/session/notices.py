@@ -24,7 +24,7 @@ class Undo(StrEnum):
 
 
 def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Do what a click asked for; a `ParleyError` becomes a notice, and None is returned."""
+    """Call `action` for a click. A `ParleyError` is shown as a notice, and None is returned."""
     dismiss()
     request_tracing.begin_action()
     try:
@@ -35,12 +35,12 @@ def attempt(action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def succeeds(action: Callable[..., object], *args: Any) -> bool:
-    """The same for an action that returns nothing: whether it was done."""
+    """Call `action` as `attempt` does; return whether it succeeded."""
     return attempt(lambda: (action(*args), True)) is not None
 
 
 def quietly(action: Callable[..., Any], *args: Any) -> Any:
-    """The same where there is nothing to be said: None instead of a `ParleyError`."""
+    """Call `action`; return None, without a notice, if it raises a `ParleyError`."""
     try:
         return action(*args)
     except ParleyError:
@@ -48,7 +48,7 @@ def quietly(action: Callable[..., Any], *args: Any) -> Any:
 
 
 def caption(error: ParleyError) -> None:
-    """Say what a part of the page could not do, unless the notice says so already."""
+    """Show the error of a part of the page, unless the notice is about the same error."""
     if code() == error.code:
         st.empty()
     else:
@@ -56,7 +56,7 @@ def caption(error: ParleyError) -> None:
 
 
 def code() -> str:
-    """The code of the error that the notice is about."""
+    """Return the code of the error in the notice; empty without one."""
     return str(st.session_state.get("notice", {}).get("code", ""))
 
 
@@ -65,7 +65,7 @@ def say(sentence: str, code: str = "") -> None:
 
 
 def forget(code: str) -> None:
-    """Take the notice back if it is the one of this error, because its reason is gone."""
+    """Remove the notice if it is about this error, which no longer applies."""
     if st.session_state.get("notice", {}).get("code") == code:
         dismiss()
 

@@ -220,5 +220,5 @@ def checkpoint() -> None:
 
 
 def await_transcripts(transcripts: list[Future[str]]) -> None:
-    """Set the transcripts whose arrival makes `checkpoint` rerun the page."""
+    """Set the transcripts for which `checkpoint` reruns the page when they arrive."""
     st.session_state["awaited"] = transcripts

@@ -1,4 +1,4 @@
-"""What is in view, according to the URL and to navigation that the browser does not know yet.
+"""The conversation in view: from the URL, or from navigation that the browser has not applied yet.
 
 A request that leaves the browser before the response to the last click has arrived still carries
 the previous URL. If that were trusted, a message for a new or temporary conversation would be

@@ -1,4 +1,4 @@
-"""Who this tab belongs to: an account, or the browser it is in."""
+"""The person who uses this tab: a signed-in account, or the visitor of this browser."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from chat import (
 from pages.session import process
 from pages.streamlit_patches.streamlit_secrets import read_secrets
 
-VISITOR_COOKIE = "parley_visitor"
+VISITOR_COOKIE = "parley_visitor"  # set by server/visitor_cookie.py
 
 
 def owner() -> str:
-    """Who owns what is made in this tab; empty, which owns nothing, until they are let in."""
+    """Return the owner id for all data of this tab; empty for a person without access."""
     return person().owner
 
 
 def person() -> Person:
-    """Who this tab belongs to: an account, or this browser. Nobody until they are let in."""
+    """Return the current person; one with an empty owner if they have no access yet."""
     try:
-        found = claimed()
+        found = identified()
     except (NotAllowed, SignInExpired):
         return Person("")
     if found.owner and st.session_state.get("entered") != found.owner:
@@ -46,21 +46,24 @@ def person() -> Person:
 
 
 def may_upload(cookie: str) -> bool:
-    """Whether the visitor with this cookie is let in; with sign-in, only a page can tell."""
+    """Return whether the visitor with this cookie may upload files.
+
+    With sign-in every visitor may: the account is known to the page scripts only.
+    """
     try:
         if has_sign_in() or not process.chat_service().settings.access_code:
             return True
         return bool(cookie) and process.chat_service().access.has_entered(
             visitor_from_cookie(cookie).owner
         )
-    except ParleyError:  # the page says what is wrong
+    except ParleyError:  # the pages show the error
         return False
 
 
-def claimed() -> Person:
-    """Who this is, the access code aside; nobody before they sign in.
+def identified() -> Person:
+    """Return the person by sign-in or cookie, without checking the access code.
 
-    Raises `NotAllowed` and `SignInExpired`.
+    The owner is empty before sign-in. Raises `NotAllowed` and `SignInExpired`.
     """
     settings = process.chat_service().settings
     if has_sign_in():
@@ -70,16 +73,16 @@ def claimed() -> Person:
         return account_from_claims(
             claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1
         )
-    found = visitor_from_cookie(visitor_cookie() or _tab_only())
+    found = visitor_from_cookie(visitor_cookie() or _tab_id())
     has_desktop = not st.get_option("server.headless")
     is_admin = is_local_admin(_connection(), settings, has_desktop=has_desktop)
     return replace(found, is_admin=is_admin)
 
 
 def has_sign_in() -> bool:
-    """Whether people sign in here: as it was at the start, or is said since.
+    """Return whether sign-in was configured at start or is configured now.
 
-    A secrets file that is being edited, or was broken, opens no door.
+    A secrets file that is edited or becomes unreadable therefore never disables sign-in.
     """
     return "auth" in (process.chat_service().settings.values or {}) or "auth" in sign_in_settings()
 
@@ -90,16 +93,17 @@ def sign_in_settings() -> Mapping[str, Any]:
 
 
 def _providers() -> int:
-    """How many OpenID providers people can choose from."""
+    """Return the number of configured OpenID Connect providers."""
     auth = sign_in_settings().get("auth", {})
     named = [each for each in auth.values() if isinstance(each, Mapping) and "client_id" in each]
     return len(named) + ("client_id" in auth)
 
 
 def visitor_cookie() -> str:
-    """The cookie of this browser; empty when it has none of ours.
+    """Return the visitor cookie of this browser; empty if it has none or it is not well-formed.
 
-    Once a browser is gone Streamlit knows its cookies no more, and what it sent last is still done.
+    It is kept in the session state: Streamlit no longer knows the cookies after a disconnect, but
+    still handles the last request of the browser.
     """
     cookie = st.context.cookies.get(VISITOR_COOKIE)
     if not is_visitor_cookie(cookie):
@@ -113,9 +117,9 @@ def client_address() -> str:
     return _connection().client_address(process.chat_service().settings.trusted_proxies)
 
 
-def can_take_along() -> bool:
-    """Whether this browser had conversations before its person signed in. Looked up once."""
-    if "can_take_along" not in st.session_state:
+def has_earlier_conversations() -> bool:
+    """Return whether this browser has conversations from before sign-in. Queried once per tab."""
+    if "has_earlier_conversations" not in st.session_state:
         cookie, found = visitor_cookie(), False
         if cookie:
             before = visitor_from_cookie(cookie).owner
@@ -123,16 +127,16 @@ def can_take_along() -> bool:
                 process.chat_service().as_owner(before).conversations.latest(1)
                 or process.chat_service().as_owner(before).conversations.pinned()
             )
-        st.session_state["can_take_along"] = found
-    return bool(st.session_state["can_take_along"])
+        st.session_state["has_earlier_conversations"] = found
+    return bool(st.session_state["has_earlier_conversations"])
 
 
-def stop_taking_along() -> None:
-    st.session_state["can_take_along"] = False
+def dismiss_earlier_conversations() -> None:
+    st.session_state["has_earlier_conversations"] = False
 
 
-def _tab_only() -> str:
-    """In place of a cookie: no cookies, no memory beyond this tab."""
+def _tab_id() -> str:
+    """Return an id for this tab, for browsers that reject cookies."""
     return str(st.session_state.setdefault("visitor", secrets.token_urlsafe(32)))
 
 

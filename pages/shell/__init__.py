@@ -1,1 +1,1 @@
-"""What every screen shares: navigation, process lifespan, shutdown."""
+"""The frame of all screens: navigation, process lifespan, shutdown."""

@@ -1,4 +1,4 @@
-"""The way back from another screen to the conversation that was in view."""
+"""Link from another screen back to the conversation that was in view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says once in each tab that the host may empty the disk with the history, and what helps."""
+"""Warn once in each tab that the host may empty the disk with the history."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SENTENCE = (
     "Download what you want to keep from the History page."
 )
 _FOR_ADMINS = (
-    " Back up everybody's on the Usage page. A PostgreSQL at `DATABASE_URL` would keep them: see "
-    "docs/deploy/community-cloud.md."
+    " Back up all conversations on the Usage page. To keep them, set `DATABASE_URL` to a "
+    "PostgreSQL server: see docs/deploy/community-cloud.md."
 )
 
 

@@ -30,7 +30,7 @@ def lifespan(settings: Settings) -> Lifespan:
     async def run(_app: Any) -> AsyncIterator[None]:
         _log_to_console(settings)
         set_io_hook(draw_turns.paused)
-        # The server accepts connections meanwhile; only the first page waits for the service.
+        # In the background: only the first page waits for it, not the server.
         opening = asyncio.create_task(anyio.to_thread.run_sync(_open))
         watchdog, closing = ShutdownWatchdog(), list[asyncio.Task[None]]()
 

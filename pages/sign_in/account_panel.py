@@ -1,4 +1,4 @@
-"""In the sidebar: who is signed in, signing out, and what was made before signing in."""
+"""Account section of the sidebar: the email, signing out, and conversations from before sign-in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def draw() -> None:
         st.empty()
         return
     with st.container(key="account"):
-        if notices.quietly(visitor.can_take_along):
+        if notices.quietly(visitor.has_earlier_conversations):
             _draw_offer()
         with st.container(horizontal=True, vertical_alignment="center"):
             person = visitor.person()
@@ -26,16 +26,19 @@ def draw() -> None:
 def _draw_offer() -> None:
     st.caption("This browser holds conversations from before you signed in.")
     with st.container(horizontal=True):
-        st.button("Take them along", key="take_along", on_click=_take_along)
+        st.button("Move to my account", key="take_along", on_click=_move_to_account)
         st.button(
-            "Leave them", key="leave_behind", type="tertiary", on_click=visitor.stop_taking_along
+            "Not now",
+            key="leave_behind",
+            type="tertiary",
+            on_click=visitor.dismiss_earlier_conversations,
         )
 
 
-def _take_along() -> None:
+def _move_to_account() -> None:
     cookie = visitor.visitor_cookie()
     count = notices.attempt(process.chat_service().access.claim_visitor, visitor.owner(), cookie)
     if count is not None:
-        visitor.stop_taking_along()
+        visitor.dismiss_earlier_conversations()
         moved = "1 conversation is" if count == 1 else f"{count:,} conversations are"
         notices.say(f"{moved} now in your account.")

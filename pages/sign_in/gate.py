@@ -1,6 +1,6 @@
-"""What stands before every screen but a shared one: sign-in, and the access code.
+"""Sign-in and access code, required by every screen except shared conversations.
 
-Until somebody is let in `identity.owner()` is nobody's, so that no click can do anything either.
+Without access `visitor.owner()` is empty, so that clicks of an older page have no effect either.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pages.session import notices, process, visitor
 
 
 def is_open() -> bool:
-    """Whether whoever looks at this tab is let in."""
+    """Return whether the person has access."""
     return bool(visitor.person().owner)
 
 
-def draw(wish: str = "to go on") -> None:
-    """Ask for what is missing; `wish` says what for."""
+def draw(purpose: str = "to continue") -> None:
+    """Ask for sign-in or the access code; `purpose` completes "Sign in …"."""
     with st.container(key="gate"):
         st.header("Parley", anchor=False)
         try:
-            owner = visitor.claimed().owner
+            owner = visitor.identified().owner
         except NotAllowed as error:
             st.text(error.sentence)
             draw_sign_out()
@@ -30,9 +30,9 @@ def draw(wish: str = "to go on") -> None:
             st.text(error.sentence)
             owner = ""
         if owner:
-            _ask_for_code(wish)
+            _ask_for_code(purpose)
         else:
-            st.text(f"Sign in {wish}.")
+            st.text(f"Sign in {purpose}.")
             _draw_sign_in()
 
 
@@ -48,8 +48,8 @@ def draw_sign_out() -> None:
 
 def _draw_sign_in() -> None:
     auth = visitor.sign_in_settings().get("auth", {})
-    if sign_in_problems(auth):  # since the start: the secrets are being edited, say
-        st.text("Sign-in is not set up right now. Whoever runs Parley has to look at its secrets.")
+    if sign_in_problems(auth):  # the secrets file was changed after the start
+        st.text("Sign-in is not set up right now. The administrator has to check the secrets file.")
         return
     for name in sign_in_providers(auth):
         st.button(
@@ -61,8 +61,8 @@ def _draw_sign_in() -> None:
         )
 
 
-def _ask_for_code(wish: str) -> None:
-    st.text(f"Enter the access code {wish}. Whoever gave you this address knows it.")
+def _ask_for_code(purpose: str) -> None:
+    st.text(f"Enter the access code {purpose}. Ask the person who sent you this address for it.")
     notices.draw()
     with st.form("entry", border=False):
         st.text_input(
@@ -73,5 +73,5 @@ def _ask_for_code(wish: str) -> None:
 
 def _enter() -> None:
     code, st.session_state["access_code"] = st.session_state["access_code"], ""
-    owner = visitor.claimed().owner
+    owner = visitor.identified().owner
     notices.attempt(process.chat_service().access.enter, owner, code, visitor.client_address())

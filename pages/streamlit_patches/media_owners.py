@@ -20,7 +20,7 @@ class MediaOwners:
     def may_fetch(self, name: str, cookie: str) -> bool:
         """Return whether the file `name` (id and extension) was made for this browser.
 
-        Browsers that reject cookies send an empty one and cannot be told apart.
+        Browsers that reject cookies send an empty one and are treated as one visitor.
         """
         with self._lock:
             return cookie in self._cookies.get(os.path.splitext(name)[0], ())

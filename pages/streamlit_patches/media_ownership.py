@@ -1,4 +1,4 @@
-"""Record for which visitor a media file is added, so that `/media` serves it to nobody else.
+"""Record for which visitor a media file is added, so that `/media` serves it to them only.
 
 Upstream: streamlit/streamlit#8148 ("File Caching Results in Authorisation Bypass").
 Symptom: everyone who has the address of an image or a download can fetch it while it is in

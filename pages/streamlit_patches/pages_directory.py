@@ -4,7 +4,7 @@ Upstream: streamlit/streamlit#8860 and #9992.
 Symptom: "Page not found" for the first visitor who opens the address of a screen directly. Until
 `st.navigation` has run once in the process, Streamlit takes a folder named `pages/` for a
 multipage app of the older kind and looks for a script of that name in it.
-Versions: all that have `st.navigation`, up to 1.67.
+Versions: since `st.navigation` was added (1.36), up to 1.67.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Symptoms:
 - `_clear_queue` drops what has not been sent when the next run starts. If that is a fragment run,
   the rest of the page is never sent: a price was missing.
 - The container of a fragment is dropped, but not the elements that are sent as a reference to the
-  browser's cache. They are then put into whatever is at that position, and the page goes blank.
-- A request that arrives while a run ends replaces the runner, whose last messages are ignored.
+  browser's cache. They are then put into the element at that position, and the page goes blank.
+- A request that arrives while a run ends replaces its runner; the last messages are ignored.
 Versions: since 1.39, verified on 1.67; tests/streamlit_patches/test_rerun_queue.py reproduces it.
 
 After the toolbar's Stop, or when the connection is lost, Streamlit's behaviour is kept: elements

@@ -1,4 +1,4 @@
-"""Requests that follow each other at once: what a person sent is stored, and once."""
+"""A message is stored exactly once although other requests follow immediately."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from tests.support.app_server import AppServer
 from tests.support.llm_server import LLMServer
 
 TABS = 12
-OFTEN = "import sys; sys.setswitchinterval(1e-6)"  # threads take turns everywhere, not now and then
+SWITCH_OFTEN = (
+    "import sys; sys.setswitchinterval(1e-6)"  # so that threads interleave at every point
+)
 
 
 async def send_among_others(url: str, question: str, others: int) -> None:
-    """As when a part of the page has something to tell in the moment of the click."""
+    """Send a message and at once other requests, as a fragment or component does."""
     async with Tab(url) as tab:
         assert tab._box is not None
         await tab._run({tab._box: question})
@@ -28,10 +30,8 @@ async def send_among_others(url: str, question: str, others: int) -> None:
 
 
 @pytest.mark.parametrize("others", [1, 3])
-def test_a_message_is_stored_once_whatever_is_asked_right_after_it(
-    tmp_path: Path, others: int
-) -> None:
-    (tmp_path / "sitecustomize.py").write_text(OFTEN, "utf-8")
+def test_a_message_is_stored_once_when_other_requests_follow(tmp_path: Path, others: int) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SWITCH_OFTEN, "utf-8")
     with (
         LLMServer() as server,
         AppServer(

@@ -1,4 +1,4 @@
-"""Whatever fails on a page has an id, the same in the log and in what the person reads."""
+"""Every failure of a page has an id that is in the log and in the message on the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chat import log_formatter
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
+def log() -> Iterator[io.StringIO]:
     lines, logger = io.StringIO(), logging.getLogger("pages")
     handler = logging.StreamHandler(lines)
     handler.setFormatter(log_formatter("json"))
@@ -59,18 +59,18 @@ def _page() -> None:
             fail()
 
 
-def named(page: AppTest, told: io.StringIO) -> str:
-    """The id that both name."""
+def shown_id(page: AppTest, log: io.StringIO) -> str:
+    """Return the id on the page after checking that the log has the same."""
     (error,) = page.error
     found = re.search(r"include the id (\w+)$", str(error.value))
     assert found, error.value
-    assert json.loads(told.getvalue().splitlines()[-1])["request_id"] == found[1]
+    assert json.loads(log.getvalue().splitlines()[-1])["request_id"] == found[1]
     return found[1]
 
 
-def test_what_a_click_or_a_page_fails_with_has_an_id_of_its_own(told: io.StringIO) -> None:
+def test_each_failure_has_an_id_of_its_own(log: io.StringIO) -> None:
     page, ids = AppTest.from_function(_page), set()
     clicks = ("fail", "fail", "attempt", "refuse", "draw", "fail")
     for key in clicks:
-        ids.add(named(page.run().button(key=key).click().run(), told))
+        ids.add(shown_id(page.run().button(key=key).click().run(), log))
     assert len(ids) == len(clicks)

@@ -1,4 +1,4 @@
-"""The gate through `app.py` without a browser: the access code, and who a tab belongs to."""
+"""Access code and sign-in through `app.py`, and the owner of a tab, without a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ AUTH = {"auth": SIGN_IN}
 
 
 @pytest.fixture(autouse=True)
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str) -> Iterator[None]:
+def app_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
+) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
@@ -47,7 +49,7 @@ def open_page(visitor: str = "ada", **claims: Any) -> AppTest:
 
 
 def ann(**changes: Any) -> dict[str, Any]:
-    """What Streamlit knows of somebody who has just signed in."""
+    """Return the claims of a person who has just signed in."""
     claims = {"is_logged_in": True, "iss": "https://id", "sub": "1", "email": "ann@x.org"}
     return {**claims, "iat": time.time(), **changes}
 
@@ -61,9 +63,9 @@ def keys(page: AppTest) -> set[str]:
     return {widget.key or "" for widget in widgets}
 
 
-def said(page: AppTest) -> str:
-    whole = "\n".join(str(each.value) for each in [*page.text, *page.markdown])
-    return re.sub(r"\\([^\w\s])", r"\1", whole)
+def texts(page: AppTest) -> str:
+    text = "\n".join(str(each.value) for each in [*page.text, *page.markdown])
+    return re.sub(r"\\([^\w\s])", r"\1", text)
 
 
 def enter(page: AppTest, code: str) -> AppTest:
@@ -71,14 +73,14 @@ def enter(page: AppTest, code: str) -> AppTest:
     return page.button(key="enter").click().run()
 
 
-def test_the_access_code_stands_before_everything_but_a_shared_link(
+def test_access_code_is_required_except_for_shared_links(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ACCESS_CODE", CODE)
     page = open_page().run()
     assert keys(page) == {"access_code", "enter"}
     enter(page, "open barley")
-    assert WrongCode.sentence in said(page) and "composer" not in keys(page)
+    assert WrongCode.sentence in texts(page) and "composer" not in keys(page)
     assert page.text_input(key="access_code").value == ""
     enter(page, CODE)
     assert not page.exception
@@ -93,20 +95,22 @@ def test_the_access_code_stands_before_everything_but_a_shared_link(
     reader = open_page("eve").switch_page(str(Path(APP).parent / "pages/screens/shared.py"))
     reader.query_params["s"] = secret
     reader.run()
-    assert "Shared words" in said(reader)
+    assert "Shared words" in texts(reader)
     assert keys(reader) == {"access_code", "enter"}
 
 
-def test_too_many_wrong_codes_say_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_wrong_codes_are_refused_until_a_stated_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ACCESS_CODE", CODE)
     page = open_page().run()
     for _ in range(MAX_GUESSES):
         enter(page, "wrong")
     enter(page, CODE)
-    assert "Try again at" in said(page) and "composer" not in keys(page)
+    assert "Try again at" in texts(page) and "composer" not in keys(page)
 
 
-def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:
+def test_a_tab_belongs_to_the_signed_in_account() -> None:
     assert keys(open_page(is_logged_in=False).run()) == {"sign_in"}
     page = open_page(**ann()).run()
     assert {"composer", "sign_out"} <= keys(page)
@@ -117,19 +121,19 @@ def test_a_tab_belongs_to_the_account_that_is_signed_in() -> None:
 
 
 @pytest.mark.parametrize("is_logged_in", ["true", 1, None, False])
-def test_claims_without_a_sign_in_are_nobody(is_logged_in: object) -> None:
+def test_claims_without_is_logged_in_are_ignored(is_logged_in: object) -> None:
     assert keys(open_page(**ann(is_logged_in=is_logged_in)).run()) == {"sign_in"}
 
 
-def test_a_sign_in_that_is_over_or_not_allowed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_or_disallowed_sign_in_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_EMAILS", "x.org")
     page = open_page(**ann(iat=time.time() - LONG_AGO)).run()
-    assert SignInExpired.sentence in said(page) and keys(page) == {"sign_in"}
+    assert SignInExpired.sentence in texts(page) and keys(page) == {"sign_in"}
     page = open_page(**ann(email="eve@y.org")).run()
-    assert NotAllowed.sentence in said(page) and keys(page) == {"sign_out"}
+    assert NotAllowed.sentence in texts(page) and keys(page) == {"sign_out"}
 
 
-def test_a_sign_in_that_ends_in_an_open_tab_ends_what_its_clicks_can_do() -> None:
+def test_clicks_in_an_open_tab_have_no_effect_after_the_sign_in_expires() -> None:
     page = open_page(**ann()).run()
     page.user.update(iat=time.time() - LONG_AGO)
     page.button(key="starter_0").click().run()
@@ -137,7 +141,7 @@ def test_a_sign_in_that_ends_in_an_open_tab_ends_what_its_clicks_can_do() -> Non
     assert process.chat_service().as_owner(OWNER).conversations.latest() == []
 
 
-def test_with_sign_in_and_a_code_both_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_in_and_access_code_are_both_required(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCESS_CODE", CODE)
     assert keys(open_page(is_logged_in=False).run()) == {"sign_in"}
     page = open_page(**ann()).run()
@@ -145,34 +149,34 @@ def test_with_sign_in_and_a_code_both_are_asked_for(monkeypatch: pytest.MonkeyPa
     assert {"composer", "sign_out"} <= keys(enter(page, CODE))
 
 
-def test_a_secrets_file_that_loses_its_sign_in_opens_no_door() -> None:
+def test_removing_auth_from_the_secrets_does_not_disable_sign_in() -> None:
     assert "composer" in keys(open_page(**ann()).run())
     stranger = open_page("eve").run()  # without secrets, as when the file is being edited
     assert not stranger.exception and keys(stranger) == set()
-    assert "Sign-in is not set up right now." in said(stranger)
+    assert "Sign-in is not set up right now." in texts(stranger)
     for auth in ({}, {"cookie_secret": "x" * 32}, {**SIGN_IN, "redirect_uri": ""}):
         stranger = open_page("eve", is_logged_in=False)
         stranger.secrets = {"auth": auth}
         assert keys(stranger.run()) == set()
-        assert "Sign-in is not set up right now." in said(stranger)
+        assert "Sign-in is not set up right now." in texts(stranger)
 
 
-def test_each_provider_has_a_button() -> None:
+def test_each_provider_has_a_sign_in_button() -> None:
     page = open_page(is_logged_in=False)
     google = {name: value for name, value in SIGN_IN.items() if name not in SHARED}
     page.secrets = {"auth": {**SIGN_IN, "google": google, "client_kwargs": {"client_id": "x"}}}
     assert keys(page.run()) == {"sign_in", "sign_in_google"}
 
 
-def test_a_sign_in_that_cannot_work_is_told_at_the_start_and_opens_no_door() -> None:
+def test_incomplete_sign_in_settings_are_reported_and_show_no_screen() -> None:
     page = open_page(is_logged_in=False)
     page.secrets = {"auth": {"cookie_secret": "x" * 32, "client_id": "parley"}}
     assert keys(page.run()) == set()
-    assert "redirect_uri in [auth]" in said(page)
-    assert "[auth] lacks client_secret and server_metadata_url" in said(page)
+    assert "redirect_uri in [auth]" in texts(page)
+    assert "[auth] lacks client_secret and server_metadata_url" in texts(page)
 
 
-def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_may_upload_requires_the_access_code(monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = "c" * 43
     assert session_visitor.may_upload("")
     process.chat_service().close()
@@ -184,13 +188,13 @@ def test_only_who_is_let_in_may_upload(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("is_admin", [False, True])
-def test_on_a_disk_that_is_emptied_the_backup_is_offered_to_admins(
+def test_disk_notice_offers_the_backup_to_admins_only(
     monkeypatch: pytest.MonkeyPatch, is_admin: bool
 ) -> None:
     monkeypatch.setenv("DISK_IS_KEPT", "false")
     monkeypatch.setenv("DATABASE_URL", "sqlite:///parley.db")  # a server's is not on this disk
     monkeypatch.setenv("ADMIN_EMAILS", "ann@x.org" if is_admin else "bob@x.org")
     page = open_page(**ann(email_verified=True)).run()
-    assert "may be emptied" in said(page)
+    assert "may be emptied" in texts(page)
     offered = [each.proto.label for each in page.get("page_link")]
     assert ("Backup" in offered) is is_admin

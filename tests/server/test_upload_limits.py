@@ -50,7 +50,7 @@ def put(app: TestClient, size: int, cookie: str = ME, forwarded_for: str = "") -
 async def send(
     app: Starlette, announced: int, parts: list[Callable[[], Awaitable[Message]]], cookie: str = ME
 ) -> list[int]:
-    """Upload `parts`, whatever size was announced; return the status of the response, if any."""
+    """Upload `parts`, with the announced size; return the status of the response, if any."""
     statuses = []
 
     async def receive() -> Message:

@@ -77,7 +77,7 @@ def test_media_file_is_served_to_its_visitor_only(
             assert (response.status_code, response.headers) == (404, missing.headers)
 
 
-def test_media_file_is_served_to_nobody_without_the_patch(client: TestClient) -> None:
+def test_media_file_has_no_owner_without_the_patch(client: TestClient) -> None:
     manager = MediaFileManager(MemoryMediaFileStorage("/media"))
     with pytest.MonkeyPatch.context() as original:
         original.setattr(MediaFileManager, "add", media_ownership._add)

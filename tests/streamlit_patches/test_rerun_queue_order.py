@@ -33,7 +33,7 @@ async def process_events() -> None:
 
 
 class Runner:
-    """Stands in for Streamlit's ScriptRunner; the test sends its events."""
+    """Replaces Streamlit's ScriptRunner; the test sends its events."""
 
     created: list[Runner]
 
@@ -109,7 +109,7 @@ def ends(session: AppSession) -> list[str]:
     return [Status.Name(message.script_finished) for message in found]
 
 
-async def test_requests_during_the_end_of_a_run_become_one_run_after_it(
+async def test_requests_at_the_end_of_a_run_are_merged_into_one_run(
     tab: Callable[[], AppSession],
 ) -> None:
     session = tab()

@@ -1,4 +1,4 @@
-"""The app names a secrets file that cannot be read, and lets nobody in."""
+"""The app names a secrets file that cannot be read, and shows no screen."""
 
 from __future__ import annotations
 
