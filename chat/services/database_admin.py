@@ -1,6 +1,6 @@
-"""What whoever runs Parley does with the database as a whole: back it up, restore it, examine it.
+"""Maintenance of the whole database for the command line: backup, restore and consistency checks.
 
-Opens the database itself, and brings none to another version but the one that is restored.
+Opens the database itself and migrates only a restored one.
 """
 
 from __future__ import annotations
@@ -14,68 +14,78 @@ from chat.billing.prices import Prices, read_prices
 from chat.config.settings import Settings
 from chat.replies.worker_liveness import Worker
 from chat.store.backup import maintenance
-from chat.store.doctor import Finding, Signs
+from chat.store.doctor import Finding, Liveness
 from chat.store.ledger import ComputeCost
 
-SILENT = timedelta(minutes=10)  # a call that gave a sign since is being made; clocks may differ
+SILENCE_LIMIT = timedelta(minutes=10)  # since the last heartbeat of a call; allows for clock skew
 
 
-def database(settings: Settings) -> str:
-    """Which one it is, without its password."""
-    return maintenance.name_of(settings.database_url)
+def database_name(settings: Settings) -> str:
+    """Return the path or URL of the database without credentials."""
+    return maintenance.display_name(settings.database_url)
 
 
 def back_up(settings: Settings, file: Path) -> int:
-    """Write a copy of the database to a new file; its size in bytes. Raises `BackupFailed`."""
-    with maintenance.opened(settings.database_url) as database:
+    """Write a backup to a new file and return its size in bytes.
+
+    Raises `BackupFailed`, `SettingsError` and `StoreFailed`.
+    """
+    with maintenance.open_database(settings.database_url) as database:
         return database.back_up(file)
 
 
 def restore(settings: Settings, file: Path, at: datetime, *, replaces: bool) -> Path | None:
-    """Fill the database with a backup; the file in which what was there is kept, if there was any.
+    """Fill the database with a backup; return the file that keeps the replaced data, if any.
 
-    Replies that were being written when the backup was made are interrupted. Raises
-    `RestoreRefused` and what `back_up` raises; then nothing was changed.
+    Replies that were running when the backup was made are interrupted. Raises `RestoreRefused`
+    and the errors of `back_up`; the database is unchanged then.
     """
-    signs = Signs(lambda *_: True, lambda *_: True, _prices(settings).cost)
-    return maintenance.restore(file, settings.database_url, at, replaces=replaces, signs=signs)
+    all_dead = Liveness(lambda *_: True, lambda *_: True, _prices(settings).cost)
+    return maintenance.restore(
+        file, settings.database_url, at, replaces=replaces, liveness=all_dead
+    )
 
 
 def examine(settings: Settings, *, repairs: bool) -> Iterator[Finding]:
-    """What is wrong in the database, by kind; what can be repaired is, if that is wanted."""
+    """Run all consistency checks, with repairs if requested, and yield a finding for each."""
     worker = Worker()
-    signs = signs_of(worker, _prices(settings).cost)
+    liveness = observe_liveness(worker, _prices(settings).cost)
     try:
-        with maintenance.opened(settings.database_url) as database:
-            yield from database.examine(signs, repairs=repairs)
+        with maintenance.open_database(settings.database_url) as database:
+            yield from database.examine(liveness, repairs=repairs)
     finally:
         worker.retire()
 
 
-def signs_of(
-    worker: Worker, cost: ComputeCost, pause: Callable[[float], object] = time.sleep
-) -> Signs:
-    """Who is at work, for one that looks only now.
+def observe_liveness(
+    worker: Worker, compute_cost: ComputeCost, pause: Callable[[float], object] = time.sleep
+) -> Liveness:
+    """Return a `Liveness` for a process that has not watched any heartbeats before.
 
-    Here a process can be seen. Of one elsewhere the sign of life has to change from one look to
-    another, whatever the clocks say: who gave none while it was watched is dead.
+    Workers of this machine are checked by their process. A remote worker is alive if its
+    heartbeat changes between two checks, and dead if it does not change for a while; clocks of
+    different machines are not compared.
     """
-    first: dict[str, datetime | None] = {}
+    first_seen: dict[str, datetime | None] = {}
 
-    def is_abandoned(answer_id: str, name: str | None, beat: datetime | None) -> bool | None:
-        if name is None or worker.is_here(name):
-            return name is None or worker.is_gone(name)
-        if not worker.is_alive(name, answer_id, beat):
+    def is_abandoned(
+        answer_id: str, name: str | None, heartbeat_at: datetime | None
+    ) -> bool | None:
+        if name is None:
             return True
-        return None if first.setdefault(answer_id, beat) == beat else False
+        if worker.is_here(name):
+            return worker.is_gone(name)
+        if not worker.is_alive(name, answer_id, heartbeat_at):
+            return True
+        return None if first_seen.setdefault(answer_id, heartbeat_at) == heartbeat_at else False
 
-    def is_lost(name: str, _: str | None, __: str, beat: datetime | None) -> bool | None:
+    def is_lost(name: str, _: str | None, __: str, heartbeat_at: datetime | None) -> bool | None:
         if worker.is_gone(name):
             return True
-        is_silent = beat is None or datetime.now(UTC) - beat > SILENT
+        is_silent = heartbeat_at is None or datetime.now(UTC) - heartbeat_at > SILENCE_LIMIT
         return None if is_silent else False
 
-    return Signs(is_abandoned, is_lost, cost, pause)
+    return Liveness(is_abandoned, is_lost, compute_cost, pause)
 
 
 def _prices(settings: Settings) -> Prices:

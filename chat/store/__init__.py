@@ -33,7 +33,8 @@ from chat.store.messages import MessageStore
 from chat.store.probe import startup_problems
 from chat.store.replies import ReplyStore
 from chat.store.schema import now
-from chat.store.search.search import Hit, SearchStore
+from chat.store.search.hits import Hit
+from chat.store.search.search import SearchStore
 from chat.store.shares import ShareStore
 from chat.store.transfer import PortableStore
 from chat.store.usage import UsageStore

@@ -1,6 +1,6 @@
-"""The rows of an imported conversation: with ids of their own where the copy's are not free.
+"""Adds the rows of an imported conversation, inside a session of `chat.store.transfer`.
 
-Helpers of `chat.store.transfer`, inside its transaction.
+Ids of the export are kept if Parley created them and they are free; otherwise new ones are used.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from chat.formats.merge import MergePlan
 from chat.store.attachments import add_attachments, store_content
 from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
 
-_AT_ONCE = 500  # ids in one query
-_MOST_CONTENTS = 2 * 2**30  # bytes of files looked at for one conversation
+_BATCH = 500  # ids per query
+_MAX_CONTENT_BYTES = 2 * 2**30  # read for one conversation
 
 
-class _Supply:
-    """The contents of files, up to a limit: a small copy can name large ones many times."""
+class _LimitedContents:
+    """Contents by SHA-256 up to a total size: a small export can refer to large files often."""
 
     def __init__(self, portable: PortableConversation) -> None:
-        self._content, self._left = portable.content, _MOST_CONTENTS
+        self._content, self._bytes_left = portable.content, _MAX_CONTENT_BYTES
 
     def __call__(self, sha256: str) -> bytes | None:
-        data = self._content(sha256) if self._left > 0 else None
-        self._left -= len(data or b"")
+        data = self._content(sha256) if self._bytes_left > 0 else None
+        self._bytes_left -= len(data or b"")
         return data
 
 
-def new_conversation(
+def add_imported_conversation(
     session: Session, owner: str, portable: PortableConversation, *, keep_ids: bool
 ) -> ConversationRow:
     conversation, settings = portable.conversation, portable.conversation.settings
     id_ = conversation.id
-    is_free = keep_ids and _can_be_kept(id_) and session.get(ConversationRow, id_) is None
+    is_free = keep_ids and _is_plausible_id(id_) and session.get(ConversationRow, id_) is None
     row = ConversationRow(
         id=id_ if is_free else new_id(),
         owner=owner,
@@ -63,8 +63,8 @@ def new_conversation(
     return row
 
 
-def _can_be_kept(id_: str) -> bool:
-    """Whether Parley can have made it, not later than now: ids sort by time."""
+def _is_plausible_id(id_: str) -> bool:
+    """Return whether Parley may have created an id: its timestamp is not in the future."""
     tomorrow = now() + timedelta(days=1)
     return is_parley_id(id_) and int(id_[:14], 16) <= tomorrow.timestamp() * 1_000_000
 
@@ -77,19 +77,19 @@ def add_messages(
     *,
     keep_ids: bool,
 ) -> dict[str, str]:
-    """Store the new messages; gives the stored id for every id of the copy."""
+    """Add the new messages and return the stored id for every id of the export."""
     additions = planned.additions
-    wanted = [each.node.message.id for each in additions]
-    cankeep = (
+    imported = [each.node.message.id for each in additions]
+    can_keep = (
         keep_ids
         and not any(each.is_changed for each in additions)
-        and all(map(_can_be_kept, wanted))
-        and not _any_taken(session, wanted)
+        and all(map(_is_plausible_id, imported))
+        and not _any_taken(session, imported)
     )
-    # Ids are the order of versions; ours keep the order they had.
-    in_order = sorted(wanted) if all(map(is_parley_id, wanted)) else wanted
-    fresh = {id_: id_ if cankeep else new_id() for id_ in in_order}
-    ids = {**planned.known, **fresh}
+    # Versions are ordered by id, so new ids are assigned in the order of the old ones.
+    in_order = sorted(imported) if all(map(is_parley_id, imported)) else imported
+    new_ids = {id_: id_ if can_keep else new_id() for id_ in in_order}
+    ids = {**planned.known, **new_ids}
     depths = dict(planned.depths)
     values = []
     for each in additions:
@@ -103,7 +103,7 @@ def add_messages(
                 "conversation_id": row.id,
                 "parent_id": parent_id,
                 "depth": depths[ids[message.id]],
-                "origin": each.node.origin if cankeep else each.origin,
+                "origin": each.node.origin if can_keep else each.origin,
             }
         )
     if values:
@@ -112,9 +112,9 @@ def add_messages(
 
 
 def _any_taken(session: Session, ids: Sequence[str]) -> bool:
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
-        if session.scalar(select(MessageRow.id).where(MessageRow.id.in_(some)).limit(1)):
+    for start in range(0, len(ids), _BATCH):
+        batch = ids[start : start + _BATCH]
+        if session.scalar(select(MessageRow.id).where(MessageRow.id.in_(batch)).limit(1)):
             return True
     return False
 
@@ -147,38 +147,44 @@ def _columns(node: Node, count: TokenCount | None, ids: dict[str, str]) -> dict[
     }
 
 
-def hold_files(
+def add_files(
     session: Session, planned: MergePlan, portable: PortableConversation, ids: dict[str, str]
 ) -> list[str]:
-    """Keep the files of new messages; gives a sentence about those that have to be left out."""
-    supply = _Supply(portable)
-    kept: dict[Attachment, Attachment | None] = {}
-    left = 0
+    """Add the files of new messages; return a sentence about missing or damaged ones."""
+    contents = _LimitedContents(portable)
+    checked: dict[Attachment, Attachment | None] = {}
+    skipped = 0
     for each in planned.additions:
-        message, sound = each.node.message, []
+        message, valid = each.node.message, []
         for file in message.attachments:
-            same = replace(file, message_id="")
-            if same not in kept:
-                kept[same] = _kept(session, same, supply)
-            found = kept[same]
-            left += found is None
-            if found is not None:
-                sound.append(found)
-        if sound:
-            add_attachments(session, ids[message.id], (), sound)
-    return [f"{left:,} files are not in the export, or damaged, and were left out."] if left else []
+            unbound = replace(file, message_id="")
+            if unbound not in checked:
+                checked[unbound] = _store_checked(session, unbound, contents)
+            attachment = checked[unbound]
+            if attachment is None:
+                skipped += 1
+            else:
+                valid.append(attachment)
+        if valid:
+            add_attachments(session, ids[message.id], (), valid)
+    if not skipped:
+        return []
+    return [f"{skipped:,} files are not in the export, or damaged, and were left out."]
 
 
-def _kept(session: Session, file: Attachment, supply: _Supply) -> Attachment | None:
-    sound = check_attachment(file, supply)
-    if sound is None:
+def _store_checked(
+    session: Session, file: Attachment, contents: _LimitedContents
+) -> Attachment | None:
+    """Store the contents of a file; return None if they are missing or invalid."""
+    checked = check_attachment(file, contents)
+    if checked is None:
         return None
-    for data in sound.contents.values():
+    for data in checked.contents.values():
         store_content(session, data)
-    return sound.attachment
+    return checked.attachment
 
 
-def hold_marks(
+def add_clear_marks(
     session: Session,
     row: ConversationRow,
     planned: MergePlan,

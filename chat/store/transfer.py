@@ -1,7 +1,7 @@
-"""Whole conversations: read one at a time to be written to a file, and merged from one.
+"""Export and import: loads complete conversations, and merges them into stored ones.
 
-What comes in has been read and put right by `chat.formats`; here it is stored, each conversation
-in one transaction, with ids that nobody else's message has.
+`chat.formats` has parsed and sanitized the input. Each conversation is stored in one transaction
+with ids that are unique in this database.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from chat.formats.merge import MergePlan, StoredMessage, plan_merge
 from chat.store.attachments import load_conversation_attachments
 from chat.store.conversations import owned_conversation
 from chat.store.engine import read_transaction, write_transaction
-from chat.store.import_rows import add_messages, hold_files, hold_marks, new_conversation
+from chat.store.import_rows import (
+    add_clear_marks,
+    add_files,
+    add_imported_conversation,
+    add_messages,
+)
 from chat.store.message_tree import is_on_path
 from chat.store.schema import (
     ClearMarkRow,
@@ -38,7 +43,7 @@ class PortableStore:
         self._engine = engine
 
     def ids(self, owner: str) -> list[str]:
-        """The ids of all the owner's conversations, the oldest first."""
+        """Return the ids of all the owner's conversations, the oldest first."""
         with read_transaction(self._engine) as session:
             return list(
                 session.scalars(
@@ -49,7 +54,7 @@ class PortableStore:
             )
 
     def load(self, owner: str, conversation_id: str) -> PortableConversation:
-        """A conversation with everything in it; the contents of its files are read when asked."""
+        """Return a complete conversation. Contents of its attachments are loaded lazily."""
         with read_transaction(self._engine) as session:
             row = owned_conversation(session, owner, conversation_id)
             rows = session.scalars(
@@ -82,28 +87,29 @@ class PortableStore:
     def merge(
         self, owner: str, portable: PortableConversation, count: Callable[[str], TokenCount]
     ) -> ItemReport:
-        """Store what of a conversation is not there yet, all of it or nothing.
+        """Add the missing parts of a conversation in one transaction.
 
-        `count` counts the tokens of a text, before anything is locked. Raises `StoreFailed`, or
-        `ReplyRunning` when there is something to add and a reply is being written there.
+        `count` counts the tokens of a text and is called outside of the transaction. Raises
+        `StoreFailed`, and `ReplyRunning` if there are new messages and a reply is running in the
+        stored conversation.
         """
         with read_transaction(self._engine) as session:
-            before = _counterpart(session, owner, portable)
-            planned = _planned(session, before, portable)
-            if before is not None and before.deleted_at is None and not planned.additions:
-                return _report(before, planned, portable, is_new=False, was_deleted=False)
+            stored = _stored_copy(session, owner, portable)
+            planned = _planned(session, stored, portable)
+            if stored is not None and stored.deleted_at is None and not planned.additions:
+                return _report(stored, planned, portable, is_new=False, was_deleted=False)
         counts = {
             each.node.message.id: count(each.node.message.text)
             for each in planned.additions
             if not each.node.is_counted
         }
-        for is_last in (False, True):
-            try:
-                return self._write(owner, portable, counts, keep_ids=not is_last)
-            except StoreFailed as error:
-                if is_last or error.details != "IntegrityError":  # an id was taken meanwhile
-                    raise
-        raise AssertionError("unreachable")
+        try:
+            return self._write(owner, portable, counts, keep_ids=True)
+        except StoreFailed as error:
+            if error.details != "IntegrityError":
+                raise
+        # A concurrent import has taken one of the ids.
+        return self._write(owner, portable, counts, keep_ids=False)
 
     def _write(
         self,
@@ -114,35 +120,35 @@ class PortableStore:
         keep_ids: bool,
     ) -> ItemReport:
         with write_transaction(self._engine) as session:
-            if self._engine.dialect.name == "postgresql":  # two imports of one file, at once
+            if self._engine.dialect.name == "postgresql":  # serializes imports of the same file
                 lock = func.hashtextextended(f"import {owner}", 0)
                 session.execute(select(func.pg_advisory_xact_lock(lock)))
-            row = _counterpart(session, owner, portable, lock=True)
+            row = _stored_copy(session, owner, portable, lock=True)
             planned = _planned(session, row, portable)
             is_new, was_deleted = row is None, row is not None and row.deleted_at is not None
             if row is None:
-                row = new_conversation(session, owner, portable, keep_ids=keep_ids)
+                row = add_imported_conversation(session, owner, portable, keep_ids=keep_ids)
             elif planned.additions and _is_running(session, row):
                 raise ReplyRunning
             row.deleted_at = None
             ids = add_messages(session, row, planned, counts, keep_ids=keep_ids)
-            left = hold_files(session, planned, portable, ids)
-            hold_marks(session, row, planned, portable, ids)
+            notes = add_files(session, planned, portable, ids)
+            add_clear_marks(session, row, planned, portable, ids)
             if planned.additions:
                 row.updated_at = max(row.updated_at, portable.conversation.updated_at)
                 leaf_id = portable.conversation.leaf_id
                 wanted = ids[leaf_id] if leaf_id else None
-                if is_new or _is_above(session, row.leaf_id, wanted):
+                if is_new or _extends(session, row.leaf_id, wanted):
                     row.leaf_id = wanted
             session.flush()
-            portable = replace(portable, notes=(*portable.notes, *left))
+            portable = replace(portable, notes=(*portable.notes, *notes))
             return _report(row, planned, portable, is_new=is_new, was_deleted=was_deleted)
 
 
-def _counterpart(
+def _stored_copy(
     session: Session, owner: str, portable: PortableConversation, *, lock: bool = False
 ) -> ConversationRow | None:
-    """The owner's conversation that this is a copy of, deleted or not."""
+    """Return the owner's conversation that `portable` is a copy of, even if it is deleted."""
     ids = [
         name.removeprefix(f"{PARLEY}:") for name in portable.keys if name.startswith(f"{PARLEY}:")
     ]
@@ -174,11 +180,11 @@ def _planned(
         .where(MessageRow.conversation_id == row.id)
         .order_by(MessageRow.depth, MessageRow.id)
     )
-    known = [
+    stored_messages = [
         StoredMessage(id_, depth, origin, Role(role), text)
         for id_, depth, origin, role, text in stored
     ]
-    return plan_merge(known, portable)
+    return plan_merge(stored_messages, portable)
 
 
 def _is_running(session: Session, row: ConversationRow) -> bool:
@@ -188,8 +194,8 @@ def _is_running(session: Session, row: ConversationRow) -> bool:
     return bool(session.scalar(select(running)))
 
 
-def _is_above(session: Session, leaf_id: str | None, wanted: str | None) -> bool:
-    """Whether `wanted` only goes on where the conversation stands."""
+def _extends(session: Session, leaf_id: str | None, wanted: str | None) -> bool:
+    """Return whether the path to `wanted` contains the current leaf."""
     leaf = session.get(MessageRow, leaf_id) if leaf_id else None
     return leaf is None or is_on_path(session, wanted, leaf)
 
@@ -204,15 +210,15 @@ def _report(
 ) -> ItemReport:
     count = len(planned.additions)
     messages = "1 message" if count == 1 else f"{count:,} messages"
-    outcome, sentence = ImportOutcome.UNCHANGED, "Everything in it is here already."
+    outcome, sentence = ImportOutcome.UNCHANGED, "All its messages are already here."
     if is_new:
         outcome, sentence = ImportOutcome.ADDED, f"{messages} added."
     elif count:
         outcome, sentence = (
             ImportOutcome.MERGED,
-            f"{messages} added to the conversation that was here.",
+            f"{messages} added to the existing conversation.",
         )
     if was_deleted:
         outcome = ImportOutcome.MERGED
-        sentence = f"It had been deleted here and is back. {sentence}"
+        sentence = f"The deleted conversation was restored. {sentence}"
     return ItemReport(row.title, outcome, sentence, row.id, portable.notes)

@@ -28,7 +28,7 @@ from chat.errors import (
 )
 from chat.providers.base import Delta
 from chat.replies.worker_liveness import Worker
-from chat.services.database_admin import signs_of
+from chat.services.database_admin import observe_liveness
 from chat.store import Store
 from tests.support.dead_worker import presumed_dead
 from tests.support.limited_service import Clock, Open, say
@@ -285,7 +285,7 @@ def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it
 def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
     worker, elsewhere, now = Worker(), "elsewhere:1:abc", datetime.now(UTC)
     worker.retire()
-    signs = signs_of(worker, lambda *_: 0)
+    signs = observe_liveness(worker, lambda *_: 0)
     assert signs.is_lost(elsewhere, "a", "b", now) is False
     assert signs.is_lost(elsewhere, "a", "b", now - timedelta(hours=1)) is None
     assert signs.is_lost(elsewhere, None, "b", None) is None

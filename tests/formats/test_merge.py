@@ -113,7 +113,7 @@ def test_import_restores_a_deleted_conversation(store: Store, portable: Portable
     store.conversations.set_deleted(ME, portable.ids(ME)[0], is_deleted=True)
     report = import_data(portable, data)
     assert outcomes(report) == ["merged"]
-    assert "is back" in report.items[0].sentence
+    assert "was restored" in report.items[0].sentence
     assert len(portable.ids(ME)) == 1
 
 

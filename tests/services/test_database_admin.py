@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from chat.domain.ids import new_id
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.replies.worker_liveness import DEAD_AFTER, Worker
-from chat.services.database_admin import signs_of
+from chat.services.database_admin import observe_liveness
 from chat.store import Store
 from chat.store.doctor import examine
 from chat.store.schema import MessageRow
@@ -56,7 +56,7 @@ def set_beat(store: Store, beat: datetime | None) -> None:
 
 
 def dead(store: Store, me: Worker, looks: Looks, *, repairs: bool = False) -> tuple[str, ...]:
-    signs = signs_of(me, lambda *_: None, looks)
+    signs = observe_liveness(me, lambda *_: None, looks)
     found = {each.name: each for each in examine(store.engine, signs, repairs=repairs)}
     assert found["dead reply"].is_repaired is (repairs and bool(found["dead reply"].ids))
     return found["dead reply"].ids

@@ -45,7 +45,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
-    return restore(file, url, AT, replaces=replaces, finish=lambda _: None)
+    return restore(file, url, AT, replaces=replaces, prepare=lambda _: None)
 
 
 def ask(service: ChatService, words: str, *files: File) -> str:

@@ -65,7 +65,7 @@ def test_a_backup_takes_its_place(place: Path) -> None:
     assert main(["backup", "copy.db"]) == 0
     damage(place)
     url, at = f"sqlite:///{place}", datetime(2026, 5, 4, tzinfo=UTC)
-    assert restore(Path("copy.db"), url, at, replaces=True, finish=lambda _: None)
+    assert restore(Path("copy.db"), url, at, replaces=True, prepare=lambda _: None)
     Store(url).close()
 
 

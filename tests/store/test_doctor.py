@@ -15,8 +15,8 @@ from chat.__main__ import main
 from chat.config.settings import read_settings
 from chat.errors import StoreFailed
 from chat.replies.worker_liveness import Worker
-from chat.services.database_admin import back_up, signs_of
-from chat.store.backup.restore import refill
+from chat.services.database_admin import back_up, observe_liveness
+from chat.store.backup.restore import replace_rows
 from chat.store.doctor import Finding, examine
 from chat.store.engine import make_engine
 from chat.store.schema import Base
@@ -91,7 +91,7 @@ class Patient:
         if not self.is_sqlite:
             source = make_engine(f"sqlite:///{well}")
             with source.connect() as read, self.engine.begin() as write:
-                refill(read, write)
+                replace_rows(read, write)
             source.dispose()
             self.change(["CREATE SCHEMA well", *self._each("CREATE TABLE well.{0} AS TABLE {0}")])
 
@@ -123,7 +123,7 @@ class Patient:
     def found(self, *, repairs: bool = False) -> dict[str, Finding]:
         looks = count()  # each counts for a second
         worker = Worker(clock=lambda: float(next(looks)))
-        signs = signs_of(worker, lambda *_: None, lambda _: None)
+        signs = observe_liveness(worker, lambda *_: None, lambda _: None)
         found = {each.name: each for each in examine(self.engine, signs, repairs=repairs)}
         worker.retire()
         return {name: each for name, each in found.items() if each.ids}

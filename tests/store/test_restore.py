@@ -31,7 +31,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def put_back(file: Path, url: str, *, replaces: bool = True) -> Path | None:
-    return restore(file, url, AT, replaces=replaces, finish=lambda _: None)
+    return restore(file, url, AT, replaces=replaces, prepare=lambda _: None)
 
 
 def ask(url: str, words: str) -> str:
@@ -67,7 +67,7 @@ def test_nothing_is_restored_below_somebody_who_is_connected(database_url: str, 
     other = create_engine(database_url)
     other.connect().close()  # to the pool: it stays connected
     with pytest.raises(RestoreRefused, match=r"in use \(\d+ other connection"):
-        restore(copy, database_url, AT, replaces=True, finish=lambda _: None, pause=lambda _: None)
+        restore(copy, database_url, AT, replaces=True, prepare=lambda _: None, sleep=lambda _: None)
     other.dispose()
     assert held(database_url) == [id_]
     assert not list(copy.parent.glob("*before*"))
@@ -87,7 +87,7 @@ def test_who_is_just_leaving_is_waited_for(database_url: str, copy: Path, postgr
             while connection.execute(seen).scalar_one():
                 connection.rollback()
 
-    assert restore(copy, database_url, AT, replaces=True, finish=lambda _: None, pause=leave)
+    assert restore(copy, database_url, AT, replaces=True, prepare=lambda _: None, sleep=leave)
     server.dispose()
     assert held(database_url) == []
 
@@ -108,7 +108,7 @@ def test_nobody_writes_between_what_is_kept_and_what_is_put_back(
             tried.append("late")
         late.dispose()
 
-    restore(copy, database_url, AT, replaces=True, finish=come_late)
+    restore(copy, database_url, AT, replaces=True, prepare=come_late)
     assert tried and held(database_url) == []
 
 
@@ -132,7 +132,7 @@ def test_a_restore_that_fails_in_the_middle_leaves_what_was_there(
             Path(f"{old.url.database}.before-20260504-120000").mkdir()
 
     with pytest.raises((StoreFailed, RestoreRefused)):
-        restore(copy, empty_database_url, AT, replaces=True, finish=spoil)
+        restore(copy, empty_database_url, AT, replaces=True, prepare=spoil)
     with old.connect() as connection:
         assert current_revision(connection) == "0003"
         assert connection.execute(text("SELECT id FROM conversations")).scalars().all() == ["late"]
@@ -170,7 +170,7 @@ def test_who_opens_the_file_meanwhile_is_not_left_without_it(
         came.append(store)
 
     with pytest.raises(RestoreRefused, match="in use"):
-        restore(copy, url, AT, replaces=True, finish=come_late)
+        restore(copy, url, AT, replaces=True, prepare=come_late)
     assert len(came[0].conversations.latest(ANN)) == 1
     came[0].close()
     assert len(held(url)) == 1

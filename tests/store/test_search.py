@@ -21,7 +21,7 @@ from chat.domain.tokenization import MARKS, fold
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
 from chat.store.engine import make_engine, migrate, scrub
-from chat.store.search.search import Hit
+from chat.store.search.hits import Hit
 from tests.support.scripted_provider import ScriptedProvider
 from tests.support.search import ask, change, find, marked, say
 

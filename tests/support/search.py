@@ -9,7 +9,8 @@ from chat.domain.message import Message, Status
 from chat.domain.search_query import parse_query
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.store import Outcome, Store
-from chat.store.search.search import Hit, SearchStore
+from chat.store.search.hits import Hit
+from chat.store.search.search import SearchStore
 
 ME = "visitor:me"
 

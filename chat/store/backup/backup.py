@@ -1,10 +1,9 @@
-"""A copy of the database as one file, made while everybody goes on writing.
+"""Online backup of the database into one SQLite file.
 
-Whatever the database is, the copy is a SQLite database of the same revision: one form that can be
-restored into either, looked at with any tool, and be checked by the doctor as it lies there. SQLite
-writes it itself (`VACUUM INTO`): one moment of the database, page by page anew, so that nothing
-deleted is left in it; its online copy in steps would begin again with each message that is sent.
-PostgreSQL's rows are read in one transaction, which sees one moment too. Nobody waits for either.
+The backup of either database is a SQLite database of the same revision, which can be restored
+into SQLite and PostgreSQL and inspected with any tool. SQLite writes it with `VACUUM INTO`, a
+consistent snapshot without deleted content; its incremental backup API would restart with each
+write. PostgreSQL's rows are copied in one REPEATABLE READ transaction. Neither blocks writers.
 """
 
 from __future__ import annotations
@@ -26,36 +25,36 @@ from chat.store.engine import checkpoint, current_revision, error_summary, make_
 
 
 def back_up(engine: Engine, file: Path) -> int:
-    """Write a copy to `file`, whole or not at all, readable by its owner only; its size in bytes.
+    """Write a backup to `file` and return its size in bytes.
 
-    Holds everything that was stored when this was called. Raises `BackupFailed`, also when there
-    is such a file already.
+    The file appears only when it is complete, and only its owner can read it. It contains every
+    transaction committed before the call. Raises `BackupFailed`, also if the file exists.
     """
-    return _written(file, lambda part: _write(engine, part))
+    return _write_atomically(file, lambda part: _write(engine, part))
 
 
 def back_up_rows(source: Connection, file: Path) -> int:
-    """The same of a PostgreSQL, from within a transaction that has its tables for itself."""
-    return _written(file, lambda part: _write_rows(source, part))
+    """Write a backup of PostgreSQL inside the caller's transaction; see `back_up`."""
+    return _write_atomically(file, lambda part: _write_rows(source, part))
 
 
-def _written(file: Path, write: Callable[[Path], object]) -> int:
+def _write_atomically(file: Path, write: Callable[[Path], object]) -> int:
     file = file.absolute()
     try:
         if file.exists():
             raise BackupFailed("There is a file of that name already. Nothing was written.")
-        with beside(file) as part:
+        with temporary_sibling(file) as part:
             write(part)
-            settle(part)
+            fsync(part)
             os.replace(part, file)
-        sync_folder(file.parent)
+        fsync_folder(file.parent)
         return file.stat().st_size
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise BackupFailed(details=error_summary(error)) from None
 
 
 def estimate_size(engine: Engine) -> int:
-    """About how large a copy would become, in bytes."""
+    """Estimate the size of a backup in bytes."""
     query = "SELECT pg_database_size(current_database())"
     if engine.dialect.name == "sqlite":
         query = (
@@ -67,49 +66,48 @@ def estimate_size(engine: Engine) -> int:
 
 
 @contextmanager
-def beside(file: Path) -> Iterator[Path]:
-    """The name of a new empty file in the same folder, for nobody else's eyes; gone afterwards."""
+def temporary_sibling(file: Path) -> Iterator[Path]:
+    """Create an empty private file in the same folder; delete it with its SQLite side files."""
     part = file.with_name(f".{file.name}.{token_hex(6)}.part")
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield part
     finally:
-        for left in (part, *(Path(f"{part}{end}") for end in ("-wal", "-shm", "-journal"))):
-            left.unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            Path(f"{part}{suffix}").unlink(missing_ok=True)
 
 
-def copy_sqlite(engine: Engine, part: Path) -> None:
-    """One moment of a SQLite database into an empty file."""
-    with engine.connect() as connection:
-        # Not inside a transaction; what it reads is one moment all the same.
-        raw = connection.connection.driver_connection
-        with translate_corruption():
-            raw.execute("VACUUM INTO ?", (str(part),))  # type: ignore[union-attr]
-
-
-def settle(part: Path) -> None:
-    """See that a file is on the disk, whatever happens next."""
-    descriptor = os.open(part, os.O_RDONLY)
+def fsync(file: Path) -> None:
+    """Flush a file to disk."""
+    descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """See that what was renamed in a folder stays renamed."""
+def fsync_folder(folder: Path) -> None:
+    """Flush a folder to disk, which makes renames in it durable. POSIX only."""
     if os.name == "posix":
-        settle(folder)
+        fsync(folder)
 
 
 def _write(engine: Engine, part: Path) -> None:
     if engine.dialect.name == "sqlite":
-        copy_sqlite(engine, part)
-        checkpoint(engine)  # what was deleted meanwhile could not leave the log
+        _vacuum_into(engine, part)
+        checkpoint(engine)  # the snapshot kept concurrent deletions in the write-ahead log
         return
     snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with engine.connect().execution_options(**snapshot) as source:
         _write_rows(source, part)
+
+
+def _vacuum_into(engine: Engine, part: Path) -> None:
+    with engine.connect() as connection:
+        # VACUUM cannot run inside a transaction, so it bypasses SQLAlchemy.
+        raw = connection.connection.driver_connection
+        with translate_corruption():
+            raw.execute("VACUUM INTO ?", (str(part),))  # type: ignore[union-attr]
 
 
 def _write_rows(source: Connection, part: Path) -> None:
@@ -118,13 +116,16 @@ def _write_rows(source: Connection, part: Path) -> None:
         migrate(copy, current_revision(source))
         with copy.execution_options(writes=True).begin() as target:
             copy_rows(source, target)
-        one_file(copy)
+        leave_wal_mode(copy)
     finally:
         copy.dispose()
 
 
-def one_file(engine: Engine) -> None:
-    """Put a SQLite database that nobody else uses into its one file, without a log beside it."""
+def leave_wal_mode(engine: Engine) -> None:
+    """Merge the write-ahead log into the SQLite file, so that the file alone is complete.
+
+    Fails while another process has the database open.
+    """
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         with translate_corruption():

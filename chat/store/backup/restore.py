@@ -1,8 +1,8 @@
-"""Puts a backup back: checked and brought to this version beside the database, then in its place.
+"""Restore of a backup: validated and migrated in a temporary file, then put in place.
 
-Nothing that was there is lost: a SQLite file is renamed, of PostgreSQL a backup is made first.
-Whoever else uses the database has to be stopped before; who comes meanwhile finds it locked, or
-(SQLite) stops the restore.
+The replaced data is kept: a SQLite file is renamed, PostgreSQL is backed up first. Other clients
+have to be stopped before. A client that connects during the restore finds PostgreSQL locked; on
+SQLite it makes the restore fail.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import RestoreRefused, StoreFailed
-from chat.store.backup.backup import back_up_rows, beside, one_file, settle, sync_folder
+from chat.store.backup.backup import (
+    back_up_rows,
+    fsync,
+    fsync_folder,
+    leave_wal_mode,
+    temporary_sibling,
+)
 from chat.store.backup.row_copy import copy_rows, is_empty
 from chat.store.corruption import install_corruption_handler
 from chat.store.engine import error_summary, make_engine, migrate, newest_revision, upgrade
 
-Finish = Callable[[Engine], object]
-Pause = Callable[[float], object]
+Prepare = Callable[[Engine], object]
+Sleep = Callable[[float], object]
 
-LOOKS = 50  # at the others on a PostgreSQL, a tenth of a second apart: whoever ends takes a moment
+CONNECTION_CHECKS = 50  # every 0.1 s, while other PostgreSQL clients are disconnecting
 
 
 def restore(
@@ -39,37 +45,37 @@ def restore(
     at: datetime,
     *,
     replaces: bool,
-    finish: Finish,
-    pause: Pause = time.sleep,
+    prepare: Prepare,
+    sleep: Sleep = time.sleep,
 ) -> Path | None:
-    """Fill the database with a backup; where what was there before is kept, if there was any.
+    """Fill the database with a backup; return the file that keeps the replaced data, if any.
 
-    It must be empty unless this `replaces` it. `finish` is called with the restored database
-    before it is put in place. Raises `RestoreRefused`, `BackupFailed`, `SettingsError` and
-    `StoreFailed`; then nothing was changed.
+    The database must be empty unless `replaces` is set. `prepare` is called with the migrated
+    copy before it is put in place. Raises `RestoreRefused`, `BackupFailed`, `SettingsError` and
+    `StoreFailed`; the database is unchanged then.
     """
     file, url = file.absolute(), make_url(database_url)
     stamp = f"before-{at:%Y%m%d-%H%M%S}"
     try:
-        _check(file)
+        _validate(file)
         if url.get_backend_name() == "sqlite":
-            return _into_file(file, url, stamp, replaces, finish)
-        return _into_server(file, url, stamp, replaces, finish, pause)
+            return _restore_sqlite(file, url, stamp, replaces, prepare)
+        return _restore_postgres(file, url, stamp, replaces, prepare, sleep)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise StoreFailed(details=error_summary(error)) from None
 
 
-def _check(file: Path) -> None:
-    """Raises `RestoreRefused` unless the file is a whole database of this version or an older."""
+def _validate(file: Path) -> None:
+    """Raise `RestoreRefused` unless the file is an intact backup of a supported revision."""
     if not file.is_file():
         raise RestoreRefused(f"There is no file {file.name}. Nothing was changed.")
     try:
-        with closing(_opened(file)) as backup:
-            (found,) = backup.execute("PRAGMA quick_check(1)").fetchone()
+        with closing(_open_backup(file)) as backup:
+            (result,) = backup.execute("PRAGMA quick_check(1)").fetchone()
             (revision,) = backup.execute("SELECT version_num FROM alembic_version").fetchone()
     except (sqlite3.Error, TypeError, UnicodeDecodeError):
         raise RestoreRefused from None
-    if found != "ok":
+    if result != "ok":
         raise RestoreRefused
     if str(revision) > newest_revision():
         raise RestoreRefused(
@@ -77,70 +83,77 @@ def _check(file: Path) -> None:
         )
 
 
-def _opened(file: Path) -> sqlite3.Connection:
-    """The backup to read. Nothing is written beside it, unless a log lies there already."""
-    alone = "" if Path(f"{file}-wal").exists() else "&immutable=1"
-    return sqlite3.connect(f"file:{quote(str(file))}?mode=ro{alone}", uri=True)
+def _open_backup(file: Path) -> sqlite3.Connection:
+    """Open a backup for reading without creating files beside it."""
+    immutable = "" if Path(f"{file}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=ro{immutable}", uri=True)
 
 
-def _prepare(file: Path, part: Path, finish: Finish) -> None:
-    """A copy of the backup in `part`, of the newest revision, in one file."""
-    with closing(_opened(file)) as backup:
+def _write_copy(file: Path, part: Path, prepare: Prepare) -> None:
+    """Copy the backup into `part`, migrate and prepare it, and flush it to disk."""
+    with closing(_open_backup(file)) as backup:
         backup.execute("VACUUM INTO ?", (str(part),))
     engine = make_engine(f"sqlite:///{part}")
     try:
         migrate(engine)
-        finish(engine)
-        one_file(engine)
+        prepare(engine)
+        leave_wal_mode(engine)
     finally:
         engine.dispose()
-    settle(part)
+    fsync(part)
 
 
 # --- SQLite ------------------------------------------------------------------------------------
 
 
-def _into_file(file: Path, url: URL, stamp: str, replaces: bool, finish: Finish) -> Path | None:
+def _restore_sqlite(
+    file: Path, url: URL, stamp: str, replaces: bool, prepare: Prepare
+) -> Path | None:
     if not url.database or url.database == ":memory:":
         raise RestoreRefused("DATABASE_URL names no file to restore into. Nothing was changed.")
-    place = Path(url.database).absolute()
-    if place == file:
+    path = Path(url.database).absolute()
+    if path == file:
         raise RestoreRefused("The backup is the database itself. Nothing was changed.")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    is_there = place.exists()
-    if is_there and _settled(place) and not replaces:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exists = path.exists()
+    if exists and _has_rows(path) and not replaces:
         raise _not_empty()
-    with beside(place) as part:
-        _prepare(file, part, finish)
-        if place.exists() is not is_there:
+    with temporary_sibling(path) as part:
+        _write_copy(file, part, prepare)
+        # Writing the copy may have taken minutes.
+        if path.exists() is not exists:
             raise _in_use()
-        if is_there and _settled(place) and not replaces:  # it may have taken minutes
+        if exists and _has_rows(path) and not replaces:
             raise _not_empty()
-        _give(part, place if is_there else place.parent, is_file=is_there)
-        kept = None
-        if is_there:
-            kept = place.with_name(f"{place.name}.{stamp}")
-            if kept.exists():
-                raise RestoreRefused(f"{kept.name} is there already. Nothing was changed.")
-            for end in ("", "-wal", "-shm"):  # a damaged one keeps its log
-                if Path(f"{place}{end}").exists():
-                    os.replace(f"{place}{end}", f"{kept}{end}")
-        os.replace(part, place)
-    sync_folder(place.parent)
+        _copy_ownership(part, path if exists else path.parent, with_mode=exists)
+        kept = _rename_database(path, stamp) if exists else None
+        os.replace(part, path)
+    fsync_folder(path.parent)
     return kept
 
 
-def _settled(place: Path) -> bool:
-    """Put a database into its one file, if nobody else has it open; whether it holds anything.
+def _rename_database(path: Path, stamp: str) -> Path:
+    kept = path.with_name(f"{path.name}.{stamp}")
+    if kept.exists():
+        raise RestoreRefused(f"{kept.name} is there already. Nothing was changed.")
+    for suffix in ("", "-wal", "-shm"):  # a corrupt database still has a log
+        if Path(f"{path}{suffix}").exists():
+            os.replace(f"{path}{suffix}", f"{kept}{suffix}")
+    return kept
 
-    One that is damaged is left as it is: that may be why there is a restore.
+
+def _has_rows(path: Path) -> bool:
+    """Return whether the database is not empty, and merge its log into the file.
+
+    Raises `RestoreRefused` if another process has it open. A corrupt database counts as not empty
+    and is left unchanged, since it may be the reason for the restore.
     """
-    engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": 1})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 1})
     install_corruption_handler(engine)
     try:
         with engine.connect() as connection:
             has_rows = not is_empty(connection)
-        one_file(engine)  # fails while somebody else is there
+        leave_wal_mode(engine)  # fails while another process has the file open
     except (SQLAlchemyError, sqlite3.Error) as error:
         if "locked" in error_summary(error):
             raise _in_use() from None
@@ -150,42 +163,42 @@ def _settled(place: Path) -> bool:
     return has_rows
 
 
-def _give(part: Path, like: Path, *, is_file: bool) -> None:
-    """Let the file belong to whoever the other one belongs to: root may restore for others."""
-    known = like.stat()
-    if is_file:
-        part.chmod(known.st_mode & 0o777)
+def _copy_ownership(part: Path, source: Path, *, with_mode: bool) -> None:
+    """Copy the owner of `source`, which matters if root restores, and optionally its mode."""
+    status = source.stat()
+    if with_mode:
+        part.chmod(status.st_mode & 0o777)
     if hasattr(os, "chown") and os.geteuid() == 0:
-        os.chown(part, known.st_uid, known.st_gid)
+        os.chown(part, status.st_uid, status.st_gid)
 
 
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 
-def _into_server(
-    file: Path, url: URL, stamp: str, replaces: bool, finish: Finish, pause: Pause
+def _restore_postgres(
+    file: Path, url: URL, stamp: str, replaces: bool, prepare: Prepare, sleep: Sleep
 ) -> Path | None:
-    """All in one transaction, which holds the locks to its end."""
+    """Restore in one transaction, which keeps all tables locked until the end."""
     target = make_engine(url.render_as_string(hide_password=False))
     try:
         with target.begin() as write:
-            _must_be_free(write, replaces)
-            _must_be_alone(write, pause)
-            _lock(write)
-            _must_be_alone(write, pause)
-            has_rows = _must_be_free(write, replaces)
-            with _spare() as part:
-                _prepare(file, part, finish)
+            _check_replaceable(write, replaces)
+            _check_exclusive(write, sleep)
+            _lock_tables(write)
+            _check_exclusive(write, sleep)
+            has_rows = _check_replaceable(write, replaces)
+            with _temporary_file() as part:
+                _write_copy(file, part, prepare)
                 kept = None
                 if has_rows:
                     kept = file.with_name(f"{url.database}.{stamp}.db")
                     back_up_rows(write, kept)
-                _empty(write)  # nothing of what is replaced may fail the migrations
+                _truncate(write)  # replaced rows must not make a migration fail
                 upgrade(write, newest_revision())
                 source = make_engine(f"sqlite:///{part}")
                 try:
                     with source.connect() as read:
-                        refill(read, write)
+                        replace_rows(read, write)
                 finally:
                     source.dispose()
         return kept
@@ -193,35 +206,40 @@ def _into_server(
         target.dispose()
 
 
-def _must_be_free(connection: Connection, replaces: bool) -> bool:
-    """Whether it holds anything, which only a restore that `replaces` may take away."""
+def _check_replaceable(connection: Connection, replaces: bool) -> bool:
+    """Return whether the database has rows. Raises `RestoreRefused` if they must be kept."""
     has_rows = not is_empty(connection)
     if has_rows and not replaces:
         raise _not_empty()
     return has_rows
 
 
-def _must_be_alone(connection: Connection, pause: Pause) -> None:
-    """Nobody else is connected: Parley would go on with what it knew before."""
-    query = text(  # of other roles' connections not everything is told; the server's own have none
+def _check_exclusive(connection: Connection, sleep: Sleep) -> None:
+    """Wait until no other client is connected. Raises `RestoreRefused` after five seconds.
+
+    A running Parley would continue with the state that it has cached.
+    """
+    query = text(
+        # Without privileges, backend_type is null for sessions of other roles. Server processes
+        # have no usesysid.
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"
         " AND coalesce(backend_type, 'client backend') = 'client backend'"
     )
-    for _ in range(LOOKS):
+    for _ in range(CONNECTION_CHECKS):
         connection.execute(text("SELECT pg_stat_clear_snapshot()"))
         others = connection.execute(query).scalar_one()
         if not others:
             return
-        pause(0.1)
+        sleep(0.1)
     raise _in_use(f"{others} other connection{'s are' if others > 1 else ' is'} open")
 
 
-def _lock(connection: Connection) -> None:
+def _lock_tables(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-    # It stands still while the copy is prepared, which may take its time.
+    # The transaction is idle while the copy is written, which may take minutes.
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    if names := _names(connection):
+    if names := _table_names(connection):
         try:
             connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
         except SQLAlchemyError as error:
@@ -230,40 +248,40 @@ def _lock(connection: Connection) -> None:
             raise
 
 
-def _empty(connection: Connection) -> None:
-    if names := _names(connection):
+def _truncate(connection: Connection) -> None:
+    if names := _table_names(connection):
         connection.execute(text(f"TRUNCATE {names}"))
 
 
-def _names(connection: Connection) -> str:
-    """All tables but the one that tells the version."""
+def _table_names(connection: Connection) -> str:
+    """Return the quoted names of all tables except `alembic_version`, joined with commas."""
     quoted = connection.dialect.identifier_preparer.quote
     names = inspect(connection).get_table_names()
     return ", ".join(quoted(name) for name in names if name != "alembic_version")
 
 
-def refill(source: Connection, target: Connection) -> None:
-    """All rows of one database in place of those of the other, or of a migration's own."""
-    _empty(target)
+def replace_rows(source: Connection, target: Connection) -> None:
+    """Delete all rows of the target, including those of migrations, and copy the source's."""
+    _truncate(target)
     copy_rows(source, target)
 
 
 @contextmanager
-def _spare() -> Iterator[Path]:
+def _temporary_file() -> Iterator[Path]:
     folder = tempfile.TemporaryDirectory(prefix="parley-restore-")
-    with folder as name, beside(Path(name, "copy.db")) as part:
+    with folder as name, temporary_sibling(Path(name, "copy.db")) as part:
         yield part
 
 
 def _not_empty() -> RestoreRefused:
     return RestoreRefused(
-        "The database is not empty. Nothing was changed: to put the backup in its place, say "
-        "--replace. What is there now is kept beside it."
+        "The database is not empty. Nothing was changed. Use --replace to replace its contents; "
+        "the current data is kept in a file."
     )
 
 
-def _in_use(how: str = "") -> RestoreRefused:
+def _in_use(reason: str = "") -> RestoreRefused:
     return RestoreRefused(
-        f"The database is in use{how and f' ({how})'}: stop Parley, and whatever else uses it, "
+        f"The database is in use{reason and f' ({reason})'}. Stop Parley and all other clients "
         "first. Nothing was changed."
     )

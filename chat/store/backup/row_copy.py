@@ -1,7 +1,7 @@
-"""Copies all rows of one database into another, whatever kinds they are.
+"""Copies all rows between two databases of the same revision, SQLite or PostgreSQL.
 
-Both have the same revision. The index of words is not copied: the triggers of the target build it.
-Knows the tables from the databases themselves, so that it copies older revisions too.
+Tables are reflected, so that older revisions can be copied. The search index is not copied: the
+triggers of the target build it.
 """
 
 from __future__ import annotations
@@ -22,74 +22,74 @@ from sqlalchemy import (
     update,
 )
 
-_AT_ONCE = 500  # rows
-_LARGE = {"contents": 2}  # files: a row may be as large as one
+_BATCH = 500  # rows
+_SMALL_BATCHES = {"contents": 2}  # a row holds a whole file
 
 
-def tables_of(connection: Connection) -> list[Table]:
-    """What is kept, in an order in which each comes after what it refers to."""
+def reflect_tables(connection: Connection) -> list[Table]:
+    """Return the tables to copy, each after those that it refers to."""
     metadata = MetaData()
-    metadata.reflect(connection, only=lambda name, _: _is_kept(name))
+    metadata.reflect(connection, only=lambda name, _: _is_copied(name))
     return metadata.sorted_tables
 
 
-def _is_kept(name: str) -> bool:
+def _is_copied(name: str) -> bool:
     return not name.startswith(("search_", "sqlite_")) and name != "alembic_version"
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether no table holds anything."""
+    """Return whether all tables are empty."""
     return not any(
         connection.execute(select(literal(1)).select_from(table).limit(1)).scalar()
-        for table in tables_of(connection)
+        for table in reflect_tables(connection)
     )
 
 
 def copy_rows(source: Connection, target: Connection) -> int:
-    """Copy everything; how many rows. The target is empty, and stays so if this raises."""
-    into = {table.name: table for table in tables_of(target)}
-    told = _naive if target.dialect.name == "sqlite" else _aware
-    count, late = 0, []
-    for table in tables_of(source):
-        for rows in _batches(source, table, told):
+    """Copy all rows into an empty database and return their number."""
+    targets = {table.name: table for table in reflect_tables(target)}
+    convert_datetime = _naive if target.dialect.name == "sqlite" else _aware
+    count, postponed = 0, []
+    for table in reflect_tables(source):
+        for rows in _batches(source, table, convert_datetime):
             if table.name == "messages":
-                late += _take_off(rows)
-            target.execute(insert(into[table.name]), rows)
+                postponed += _postpone_parents(rows)
+            target.execute(insert(targets[table.name]), rows)
             count += len(rows)
-    if late:  # now all messages are there
-        messages = into["messages"]
-        below = update(messages).where(messages.c.id == bindparam("of"))
-        target.execute(below.values(parent_id=bindparam("parent")), late)
+    if postponed:
+        messages = targets["messages"]
+        set_parent = update(messages).where(messages.c.id == bindparam("message_id"))
+        target.execute(set_parent.values(parent_id=bindparam("parent")), postponed)
     return count
 
 
 def _batches(
-    source: Connection, table: Table, told: Callable[[datetime], datetime]
+    source: Connection, table: Table, convert_datetime: Callable[[datetime], datetime]
 ) -> Iterator[list[dict[str, Any]]]:
-    most = _LARGE.get(table.name, _AT_ONCE)
+    batch = _SMALL_BATCHES.get(table.name, _BATCH)
     query = select(table)
-    if table.name == "messages":  # as they were stored, for the search
+    if table.name == "messages":  # search ranks by insertion order
         id_ = table.c.id
         query = query.order_by(id_ if source.dialect.name == "sqlite" else collate(id_, "C"))
-    found = source.execute(query, execution_options={"yield_per": most})
-    for rows in found.mappings().partitions():
+    result = source.execute(query, execution_options={"yield_per": batch})
+    for rows in result.mappings().partitions():
         yield [
             {
-                name: told(value) if isinstance(value, datetime) else value
+                name: convert_datetime(value) if isinstance(value, datetime) else value
                 for name, value in row.items()
             }
             for row in rows
         ]
 
 
-def _take_off(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Takes off messages the parent that comes after them; what to put back."""
-    late = []
+def _postpone_parents(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Clear parents that are inserted after their child; return the values to set later."""
+    postponed = []
     for row in rows:
         if row["parent_id"] is not None and row["parent_id"] >= row["id"]:
-            late.append({"of": row["id"], "parent": row["parent_id"]})
+            postponed.append({"message_id": row["id"], "parent": row["parent_id"]})
             row["parent_id"] = None
-    return late
+    return postponed
 
 
 def _naive(moment: datetime) -> datetime:

@@ -1,7 +1,7 @@
-"""Looks for what must not be in the database, and puts right what can be put right.
+"""Consistency checks of the database, with repairs.
 
-One kind of fault after the other, each repaired in a transaction of its own, in an order in which
-no repair undoes an earlier one. Tells ids and counts, never what somebody wrote.
+Checks run one after the other, in an order in which no repair undoes an earlier one; each repair
+has a transaction of its own. Findings contain ids and counts, never text of users.
 """
 
 from __future__ import annotations
@@ -11,47 +11,48 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 
 from chat.store.doctor import files, index, money, orphans, running, tree
-from chat.store.doctor.kinds import Finding, Kind, Signs
+from chat.store.doctor.checks import Check, Finding, Liveness
 from chat.store.engine import read_transaction, write_transaction
 
-__all__ = ["Finding", "Signs", "examine"]
+__all__ = ["Finding", "Liveness", "examine"]
 
 
-def kinds_of(engine: Engine, signs: Signs) -> list[Kind]:
+def all_checks(engine: Engine, liveness: Liveness) -> list[Check]:
     return [
-        *files.of_database(engine),
-        *orphans.KINDS,
-        *tree.KINDS,
-        *running.kinds(engine, signs),
-        *money.kinds(engine, signs),
-        *files.KINDS,
-        *index.kinds(engine),  # last: what is repaired above is indexed anew
+        *files.database_checks(engine),
+        *orphans.CHECKS,
+        *tree.CHECKS,
+        *running.checks(engine, liveness),
+        *money.checks(engine, liveness),
+        *files.CHECKS,
+        *index.checks(engine),  # last, to index the repaired rows
     ]
 
 
-def examine(engine: Engine, signs: Signs, *, repairs: bool) -> Iterator[Finding]:
-    """What there is of each kind of fault, found one by one. Raises `StoreFailed`."""
-    for kind in kinds_of(engine, signs):
-        ids = _find(engine, kind)
+def examine(engine: Engine, liveness: Liveness, *, repairs: bool) -> Iterator[Finding]:
+    """Run all checks and yield a finding for each, after its repair. Raises `StoreFailed`."""
+    for check in all_checks(engine, liveness):
+        ids = _find(engine, check)
         is_repaired = False
-        if ids and repairs and kind.can_repair:
-            is_repaired = _repair(engine, kind)
-        yield Finding(kind.name, kind.wrong, tuple(ids), is_repaired, kind.advice)
+        if ids and repairs and check.can_repair:
+            is_repaired = _repair(engine, check)
+        yield Finding(check.name, check.problem, tuple(ids), is_repaired, check.advice)
 
 
-def _find(engine: Engine, kind: Kind) -> list[str]:
-    with (write_transaction if kind.finds_alone else read_transaction)(engine) as session:
-        return kind.find(session)
+def _find(engine: Engine, check: Check) -> list[str]:
+    begin = write_transaction if check.needs_write_lock else read_transaction
+    with begin(engine) as session:
+        return check.find(session)
 
 
-def _repair(engine: Engine, kind: Kind) -> bool:
-    """Whether nothing of the kind is left."""
-    if kind.repair_apart is not None:
-        kind.repair_apart()
-        return not _find(engine, kind)
-    assert kind.repair is not None
+def _repair(engine: Engine, check: Check) -> bool:
+    """Repair and return whether the check finds nothing afterwards."""
+    if check.standalone_repair is not None:
+        check.standalone_repair()
+        return not _find(engine, check)
+    assert check.repair is not None
     with write_transaction(engine) as session:
-        kind.repair(session, kind.find(session))  # it may have changed since
+        check.repair(session, check.find(session))  # finds again, in the write transaction
         session.flush()
         session.expire_all()
-        return not kind.find(session)
+        return not check.find(session)

@@ -1,4 +1,4 @@
-"""The database file itself, and the files people attached: whether they are what they were."""
+"""Checks of the SQLite file and of attachment contents."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ import hashlib
 from sqlalchemy import Engine, exists, or_, select, text
 from sqlalchemy.orm import Session
 
-from chat.store.doctor.kinds import Kind
+from chat.store.doctor.checks import Check
 from chat.store.schema import AttachmentRow, ContentRow
 
 
-def of_database(engine: Engine) -> tuple[Kind, ...]:
-    """PostgreSQL has tools of its own for this."""
+def database_checks(engine: Engine) -> tuple[Check, ...]:
+    """Return the integrity check of SQLite. PostgreSQL has its own tools."""
     if engine.dialect.name != "sqlite":
         return ()
     return (
-        Kind(
+        Check(
             "database file",
             "places where the file is damaged",
-            _damages,
+            _integrity_errors,
             advice="restore a backup",
         ),
     )
 
 
-def _damages(session: Session) -> list[str]:
-    told = list(session.scalars(text("PRAGMA integrity_check(20)")))
-    return [] if told == ["ok"] else [f"damage {number}" for number in range(1, len(told) + 1)]
+def _integrity_errors(session: Session) -> list[str]:
+    """Return numbers instead of SQLite's messages, which may quote content."""
+    messages = list(session.scalars(text("PRAGMA integrity_check(20)")))
+    if messages == ["ok"]:
+        return []
+    return [f"damage {number}" for number in range(1, len(messages) + 1)]
 
 
-def _changed(session: Session) -> list[str]:
-    """Read a few at a time: together they may be larger than the memory."""
+def _changed_contents(session: Session) -> list[str]:
+    # Contents may exceed the memory together, so they are loaded in small batches.
     query = select(ContentRow.sha256, ContentRow.data).execution_options(yield_per=4)
     return [
         sha256
@@ -40,17 +43,17 @@ def _changed(session: Session) -> list[str]:
     ]
 
 
-def _missing(session: Session) -> list[str]:
-    def lost(column: object) -> object:
+def _missing_contents(session: Session) -> list[str]:
+    def is_dangling(column: object) -> object:
         return column.is_not(None) & ~exists().where(ContentRow.sha256 == column)  # type: ignore[attr-defined]
 
     columns = (AttachmentRow.sha256, AttachmentRow.text_sha256, AttachmentRow.preview_sha256)
-    wrong = or_(*(lost(column) for column in columns))  # type: ignore[arg-type]
-    return list(session.scalars(select(AttachmentRow.id).where(wrong)))
+    dangling = or_(*(is_dangling(column) for column in columns))  # type: ignore[arg-type]
+    return list(session.scalars(select(AttachmentRow.id).where(dangling)))
 
 
-_ADVICE = "what they held is gone: restore a backup that has it"
-KINDS = (
-    Kind("changed content", "contents that are not what was stored", _changed, advice=_ADVICE),
-    Kind("missing content", "files whose content is missing", _missing, advice=_ADVICE),
+_ADVICE = "the original content is lost: restore a backup that has it"
+CHECKS = (
+    Check("changed content", "contents that were modified", _changed_contents, advice=_ADVICE),
+    Check("missing content", "files without content", _missing_contents, advice=_ADVICE),
 )

@@ -1,7 +1,6 @@
-"""The index of words: a row for each message and each title, no other, and the right words in it.
+"""Checks of the search index: missing and superfluous rows, and rows with wrong words.
 
-The words themselves are made by the database's own triggers (see migration 0004), so that what is
-repaired is what would have been there.
+Repairs run the triggers of migration 0004, so that they restore exactly what was indexed.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from chat.store.corruption import is_corruption
-from chat.store.doctor.kinds import Kind
+from chat.store.doctor.checks import Check
 
 _INDEXED = "m.status <> 'streaming' AND m.text <> ''"
 _HAS_FILE = "EXISTS (SELECT 1 FROM attachments a WHERE a.message_id = m.id)"
@@ -37,22 +36,22 @@ _WRONG_WORDS = (  # PostgreSQL
     " CASE WHEN r.message_id IS NULL THEN parley_title_words(c.owner, c.title) ELSE"
     " parley_message_words(c.owner, c.id, r.has_file, m.created_at, m.model, m.text) END"
 )
-_TOUCH = "UPDATE messages SET text = text WHERE id = :id"  # the triggers index it anew
+_TOUCH = "UPDATE messages SET text = text WHERE id = :id"  # fires the triggers, which index the row
 
 
-def kinds(engine: Engine) -> tuple[Kind, ...]:
+def checks(engine: Engine) -> tuple[Check, ...]:
     is_sqlite = engine.dialect.name == "sqlite"
-    repair = _rebuild if is_sqlite else _mend
-    words = _stray_words if is_sqlite else _wrong_words
-    known = "messages and titles that the search misses or knows wrongly"
-    written = "messages and titles that are indexed with other words"
+    repair = _rebuild if is_sqlite else _repair_rows
+    find_words = _stray_words if is_sqlite else _wrong_words
+    wrong_rows = "messages and titles with a missing or wrong index row"
+    wrong_words = "messages and titles indexed with other words"
     return (
-        Kind("search row", known, _rows, repair),
-        Kind("search words", written, words, repair, finds_alone=is_sqlite),
+        Check("search row", wrong_rows, _wrong_rows, repair),
+        Check("search words", wrong_words, find_words, repair, needs_write_lock=is_sqlite),
     )
 
 
-def _rows(session: Session) -> list[str]:
+def _wrong_rows(session: Session) -> list[str]:
     found = [f"row {id_}" for id_ in session.scalars(text(_SUPERFLUOUS))]
     for query in (_MISSING, _MISSING_TITLES):
         found += session.scalars(text(query))
@@ -63,9 +62,10 @@ def _rows(session: Session) -> list[str]:
 
 
 def _stray_words(session: Session) -> list[str]:
-    """Rows that stand in only one of the two, by the mark of its kind that each begins with.
+    """Return rows that exist in either `search_rows` or the FTS5 index, but not in both.
 
-    The check counts as a write: without its lock from the beginning, a writer is in its way.
+    Rows are found in FTS5 by their first filter token, which tells messages from titles. FTS5's
+    integrity check is a write, which fails after a read if another writer has the lock.
     """
     try:
         with session.begin_nested():
@@ -81,12 +81,12 @@ def _stray_words(session: Session) -> list[str]:
             " USING fts5vocab(main, search_words, instance)"
         )
     )
-    marks = "term >= char(57344) || :kind AND term < char(57344) || :next"
-    known = {"m": "r.message_id IS NOT NULL", "t": "r.message_id IS NULL"}
+    has_token = "term >= char(57344) || :kind AND term < char(57344) || :next"
+    conditions = {"m": "r.message_id IS NOT NULL", "t": "r.message_id IS NULL"}
     found: set[int] = set()
-    for kind, condition in known.items():
+    for kind, condition in conditions.items():
         values = {"kind": kind, "next": chr(ord(kind) + 1)}
-        query = f"SELECT DISTINCT doc FROM temp.search_seen WHERE {marks}"
+        query = f"SELECT DISTINCT doc FROM temp.search_seen WHERE {has_token}"
         indexed = set(session.scalars(text(query), values))
         rows = set(session.scalars(text(f"SELECT r.id FROM search_rows r WHERE {condition}")))
         found |= indexed ^ rows
@@ -95,10 +95,10 @@ def _stray_words(session: Session) -> list[str]:
 
 
 def _rebuild(session: Session, _ids: list[str]) -> None:
-    """All of it: words can be taken out only by whoever knows them."""
+    """Rebuild the index. A contentless FTS5 table cannot delete single rows with unknown words."""
     session.execute(text("INSERT INTO search_words (search_words) VALUES ('delete-all')"))
     session.execute(text("DELETE FROM search_rows"))
-    _touch(session, _MISSING)  # in the order of their ids, which the search goes by
+    _touch(session, _MISSING)  # ordered by id, since search ranks by insertion order
     session.execute(text("UPDATE conversations SET title = title"))
 
 
@@ -115,7 +115,7 @@ def _wrong_words(session: Session) -> list[str]:
     return list(session.scalars(text(_WRONG_WORDS)))
 
 
-def _mend(session: Session, _ids: list[str]) -> None:
+def _repair_rows(session: Session, _ids: list[str]) -> None:
     session.execute(text(f"DELETE FROM search_rows WHERE id IN ({_SUPERFLUOUS})"))
     wrong = list(session.scalars(text(_WRONG_WORDS)))
     if wrong:

@@ -1,7 +1,7 @@
-"""The tree of each conversation: parents, depths, the leaf in view, and what points into it.
+"""Checks of message trees: roles, states, parents, depths, leaves and pointers.
 
-Two questions in a row are no fault: an import may hold them, and so may a copy of a shared
-conversation of which a message was deleted.
+Two consecutive questions are valid: imports may contain them, and so may copies of shared
+conversations without deleted messages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from chat.domain.message import Role, Status
 from chat.formats.message_tree import Tree, build_tree
-from chat.store.doctor.kinds import Kind
+from chat.store.doctor.checks import Check
 from chat.store.message_tree import leaf_below
 from chat.store.schema import ConversationRow, MessageRow
 
@@ -21,7 +21,7 @@ _PARENT = aliased(MessageRow)
 _IS_USER = MessageRow.role == Role.USER.value
 
 
-# --- what a message is -------------------------------------------------------------------------
+# --- roles and states --------------------------------------------------------------------------
 
 
 def _unknown_roles(session: Session) -> list[str]:
@@ -29,15 +29,15 @@ def _unknown_roles(session: Session) -> list[str]:
     return list(session.scalars(select(MessageRow.id).where(MessageRow.role.not_in(known))))
 
 
-def _name_roles(session: Session, ids: list[str]) -> None:
-    """Only answers have a model."""
+def _set_roles(session: Session, ids: list[str]) -> None:
+    """Set the role from the model, which only answers have."""
     role = case((MessageRow.model.is_(None), Role.USER.value), else_=Role.ASSISTANT.value)
     for batch in _batches(ids):
         session.execute(update(MessageRow).where(MessageRow.id.in_(batch)).values(role=role))
 
 
 def _unknown_states(session: Session) -> list[str]:
-    """A question is always complete."""
+    """Return messages with an invalid status, and questions that are not complete."""
     known = [status.value for status in Status]
     wrong = or_(
         MessageRow.status.not_in(known), and_(_IS_USER, MessageRow.status != Status.COMPLETE.value)
@@ -45,7 +45,7 @@ def _unknown_states(session: Session) -> list[str]:
     return list(session.scalars(select(MessageRow.id).where(wrong)))
 
 
-def _end_states(session: Session, ids: list[str]) -> None:
+def _set_states(session: Session, ids: list[str]) -> None:
     status = case((_IS_USER, Status.COMPLETE.value), else_=Status.INTERRUPTED.value)
     for batch in _batches(ids):
         session.execute(update(MessageRow).where(MessageRow.id.in_(batch)).values(status=status))
@@ -54,7 +54,7 @@ def _end_states(session: Session, ids: list[str]) -> None:
 # --- parents and depths ------------------------------------------------------------------------
 
 
-def _lost_parents(session: Session) -> list[str]:
+def _missing_parents(session: Session) -> list[str]:
     query = (
         select(MessageRow.id)
         .outerjoin(
@@ -78,10 +78,10 @@ def _wrong_depths(session: Session) -> list[str]:
     return list(session.scalars(query.order_by(MessageRow.id)))
 
 
-def _circles(session: Session) -> list[str]:
-    """Where messages follow each other in a circle, not all of their depths can be right."""
+def _cycles(session: Session) -> list[str]:
+    """Return messages whose ancestors form a cycle; at least one of them has a wrong depth."""
     found: list[str] = []
-    for parents in _parents(session, _wrong_depths(session)):
+    for parents in _parents_by_conversation(session, _wrong_depths(session)):
         tree = build_tree(parents)
         found += [
             id_
@@ -91,9 +91,9 @@ def _circles(session: Session) -> list[str]:
     return found
 
 
-def _grow_again(session: Session, ids: list[str]) -> None:
-    """Nothing said is lost: what has lost its parent begins a version of its own at the top."""
-    for parents in _parents(session, ids):
+def _rebuild_tree(session: Session, ids: list[str]) -> None:
+    """Recompute parents and depths. Messages without a valid parent become root versions."""
+    for parents in _parents_by_conversation(session, ids):
         tree: Tree = build_tree(parents)
         for id_, parent in tree.parents.items():
             session.execute(
@@ -103,8 +103,10 @@ def _grow_again(session: Session, ids: list[str]) -> None:
             )
 
 
-def _parents(session: Session, ids: Iterable[str]) -> Iterable[dict[str, str | None]]:
-    """Each message's parent, of each conversation that one of `ids` is in."""
+def _parents_by_conversation(
+    session: Session, ids: Iterable[str]
+) -> Iterable[dict[str, str | None]]:
+    """Yield the parent of every message, for each conversation that contains one of `ids`."""
     conversations: set[str] = set()
     for batch in _batches(list(ids)):
         query = select(MessageRow.conversation_id).where(MessageRow.id.in_(batch))
@@ -118,52 +120,52 @@ def _parents(session: Session, ids: Iterable[str]) -> Iterable[dict[str, str | N
         yield {row.id: row.parent_id for row in rows}
 
 
-# --- what is in view ---------------------------------------------------------------------------
+# --- leaves and pointers -----------------------------------------------------------------------
 
 
 def _wrong_leaves(session: Session) -> list[str]:
-    """The leaf is a message of the conversation that nothing follows: what did, would be unseen."""
+    """Return conversations whose leaf is missing or has children, which would not be shown."""
     leaf, child = aliased(MessageRow), aliased(MessageRow)
-    is_there = exists().where(
+    exists_here = exists().where(
         leaf.id == ConversationRow.leaf_id, leaf.conversation_id == ConversationRow.id
     )
     has_messages = exists().where(MessageRow.conversation_id == ConversationRow.id)
-    is_followed = exists().where(child.parent_id == ConversationRow.leaf_id)
+    has_child = exists().where(child.parent_id == ConversationRow.leaf_id)
     wrong: ColumnElement[bool] = or_(
         and_(ConversationRow.leaf_id.is_(None), has_messages),
-        and_(ConversationRow.leaf_id.is_not(None), or_(~is_there, is_followed)),
+        and_(ConversationRow.leaf_id.is_not(None), or_(~exists_here, has_child)),
     )
     return list(session.scalars(select(ConversationRow.id).where(wrong)))
 
 
-def _show_leaves(session: Session, ids: list[str]) -> None:
+def _set_leaves(session: Session, ids: list[str]) -> None:
     for id_ in ids:
         conversation = session.get_one(ConversationRow, id_)
-        here = select(MessageRow).where(MessageRow.conversation_id == id_)
-        shown = session.scalar(here.where(MessageRow.id == conversation.leaf_id))
+        messages = select(MessageRow).where(MessageRow.conversation_id == id_)
+        shown = session.scalar(messages.where(MessageRow.id == conversation.leaf_id))
         if shown is None:
-            newest = here.order_by(MessageRow.deleted_at.is_not(None), MessageRow.id.desc())
+            newest = messages.order_by(MessageRow.deleted_at.is_not(None), MessageRow.id.desc())
             shown = session.scalar(newest.limit(1))
         conversation.leaf_id = None if shown is None else leaf_below(session, shown)
 
 
-def _lost(pointer: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
-    there = aliased(MessageRow)
-    is_there = exists().where(
-        there.id == pointer, there.conversation_id == MessageRow.conversation_id
+def _is_dangling(pointer: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
+    target = aliased(MessageRow)
+    has_target = exists().where(
+        target.id == pointer, target.conversation_id == MessageRow.conversation_id
     )
-    return and_(pointer.is_not(None), ~is_there)
+    return and_(pointer.is_not(None), ~has_target)
 
 
-def _lost_pointers(session: Session) -> list[str]:
-    wrong = or_(_lost(MessageRow.resume_leaf_id), _lost(MessageRow.replaces_id))
+def _dangling_pointers(session: Session) -> list[str]:
+    wrong = or_(_is_dangling(MessageRow.resume_leaf_id), _is_dangling(MessageRow.replaces_id))
     return list(session.scalars(select(MessageRow.id).where(wrong)))
 
 
-def _forget_pointers(session: Session, ids: list[str]) -> None:
+def _clear_pointers(session: Session, ids: list[str]) -> None:
     for pointer in (MessageRow.resume_leaf_id, MessageRow.replaces_id):
-        lost = list(session.scalars(select(MessageRow.id).where(_lost(pointer))))
-        for batch in _batches(lost):
+        dangling = list(session.scalars(select(MessageRow.id).where(_is_dangling(pointer))))
+        for batch in _batches(dangling):
             session.execute(
                 update(MessageRow).where(MessageRow.id.in_(batch)).values({pointer.key: None})
             )
@@ -173,13 +175,12 @@ def _batches(ids: list[str]) -> Iterable[list[str]]:
     return (ids[start : start + 500] for start in range(0, len(ids), 500))
 
 
-_LOST_POINTERS = "messages that remember one that is not there"
-KINDS = (
-    Kind("role", "messages that are neither question nor answer", _unknown_roles, _name_roles),
-    Kind("status", "messages in a state that is none", _unknown_states, _end_states),
-    Kind("parent", "messages below one that is not there", _lost_parents, _grow_again),
-    Kind("circle", "messages that follow themselves", _circles, _grow_again),
-    Kind("depth", "messages at a wrong depth", _wrong_depths, _grow_again),
-    Kind("pointer", _LOST_POINTERS, _lost_pointers, _forget_pointers),
-    Kind("leaf", "conversations with a wrong message in view", _wrong_leaves, _show_leaves),
+CHECKS = (
+    Check("role", "messages with an unknown role", _unknown_roles, _set_roles),
+    Check("status", "messages with an invalid status", _unknown_states, _set_states),
+    Check("parent", "messages with a missing parent", _missing_parents, _rebuild_tree),
+    Check("circle", "messages in a cycle", _cycles, _rebuild_tree),
+    Check("depth", "messages at a wrong depth", _wrong_depths, _rebuild_tree),
+    Check("pointer", "messages that point to a missing one", _dangling_pointers, _clear_pointers),
+    Check("leaf", "conversations with a wrong leaf", _wrong_leaves, _set_leaves),
 )

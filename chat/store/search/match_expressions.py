@@ -1,4 +1,9 @@
-"""How a query is put to the index of each kind of database: the words and the marks of 0004."""
+"""Full-text expressions for both databases: words of the query, and filter tokens of the index.
+
+Each indexed row contains filter tokens for its owner, conversation, day, model and attachments;
+see migration 0004. They begin with a private-use character that the tokenizer keeps and users
+cannot enter.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +19,24 @@ from chat.domain.tokenization import (
     restore_composition_exclusions,
 )
 
-MARK = "\ue000"
+TOKEN_PREFIX = "\ue000"
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """What a row must carry: one mark of each group. Nobody can type a mark."""
+class FilterTokens:
+    """Filter tokens in conjunctive normal form: a row must contain one token of each group."""
 
     groups: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of_titles(cls, owner: str) -> Marks:
+    def for_titles(cls, owner: str) -> FilterTokens:
         return cls(((f"t{_hex(owner)}",),))
 
     @classmethod
-    def of_messages(
+    def for_messages(
         cls, owner: str, query: Query, models: Sequence[str], conversation_ids: Sequence[str]
-    ) -> Marks:
+    ) -> FilterTokens:
         groups = [
             (f"m{_hex(owner)}",),
             tuple(f"c{id_}" for id_ in conversation_ids),
@@ -42,36 +47,45 @@ class Marks:
         return cls(tuple(group for group in groups if group))
 
 
-def sqlite_match(query: Query, marks: Marks) -> str:
-    """An FTS5 expression."""
-    groups = ("(" + " OR ".join(f'"{MARK}{mark}"' for mark in any_) + ")" for any_ in marks.groups)
+def sqlite_match(query: Query, filters: FilterTokens) -> str:
+    """Return an FTS5 MATCH expression."""
+    groups = (_any_of(group, '"', " OR ") for group in filters.groups)
     return " AND ".join([*groups, *(_sqlite_term(term) for term in query.terms)])
 
 
-def postgresql_words(query: Query, plain: Mapping[str, str]) -> str:
-    """The words for `to_tsquery`; `plain` says what the index makes of those with marks."""
-    terms = (_postgresql_term(term, plain) for term in query.terms)
+def postgresql_filters(filters: FilterTokens) -> str:
+    """Return a tsquery literal."""
+    groups = (_any_of(group, "'", " | ") for group in filters.groups)
+    return " & ".join(groups)
+
+
+def postgresql_words(query: Query, normalized: Mapping[str, str]) -> str:
+    """Return the words for `to_tsquery`.
+
+    `normalized` maps words with combining marks to their form in the index.
+    """
+    terms = (_postgresql_term(term, normalized) for term in query.terms)
     return " & ".join(term for term in terms if term)
 
 
-def is_doubtful(term: Term, is_sqlite: bool) -> bool:
-    """Whether an index may report false positives; see `_postgresql_term`."""
-    is_in_pairs = any(
+def may_match_falsely(term: Term, is_sqlite: bool) -> bool:
+    """Return whether the index may report false positives for a term; see `_postgresql_term`."""
+    is_split_into_pairs = any(
         is_cjk(token) and (len(token) > 2 or len(term.tokens) > 1) for token in term.tokens
     )
-    return (is_in_pairs and not is_sqlite) or any(has_marks(token) for token in term.tokens)
+    if is_split_into_pairs and not is_sqlite:
+        return True
+    return any(has_marks(token) for token in term.tokens)
 
 
-def with_marks(query: Query) -> list[str]:
-    """The words that an index may know otherwise than they were typed."""
-    every = (token for term in query.terms for token in term.tokens)
-    return [token for token in dict.fromkeys(every) if has_marks(token)]
+def words_with_marks(query: Query) -> list[str]:
+    """Return the words with combining marks, which the index may store in another form."""
+    tokens = (token for term in query.terms for token in term.tokens)
+    return [token for token in dict.fromkeys(tokens) if has_marks(token)]
 
 
-def postgresql_marks(marks: Marks) -> str:
-    """A tsquery as it is."""
-    groups = ("(" + " | ".join(f"'{MARK}{mark}'" for mark in any_) + ")" for any_ in marks.groups)
-    return " & ".join(groups)
+def _any_of(tokens: Sequence[str], quote: str, operator: str) -> str:
+    return f"({operator.join(f'{quote}{TOKEN_PREFIX}{token}{quote}' for token in tokens)})"
 
 
 def _hex(name: str) -> str:
@@ -79,23 +93,23 @@ def _hex(name: str) -> str:
 
 
 def _days(after: datetime | None, before: datetime | None) -> Iterator[str]:
-    """Marks of years, months and days that make up the time between, without a rest."""
+    """Yield tokens of years, months and days that cover the range exactly."""
     if after is None and before is None:
         return
-    here, end = max(after or EARLIEST, EARLIEST), min(before or LATEST, LATEST)
-    if here >= end:
-        yield "d"  # no row has it
-    while here < end:
-        next_year, next_month = datetime(here.year + 1, 1, 1, tzinfo=UTC), _next_month(here)
-        if (here.month, here.day) == (1, 1) and next_year <= end:
-            yield f"d{here:%Y}"
-            here = next_year
-        elif here.day == 1 and next_month <= end:
-            yield f"d{here:%Y%m}"
-            here = next_month
+    day, end = max(after or EARLIEST, EARLIEST), min(before or LATEST, LATEST)
+    if day >= end:
+        yield "d"  # matches no row
+    while day < end:
+        next_year, next_month = datetime(day.year + 1, 1, 1, tzinfo=UTC), _next_month(day)
+        if (day.month, day.day) == (1, 1) and next_year <= end:
+            yield f"d{day:%Y}"
+            day = next_year
+        elif day.day == 1 and next_month <= end:
+            yield f"d{day:%Y%m}"
+            day = next_month
         else:
-            yield f"d{here:%Y%m%d}"
-            here += timedelta(days=1)
+            yield f"d{day:%Y%m%d}"
+            day += timedelta(days=1)
 
 
 def _next_month(day: datetime) -> datetime:
@@ -104,25 +118,27 @@ def _next_month(day: datetime) -> datetime:
 
 def _sqlite_term(term: Term) -> str:
     words = " ".join(" ".join(token) if is_cjk(token) else token for token in term.tokens)
-    ways = [
-        f'"{way}"' + ("*" if term.is_prefix and not ends_with_mark(way) else "")
-        for way in dict.fromkeys((words, restore_composition_exclusions(words)))
+    phrases = [
+        f'"{variant}"' + ("*" if term.is_prefix and not ends_with_mark(variant) else "")
+        for variant in dict.fromkeys((words, restore_composition_exclusions(words)))
     ]
-    return ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
+    return phrases[0] if len(phrases) == 1 else f"({' OR '.join(phrases)})"
 
 
-def _postgresql_term(term: Term, plain: Mapping[str, str]) -> str:
-    """Neighbours of CJK characters are not held to their order: the pairs nearly say it all.
+def _postgresql_term(term: Term, normalized: Mapping[str, str]) -> str:
+    """Return one term for `to_tsquery`: a phrase, or for CJK text a conjunction of pairs.
 
-    Positions end at 16,383 in this index, and a phrase would be checked in every row of its words.
+    CJK pairs are not matched as a phrase. A tsvector has no positions above 16,383, and a phrase
+    is rechecked in every row that contains its words. `recheck` removes the false positives.
     """
     has_cjk = any(is_cjk(token) for token in term.tokens)
     parts: list[str] = []
     for token in term.tokens:
-        words = _pairs(token) if is_cjk(token) else plain.get(token, token).split()
+        words = _pairs(token) if is_cjk(token) else normalized.get(token, token).split()
         parts += (f"'{word[:64]}'" for word in words)
-    is_ended = plain.get(term.tokens[-1], "").endswith(" ")  # by a mark that ends words
-    if parts and term.is_prefix and not is_ended:
+    # Some locales treat a combining mark as the end of a word.
+    is_complete = normalized.get(term.tokens[-1], "").endswith(" ")
+    if parts and term.is_prefix and not is_complete:
         parts[-1] += ":*"
     return f"({(' & ' if has_cjk else ' <-> ').join(parts)})" if parts else ""
 

@@ -1,4 +1,4 @@
-"""What an index finds that knows less than was asked for, held against the text."""
+"""Rechecks the matches of an index that may report false positives against the text."""
 
 from __future__ import annotations
 
@@ -8,60 +8,66 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from chat.domain.search_query import Matcher, Query
-from chat.store.search.match_expressions import is_doubtful, with_marks
+from chat.store.search.match_expressions import may_match_falsely, words_with_marks
 
-LOOKED_AT = 8000  # characters of each candidate that are ranked by
-INDEXED = 200_000  # characters of a text; see migration 0004
-MORE = (1, 4, 16)  # times as many candidates as are ranked, while too few of them hold
+RANKED_CHARACTERS = 8000  # of each candidate that are loaded for ranking
+INDEXED_CHARACTERS = 200_000  # of a text; see migration 0004
+OVERFETCH = (1, 4, 16)  # times `limit`, tried while too few rows are left after the recheck
 
-Find = Callable[[Connection, str, Query, int], Sequence[Row[Any]]]
+FindRows = Callable[[Connection, str, Query, int], Sequence[Row[Any]]]
 
 
-def certain(
-    connection: Connection, owner: str, query: Query, enough: int, find: Find, most: int
+def find_verified(
+    connection: Connection, owner: str, query: Query, enough: int, find: FindRows, limit: int
 ) -> Sequence[Row[Any]]:
-    """Of what `find` finds what holds what was asked for: `enough` if there is, `most` at most.
+    """Return up to `limit` rows of `find` that match the query exactly.
 
-    Of words whose letters are everywhere in another order only the newest are looked at, so that
-    a search has an end.
+    Fetches more candidates while there are fewer than `enough`, up to the last factor of
+    `OVERFETCH`, which bounds the time of a search with many false positives.
     """
     is_sqlite = connection.dialect.name == "sqlite"
-    doubtful = tuple(term for term in query.terms if is_doubtful(term, is_sqlite))
-    if not doubtful:
-        return find(connection, owner, query, most)
-    matcher = Matcher(Query(doubtful))
-    found: list[Row[Any]] = []
-    for more in MORE:
-        rows = find(connection, owner, query, most * more)
-        found = [row for row in rows if _holds(connection, row, matcher)]
-        if len(found) >= min(enough, most) or len(rows) < most * more:
+    uncertain = tuple(term for term in query.terms if may_match_falsely(term, is_sqlite))
+    if not uncertain:
+        return find(connection, owner, query, limit)
+    matcher = Matcher(Query(uncertain))
+    verified: list[Row[Any]] = []
+    for factor in OVERFETCH:
+        rows = find(connection, owner, query, limit * factor)
+        verified = [row for row in rows if _matches(connection, row, matcher)]
+        if len(verified) >= min(enough, limit) or len(rows) < limit * factor:
             break
-    return found[:most]
+    return verified[:limit]
 
 
-def whole(connection: Connection, row: Row[Any], matcher: Matcher) -> str:
-    """The text of a hit as far as it is needed for the snippet."""
+def snippet_source(connection: Connection, row: Row[Any], matcher: Matcher) -> str:
+    """Return as much of a hit's text as its snippet needs."""
     beginning: str = row.beginning
-    return beginning if _is_all(row) or matcher.matches(beginning) else _read(connection, row)
+    if _is_complete(row) or matcher.matches(beginning):
+        return beginning
+    return _load_text(connection, row)
 
 
-def _holds(connection: Connection, row: Row[Any], matcher: Matcher) -> bool:
+def _matches(connection: Connection, row: Row[Any], matcher: Matcher) -> bool:
     if matcher.matches(row.beginning):
         return True
-    return not _is_all(row) and matcher.matches(_read(connection, row))
+    return not _is_complete(row) and matcher.matches(_load_text(connection, row))
 
 
-def _is_all(row: Row[Any]) -> bool:
-    return row.message_id is None or len(row.beginning) < LOOKED_AT
+def _is_complete(row: Row[Any]) -> bool:
+    """Return whether `beginning` is the complete text."""
+    return row.message_id is None or len(row.beginning) < RANKED_CHARACTERS
 
 
-def _read(connection: Connection, row: Row[Any]) -> str:
-    statement = text(f"SELECT substr(text, 1, {INDEXED}) FROM messages WHERE id = :id")
+def _load_text(connection: Connection, row: Row[Any]) -> str:
+    statement = text(f"SELECT substr(text, 1, {INDEXED_CHARACTERS}) FROM messages WHERE id = :id")
     return str(connection.execute(statement, {"id": row.message_id}).scalar_one())
 
 
-def plain(connection: Connection, query: Query) -> dict[str, str]:
-    """PostgreSQL: what its index makes of words with marks; it depends on the locale it names."""
-    words = with_marks(query)
+def normalize_words(connection: Connection, query: Query) -> dict[str, str]:
+    """Return the indexed form of words with combining marks.
+
+    Only PostgreSQL knows it, since it depends on the collation of its index function.
+    """
+    words = words_with_marks(query)
     statement = text("SELECT word, parley_plain(word) FROM unnest(CAST(:words AS text[])) word")
     return dict(connection.execute(statement, {"words": words}).all()) if words else {}
