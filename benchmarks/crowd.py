@@ -13,7 +13,7 @@ from benchmarks.apps.server import StreamlitServer
 from benchmarks.processes import cpu_seconds, wait_idle
 from benchmarks.provider import question
 from benchmarks.provider_process import ProviderProcess
-from benchmarks.streamlit_client import Followed, Tab, run, warm
+from benchmarks.streamlit_client import FollowedReply, Tab, run, warm
 from benchmarks.words import end, mark, marks, new_name
 
 Measures = dict[str, float | None]
@@ -58,20 +58,20 @@ async def _once(
         for tab in tabs:
             await tab.open()
         names = [new_name() for _ in tabs]
-        cpu, began = cpu_seconds(app.pid), time.monotonic()
+        cpu, started = cpu_seconds(app.pid), time.monotonic()
         follow = (
             _follow(tab, name, number * sizes.spread / crowd, sizes)
             for number, (tab, name) in enumerate(zip(tabs, names, strict=True))
         )
         followed = await asyncio.gather(*follow)
-        took, cpu = time.monotonic() - began, cpu_seconds(app.pid) - cpu
+        duration, cpu = time.monotonic() - started, cpu_seconds(app.pid) - cpu
     finally:
         for tab in tabs:
             await tab.close()
-    return _summarize(dict(zip(names, followed, strict=True)), provider, sizes, cpu, took)
+    return _summarize(dict(zip(names, followed, strict=True)), provider, sizes, cpu, duration)
 
 
-async def _follow(tab: Tab, name: str, after: float, sizes: Sizes) -> Followed:
+async def _follow(tab: Tab, name: str, after: float, sizes: Sizes) -> FollowedReply:
     await asyncio.sleep(after)
     words = [word for _, word in marks(name, sizes.tokens)]
     timeout = sizes.timeout + sizes.tokens / sizes.pace
@@ -79,11 +79,11 @@ async def _follow(tab: Tab, name: str, after: float, sizes: Sizes) -> Followed:
 
 
 def _summarize(
-    followed: dict[str, Followed],
+    followed: dict[str, FollowedReply],
     provider: ProviderProcess,
     sizes: Sizes,
     cpu: float,
-    took: float,
+    duration: float,
 ) -> Measures:
     """Return the worst value over all replies; a missing or incomplete reply counts as `lost`."""
     all_written = provider.all_written()
@@ -108,6 +108,6 @@ def _summarize(
         "end_late_ms": max(ends, default=None),
         "worst_lag_ms": max(lags, default=None),
         "cpu_s_per_1000_tokens": cpu / tokens * 1000 if tokens else None,
-        "busy_share": cpu / took,
+        "busy_share": cpu / duration,
         "lost": float(lost),
     }

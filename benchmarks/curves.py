@@ -96,9 +96,9 @@ def _conversation(
             app.lengthen(messages - 2)
         visit.reload()
         visit.wait_loaded()
-        began = now_ms()
+        started = now_ms()
         visit.reload()
-        opening = now_ms() - began
+        opening = now_ms() - started
         visit.wait_loaded()
         return {"open_ms": opening, **_first_text(visit, provider, sizes)}
 

@@ -40,13 +40,13 @@ def fill(store: Store, owner: str, count: int) -> None:
 
 
 def measure(name: str, call: Callable[[], object], times: int = 200) -> None:
-    took = []
+    durations = []
     for _ in range(times):
-        began = time.perf_counter()
+        started = time.perf_counter()
         call()
-        took.append((time.perf_counter() - began) * 1000)
-    took.sort()
-    print(f"{name:34} {statistics.median(took):7.2f} {took[int(times * 0.95)]:7.2f}")
+        durations.append((time.perf_counter() - started) * 1000)
+    durations.sort()
+    print(f"{name:34} {statistics.median(durations):7.2f} {durations[int(times * 0.95)]:7.2f}")
 
 
 def main() -> None:
@@ -62,9 +62,9 @@ def main() -> None:
     print(f"{'milliseconds':34}  median     p95")
     for owner, count in ((few, 20), (OWNER, chosen.conversations)):
         conversations = store.conversations
-        measure(f"the newest 8 of {count:,}", lambda o=owner, c=conversations: c.latest(o, 9))
-        measure(f"the newest 38 of {count:,}", lambda o=owner, c=conversations: c.latest(o, 39))
-        measure(f"the pinned ones of {count:,}", lambda o=owner, c=conversations: c.pinned(o))
+        measure(f"newest 8 of {count:,}", lambda o=owner, c=conversations: c.latest(o, 9))
+        measure(f"newest 38 of {count:,}", lambda o=owner, c=conversations: c.latest(o, 39))
+        measure(f"pinned of {count:,}", lambda o=owner, c=conversations: c.pinned(o))
     store.close()
 
 

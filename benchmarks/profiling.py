@@ -59,16 +59,16 @@ async def _measure(spy: Path, app: Any, sizes: Sizes) -> dict[str, Any]:
         await _ask(tab, 250, None)
         with _Recording(spy, app, "reply", sizes.rate) as reply:
             await _ask(tab, sizes.tokens, sizes.pace)
-        took = []
+        durations = []
         with _Recording(spy, app, "rerun", sizes.rate) as rerun:
             for _ in range(sizes.reruns):
-                took.append(await tab.rerun())
+                durations.append(await tab.rerun())
         return {
             "reply": {**reply.shares(), "per": f"reply of {sizes.tokens} tokens"},
             "rerun": {
                 **rerun.shares(sizes.reruns),
                 "per": "rerun of a page with two replies",
-                "median_ms": sorted(took)[len(took) // 2],
+                "median_ms": sorted(durations)[len(durations) // 2],
             },
         }
 

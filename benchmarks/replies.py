@@ -48,11 +48,11 @@ def measure(
     for repetition in range(sizes.repetitions):
         turn = repetition % len(apps)
         for app in [*apps[turn:], *apps[:turn]]:
-            began = time.monotonic()
+            started = time.monotonic()
             wait_idle([chromium.pid, *(each.pid for each in apps)])
             provider.clear()
             found[app.name].append(_once(app, provider, chromium, sizes))
-            print(f"  {app.name}: {time.monotonic() - began:.0f} s", flush=True)
+            print(f"  {app.name}: {time.monotonic() - started:.0f} s", flush=True)
     return found
 
 

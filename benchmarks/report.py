@@ -62,9 +62,9 @@ def _profile(result: Mapping[str, Any]) -> str:
         one = result["results"][name]
         paragraphs.append(f"**One {one['per']}: {one['cpu_s']:.2f} s of CPU.**")
         if "median_ms" in one:
-            paragraphs[-1] += f" {one['median_ms']:.0f} ms each, in the median."
-        paragraphs.append(tables.shares(one["areas"], "where"))
-        paragraphs.append(tables.shares(one["own"], "innermost line of ours"))
+            paragraphs[-1] += f" {one['median_ms']:.0f} ms each (median)."
+        paragraphs.append(tables.shares(one["areas"], "area"))
+        paragraphs.append(tables.shares(one["own"], "innermost line of Parley"))
         paragraphs.append(tables.shares(one["functions"], "innermost function"))
     return "\n\n".join(paragraphs)
 

@@ -86,7 +86,7 @@ def rows(words: Words, count: int) -> Iterator[Rows]:
         if made * 20 // count != (made - 20) * 20 // count:
             owner = FEW  # about twenty conversations
         say = words.chinese if chance.random() < 0.08 else words.latin
-        began = FIRST + step * made
+        started = FIRST + step * made
         conversation, leaf = f"{made:014x}{'c' * 16}", None
         length = min(2 * int(1 + chance.expovariate(1 / 8)), count - made)
         for depth in range(length):
@@ -119,9 +119,9 @@ def rows(words: Words, count: int) -> Iterator[Rows]:
                 "title": say(6),
                 "system_prompt": "",
                 "leaf_id": leaf,
-                "created_at": began,
+                "created_at": started,
                 "updated_at": FIRST + step * made,
-                "pinned_at": began if chance.random() < 0.005 else None,
+                "pinned_at": started if chance.random() < 0.005 else None,
             }
         )
         if len(messages) >= BATCH or made >= count:
@@ -146,7 +146,7 @@ FILE = {
 def build(engine: Engine, count: int) -> None:
     """Fill a database at the schema version before the search index."""
     migrate(engine, "0003")
-    began = time.perf_counter()
+    started = time.perf_counter()
     with engine.execution_options(writes=True).begin() as connection:
         connection.execute(
             text("INSERT INTO contents (sha256, data, created_at) VALUES (:id, :data, :at)"),
@@ -164,14 +164,14 @@ def build(engine: Engine, count: int) -> None:
                     places = ", ".join(f":{name}" for name in names)
                     statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
                     connection.execute(text(statement), [_plain(row) for row in batch])
-    print(f"built {count:,} messages in {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"built {count:,} messages in {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def index(engine: Engine) -> None:
     """Build the index of the existing messages with the migration."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     migrate(engine)
-    print(f"migrated in {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"migrated in {time.perf_counter() - started:.0f} s", flush=True)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -231,9 +231,9 @@ def measure_queries(engine: Engine, words: Words, repetitions: int) -> None:
 
 
 def timed(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     act()
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - started) * 1000
 
 
 @contextmanager
@@ -272,14 +272,14 @@ def measure_inserts(store: Store, words: Words, rounds: int, each: int) -> None:
         question = NewQuestion(words.latin(words.length(is_answer=False)), 10, True)
         reply = words.latin(words.length(is_answer=True))
         saves = 1 + len(reply) // 300  # one a second, at about 60 tokens a second
-        began = time.perf_counter()
+        started = time.perf_counter()
         sent = store.messages.send(
             SOME, conversation, question, NewAnswer(new_id(), MODELS[0], "w"), title="Title"
         )
         for save in range(saves):
             store.replies.save(sent.id, "w", reply[: save * 300], "")
         store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, reply))
-        times.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - started) * 1000)
         conversation = sent.conversation_id if words.random.random() < 0.9 else None
 
     indexed: list[float] = []
@@ -321,8 +321,8 @@ def main() -> None:
         measure_queries(store.engine, words, chosen.repetitions)
         measure_inserts(store, words, chosen.rounds, 25)
         conversation = store.conversations.latest(FEW, 1)[0].id
-        took = timed(lambda: store.conversations.purge(FEW, conversation)) / 1000
-        print(f"\npurging one conversation, its words included: {took:.1f} s")
+        duration = timed(lambda: store.conversations.purge(FEW, conversation)) / 1000
+        print(f"\npurging one conversation, its words included: {duration:.1f} s")
         store.close()
     finally:
         shutil.rmtree(folder)

@@ -26,70 +26,74 @@ from statistics import median
 
 from benchmarks.apps.parley import Parley
 from benchmarks.apps.server import ROOT
-from benchmarks.person import ACTIONS, Person
 from benchmarks.processes import resident_mb
 from benchmarks.provider_process import ProviderProcess
+from benchmarks.simulated_user import ACTIONS, SimulatedUser
 
-LOOK_EVERY = 2.0  # seconds
-FLAT = 1.05
-PROBLEMS = 0.01  # share of all actions
-A_MINUTE = 2  # minimum number of actions per user, on a slow machine
-SHARE = 0.25  # minimum share of the expected number of actions of each kind
-OVER = {"complete", "stopped", "interrupted", "failed"}
-ORDERLY = (0, -signal.SIGTERM)  # the web server raises the signal again after shutdown
-LOOKS = ("while it ran", "in the end")
+MEMORY_INTERVAL = 2.0  # seconds
+MAX_MEMORY_GROWTH = 1.05
+MAX_PROBLEM_SHARE = 0.01  # share of all actions
+MIN_ACTIONS_PER_MINUTE = 2  # minimum number of actions per user, on a slow machine
+MIN_ACTION_SHARE = 0.25  # minimum share of the expected number of actions of each kind
+FINAL_STATUSES = {"complete", "stopped", "interrupted", "failed"}
+CLEAN_EXIT_CODES = (0, -signal.SIGTERM)  # the web server raises the signal again after shutdown
+CHECKS = ("during the run", "after the run")
 
 
 @dataclass(frozen=True)
-class Seen:
+class SoakResult:
     """Input of the verdict. `doctor` contains the findings of each check, empty if healthy."""
 
     session_minutes: float
-    did: Mapping[str, int]
+    actions: Mapping[str, int]
     problems: int
     memory_mb: Sequence[float]
-    was_watched: bool
-    lost: Sequence[str]
+    memory_was_recorded: bool
+    lost_questions: Sequence[str]
     doctor: Mapping[str, str]
     ended_early: bool
     exit_code: int | None
     tracebacks: int
 
 
-def verdict(seen: Seen) -> list[str]:
+def verdict(seen: SoakResult) -> list[str]:
     """Return the reasons for failure, empty if the run passed. Pure."""
-    wrong = []
-    done, chances = sum(seen.did.values()), sum(ACTIONS.values())
-    if done < A_MINUTE * seen.session_minutes:
-        wrong.append(f"{done} things were done, which is too little to tell anything")
+    reasons = []
+    done, total_weight = sum(seen.actions.values()), sum(ACTIONS.values())
+    if done < MIN_ACTIONS_PER_MINUTE * seen.session_minutes:
+        reasons.append(f"{done} actions are too few for a verdict")
     for kind, weight in ACTIONS.items():
-        least = max(1, int(SHARE * done * weight / chances))
-        if seen.did.get(kind, 0) < least:
-            wrong.append(f"{kind}: {seen.did.get(kind, 0)} times, which should be {least} at least")
-    if seen.problems > PROBLEMS * (done + seen.problems):
-        wrong.append(f"{seen.problems} things did not go as meant, of {done + seen.problems}")
-    if not (seen.was_watched and seen.memory_mb and all(seen.memory_mb)):
-        wrong.append("memory was not watched to the end")
+        minimum = max(1, int(MIN_ACTION_SHARE * done * weight / total_weight))
+        if seen.actions.get(kind, 0) < minimum:
+            reasons.append(
+                f"{kind}: {seen.actions.get(kind, 0)} times, expected at least {minimum}"
+            )
+    if seen.problems > MAX_PROBLEM_SHARE * (done + seen.problems):
+        reasons.append(f"{seen.problems} of {done + seen.problems} actions failed")
+    if not (seen.memory_was_recorded and seen.memory_mb and all(seen.memory_mb)):
+        reasons.append("memory was not recorded until the end")
     else:
         middle, last = thirds(seen.memory_mb)
-        if last > middle * FLAT:
-            wrong.append(f"memory grows: from {middle:.0f} to {last:.0f} MB")
-    if seen.lost:
-        wrong.append(f"{len(seen.lost)} messages were lost: {list(seen.lost[:5])}")
-    for look in LOOKS:
-        if look not in seen.doctor:
-            wrong.append(f"doctor did not look {look}")
-        elif seen.doctor[look]:
-            wrong.append(f"doctor, {look}: {seen.doctor[look]}")
+        if last > middle * MAX_MEMORY_GROWTH:
+            reasons.append(f"memory grew from {middle:.0f} to {last:.0f} MB")
+    if seen.lost_questions:
+        reasons.append(
+            f"{len(seen.lost_questions)} questions were lost: {list(seen.lost_questions[:5])}"
+        )
+    for check in CHECKS:
+        if check not in seen.doctor:
+            reasons.append(f"the doctor did not run {check}")
+        elif seen.doctor[check]:
+            reasons.append(f"doctor {check}: {seen.doctor[check]}")
     if seen.ended_early:
-        wrong.append("Parley ended before it was told to")
+        reasons.append("Parley exited during the run")
     if seen.exit_code is None:
-        wrong.append("Parley did not end when it was told to")
-    elif seen.exit_code not in ORDERLY:
-        wrong.append(f"Parley ended with {seen.exit_code}")
+        reasons.append("Parley did not exit on SIGTERM")
+    elif seen.exit_code not in CLEAN_EXIT_CODES:
+        reasons.append(f"Parley exited with status {seen.exit_code}")
     if seen.tracebacks:
-        wrong.append(f"{seen.tracebacks} tracebacks in the log")
-    return wrong
+        reasons.append(f"{seen.tracebacks} tracebacks in the log")
+    return reasons
 
 
 def thirds(memory_mb: Sequence[float]) -> tuple[float, float]:
@@ -103,60 +107,62 @@ class Soak:
     sessions: int
     seconds: float
     memory_mb: list[float] = field(default_factory=list)
-    was_watched: bool = False
-    did: Counter[str] = field(default_factory=Counter)
+    memory_was_recorded: bool = False
+    actions: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     doctor: dict[str, str] = field(default_factory=dict)
 
     async def run(self, app: Parley, seed: int) -> None:
         until = asyncio.get_running_loop().time() + self.seconds
-        people = [Person(app.url, seed + number) for number in range(self.sessions)]
-        watching = asyncio.create_task(self._watch(app.pid))
-        looking = asyncio.create_task(self._look(app.folder / "parley.db"))
-        await asyncio.gather(*(person.live(until) for person in people))
-        self.was_watched = not watching.done()
-        watching.cancel()
-        await looking
-        for person in people:
-            self.did += person.did
-            self.sent += person.sent
-            self.problems += person.problems
+        users = [SimulatedUser(app.url, seed + number) for number in range(self.sessions)]
+        recording = asyncio.create_task(self._record_memory(app.pid))
+        checking = asyncio.create_task(self._check_database(app.folder / "parley.db"))
+        await asyncio.gather(*(user.run(until) for user in users))
+        self.memory_was_recorded = not recording.done()
+        recording.cancel()
+        await checking
+        for user in users:
+            self.actions += user.actions
+            self.sent += user.sent
+            self.problems += user.problems
 
-    async def _watch(self, pid: int) -> None:
+    async def _record_memory(self, pid: int) -> None:
         while True:
             self.memory_mb.append(resident_mb(pid))
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(MEMORY_INTERVAL)
 
-    async def _look(self, database: Path) -> None:
+    async def _check_database(self, database: Path) -> None:
         await asyncio.sleep(self.seconds / 2)
-        self.doctor[LOOKS[0]] = await asyncio.to_thread(doctor, database)
+        self.doctor[CHECKS[0]] = await asyncio.to_thread(doctor, database)
 
 
-def lost(database: Path, sent: Sequence[str]) -> list[str]:
+def lost_questions(database: Path, sent: Sequence[str]) -> list[str]:
     """Return questions that were shown but are missing or have no complete or marked answer."""
     with closing(sqlite3.connect(database)) as connection:
         answered = "SELECT q.text, a.status, a.text FROM messages q LEFT JOIN messages a "
         answered += "ON a.parent_id = q.id WHERE q.role = 'user'"
         rows = connection.execute(answered).fetchall()
-    held: dict[str, bool] = {}
+    is_answered: dict[str, bool] = {}
     for text, status, answer in rows:
         name = text.rpartition(" ")[2].rstrip("]")
-        is_sound = status in OVER and (status != "complete" or bool(answer))
-        held[name] = held.get(name, True) and is_sound
-    return [name for name in sent if not held.get(name)]
+        is_final = status in FINAL_STATUSES and (status != "complete" or bool(answer))
+        is_answered[name] = is_answered.get(name, True) and is_final
+    return [name for name in sent if not is_answered.get(name)]
 
 
-def fates(database: Path, names: Sequence[str]) -> list[str]:
+def stored_rows(database: Path, names: Sequence[str]) -> list[str]:
     """Return the stored rows of these questions, for debugging."""
     query = "SELECT q.id, a.id, a.status, length(a.text) FROM messages q LEFT JOIN messages a "
     query += "ON a.parent_id = q.id WHERE q.role = 'user' AND q.text LIKE ?"
     with closing(sqlite3.connect(database)) as connection:
-        held = {name: connection.execute(query, [f"% {name}]%"]).fetchall() for name in names}
-    return [f"{name}: {rows or 'not there'}" for name, rows in held.items()]
+        is_answered = {
+            name: connection.execute(query, [f"% {name}]%"]).fetchall() for name in names
+        }
+    return [f"{name}: {rows or 'not stored'}" for name, rows in is_answered.items()]
 
 
-def endings(database: Path) -> dict[str, int]:
+def answer_statuses(database: Path) -> dict[str, int]:
     """Return the number of answers by status."""
     with closing(sqlite3.connect(database)) as connection:
         counted = "SELECT status, count(*) FROM messages WHERE role = 'assistant' GROUP BY status"
@@ -175,7 +181,7 @@ def doctor(database: Path) -> str:
     return "" if done.returncode == 0 else (done.stdout + done.stderr).strip()[-500:] or "failed"
 
 
-def end(process: subprocess.Popen[bytes]) -> int | None:
+def terminate(process: subprocess.Popen[bytes]) -> int | None:
     """Send SIGTERM and return the exit code, or None if the process does not exit in time."""
     process.send_signal(signal.SIGTERM)
     try:
@@ -196,37 +202,37 @@ def main() -> int:
         asyncio.run(soak.run(app, chosen.seed))
         assert app.process is not None
         ended_early = app.process.poll() is not None
-        exit_code = end(app.process)
+        exit_code = terminate(app.process)
         database = app.folder / "parley.db"
-        soak.doctor[LOOKS[1]] = doctor(database)
-        missing, ended = lost(database, soak.sent), endings(database)
-        details = fates(database, missing)
+        soak.doctor[CHECKS[1]] = doctor(database)
+        missing, ended = lost_questions(database, soak.sent), answer_statuses(database)
+        details = stored_rows(database, missing)
         tracebacks = app.log().count("Traceback")
-    seen = Seen(
+    seen = SoakResult(
         session_minutes=chosen.sessions * chosen.minutes,
-        did=soak.did,
+        actions=soak.actions,
         problems=len(soak.problems),
         memory_mb=soak.memory_mb,
-        was_watched=soak.was_watched,
-        lost=missing,
+        memory_was_recorded=soak.memory_was_recorded,
+        lost_questions=missing,
         doctor=soak.doctor,
         ended_early=ended_early,
         exit_code=exit_code,
         tracebacks=tracebacks,
     )
-    print(f"{chosen.sessions} sessions, {chosen.minutes:g} minutes: {dict(soak.did)}")
+    print(f"{chosen.sessions} sessions, {chosen.minutes:g} minutes: {dict(soak.actions)}")
     if soak.memory_mb:
         middle, last = thirds(soak.memory_mb)
         print(f"memory: middle third {middle:.0f} MB, last {last:.0f} MB")
-    print(f"messages shown: {len(soak.sent)}, lost: {len(missing)}; answers: {ended}")
+    print(f"questions shown: {len(soak.sent)}, lost: {len(missing)}; answers: {ended}")
     print(*details, sep="\n", end="\n" if details else "")
-    print(f"doctor: { {look: found or 'clean' for look, found in soak.doctor.items()} }")
+    print(f"doctor: { {check: found or 'clean' for check, found in soak.doctor.items()} }")
     print(f"exit code: {exit_code}; tracebacks in the log: {tracebacks}")
     common = Counter(soak.problems).most_common(5)
-    print(f"things that did not go as meant: {len(soak.problems)} {common}")
-    wrong = verdict(seen)
-    print("well" if not wrong else "NOT WELL\n" + "\n".join(wrong))
-    return 1 if wrong else 0
+    print(f"failed actions: {len(soak.problems)} {common}")
+    reasons = verdict(seen)
+    print("passed" if not reasons else "FAILED\n" + "\n".join(reasons))
+    return 1 if reasons else 0
 
 
 if __name__ == "__main__":

@@ -43,13 +43,13 @@ def measure(
 
 def _once(app: StreamlitServer, chromium: Chromium, sizes: Sizes) -> Measures:
     app.prepare()
-    began = now_ms()
+    started = now_ms()
     app.launch()
     try:
         app.wait()
-        answers = now_ms() - began
+        answers = now_ms() - started
         with chromium.visit(app) as visit:
-            usable = now_ms() - began
+            usable = now_ms() - started
             visit.wait_loaded()
             visit.ask(20)
         idle = resident_mb(app.pid)

@@ -76,13 +76,13 @@ def rows(words: Words, messages: int) -> Iterator[Rows]:
     texts = [words.latin(words.length(number % 2 == 1)) for number in range(20_000)]
     made, step = 0, (LAST - FIRST) / messages
     conversations: list[dict[str, Any]] = []
-    said: list[dict[str, Any]] = []
+    message_rows: list[dict[str, Any]] = []
     for size in sizes(messages):
-        conversation, leaf, began = f"{made:014x}{'c' * 16}", None, FIRST + step * made
+        conversation, leaf, started = f"{made:014x}{'c' * 16}", None, FIRST + step * made
         for depth in range(size):
             id_ = f"{made:014x}{chance.getrandbits(64):016x}"
             words_ = chance.choice(texts)
-            said.append(
+            message_rows.append(
                 {
                     "id": id_,
                     "conversation_id": conversation,
@@ -99,45 +99,47 @@ def rows(words: Words, messages: int) -> Iterator[Rows]:
                 }
             )
             leaf, made = id_, made + 1
-        told = {"id": conversation, "owner": OWNER, "title": words.latin(5), "system_prompt": ""}
-        moments = {"created_at": began, "updated_at": began + timedelta(minutes=1)}
-        pinned = {"pinned_at": began if len(conversations) % 500 == 0 else None}
-        conversations.append({**told, **moments, **pinned, "leaf_id": leaf})
-        if len(said) >= BATCH:
-            yield conversations, said
-            conversations, said = [], []
-    yield conversations, said
+        fields = {"id": conversation, "owner": OWNER, "title": words.latin(5), "system_prompt": ""}
+        moments = {"created_at": started, "updated_at": started + timedelta(minutes=1)}
+        pinned = {"pinned_at": started if len(conversations) % 500 == 0 else None}
+        conversations.append({**fields, **moments, **pinned, "leaf_id": leaf})
+        if len(message_rows) >= BATCH:
+            yield conversations, message_rows
+            conversations, message_rows = [], []
+    yield conversations, message_rows
 
 
 def build(engine: Engine, messages: int) -> None:
     """Fill an empty database, then build the search index in one step."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     migrate(engine, "0003")
-    for conversations, said in rows(Words(), messages):
+    for conversations, message_rows in rows(Words(), messages):
         with engine.execution_options(writes=True).begin() as connection:
             if conversations:
                 connection.execute(insert(ConversationRow), conversations)
-            if said:
-                connection.execute(insert(MessageRow), said)
-    print(f"{messages:,} messages stored in {time.perf_counter() - began:.0f} s", flush=True)
-    began = time.perf_counter()
+            if message_rows:
+                connection.execute(insert(MessageRow), message_rows)
+    print(f"{messages:,} messages stored in {time.perf_counter() - started:.0f} s", flush=True)
+    started = time.perf_counter()
     migrate(engine)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
-    print(f"migrated in {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"migrated in {time.perf_counter() - started:.0f} s", flush=True)
 
 
 def measure(name: str, act: Callable[[], float | None], times: int = 100) -> None:
     """Print the median and 95th percentile; `act` may return its own duration in seconds."""
-    took = []
+    durations = []
     for _ in range(times):
-        began = time.perf_counter()
-        told = act()
-        took.append(1000 * (told if told is not None else time.perf_counter() - began))
-    took.sort()
-    p95 = took[int(times * 0.95)]
-    print(f"| {name:42} | {statistics.median(took):6.1f} | {p95:6.1f} |", flush=True)
+        started = time.perf_counter()
+        seconds = act()
+        if seconds is None:
+            seconds = time.perf_counter() - started
+        durations.append(1000 * seconds)
+    durations.sort()
+    p95 = durations[int(times * 0.95)]
+    print(f"| {name:42} | {statistics.median(durations):6.1f} | {p95:6.1f} |", flush=True)
 
 
 def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
@@ -154,13 +156,13 @@ def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
         ]
 
     def send(conversations: list[str]) -> float:
-        began = time.perf_counter()
+        started = time.perf_counter()
         answer = service.as_owner(OWNER).messages.send(
             chance.choice(conversations), Submission("One more thing")
         )
         for _ in service.as_owner(OWNER).messages.follow(answer.id):
             pass
-        return provider.asked_at - began
+        return provider.asked_at - started
 
     def do(act: Callable[[], object]) -> Callable[[], None]:
         return lambda: act() and None
@@ -168,7 +170,7 @@ def measure_all(service: ChatService, provider: Quick, words: Words) -> None:
     conversations = service.as_owner(OWNER).conversations
     print("| milliseconds | median | p95 |\n|---|---:|---:|")
     measure(
-        "list: the newest 38 and the pinned ones",
+        "list: newest 38 and pinned",
         do(lambda: (conversations.latest(39), conversations.pinned())),
     )
     measure(

@@ -29,7 +29,7 @@ _SMALL = 2000  # bytes; larger messages are searched but not parsed while follow
 
 
 @dataclass(slots=True)
-class Followed:
+class FollowedReply:
     """Times in ms at which words of a reply arrived, with the number of bytes and messages."""
 
     submitted: float
@@ -43,11 +43,11 @@ class Tab:
 
     def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
         """Pass the `cookies` of another tab to open a tab of the same visitor."""
-        self._url, self._query, self.cookies = url, query, cookies
-        self._box: str | None = None  # the id of the chat input
+        self._url, self.query, self.cookies = url, query, cookies
+        self.chat_input: str | None = None  # the id of the chat input
         self._script = ""
         self._cached: set[str] = set()
-        self._regular: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.Task[None]] = {}
         self._socket: ClientConnection | None = None
 
     async def __aenter__(self) -> Self:
@@ -60,7 +60,7 @@ class Tab:
     async def open(self, *, waits: bool = True) -> None:
         """Connect; with `waits`, wait for the first run to end (it does not during a reply)."""
         if not self.cookies:
-            self.cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self._query}")
+            self.cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self.query}")
         host = urlsplit(self._url).netloc
         self._socket = await connect(
             f"ws://{host}/_stcore/stream",
@@ -71,28 +71,28 @@ class Tab:
             ping_interval=None,
             close_timeout=0.5,  # a client that stopped reading never receives the close frame
         )
-        await self._run({})
+        await self.run_script({})
         if waits:
             await self.finished()
 
     async def close(self) -> None:
-        self._calm()
+        self._cancel_timers()
         if self._socket is not None:
             await self._socket.close()
 
     async def rerun(self) -> float:
         """Rerun the script without changes and return the duration in ms."""
-        began = now_ms()
-        await self._run({})
+        started = now_ms()
+        await self.run_script({})
         await self.finished()
-        return now_ms() - began
+        return now_ms() - started
 
-    async def ask(self, question: str, words: list[str], timeout_s: float = 120) -> Followed:
+    async def ask(self, question: str, words: list[str], timeout_s: float = 120) -> FollowedReply:
         """Send a question and follow the reply until all `words` arrived and the script ended."""
-        if self._box is None:
+        if self.chat_input is None:
             raise RuntimeError("the page has no chat input")
-        followed = Followed(now_ms())
-        await self._run({self._box: question})
+        followed = FollowedReply(now_ms())
+        await self.run_script({self.chat_input: question})
         waiting = [(word, word.encode()) for word in words]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -102,14 +102,14 @@ class Tab:
                     followed.messages += 1
                     while waiting and waiting[0][1] in data:
                         followed.seen[waiting.pop(0)[0]] = now_ms()
-                    if len(data) < _SMALL and self._take(data) and not waiting:
+                    if len(data) < _SMALL and self._handle(data) and not waiting:
                         break
         return followed
 
     async def finished(self, timeout_s: float = 120) -> None:
         """Wait for the script run to end."""
         async with asyncio.timeout(timeout_s):
-            while not self._take(await self._receive()):
+            while not self._handle(await self._receive()):
                 pass
 
     async def _receive(self) -> bytes:
@@ -118,22 +118,22 @@ class Tab:
         assert isinstance(data, bytes)
         return data
 
-    async def _run(
-        self, typed: dict[str, str], fragment: str = "", *, is_regular: bool = False
+    async def run_script(
+        self, typed: dict[str, str], fragment: str = "", *, is_auto_rerun: bool = False
     ) -> None:
         assert self._socket is not None
         message = BackMsg()
         asked = message.rerun_script
-        asked.query_string = self._query
+        asked.query_string = self.query
         asked.page_script_hash = self._script
         asked.cached_message_hashes.extend(self._cached)
-        asked.fragment_id, asked.is_auto_rerun = fragment, is_regular
+        asked.fragment_id, asked.is_auto_rerun = fragment, is_auto_rerun
         for widget, text in typed.items():
             state = asked.widget_states.widgets.add()
             state.id, state.chat_input_value.data = widget, text
         await self._socket.send(message.SerializeToString())
 
-    def _take(self, data: bytes) -> bool:
+    def _handle(self, data: bytes) -> bool:
         """Process a message and return whether it ends the script run."""
         message = ForwardMsg.FromString(data)
         kind = message.WhichOneof("type")
@@ -142,30 +142,30 @@ class Tab:
         if kind == "new_session":
             self._script = message.new_session.page_script_hash
             if not message.metadata.run.fragment_ids:
-                self._calm()
+                self._cancel_timers()
         elif kind == "delta":
             element = message.delta.new_element
             if element.WhichOneof("type") == "chat_input":
-                self._box = element.chat_input.id
+                self.chat_input = element.chat_input.id
         elif kind == "page_info_changed":
-            self._query = message.page_info_changed.query_string
+            self.query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
             asked = message.auto_rerun
-            again = asyncio.create_task(self._regularly(asked.interval, asked.fragment_id))
-            self._regular[asked.fragment_id] = again
+            again = asyncio.create_task(self._rerun_fragment(asked.interval, asked.fragment_id))
+            self._timers[asked.fragment_id] = again
         elif kind == "script_finished":
             return bool(message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY)
         return False
 
-    async def _regularly(self, interval: float, fragment: str) -> None:
+    async def _rerun_fragment(self, interval: float, fragment: str) -> None:
         while True:
             await asyncio.sleep(interval)
-            await self._run({}, fragment, is_regular=True)
+            await self.run_script({}, fragment, is_auto_rerun=True)
 
-    def _calm(self) -> None:
-        for task in self._regular.values():
+    def _cancel_timers(self) -> None:
+        for task in self._timers.values():
             task.cancel()
-        self._regular.clear()
+        self._timers.clear()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks import report, soak, tables, words
 from benchmarks.clock import now_ms
-from benchmarks.person import ACTIONS
 from benchmarks.provider import question, script_in
 from benchmarks.provider_process import ProviderProcess
+from benchmarks.simulated_user import ACTIONS
 
 
 @pytest.fixture(scope="module")
@@ -138,61 +138,64 @@ def test_soak_detects_lost_and_unfinished_messages(tmp_path: Path) -> None:
             connection.execute(insert, (*asked, f"Say something [bench 3 {name}]"))
             connection.execute(insert, (*answered, status, text))
     connection.close()
-    assert soak.lost(database, ["a", "b", "c", "d"]) == ["b", "c", "d"]
-    assert soak.fates(database, ["d"]) == ["d: not there"]
+    assert soak.lost_questions(database, ["a", "b", "c", "d"]) == ["b", "c", "d"]
+    assert soak.stored_rows(database, ["d"]) == ["d: not stored"]
     assert soak.thirds([1, 1, 1, 100, 100, 100, 104, 104, 106]) == (100, 104)
 
 
-def seen(**changes: object) -> soak.Seen:
+def soak_result(**changes: object) -> soak.SoakResult:
     """Return the record of a passing soak (two users, ten minutes) with `changes` applied."""
-    well: dict[str, object] = {
+    passing: dict[str, object] = {
         "session_minutes": 20.0,
-        "did": {kind: 10 * weight for kind, weight in ACTIONS.items()},
+        "actions": {kind: 10 * weight for kind, weight in ACTIONS.items()},
         "problems": 2,
         "memory_mb": [100.0] * 300,
-        "was_watched": True,
-        "lost": [],
-        "doctor": {"while it ran": "", "in the end": ""},
+        "memory_was_recorded": True,
+        "lost_questions": [],
+        "doctor": {"during the run": "", "after the run": ""},
         "ended_early": False,
         "exit_code": -15,
         "tracebacks": 0,
     }
-    return soak.Seen(**{**well, **changes})  # type: ignore[arg-type]
+    return soak.SoakResult(**{**passing, **changes})  # type: ignore[arg-type]
 
 
 def test_soak_without_problems_passes() -> None:
-    assert soak.verdict(seen()) == soak.verdict(seen(exit_code=0)) == []
+    assert soak.verdict(soak_result()) == soak.verdict(soak_result(exit_code=0)) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"did": {}}, "0 things were done"),
-        ({"did": dict.fromkeys(ACTIONS, 1)}, "7 things were done"),
-        ({"did": {kind: 100 for kind in ACTIONS if kind != "stop"}}, "stop: 0 times"),
-        ({"did": {**dict.fromkeys(ACTIONS, 200), "edit": 3}}, "edit: 3 times"),
-        ({"problems": 3}, "3 things did not go as meant"),
-        ({"was_watched": False}, "memory was not watched to the end"),
-        ({"memory_mb": []}, "memory was not watched to the end"),
-        ({"memory_mb": [100.0] * 299 + [0.0]}, "memory was not watched to the end"),
-        ({"memory_mb": [100.0] * 200 + [106.0] * 100}, "memory grows"),
-        ({"lost": ["k1"]}, "1 messages were lost"),
-        ({"doctor": {"while it ran": "tree: 1 …", "in the end": ""}}, "doctor, while it ran"),
-        ({"doctor": {"while it ran": "", "in the end": "tree: 1 …"}}, "doctor, in the end"),
-        ({"doctor": {"in the end": ""}}, "doctor did not look while it ran"),
-        ({"ended_early": True, "exit_code": 0}, "Parley ended before"),
-        ({"exit_code": 1}, "Parley ended with 1"),
-        ({"exit_code": -9}, "Parley ended with -9"),
-        ({"exit_code": None}, "Parley did not end"),
+        ({"actions": {}}, "0 actions are too few"),
+        ({"actions": dict.fromkeys(ACTIONS, 1)}, "7 actions are too few"),
+        ({"actions": {kind: 100 for kind in ACTIONS if kind != "stop"}}, "stop: 0 times"),
+        ({"actions": {**dict.fromkeys(ACTIONS, 200), "edit": 3}}, "edit: 3 times"),
+        ({"problems": 3}, "3 of 263 actions failed"),
+        ({"memory_was_recorded": False}, "memory was not recorded"),
+        ({"memory_mb": []}, "memory was not recorded"),
+        ({"memory_mb": [100.0] * 299 + [0.0]}, "memory was not recorded"),
+        ({"memory_mb": [100.0] * 200 + [106.0] * 100}, "memory grew"),
+        ({"lost_questions": ["k1"]}, "1 questions were lost"),
+        ({"doctor": {"during the run": "tree: 1 …", "after the run": ""}}, "doctor during the run"),
+        ({"doctor": {"during the run": "", "after the run": "tree: 1 …"}}, "doctor after the run"),
+        ({"doctor": {"after the run": ""}}, "the doctor did not run during the run"),
+        ({"ended_early": True, "exit_code": 0}, "Parley exited during"),
+        ({"exit_code": 1}, "Parley exited with status 1"),
+        ({"exit_code": -9}, "Parley exited with status -9"),
+        ({"exit_code": None}, "Parley did not exit"),
         ({"tracebacks": 1}, "1 tracebacks"),
     ],
 )
 def test_soak_fails_on_each_kind_of_problem(changes: dict[str, object], reason: str) -> None:
-    reasons = soak.verdict(seen(**changes))
+    reasons = soak.verdict(soak_result(**changes))
     assert len(reasons) >= 1 and any(each.startswith(reason) for each in reasons), reasons
 
 
 def test_short_soak_requires_every_action_once() -> None:
-    did = dict.fromkeys(ACTIONS, 1)
-    assert soak.verdict(seen(session_minutes=1, did=did, problems=0)) == []
-    assert soak.verdict(seen(session_minutes=1, did={**did, "leave": 0}, problems=0)) != []
+    actions = dict.fromkeys(ACTIONS, 1)
+    assert soak.verdict(soak_result(session_minutes=1, actions=actions, problems=0)) == []
+    assert (
+        soak.verdict(soak_result(session_minutes=1, actions={**actions, "leave": 0}, problems=0))
+        != []
+    )

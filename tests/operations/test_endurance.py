@@ -93,14 +93,14 @@ async def receive_until(tab: Tab, wanted: str, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while True:
             data = await tab._receive()
-            tab._take(data)
+            tab._handle(data)
             if wanted.encode() in data:
                 return
 
 
 async def ask(tab: Tab, question: str) -> None:
-    assert tab._box is not None
-    await tab._run({tab._box: question})
+    assert tab.chat_input is not None
+    await tab.run_script({tab.chat_input: question})
 
 
 def until_threads(app: AppServer, most: int) -> int:
@@ -118,7 +118,7 @@ def test_thousand_dropped_sessions_leak_no_threads_or_memory(
 ) -> None:
     async def drop(first: Tab, room: asyncio.Semaphore, number: int) -> None:
         async with room:
-            tab = Tab(app.url, first._query, first.cookies)
+            tab = Tab(app.url, first.query, first.cookies)
             await tab.open(waits=False)
             if number % AT_ONCE == 0:  # disconnects while following the reply
                 await receive_until(tab, "lazy7")

@@ -22,10 +22,10 @@ SWITCH_OFTEN = (
 async def send_among_others(url: str, question: str, others: int) -> None:
     """Send a message and at once other requests, as a fragment or component does."""
     async with Tab(url) as tab:
-        assert tab._box is not None
-        await tab._run({tab._box: question})
+        assert tab.chat_input is not None
+        await tab.run_script({tab.chat_input: question})
         for _ in range(others):
-            await tab._run({})
+            await tab.run_script({})
         await tab.finished()
 
 

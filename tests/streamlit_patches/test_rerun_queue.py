@@ -52,9 +52,9 @@ class Page(Tab):
         super().__init__(url)
         self.received: list[ForwardMsg] = []
 
-    def _take(self, data: bytes) -> bool:
+    def _handle(self, data: bytes) -> bool:
         self.received.append(ForwardMsg.FromString(data))
-        return super()._take(data)
+        return super()._handle(data)
 
     def box(self) -> ForwardMsg:
         """Return the chat input bridge, a component that reruns a fragment."""
@@ -67,7 +67,7 @@ class Page(Tab):
     async def until(self, is_done: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
             while not is_done():
-                self._take(await self._receive())
+                self._handle(await self._receive())
 
     def count_ends(self, status: Status) -> int:
         """Return how many runs ended with this status."""
@@ -101,11 +101,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def test_a_fragment_run_keeps_the_elements_of_the_previous_run(url: str) -> None:
     async def request_both() -> tuple[ForwardMsg, Page]:
         async with Page(url) as page:
-            page._calm()
+            page._cancel_timers()
             box = page.box()
             page.received.clear()
-            await page._run({})
-            await page._run({}, box.delta.fragment_id)
+            await page.run_script({})
+            await page.run_script({}, box.delta.fragment_id)
             await page.until(
                 lambda: page.count_ends(ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY) > 0
             )

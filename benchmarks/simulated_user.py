@@ -20,14 +20,14 @@ REFUSED = "refused"  # recorded instead of the action if the message was refused
 _KEY = re.compile(r"-([a-z_]+(?:_[0-9a-f]{30})?)$")
 
 
-class KeyTab(Tab):
+class WidgetTab(Tab):
     """A tab that finds widgets by their keys."""
 
     def __init__(self, url: str, query: str = "", cookies: str = "") -> None:
         super().__init__(url, query, cookies)
         self.widgets: dict[str, str] = {}  # id by key
 
-    def _take(self, data: bytes) -> bool:
+    def _handle(self, data: bytes) -> bool:
         message = ForwardMsg.FromString(data)
         kind = message.WhichOneof("type")
         if kind == "new_session" and not message.metadata.run.fragment_ids:
@@ -39,9 +39,9 @@ class KeyTab(Tab):
                 id_ = getattr(element, which).id
                 if found := _KEY.search(id_):
                     self.widgets[found[1]] = id_
-        return super()._take(data)
+        return super()._handle(data)
 
-    def newest(self, kind: str) -> str | None:
+    def last_button(self, kind: str) -> str | None:
         """Return the key of the last button of a kind, such as "retry"."""
         found = [key for key in self.widgets if re.fullmatch(kind + "_[0-9a-f]{30}", key)]
         return found[-1] if found else None
@@ -51,7 +51,7 @@ class KeyTab(Tab):
         assert self._socket is not None
         message = BackMsg()
         asked = message.rerun_script
-        asked.query_string, asked.page_script_hash = self._query, self._script
+        asked.query_string, asked.page_script_hash = self.query, self._script
         asked.cached_message_hashes.extend(self._cached)
         for name, text in typed.items():
             state = asked.widget_states.widgets.add()
@@ -60,7 +60,7 @@ class KeyTab(Tab):
         state.id, state.trigger_value = self.widgets[key], True
         await self._socket.send(message.SerializeToString())
 
-    async def see(self, word: bytes, *, or_end: bool = False) -> bool:
+    async def wait_for_text(self, word: bytes, *, or_end: bool = False) -> bool:
         """Read until a message contains `word` or the script ends, and return whether it was shown.
 
         Text that is put back into the box was refused and does not count as shown.
@@ -68,7 +68,7 @@ class KeyTab(Tab):
         async with asyncio.timeout(TIMEOUT):
             while True:
                 data = await self._receive()
-                is_over = self._take(data)
+                is_over = self._handle(data)
                 if word in data:
                     element = ForwardMsg.FromString(data).delta.new_element
                     return element.WhichOneof("type") not in {"chat_input", "text_area"}
@@ -76,7 +76,7 @@ class KeyTab(Tab):
                     return False
 
 
-class Person:
+class SimulatedUser:
     """A user performing random actions. `sent` lists the questions that the app must not lose.
 
     These are the questions that the app has shown. A question sent during a running reply is
@@ -85,12 +85,12 @@ class Person:
 
     def __init__(self, url: str, seed: int) -> None:
         self._url, self._random = url, random.Random(seed)
-        self._tab = KeyTab(url)
+        self._tab = WidgetTab(url)
         self.sent: list[str] = []
-        self.did: Counter[str] = Counter()
+        self.actions: Counter[str] = Counter()
         self.problems: list[str] = []
 
-    async def live(self, until: float) -> None:
+    async def run(self, until: float) -> None:
         """Perform random actions until the given time of the loop's clock."""
         loop = asyncio.get_running_loop()
         await self._tab.open()
@@ -100,42 +100,44 @@ class Person:
             try:
                 done = await getattr(self, f"_{action}")()
                 # An action is replaced if there is nothing to edit or retry.
-                self.did[done or action] += 1
+                self.actions[done or action] += 1
             except Exception as error:
                 self.problems.append(f"{action}: {type(error).__name__} {error}"[:120])
                 await self._reload()
             await asyncio.sleep(self._random.uniform(0.2, 2.0))
         await self._tab.close()
 
-    def _question(self, least: int = 20, most: int = 300) -> tuple[str, str]:
+    def _question(self, minimum: int = 20, maximum: int = 300) -> tuple[str, str]:
         """Return a name and a question for a reply of `least` to `most` tokens."""
         name = new_name()
-        tokens, pace = self._random.randint(least, most), self._random.randint(80, 400)
+        tokens, pace = self._random.randint(minimum, maximum), self._random.randint(80, 400)
         return name, question(name, tokens, pace)
 
     async def _is_shown(self, name: str) -> bool:
         """Return whether the question is part of the conversation."""
-        is_shown = await self._tab.see(name.encode())
+        is_shown = await self._tab.wait_for_text(name.encode())
         if is_shown:
             self.sent.append(name)
         return is_shown
 
     async def _ask(self) -> str | None:
         name, text = self._question()
-        assert self._tab._box is not None
-        await self._tab._run({self._tab._box: text})
+        assert self._tab.chat_input is not None
+        await self._tab.run_script({self._tab.chat_input: text})
         is_shown = await self._is_shown(name)
         await self._tab.finished(TIMEOUT)
         return None if is_shown else REFUSED
 
     async def _stop(self) -> str | None:
         name, text = self._question(500, 1500)
-        assert self._tab._box is not None
-        await self._tab._run({self._tab._box: text})
+        assert self._tab.chat_input is not None
+        await self._tab.run_script({self._tab.chat_input: text})
         if not await self._is_shown(name):
             await self._tab.finished(TIMEOUT)
             return REFUSED
-        if "stop" not in self._tab.widgets and not await self._tab.see(b"-stop", or_end=True):
+        if "stop" not in self._tab.widgets and not await self._tab.wait_for_text(
+            b"-stop", or_end=True
+        ):
             return "ask"  # the reply ended first
         await asyncio.sleep(self._random.uniform(0, 0.7))
         await self._tab.press("stop")
@@ -145,8 +147,8 @@ class Person:
     async def _refresh(self) -> str | None:
         """Reload the page during a reply."""
         name, text = self._question()
-        assert self._tab._box is not None
-        await self._tab._run({self._tab._box: text})
+        assert self._tab.chat_input is not None
+        await self._tab.run_script({self._tab.chat_input: text})
         is_shown = await self._is_shown(name)
         await self._reload()
         return None if is_shown else REFUSED
@@ -154,17 +156,17 @@ class Person:
     async def _leave(self) -> None:
         """Send a question and reload before it is shown; the app may lose it."""
         _, text = self._question()
-        assert self._tab._box is not None
-        await self._tab._run({self._tab._box: text})
+        assert self._tab.chat_input is not None
+        await self._tab.run_script({self._tab.chat_input: text})
         await self._reload()
 
     async def _reload(self) -> None:
         await self._tab.close()
-        self._tab = KeyTab(self._url, self._tab._query, self._tab.cookies)
+        self._tab = WidgetTab(self._url, self._tab.query, self._tab.cookies)
         await self._tab.open()
 
     async def _edit(self) -> str | None:
-        key = self._tab.newest("edit")
+        key = self._tab.last_button("edit")
         if key is None:
             return await self._ask() or "ask"
         id_ = key.removeprefix("edit_")
@@ -178,7 +180,7 @@ class Person:
         return None if is_shown else REFUSED
 
     async def _retry(self) -> str | None:
-        key = self._tab.newest("retry")
+        key = self._tab.last_button("retry")
         if key is None:
             return await self._ask() or "ask"
         await self._tab.press(key)
