@@ -1,4 +1,4 @@
-"""Guide answers what a new user asks, streams it whole, and its manual tells the truth."""
+"""Guide: answers to common questions, streaming, and consistency of the manual with the code."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from chat.config import settings
 from chat.domain.message import Role
 from chat.errors import ProviderError
 from chat.providers.base import Delta, Request, Turn
+from chat.providers.cloud_providers import CLOUD
+from chat.providers.endpoints import LOCAL
 from chat.providers.guide.manual import MANUAL_FOLDER, Manual
 from chat.providers.guide.provider import GuideProvider, reply_to
 
@@ -22,25 +24,23 @@ MANUAL = Manual()
 TITLES = {section.title: section for topic in MANUAL.topics() for section in topic.sections}
 NOT_FOUND = "I found nothing about that in Parley's manual."
 CUSTOM_TITLE = "How do I add my own or another OpenAI-compatible server?"
-HOSTED = "OPENAI GROQ MISTRAL GEMINI TOGETHER FIREWORKS OPENROUTER DEEPSEEK"
 HOSTED_TITLE = "How do I use Groq, Mistral, Gemini, Together, Fireworks, OpenRouter or DeepSeek?"
-LOCAL = "OLLAMA LMSTUDIO LLAMACPP VLLM"
 
 
 def request(*texts: str, **values: object) -> Request:
-    """A request whose turns are `texts`, questions and answers by turns."""
+    """Return a request with `texts` as alternating questions and answers."""
     roles = (Role.USER, Role.ASSISTANT)
     turns = tuple(Turn(roles[place % 2], text) for place, text in enumerate(texts))
     return Request("guide", turns, **values)  # type: ignore[arg-type]
 
 
-async def at_once(seconds: float) -> None:
-    """A pause that only lets others run."""
+async def no_pause(seconds: float) -> None:
+    """A pause without a delay."""
 
 
 def stream(asked: Request, **values: object) -> list[Delta]:
     async def collect() -> list[Delta]:
-        provider = GuideProvider(**{"pause": at_once, **values})  # type: ignore[arg-type]
+        provider = GuideProvider(**{"pause": no_pause, **values})  # type: ignore[arg-type]
         return [delta async for delta in provider.stream(asked)]
 
     return asyncio.run(collect())
@@ -135,12 +135,12 @@ def text(deltas: list[Delta]) -> str:
         ("mermaid", "Show me a mermaid diagram"),
     ],
 )  # fmt: skip
-def test_a_new_users_question_finds_its_section(question: str, title: str) -> None:
+def test_common_question_finds_its_section(question: str, title: str) -> None:
     assert TITLES[title].text in reply_to(MANUAL, question)
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_every_heading_is_answered_by_its_own_section(title: str) -> None:
+def test_heading_is_answered_by_its_own_section(title: str) -> None:
     assert reply_to(MANUAL, title).startswith(TITLES[title].text)
 
 
@@ -162,56 +162,56 @@ def test_every_heading_is_answered_by_its_own_section(title: str) -> None:
         "\N{CJK UNIFIED IDEOGRAPH-4F60}" * 100_000,
     ],
 )
-def test_what_the_manual_does_not_hold_is_admitted(question: str) -> None:
+def test_unrelated_question_is_answered_with_the_list_of_topics(question: str) -> None:
     answer = reply_to(MANUAL, question)
-    assert answer.startswith((NOT_FOUND, "I see no words there."))
+    assert answer.startswith((NOT_FOUND, "I found no words in it."))
     assert all(f"**{topic.title}**" in answer for topic in MANUAL.topics())
 
 
 @pytest.mark.parametrize("question", ["", "   \n", "🎉🎉", "?!"])
-def test_a_message_without_words_is_answered(question: str) -> None:
-    assert reply_to(MANUAL, question).startswith("I see no words there.")
+def test_message_without_words_is_answered(question: str) -> None:
+    assert reply_to(MANUAL, question).startswith("I found no words in it.")
 
 
-def test_a_doubtful_answer_says_so() -> None:
-    assert reply_to(MANUAL, "write some python code").startswith("The closest I have")
+def test_partial_match_is_marked_as_the_closest_section() -> None:
+    assert reply_to(MANUAL, "write some python code").startswith("The closest section")
 
 
 @pytest.mark.parametrize("words", ["ok, thanks!", "Perfect", "bye", "thank you very much"])
-def test_thanks_are_answered_in_kind(words: str) -> None:
+def test_thanks_are_answered_politely(words: str) -> None:
     assert reply_to(MANUAL, words, "Ollama").startswith("You are welcome")
 
 
-def test_a_greeting_says_what_guide_is_and_how_to_connect_a_model() -> None:
+def test_greeting_explains_guide_and_how_to_connect_a_model() -> None:
     answer = reply_to(MANUAL, "hello")
     assert "not a language model" in answer
     assert "OPENAI_API_KEY" in answer and "Ollama" in answer
 
 
-def test_markdown_is_shown_in_all_its_kinds() -> None:
+def test_markdown_sample_covers_all_elements() -> None:
     answer = reply_to(MANUAL, "Show me Markdown")
     for mark in ("\n### ", "\n| :--- |", "\n```python\n", " $e^{", "\n$$\n", "\n```mermaid\n",
                  "\n> ", "\n- [x] ", "\n- [ ] "):  # fmt: skip
         assert mark in answer, mark
 
 
-def test_a_follow_up_is_understood_with_the_question_before() -> None:
+def test_follow_up_question_uses_the_previous_question() -> None:
     asked = request("How do I retry a reply?", "Press Retry.", "and how do I stop it?")
     assert text(stream(asked)).startswith(TITLES["How do I stop a reply?"].text)
     with_context = reply_to(MANUAL, "and the address?", "vllm")
     assert with_context != reply_to(MANUAL, "and the address?")
 
 
-def test_more_goes_on_with_what_was_not_said_yet() -> None:
-    said, end = ["Ollama"], "That is all my manual has on this."
-    while not (said[-2:-1] or [""])[0].startswith(end):
-        said += [text(stream(request(*said))), "tell me more"]
-    *answers, _ = said[1::2]
+def test_more_returns_sections_not_shown_before() -> None:
+    turns, end = ["Ollama"], "That is all my manual says about this."
+    while not (turns[-2:-1] or [""])[0].startswith(end):
+        turns += [text(stream(request(*turns))), "tell me more"]
+    *answers, _ = turns[1::2]
     assert len(answers) >= 2
     assert len(set(answers)) == len(answers)
 
 
-def test_more_without_anything_before_is_admitted() -> None:
+def test_more_without_a_previous_question_finds_nothing() -> None:
     assert reply_to(MANUAL, "more").startswith(NOT_FOUND)
 
 
@@ -222,73 +222,73 @@ def test_more_without_anything_before_is_admitted() -> None:
         ("please count from 1 to 12", 12, "twelve."),
         ("zähle bis 21", 21, "twenty-one."),
         ("count to 0", 6, "zero."),
-        ("count to 999999999", 3694, "evening otherwise."),
+        ("count to 999999999", 3687, "I stop at 1,000."),
     ],
 )
-def test_it_counts_in_words(question: str, words: int, end: str) -> None:
+def test_guide_counts_in_words(question: str, words: int, end: str) -> None:
     answer = reply_to(MANUAL, question)
     assert answer.endswith(end)
     assert len(answer.split()) == words
 
 
 @pytest.mark.parametrize("question", ["write a long text", "Please tell me a very long story"])
-def test_a_long_text_is_long_enough_to_try_stop_on(question: str) -> None:
+def test_long_text_has_over_a_thousand_words(question: str) -> None:
     assert len(reply_to(MANUAL, question).split()) > 1_000
 
 
-def test_asking_about_long_messages_is_not_asking_for_one() -> None:
+def test_question_about_long_messages_is_not_a_request_for_a_long_text() -> None:
     answer = reply_to(MANUAL, "why was the long message I wrote refused?")
     assert TITLES["Why was my message refused as too long?"].text in answer
 
 
 @pytest.mark.parametrize("question", ["Show me Markdown", "Count to 200", "hello", "pizza", ""])
-def test_the_pieces_join_to_the_whole_answer(question: str) -> None:
-    *pieces, last = stream(request(question))
-    assert text(pieces) == reply_to(MANUAL, question)
-    assert all(len(piece.text.split()) == 1 for piece in pieces)
+def test_streamed_deltas_join_to_the_answer(question: str) -> None:
+    *deltas, last = stream(request(question))
+    assert text(deltas) == reply_to(MANUAL, question)
+    assert all(len(delta.text.split()) == 1 for delta in deltas)
     assert last.finish_reason == "stop"
     assert last.usage is not None and not last.usage.is_reported
-    assert last.usage.completion_tokens == len(text(pieces)) // 4 + 1
+    assert last.usage.completion_tokens == len(text(deltas)) // 4 + 1
     assert last.usage.prompt_tokens == len(question) // 4 + 1
 
 
-def test_a_retry_is_answered_the_same() -> None:
+def test_retry_gets_the_same_answer() -> None:
     assert stream(request("Ollama")) == stream(request("Ollama", temperature=2.0))
 
 
-def test_the_first_word_comes_soon_and_the_others_at_the_pace_asked_for() -> None:
+def test_stream_pauses_follow_the_configured_speed() -> None:
     pauses: list[float] = []
 
-    async def note(seconds: float) -> None:
+    async def record(seconds: float) -> None:
         pauses.append(seconds)
 
-    pieces = stream(request("hello"), pause=note, words_per_second=50.0)
+    deltas = stream(request("hello"), pause=record, words_per_second=50.0)
     assert pauses[0] == 0.15
     assert set(pauses[1:]) == {0.02}
-    assert len(pauses) == len(pieces) - 1
+    assert len(pauses) == len(deltas) - 1
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.71, 0.99])
-def test_continuing_goes_on_exactly_where_it_ended(share: float) -> None:
+def test_continue_resumes_at_the_exact_position(share: float) -> None:
     whole = reply_to(MANUAL, "Show me Markdown")
     so_far = whole[: max(1, int(len(whole) * share))]
     assert so_far + text(stream(request("Show me Markdown", continues=so_far))) == whole
 
 
-def test_continuing_a_stripped_answer_keeps_the_space_between() -> None:
+def test_continue_after_a_stripped_answer_keeps_the_space() -> None:
     whole = reply_to(MANUAL, "hello")
     so_far = whole[: whole.index(" ")]
     assert text(stream(request("hello", continues=so_far))).startswith(" ")
 
 
 @pytest.mark.parametrize("so_far", [reply_to(MANUAL, "hello"), "Another model said this."])
-def test_continuing_what_is_complete_says_so(so_far: str) -> None:
+def test_continue_of_a_complete_answer_is_reported(so_far: str) -> None:
     deltas = stream(request("hello", continues=so_far))
-    assert text(deltas) == "\n\nThat was already the whole answer."
+    assert text(deltas) == "\n\nThat was already the complete answer."
     assert deltas[-1].finish_reason == "stop"
 
 
-def test_the_token_limit_cuts_the_answer_and_continuing_completes_it() -> None:
+def test_answer_cut_at_the_token_limit_can_be_continued() -> None:
     whole, so_far = reply_to(MANUAL, "Count to 200"), ""
     reasons: list[str | None] = []
     while not reasons or reasons[-1] == "length":
@@ -300,32 +300,32 @@ def test_the_token_limit_cuts_the_answer_and_continuing_completes_it() -> None:
     assert reasons == ["length", "length", "stop"]
 
 
-def test_cancelling_ends_the_stream_at_once() -> None:
+def test_cancelled_stream_ends_immediately() -> None:
     async def run() -> list[str]:
         waiting = asyncio.Event()
-        heard: list[str] = []
+        received: list[str] = []
 
         async def pause(seconds: float) -> None:
-            if len(heard) == 3:
+            if len(received) == 3:
                 waiting.set()
                 await asyncio.Event().wait()
 
         async def follow() -> None:
             async for delta in GuideProvider(pause=pause).stream(request("Count to 200")):
-                heard.append(delta.text)
+                received.append(delta.text)
 
         task = asyncio.create_task(follow())
         await waiting.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return heard
+        return received
 
     assert asyncio.run(run()) == ["One, ", "two, ", "three, "]
 
 
-def test_many_replies_and_threads_share_one_guide() -> None:
-    provider = GuideProvider(pause=at_once)
+def test_guide_is_thread_safe() -> None:
+    provider = GuideProvider(pause=no_pause)
     questions = ["Ollama", "stop", "hello", "table"] * 5
     answers: dict[int, str] = {}
 
@@ -343,7 +343,7 @@ def test_many_replies_and_threads_share_one_guide() -> None:
     assert answers == {p: reply_to(MANUAL, q) for p, q in enumerate(questions)}
 
 
-def test_it_is_a_provider_with_one_model() -> None:
+def test_guide_has_one_model() -> None:
     provider = GuideProvider()
     assert (provider.name, provider.label) == ("guide", "Guide")
     assert [model.ref for model in provider.models()] == ["guide/guide"]
@@ -351,19 +351,19 @@ def test_it_is_a_provider_with_one_model() -> None:
     assert asyncio.run(provider.close()) is None
 
 
-def test_without_the_manual_it_still_answers(tmp_path: Path) -> None:
-    deltas = stream(request("hello"), folder=tmp_path / "nowhere")
+def test_guide_answers_without_a_manual(tmp_path: Path) -> None:
+    deltas = stream(request("hello"), folder=tmp_path / "missing")
     assert "OPENAI_API_KEY" in text(deltas)
     assert deltas[-1].finish_reason == "stop"
 
 
-def test_an_unreadable_manual_fails_as_a_provider_does(tmp_path: Path) -> None:
+def test_unreadable_manual_raises_provider_error(tmp_path: Path) -> None:
     (tmp_path / "broken.md").write_bytes(b"# \xff\xfe")
     with pytest.raises(ProviderError, match="Guide could not answer"):
         stream(request("hello"), folder=tmp_path)
 
 
-def test_headings_in_code_do_not_cut_a_section(tmp_path: Path) -> None:
+def test_heading_inside_a_code_fence_does_not_start_a_section(tmp_path: Path) -> None:
     fenced = "```bash\n## not a heading\n```"
     (tmp_path / "a.md").write_text(f"# A\n\nIntro.\n\n## One\n\n{fenced}\n\n## Two\n\nEnd.\n")
     (topic,) = Manual(tmp_path).topics()
@@ -371,44 +371,44 @@ def test_headings_in_code_do_not_cut_a_section(tmp_path: Path) -> None:
     assert (topic.title, topic.intro) == ("A", "Intro.")
 
 
-# The manual itself
+# --- the manual
 
 
 def configuration_names(markdown: str) -> set[str]:
     return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", markdown))
 
 
-PROVIDER_NAMES = {f"{name}_API_KEY" for name in HOSTED.split()} | {
-    f"{name}_BASE_URL" for name in (HOSTED + " " + LOCAL).split()
+PROVIDER_NAMES = {f"{name.upper()}_API_KEY" for name in CLOUD} | {
+    f"{name.upper()}_BASE_URL" for name in (*CLOUD, *LOCAL)
 }
 SETTING_NAMES = {name: field for field, (name, *_) in settings._READERS.items()}
 
 
-def test_the_settings_page_names_every_setting_and_no_other() -> None:
+def test_settings_page_lists_every_setting() -> None:
     page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
     page = re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL)
     assert configuration_names(page) == set(SETTING_NAMES) | PROVIDER_NAMES
 
 
-def test_no_page_names_a_setting_that_does_not_exist() -> None:
+def test_manual_mentions_only_existing_settings() -> None:
     for file in MANUAL_FOLDER.glob("*.md"):
         unknown = configuration_names(file.read_text("utf-8")) - set(SETTING_NAMES)
         assert unknown <= PROVIDER_NAMES, file.name
 
 
-def test_the_settings_page_tells_the_true_defaults() -> None:
+def test_settings_page_states_the_actual_defaults() -> None:
     page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`|none) \|", page, flags=re.MULTILINE)
-    told = {name: default for name, default in rows if name in SETTING_NAMES}
-    assert set(told) == set(SETTING_NAMES)
-    for name, default in told.items():
+    stated = {name: default for name, default in rows if name in SETTING_NAMES}
+    assert set(stated) == set(SETTING_NAMES)
+    for name, default in stated.items():
         expected = getattr(settings.Settings(), SETTING_NAMES[name])
         given = settings.read_settings({name: default})
         assert getattr(given, SETTING_NAMES[name]) == expected, name
         assert bool(default) == (expected not in (None, "")), name
 
 
-def test_every_section_has_a_question_and_an_answer() -> None:
+def test_manual_sections_have_alternative_questions_and_text() -> None:
     for topic in MANUAL.topics():
         assert topic.title and topic.intro and topic.sections, topic.name
         for section in topic.sections:
@@ -417,19 +417,19 @@ def test_every_section_has_a_question_and_an_answer() -> None:
     assert len(headings) == len(set(headings))
 
 
-def test_no_section_lists_its_questions_twice() -> None:
+def test_manual_sections_have_one_list_of_questions() -> None:
     for page in MANUAL_FOLDER.glob("*.md"):
         for section in page.read_text("utf-8").split("\n## "):
             assert section.count("<!-- asked:") <= 1, section.splitlines()[0]
 
 
-def test_the_manual_says_how_often_what_was_deleted_long_ago_is_removed() -> None:
+def test_manual_states_the_purge_interval() -> None:
     assert PURGE_INTERVAL == 600
     for title in ("How do I delete a conversation for good?", "How long is what I delete kept?"):
         assert "once an hour" in TITLES[title].text
 
 
-def test_fences_in_the_manual_are_closed() -> None:
+def test_manual_code_fences_are_closed() -> None:
     for section in TITLES.values():
         fences = re.findall(r"^```\w*$", section.text, flags=re.MULTILINE)
         assert all(close == "```" for _, close in list(pairwise(fences))[::2]), section.title
