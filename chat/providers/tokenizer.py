@@ -27,7 +27,7 @@ MAX_EXACT_CHARACTERS = (
     200_000  # longer adversarial text can take tiktoken minutes or overflow its stack
 )
 
-# The same values as in tiktoken_ext.openai_public, whose function would download the file.
+# The same values as in tiktoken_ext.openai_public; its function would download the file.
 RANKS_URL = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 RANKS_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 RANKS_FILE_NAME = hashlib.sha1(RANKS_URL.encode(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""Long recordings are made smaller before they are sent, and can still be understood."""
+"""Downsampling of recordings: smaller uploads that a speech recognizer still understands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.speech_server import HELLO_WORLD, decode_wav, encode_wav, rec
 
 
 def wav(path: Path, rate: int) -> bytes:
-    """ "Hello world" at another rate."""
+    """Return "Hello world" at another sample rate."""
     samples = resample(decode_wav(HELLO_WORLD.read_bytes()), RATE, rate)
     return encode_wav(samples, rate, path).read_bytes()
 
@@ -35,7 +35,7 @@ def in_stereo(audio: bytes) -> bytes:
 
 @pytest.mark.parametrize("change", [lambda audio: audio, in_stereo], ids=["mono", "stereo"])
 @pytest.mark.parametrize("rate", [44_100, 48_000])
-def test_a_compacted_recording_is_as_long_and_understood(
+def test_downsampled_recording_keeps_its_length_and_is_understood(
     tmp_path: Path, rate: int, change: Callable[[bytes], bytes]
 ) -> None:
     audio = change(wav(tmp_path / "a.wav", rate))
@@ -49,7 +49,7 @@ def test_a_compacted_recording_is_as_long_and_understood(
 
 
 @pytest.mark.parametrize("audio", [b"", b"RIFF", b"OggS" + bytes(50), HELLO_WORLD.read_bytes()])
-def test_what_cannot_be_made_smaller_stays_as_it_is(audio: bytes) -> None:
+def test_audio_that_cannot_be_downsampled_is_unchanged(audio: bytes) -> None:
     assert downsample(audio) == audio
 
 
@@ -63,15 +63,15 @@ def service_for(tmp_path: Path) -> Callable[..., ChatService]:
     return make
 
 
-def test_only_a_recording_that_is_too_large_is_compacted(
+def test_only_oversized_recordings_are_downsampled(
     service_for: Callable[..., ChatService], tmp_path: Path
 ) -> None:
     audio = wav(tmp_path / "a.wav", 48_000)
     with LLMServer() as server:
         service = service_for(OPENAI_BASE_URL=server.base_url, MAX_RECORDING_MB=0.1)
         server.next(Script(text="one"), Script(text="two"))
-        heard = service.as_owner("me").speech.transcribe(File("a.wav", audio)).result(20)
-        assert heard == "one"
+        text = service.as_owner("me").speech.transcribe(File("a.wav", audio)).result(20)
+        assert text == "one"
         assert server.requests[-1].upload is not None
         assert server.requests[-1].upload.data == downsample(audio)
         service.as_owner("me").speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes())).result(20)
@@ -82,7 +82,9 @@ def test_only_a_recording_that_is_too_large_is_compacted(
         service.close()
 
 
-def test_without_a_provider_there_is_a_reason(service_for: Callable[..., ChatService]) -> None:
+def test_voice_problem_is_reported_without_a_transcriber(
+    service_for: Callable[..., ChatService],
+) -> None:
     service = service_for()
     assert service.as_owner("").speech.problem == TranscriptionUnavailable.sentence
     with pytest.raises(TranscriptionUnavailable):

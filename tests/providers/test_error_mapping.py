@@ -1,4 +1,4 @@
-"""Every way a provider fails, over real sockets: its own class, text kept, no key shown."""
+"""Failures of a provider over real sockets: error class, text received so far, no key in errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ask(model: str) -> Request:
 
 
 def reply(base_url: str, model: str, **values: float) -> tuple[list[Delta], Exception | None]:
-    """All deltas, and the error that ended them."""
+    """Return the deltas of a reply and the error that ended it, if any."""
 
     async def run() -> tuple[list[Delta], Exception | None]:
         acme, deltas = provider(base_url, **values), []
@@ -97,7 +97,7 @@ def test_text_before_a_failure_is_kept(
     assert text(deltas) == text_of(5)
 
 
-def test_a_rate_limit_says_when_to_come_back_and_does_not_wait_for_it(server: LLMServer) -> None:
+def test_long_rate_limit_is_reported_without_a_retry(server: LLMServer) -> None:
     started = datetime.now(UTC)
     _, error = reply(server.base_url, "fault:429", max_retries=2)
     assert isinstance(error, errors.RateLimited)
@@ -107,7 +107,7 @@ def test_a_rate_limit_says_when_to_come_back_and_does_not_wait_for_it(server: LL
     assert len(server.requests) == 1
 
 
-def test_a_short_rate_limit_is_sat_out(server: LLMServer) -> None:
+def test_short_rate_limit_is_retried(server: LLMServer) -> None:
     headers = (("retry-after-ms", "20"),)
     limited = Script(status=429, body={"error": {"message": "slow"}}, headers=headers)
     server.next(limited, limited, Script(tokens=3))
@@ -116,14 +116,14 @@ def test_a_short_rate_limit_is_sat_out(server: LLMServer) -> None:
     assert text(deltas) == text_of(3)
 
 
-def test_an_empty_account_is_not_asked_again(server: LLMServer) -> None:
+def test_missing_credit_is_not_retried(server: LLMServer) -> None:
     _, error = reply(server.base_url, "fault:quota", max_retries=2)
     assert isinstance(error, errors.NoCredit)
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["temperature", "max_tokens", "stream_options"])
-def test_a_refused_parameter_is_dropped_or_renamed_once_and_remembered(
+def test_refused_parameter_is_omitted_or_renamed_and_remembered(
     server: LLMServer, name: str
 ) -> None:
     async def run() -> None:
@@ -139,7 +139,7 @@ def test_a_refused_parameter_is_dropped_or_renamed_once_and_remembered(
     assert ("max_completion_tokens" in sent[-1]) is (name == "max_tokens")
 
 
-def test_a_parameter_refused_under_both_names_is_reported(server: LLMServer) -> None:
+def test_parameter_refused_under_both_names_raises_refused_parameter(server: LLMServer) -> None:
     both = Script(refuses=("max_tokens", "max_completion_tokens"))
     server.next(both, both)
     _, error = reply(server.base_url, "any")
@@ -147,38 +147,38 @@ def test_a_parameter_refused_under_both_names_is_reported(server: LLMServer) -> 
     assert len(server.requests) == 2
 
 
-def test_reaching_the_token_limit_is_a_normal_end(server: LLMServer) -> None:
+def test_reply_at_the_token_limit_ends_normally(server: LLMServer) -> None:
     deltas, error = reply(server.base_url, "fault:length")
     assert error is None
     assert deltas[-1].finish_reason == "length"
 
 
-def test_a_server_that_does_not_stream_is_understood(server: LLMServer) -> None:
+def test_server_that_does_not_stream_is_supported(server: LLMServer) -> None:
     deltas, error = reply(server.base_url, "fault:json")
     assert error is None
     assert text(deltas) == text_of(20)
     assert deltas[-1].usage is not None
 
 
-def test_nobody_listening_is_a_refused_connection() -> None:
+def test_closed_port_raises_connection_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     _, error = reply(f"http://127.0.0.1:{port}/v1", "any")
     assert type(error) is errors.ConnectionRefused
 
 
-def test_a_name_nobody_knows_is_told_apart() -> None:
+def test_unknown_host_raises_name_not_found() -> None:
     _, error = reply("http://no-such-host.invalid/v1", "any")
     assert type(error) is errors.NameNotFound
 
 
-def test_no_tls_on_the_other_side_is_told_apart() -> None:
+def test_server_without_tls_raises_tls_failed() -> None:
     error = asyncio.run(_against(_plain_text, scheme="https"))
     assert type(error) is errors.TlsFailed
 
 
-def test_a_connection_nobody_accepts_times_out_once() -> None:
-    # A full backlog swallows the first packet, as a firewall does.
+def test_connect_timeout_is_not_retried() -> None:
+    # A full backlog drops the first packet, like a firewall.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -195,7 +195,7 @@ def test_a_connection_nobody_accepts_times_out_once() -> None:
     assert within(2, started)
 
 
-def test_a_wrong_key_is_told_apart_when_the_server_asks_for_one() -> None:
+def test_rejected_key_raises_wrong_key() -> None:
     with LLMServer(api_key="the-right-one") as strict:
         _, error = reply(strict.base_url, "any")
     assert type(error) is errors.WrongKey
@@ -203,7 +203,7 @@ def test_a_wrong_key_is_told_apart_when_the_server_asks_for_one() -> None:
 
 
 def stopped(server: LLMServer, script: Script, after: int, stop: str) -> float:
-    """Seconds until the server saw the hang-up, when stopped after so many deltas with text."""
+    """Return the seconds from the stop, after that many deltas, to the server's disconnect."""
 
     async def run() -> float:
         acme = provider(server.base_url)
@@ -237,12 +237,12 @@ def stopped(server: LLMServer, script: Script, after: int, stop: str) -> float:
 
 
 @pytest.mark.parametrize("stop", ["cancel", "aclose"])
-def test_stopping_in_the_middle_hangs_up_at_once(server: LLMServer, stop: str) -> None:
+def test_stop_during_a_reply_closes_the_connection(server: LLMServer, stop: str) -> None:
     gate = threading.Event()
     assert stopped(server, Script(gate=gate, gate_at=5), 5, stop) < 0.5
 
 
-def test_stopping_before_the_first_token_hangs_up_at_once(server: LLMServer) -> None:
+def test_stop_before_the_first_token_closes_the_connection(server: LLMServer) -> None:
     assert stopped(server, Script(gate=threading.Event()), 0, "cancel") < 0.5
 
 
@@ -251,7 +251,7 @@ def test_keep_alive_comments_do_not_count_as_a_first_token() -> None:
     assert type(error) is errors.FirstTokenTimeout
 
 
-def test_keep_alive_comments_show_that_a_reply_still_lives() -> None:
+def test_keep_alive_comments_extend_the_idle_timeout() -> None:
     error = asyncio.run(_against(comments_between_tokens, idle_timeout=0.5))
     assert error is None
 
@@ -289,7 +289,7 @@ async def _plain_text(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-def test_the_certificate_store_is_read_once_for_all() -> None:
+def test_ssl_context_is_created_once() -> None:
     from chat.providers.openai_compatible.transport import shared_ssl_context
 
     assert isinstance(shared_ssl_context(), ssl.SSLContext)

@@ -1,4 +1,4 @@
-"""Against real llama.cpp in this process, with a tiny model of random weights."""
+"""The local provider against llama.cpp in this process, with a tiny model of random weights."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 30))
 
 
-def test_an_answer_streams_with_usage(gguf_file: Path) -> None:
+def test_reply_streams_with_usage(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
             deltas: list[Delta] = [delta async for delta in local.stream(ask())]
@@ -69,7 +69,7 @@ def test_an_answer_streams_with_usage(gguf_file: Path) -> None:
     run(test())
 
 
-def test_the_model_is_named_by_its_file_and_tells_its_window_once_loaded(gguf_file: Path) -> None:
+def test_model_is_named_after_its_file_and_has_a_window_after_loading(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
             before = local.models()
@@ -81,7 +81,7 @@ def test_the_model_is_named_by_its_file_and_tells_its_window_once_loaded(gguf_fi
     run(test())
 
 
-def test_two_answers_at_once_load_the_model_once(gguf_file: Path) -> None:
+def test_concurrent_replies_load_the_model_once(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
 
@@ -94,7 +94,7 @@ def test_two_answers_at_once_load_the_model_once(gguf_file: Path) -> None:
     run(test())
 
 
-def test_stopping_frees_the_slot(slow_gguf_file: Path) -> None:
+def test_stopped_reply_frees_its_slot(slow_gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(slow_gguf_file) as local:
             async with aclosing(local.stream(ask(max_tokens=1000))) as deltas:
@@ -102,13 +102,13 @@ def test_stopping_frees_the_slot(slow_gguf_file: Path) -> None:
                     if delta.text:
                         break
                 assert await _busy_slots(local) == 1
-            while await _busy_slots(local):  # the time limit of `run` ends a wait for ever
+            while await _busy_slots(local):  # bounded by the timeout of `run`
                 pass
 
     run(test())
 
 
-def test_a_conversation_over_the_window_is_told_apart(gguf_file: Path) -> None:
+def test_conversation_over_the_window_raises_context_too_long(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
             with pytest.raises(errors.ContextTooLong) as caught:
@@ -119,21 +119,21 @@ def test_a_conversation_over_the_window_is_told_apart(gguf_file: Path) -> None:
     run(test())
 
 
-def test_a_stranger_without_the_key_is_turned_away(gguf_file: Path) -> None:
+def test_request_without_the_key_is_rejected(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
             await local.discover()
-            endpoint = Endpoint("stranger", "Stranger", _address(local), "not-the-key")
-            stranger = OpenAIProvider(endpoint, SETTINGS)
+            endpoint = Endpoint("other", "Other", _address(local), "not-the-key")
+            other = OpenAIProvider(endpoint, SETTINGS)
             with pytest.raises(errors.WrongKey):
-                async for _ in stranger.stream(ask()):
+                async for _ in other.stream(ask()):
                     pass
-            await stranger.close()
+            await other.close()
 
     run(test())
 
 
-def test_closing_ends_the_server(gguf_file: Path) -> None:
+def test_close_stops_the_server(gguf_file: Path) -> None:
     async def test() -> None:
         async with loaded(gguf_file) as local:
             await local.discover()
@@ -145,37 +145,37 @@ def test_closing_ends_the_server(gguf_file: Path) -> None:
     run(test())
 
 
-def test_a_server_that_does_not_end_keeps_nobody(
+def test_close_does_not_wait_for_a_server_that_hangs(
     gguf_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    may_end, has_begun = threading.Event(), threading.Event()
+    release, has_begun = threading.Event(), threading.Event()
 
-    class Stuck:
+    class HangingServer:
         def __del__(self) -> None:
             has_begun.set()
-            may_end.wait(60)
+            release.wait(60)
 
     monkeypatch.setattr("chat.providers.local_gguf.SHUTDOWN_TIMEOUT", 0.05)
 
     async def test() -> None:
         local = LocalModelProvider(str(gguf_file), SETTINGS)
-        local._server = Stuck()
+        local._server = HangingServer()
         await local.close()
         assert has_begun.wait(10)
 
     run(test())
-    may_end.set()
+    release.set()
 
 
-def test_a_missing_file_is_a_problem_of_the_configuration(tmp_path: Path) -> None:
+def test_missing_model_file_raises_settings_error(tmp_path: Path) -> None:
     with pytest.raises(errors.SettingsError, match="no such file"):
         LocalModelProvider(str(tmp_path / "none.gguf"), SETTINGS)
 
 
-def test_a_file_that_is_no_model_fails_with_a_sentence_and_can_be_tried_again(
+def test_invalid_model_file_raises_model_not_loaded_and_can_be_retried(
     tmp_path: Path, gguf_file: Path
 ) -> None:
-    path, whole = tmp_path / "tiny.gguf", gguf_file.read_bytes()
+    path, valid = tmp_path / "tiny.gguf", gguf_file.read_bytes()
 
     async def test() -> None:
         path.write_bytes(b"not a model")
@@ -185,7 +185,7 @@ def test_a_file_that_is_no_model_fails_with_a_sentence_and_can_be_tried_again(
             with pytest.raises(errors.ModelNotLoaded, match="LOCAL_MODEL"):
                 async for _ in local.stream(ask()):
                     pass
-            path.write_bytes(whole)
+            path.write_bytes(valid)
             assert [delta async for delta in local.stream(ask())]
 
     run(test())

@@ -1,4 +1,4 @@
-"""What is sent and how replies are read, against `httpx2.MockTransport`: no sockets."""
+"""Requests, reply parsing and model discovery, with `httpx2.MockTransport` and no sockets."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sent(request: Request, endpoint: Endpoint = OTHER) -> tuple[dict[str, Any], 
 
 
 def read(body: bytes) -> tuple[str, str, Delta]:
-    """(text, reasoning, last delta) of a whole reply."""
+    """Return (text, reasoning, last delta) of a reply with this body."""
     deltas = collect(provider(answering(body)), Request("m", HELLO))
     text = "".join(delta.text for delta in deltas)
     return text, "".join(delta.reasoning for delta in deltas), deltas[-1]
@@ -80,7 +80,7 @@ def failure(body: bytes) -> errors.ProviderError:
     return caught.value
 
 
-# --- what is sent
+# --- requests
 
 
 def test_turns_are_sent_after_the_system_prompt() -> None:
@@ -94,25 +94,27 @@ def test_turns_are_sent_after_the_system_prompt() -> None:
     assert headers["authorization"] == "Bearer a-key"
 
 
-def test_what_is_not_set_is_not_sent() -> None:
+def test_unset_parameters_are_not_sent() -> None:
     body, _ = sent(Request("m", HELLO))
     assert set(body) == {"model", "messages", "stream", "stream_options"}
 
 
-def test_a_temperature_of_zero_is_sent() -> None:
+def test_temperature_of_zero_is_sent() -> None:
     assert sent(Request("m", HELLO, temperature=0.0))[0]["temperature"] == 0.0
 
 
 @pytest.mark.parametrize(
     ("endpoint", "name"), [(STANDARD, "max_completion_tokens"), (OTHER, "max_tokens")]
 )
-def test_the_limit_is_called_what_the_endpoint_calls_it(endpoint: Endpoint, name: str) -> None:
+def test_reply_length_limit_uses_the_parameter_name_of_the_endpoint(
+    endpoint: Endpoint, name: str
+) -> None:
     body, _ = sent(Request("m", HELLO, max_tokens=9), endpoint)
     assert body[name] == 9
     assert len({"max_tokens", "max_completion_tokens"} & set(body)) == 1
 
 
-def test_continuing_sends_the_answer_so_far_and_the_wish_to_go_on() -> None:
+def test_continue_sends_the_partial_answer_and_the_continue_prompt() -> None:
     body, _ = sent(Request("m", HELLO, continues="Once upon"))
     assert body["messages"][-2:] == [
         {"role": "assistant", "content": "Once upon"},
@@ -120,7 +122,7 @@ def test_continuing_sends_the_answer_so_far_and_the_wish_to_go_on() -> None:
     ]
 
 
-def test_the_openai_organisation_of_the_environment_goes_to_nobody_else(
+def test_openai_organization_from_the_environment_is_sent_to_openai_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
@@ -128,25 +130,25 @@ def test_the_openai_organisation_of_the_environment_goes_to_nobody_else(
     assert "openai-organization" not in sent(Request("m", HELLO), OTHER)[1]
 
 
-def test_an_endpoint_without_a_key_gets_a_harmless_one() -> None:
+def test_endpoint_without_a_key_gets_a_placeholder_key() -> None:
     _, headers = sent(Request("m", HELLO), Endpoint("free", "Free", "http://free.test/v1"))
     assert headers["authorization"] == "Bearer no-key-needed"
 
 
-def refusing(*words: str) -> tuple[Handler, list[dict[str, Any]]]:
-    """A server that refuses with each of the words in turn, then answers."""
-    waiting, bodies = list(words), []
+def refusing(*messages: str) -> tuple[Handler, list[dict[str, Any]]]:
+    """Return a server that sends each error message once and then a reply, and its requests."""
+    pending, bodies = list(messages), []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         bodies.append(json.loads(request.content))
-        if waiting:
-            return httpx2.Response(400, json={"error": {"message": waiting.pop(0)}})
+        if pending:
+            return httpx2.Response(400, json={"error": {"message": pending.pop(0)}})
         return httpx2.Response(200, content=event({"content": "ok"}) + DONE)
 
     return handler, bodies
 
 
-def test_two_refused_parameters_are_both_done_without() -> None:
+def test_two_refused_parameters_are_both_omitted() -> None:
     handler, bodies = refusing(
         "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
         "'temperature' does not support 0.2 with this model.",
@@ -156,7 +158,7 @@ def test_two_refused_parameters_are_both_done_without() -> None:
     assert not {"temperature", "max_tokens"} & set(bodies[-1])
 
 
-def test_a_limit_out_of_range_is_dropped_for_this_call_only() -> None:
+def test_length_limit_out_of_range_is_omitted_for_one_call() -> None:
     handler, bodies = refusing("max_tokens is too large: 9000. At most 4096 are possible.")
     acme = provider(handler)
 
@@ -170,7 +172,7 @@ def test_a_limit_out_of_range_is_dropped_for_this_call_only() -> None:
     assert [body.get("max_tokens") for body in bodies] == [9000, None, 100]
 
 
-def test_what_one_model_refuses_is_still_sent_to_another() -> None:
+def test_parameter_refused_by_one_model_is_still_sent_to_others() -> None:
     handler, bodies = refusing("temperature is not supported")
     acme = provider(handler)
 
@@ -184,10 +186,10 @@ def test_what_one_model_refuses_is_still_sent_to_another() -> None:
     assert [body.get("temperature") for body in bodies] == [0.2, None, None, 0.2]
 
 
-# --- how a reply is read
+# --- reply parsing
 
 
-def test_usage_after_the_finish_is_part_of_the_last_delta() -> None:
+def test_usage_after_the_finish_reason_is_part_of_the_last_delta() -> None:
     usage = event(usage={"prompt_tokens": 3, "completion_tokens": 2})
     body = event({"content": "Hel"}) + event({"content": "lo"}) + event({}, "stop") + usage
     text, _, last = read(body + b"data: [DONE]\n\n")
@@ -196,47 +198,47 @@ def test_usage_after_the_finish_is_part_of_the_last_delta() -> None:
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-def test_reasoning_is_found_in_either_field(field: str) -> None:
+def test_reasoning_is_read_from_either_field(field: str) -> None:
     text, reasoning, _ = read(event({field: "hmm"}) + event({"content": "yes"}) + DONE)
     assert (text, reasoning) == ("yes", "hmm")
 
 
-def test_reasoning_told_in_both_fields_is_taken_once() -> None:
+def test_reasoning_in_both_fields_is_read_once() -> None:
     body = event({"reasoning": "hmm", "reasoning_content": "hmm"}) + event({"content": "yes"})
     assert read(body + DONE)[1] == "hmm"
 
 
-def test_reasoning_that_is_no_text_is_ignored() -> None:
+def test_reasoning_that_is_not_text_is_ignored() -> None:
     body = event({"reasoning": {"effort": "low"}}) + event({"content": "yes"})
     assert read(body + DONE)[:2] == ("yes", "")
 
 
-def test_content_in_parts_is_read() -> None:
+def test_content_as_a_list_of_parts_is_read() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hmm"}]}
     body = event({"content": [thinking, {"type": "text", "text": "yes"}]})
     assert read(body + DONE)[:2] == ("yes", "hmm")
 
 
-def test_a_refusal_is_text() -> None:
+def test_refusal_is_read_as_text() -> None:
     assert read(event({"refusal": "I cannot."}) + DONE)[0] == "I cannot."
 
 
-def test_only_reasoning_until_the_limit_is_a_normal_end() -> None:
+def test_reply_of_reasoning_only_may_end_at_the_length_limit() -> None:
     _, reasoning, last = read(event({"reasoning": "hmm"}) + event({}, "length"))
     assert (reasoning, last.finish_reason) == ("hmm", "length")
 
 
-def test_half_an_emoji_does_not_end_the_reply() -> None:
+def test_lone_surrogate_becomes_a_replacement_character() -> None:
     body = b'data: {"choices":[{"delta":{"content":"a\\ud83d"},"finish_reason":"stop"}]}\n\n'
     assert read(body)[0] == "a\ufffd"
 
 
-def test_events_without_empty_lines_between_them_are_read() -> None:
+def test_events_without_empty_lines_are_read() -> None:
     body = (event({"content": "a"}) + event({"content": "b"}) + DONE).replace(b"\n\n", b"\n")
     assert read(body)[0] == "ab"
 
 
-def test_a_document_in_place_of_a_stream_is_one_delta() -> None:
+def test_json_document_in_place_of_a_stream_is_read() -> None:
     message = {"role": "assistant", "content": "<think>hmm</think>yes"}
     choice = {"message": message, "finish_reason": "stop"}
     text, reasoning, last = read(json.dumps({"choices": [choice]}).encode())
@@ -267,13 +269,11 @@ BAD_ENDS = {
 
 
 @pytest.mark.parametrize(("body", "kind"), BAD_ENDS.values(), ids=list(BAD_ENDS))
-def test_a_reply_that_is_not_whole_is_an_error(
-    body: bytes, kind: type[errors.ProviderError]
-) -> None:
+def test_incomplete_reply_raises_an_error(body: bytes, kind: type[errors.ProviderError]) -> None:
     assert type(failure(body)) is kind
 
 
-def test_usage_told_before_a_failure_is_given_out() -> None:
+def test_usage_before_a_failure_is_yielded() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 1}
     body = event({"content": "a"}, usage=usage) + event({}, "content_filter")
     deltas: list[Delta] = []
@@ -303,8 +303,8 @@ WHOLE = (
 
 
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
-def test_a_reply_reads_the_same_however_its_bytes_are_cut(cuts: list[int]) -> None:
-    reader = ReplyParser("Acme", lambda said: errors.ProviderError("Acme"))
+def test_parser_result_does_not_depend_on_chunk_boundaries(cuts: list[int]) -> None:
+    reader = ReplyParser("Acme", lambda body: errors.ProviderError("Acme"))
     edges = [0, *sorted(cuts), len(WHOLE)]
     deltas = [delta for a, b in pairwise(edges) for delta in reader.feed(WHOLE[a:b])]
     deltas += reader.finish()
@@ -314,8 +314,10 @@ def test_a_reply_reads_the_same_however_its_bytes_are_cut(cuts: list[int]) -> No
 
 
 @given(st.text(alphabet="<think>/ \na", max_size=30), st.lists(st.integers(0, 60), max_size=8))
-def test_thinking_is_parted_the_same_however_the_text_is_cut(text: str, cuts: list[int]) -> None:
-    def parted(pieces: list[str]) -> tuple[str, str]:
+def test_think_tag_splitter_result_does_not_depend_on_chunk_boundaries(
+    text: str, cuts: list[int]
+) -> None:
+    def split(pieces: list[str]) -> tuple[str, str]:
         splitter = ThinkTagSplitter()
         found = [*map(splitter.feed, pieces), splitter.finish()]
         return "".join(each[0] for each in found), "".join(each[1] for each in found)
@@ -323,16 +325,16 @@ def test_thinking_is_parted_the_same_however_the_text_is_cut(text: str, cuts: li
     text = "<think>" + text
     edges = [0, *sorted(cuts), len(text)]
     pieces = [text[a:b] for a, b in pairwise(edges)]
-    assert parted(pieces) == parted([text])
+    assert split(pieces) == split([text])
 
 
 @pytest.mark.parametrize("text", ["<thin", "I say <think>no</think>", "  <b>", "<", " \n "])
-def test_what_is_no_thinking_stays_text(text: str) -> None:
+def test_text_without_a_leading_think_tag_is_unchanged(text: str) -> None:
     splitter = ThinkTagSplitter()
     assert "".join([*(splitter.feed(c)[1] for c in text), splitter.finish()[1]]) == text
 
 
-def test_the_key_is_never_part_of_an_error() -> None:
+def test_error_never_contains_the_key() -> None:
     handler: Handler = lambda request: httpx2.Response(  # noqa: E731
         418, text=f"no tea for {request.headers['authorization']} at http://u:pa55word@acme.test"
     )
@@ -345,7 +347,7 @@ def test_the_key_is_never_part_of_an_error() -> None:
     assert "a-key" not in repr(endpoint)
 
 
-def test_an_unforeseen_error_is_still_a_provider_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_exception_becomes_a_provider_error(caplog: pytest.LogCaptureFixture) -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         raise RuntimeError(request.headers["authorization"])
 
@@ -373,13 +375,13 @@ def ids(acme: OpenAIProvider) -> list[str]:
     return [model.id for model in acme.models()]
 
 
-def test_any_shape_of_a_models_list_is_read() -> None:
+def test_model_list_is_read_in_every_known_shape() -> None:
     shapes: list[Any] = [{"data": [{"id": "a"}]}, [{"id": "a"}], {"models": [{"name": "models/a"}]}]
     for shape in shapes:
         assert ids(discovered(shape)) == ["a"]
 
 
-def test_models_for_other_ends_are_left_out() -> None:
+def test_models_that_do_not_chat_are_left_out() -> None:
     others = [
         "text-embedding-3-small", "whisper-1", "tts-1-hd", "dall-e-3", "gpt-image-1", "gpt-audio",
         "gpt-4o-realtime-preview", "omni-moderation-latest", "gpt-4o-transcribe", "sora-2",
@@ -391,8 +393,8 @@ def test_models_for_other_ends_are_left_out() -> None:
     assert ids(discovered({"data": [{"id": each} for each in [*others, *chat]]})) == chat
 
 
-def test_what_a_list_says_about_its_models_is_believed() -> None:
-    told = [
+def test_model_list_attributes_are_used() -> None:
+    listing = [
         {"id": "a", "type": "embedding"},
         {"id": "b", "capabilities": {"completion_chat": False}},
         {"id": "c", "architecture": {"output_modalities": ["image"]}},
@@ -401,27 +403,27 @@ def test_what_a_list_says_about_its_models_is_believed() -> None:
         {"id": "f", "meta": {"n_ctx_train": 20}},
         {"id": "g", "max_model_len": 30},
     ]
-    windows = {model.id: model.window_tokens for model in discovered(told).models()}
+    windows = {model.id: model.window_tokens for model in discovered(listing).models()}
     assert windows == {"e": 10, "f": 20, "g": 30}
 
 
-def test_configured_then_well_known_models_come_first_then_the_newest() -> None:
-    told = [
+def test_models_are_ordered_configured_well_known_newest() -> None:
+    listing = [
         {"id": "old", "created": 1},
         {"id": "new", "created": 9},
         {"id": "gpt-4.1", "created": 2},
     ]
     endpoint = Endpoint("openai", "OpenAI", "http://proxy.test/v1", models=("mine",))
-    assert ids(discovered({"data": told}, endpoint)) == ["mine", "gpt-4.1", "new", "old"]
+    assert ids(discovered({"data": listing}, endpoint)) == ["mine", "gpt-4.1", "new", "old"]
 
 
-def test_well_known_models_are_offered_until_the_list_has_come() -> None:
+def test_well_known_models_are_offered_before_discovery() -> None:
     acme = provider(answering(b""), STANDARD)
     assert acme.models()[0].window_tokens is not None
     assert ids(discovered({"data": [{"id": "x"}]}, STANDARD)) == ["x"]
 
 
-def test_a_failed_discovery_keeps_the_last_list_and_says_why() -> None:
+def test_failed_discovery_keeps_the_previous_list_and_records_the_error() -> None:
     answers = [httpx2.Response(200, json=[{"id": "a"}]), httpx2.Response(401, json={})]
     acme = provider(lambda request: answers.pop(0))
 
@@ -436,7 +438,7 @@ def test_a_failed_discovery_keeps_the_last_list_and_says_why() -> None:
     assert isinstance(acme.last_error, errors.WrongKey)
 
 
-def test_a_local_server_is_offered_only_while_it_answers_with_a_list() -> None:
+def test_local_server_is_offered_only_while_it_returns_a_model_list() -> None:
     answers: list[httpx2.Response | None] = [
         httpx2.Response(200, text="<html>another program</html>"),
         httpx2.Response(200, json={"hello": "world"}),
@@ -447,7 +449,7 @@ def test_a_local_server_is_offered_only_while_it_answers_with_a_list() -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         answer = answers.pop(0)
         if answer is None:
-            raise httpx2.ConnectError("gone")
+            raise httpx2.ConnectError("refused")
         return answer
 
     found = provider(handler, is_local=True)

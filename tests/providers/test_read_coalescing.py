@@ -168,7 +168,7 @@ def test_tls_error_does_not_discard_the_bytes_before_it() -> None:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a TLS server whose certificate providers trust."""
+    """The folder of a TLS server with a certificate that providers trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     shared_ssl_context.cache_clear()
     yield tmp_path

@@ -1,4 +1,4 @@
-"""Thinking of which only the closing tag comes, for the opening one stood in the prompt."""
+"""Replies with a closing `</think>` only, because the prompt template contains the opening tag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.scripted_provider import ScriptedProvider
 ME = "visitor:me"
 FENCED = "It looks so:\n\n```\nhmm\n</think>\n\nAnswer\n```\n"
 
-PARTED = {
+SPLIT = {
     "on its own line": (
         "inner\nthoughts\n</think>\n\nVisible text",
         "inner\nthoughts\n",
@@ -37,7 +37,7 @@ PARTED = {
     ),
     "thoughts with code": (FENCED + "</think>\r\n\r\nVisible", FENCED, "Visible"),
 }
-WHOLE = {
+UNSPLIT = {
     "in a fence": FENCED,
     "in a fence of tildes": "~~~~ text\n```\n~~~\n</think>\n~~~~\nSo.",
     "in a fence that is still open": "```\nhmm\n</think>\n\nAnswer",
@@ -56,7 +56,7 @@ class Sink:
     def finish(self, reply: RunningReply) -> None: ...
 
 
-def told(text: str, cuts: list[int]) -> RunningReply:
+def buffered(text: str, cuts: list[int]) -> RunningReply:
     generation = RunningReply("a", Sink())
     generation.begin(0.0)
     edges = [0, *sorted(cuts), len(text)]
@@ -66,24 +66,24 @@ def told(text: str, cuts: list[int]) -> RunningReply:
     return generation
 
 
-@pytest.mark.parametrize(("said", "thoughts", "text"), PARTED.values(), ids=list(PARTED))
+@pytest.mark.parametrize(("reply", "reasoning", "text"), SPLIT.values(), ids=list(SPLIT))
 @given(cuts=st.lists(st.integers(0, 130), max_size=12))
-def test_what_stands_before_the_closing_tag_is_thinking(
-    said: str, thoughts: str, text: str, cuts: list[int]
+def test_text_before_an_unopened_closing_tag_is_reasoning(
+    reply: str, reasoning: str, text: str, cuts: list[int]
 ) -> None:
-    generation = told(said, [min(cut, len(said)) for cut in cuts])
-    assert (generation.buffer.reasoning, generation.buffer.text) == (thoughts, text)
-    assert (generation.reasoning_ms is not None) == bool(thoughts)
+    generation = buffered(reply, [min(cut, len(reply)) for cut in cuts])
+    assert (generation.buffer.reasoning, generation.buffer.text) == (reasoning, text)
+    assert (generation.reasoning_ms is not None) == bool(reasoning)
 
 
-@pytest.mark.parametrize("said", WHOLE.values(), ids=list(WHOLE))
+@pytest.mark.parametrize("reply", UNSPLIT.values(), ids=list(UNSPLIT))
 @given(cuts=st.lists(st.integers(0, 80), max_size=12))
-def test_an_answer_that_talks_about_the_tag_stays_whole(said: str, cuts: list[int]) -> None:
-    generation = told(said, [min(cut, len(said)) for cut in cuts])
-    assert (generation.buffer.reasoning, generation.buffer.text) == ("", said)
+def test_answer_that_mentions_the_tag_is_unchanged(reply: str, cuts: list[int]) -> None:
+    generation = buffered(reply, [min(cut, len(reply)) for cut in cuts])
+    assert (generation.buffer.reasoning, generation.buffer.text) == ("", reply)
 
 
-def test_where_thinking_comes_apart_from_the_text_a_tag_is_text() -> None:
+def test_closing_tag_is_text_after_separate_reasoning() -> None:
     generation = RunningReply("a", Sink())
     generation.begin(0.0)
     generation.add(Delta(reasoning="hmm"), 1.0)
@@ -92,7 +92,7 @@ def test_where_thinking_comes_apart_from_the_text_a_tag_is_text() -> None:
     assert (generation.buffer.reasoning, generation.buffer.text) == ("hmm", "So:\n</think>\nDone")
 
 
-def test_whoever_follows_is_let_go_to_look_again() -> None:
+def test_follower_ends_when_text_becomes_reasoning() -> None:
     generation = RunningReply("a", Sink())
     generation.begin(0.0)
     generation.add(Delta(text="inner"), 1.0)
@@ -115,7 +115,7 @@ def _wait(service: ChatService, answer: Message) -> Message:
     return service.space.store.messages.get(ME, answer.id)
 
 
-def test_such_thinking_is_stored_as_such_and_not_sent_back(
+def test_reasoning_before_an_unopened_tag_is_stored_and_not_sent_back(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner thoughts", "</think>\n\nVisible text"), "Bye.")
@@ -126,7 +126,7 @@ def test_such_thinking_is_stored_as_such_and_not_sent_back(
     assert [turn.text for turn in provider.requests[-1].turns] == ["Hi", "Visible text", "Bye"]
 
 
-def test_nothing_but_such_thinking_is_no_answer(
+def test_reply_of_reasoning_before_an_unopened_tag_only_fails(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner thoughts\n", "</think>"))
@@ -135,7 +135,7 @@ def test_nothing_but_such_thinking_is_no_answer(
     assert (answer.text, answer.reasoning) == ("", "inner thoughts\n")
 
 
-def test_thinking_that_was_stopped_and_goes_on_is_parted_as_one(
+def test_continued_reasoning_is_joined_before_the_closing_tag(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("inner ", reason="length"), _deltas("thoughts\n</think>\n", "Visible"))
@@ -145,7 +145,7 @@ def test_thinking_that_was_stopped_and_goes_on_is_parted_as_one(
     assert (answer.text, answer.reasoning) == ("Visible", "inner thoughts\n")
 
 
-def test_thinking_again_before_an_answer_goes_on_leaves_what_was_said(
+def test_reasoning_in_a_continuation_keeps_the_earlier_text(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(_deltas("first\n</think>\n\nIt is ", reason="length"))
@@ -156,7 +156,7 @@ def test_thinking_again_before_an_answer_goes_on_leaves_what_was_said(
 
 
 @pytest.mark.parametrize("where", ["the same process", "another process"])
-def test_a_follower_sees_the_text_begin_anew(
+def test_follower_sees_the_text_restart_after_the_closing_tag(
     make_service: Callable[..., ChatService], provider: ScriptedProvider, where: str
 ) -> None:
     writer = make_service()

@@ -1,4 +1,4 @@
-"""Counting: exact with a sound rank file, a fair estimate without, and never any network."""
+"""Token counts: exact with a valid rank file, otherwise estimated, and never with network access."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chat.providers.tokenizer import (
     Tokenizer,
 )
 
-# Each text with the tokens that o200k_base makes of it.
+# Each text with its number of o200k_base tokens.
 SAMPLES = {
     "english": (
         38,
@@ -103,7 +103,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture(autouse=True)
 def no_rank_file_and_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: object) -> None:
-        raise AssertionError("counting tokens must not reach for the network")
+        raise AssertionError("counting tokens must not use the network")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
@@ -118,8 +118,8 @@ def put_ranks(folder: Path, content: bytes = CONTENT) -> Path:
     return folder
 
 
-def test_without_a_rank_file_counts_are_estimates(tmp_path: Path) -> None:
-    tokenizer = Tokenizer(str(tmp_path / "nowhere"))
+def test_counts_are_estimates_without_a_rank_file(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(str(tmp_path / "missing"))
     assert not tokenizer.load()
     assert not tokenizer.is_exact
     assert tokenizer.count("hello world") == TokenCount(
@@ -127,7 +127,7 @@ def test_without_a_rank_file_counts_are_estimates(tmp_path: Path) -> None:
     )
 
 
-def test_with_a_sound_rank_file_counts_are_exact_once_it_is_loaded(tmp_path: Path) -> None:
+def test_counts_are_exact_after_loading_a_valid_rank_file(tmp_path: Path) -> None:
     tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
     assert not tokenizer.count("hello world").is_exact
     assert tokenizer.load()
@@ -136,19 +136,19 @@ def test_with_a_sound_rank_file_counts_are_exact_once_it_is_loaded(tmp_path: Pat
 
 
 @pytest.mark.parametrize("variable", ["TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"])
-def test_the_rank_file_is_found_where_tiktoken_keeps_it(
+def test_rank_file_is_found_in_the_cache_folders_of_tiktoken(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, str(put_ranks(tmp_path / "cache")))
     assert Tokenizer(sha256=SHA256).load()
 
 
-def test_the_rank_file_is_found_in_the_temporary_folder(tmp_path: Path) -> None:
+def test_rank_file_is_found_in_the_temporary_folder(tmp_path: Path) -> None:
     put_ranks(tmp_path / "temporary" / "data-gym-cache")
     assert Tokenizer(sha256=SHA256).load()
 
 
-def test_a_damaged_rank_file_is_neither_used_nor_removed(tmp_path: Path) -> None:
+def test_damaged_rank_file_is_ignored_and_kept(tmp_path: Path) -> None:
     folder = put_ranks(tmp_path, CONTENT[:-20])
     tokenizer = Tokenizer(str(folder), sha256=SHA256)
     assert not tokenizer.load()
@@ -156,14 +156,14 @@ def test_a_damaged_rank_file_is_neither_used_nor_removed(tmp_path: Path) -> None
     assert (folder / RANKS_FILE_NAME).is_file()
 
 
-def test_a_sound_file_further_down_wins_over_a_damaged_one(
+def test_valid_rank_file_is_used_after_a_damaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(put_ranks(tmp_path / "sound")))
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(put_ranks(tmp_path / "valid")))
     assert Tokenizer(str(put_ranks(tmp_path / "damaged", b"")), sha256=SHA256).load()
 
 
-def test_the_rank_file_is_the_one_tiktoken_itself_would_fetch() -> None:
+def test_rank_file_constants_match_tiktoken() -> None:
     source = inspect.getsource(openai_public.o200k_base)
     assert RANKS_URL in source
     assert RANKS_SHA256 in source
@@ -172,14 +172,14 @@ def test_the_rank_file_is_the_one_tiktoken_itself_would_fetch() -> None:
 
 
 @pytest.mark.parametrize("text", ["<|endoftext|>", "a <|endofprompt|> b", "\ud800", "\x00"])
-def test_unusual_text_counts_and_never_raises(text: str, tmp_path: Path) -> None:
+def test_unusual_text_is_counted(text: str, tmp_path: Path) -> None:
     tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
     assert tokenizer.count(text).tokens > 0
     tokenizer.load()
     assert tokenizer.count(text).tokens > 0
 
 
-def test_huge_texts_are_estimated_even_with_ranks(tmp_path: Path) -> None:
+def test_huge_text_is_estimated_even_with_ranks(tmp_path: Path) -> None:
     tokenizer = Tokenizer(str(put_ranks(tmp_path)), sha256=SHA256)
     tokenizer.load()
     assert tokenizer.count("a" * MAX_EXACT_CHARACTERS).is_exact
@@ -187,13 +187,13 @@ def test_huge_texts_are_estimated_even_with_ranks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_estimates_are_close_and_rather_too_high(kind: str) -> None:
+def test_estimate_is_close_and_not_too_low(kind: str) -> None:
     true, text = SAMPLES[kind]
     assert 1.0 <= estimate_tokens(text) / true <= 1.7
 
 
 @given(st.text())
-def test_an_estimate_lies_between_nothing_and_the_bytes(text: str) -> None:
+def test_estimate_is_at_most_the_number_of_bytes(text: str) -> None:
     assert (1 if text else 0) <= estimate_tokens(text) <= len(text.encode("utf-8"))
 
 
@@ -201,11 +201,11 @@ def test_an_estimate_lies_between_nothing_and_the_bytes(text: str) -> None:
     "unit",
     ["a", "A", " ", "^", "\n", "0", "é", "的", "🙂", "aB", "a-", " \n", "\t\x0b", "x" * 23 + " "],
 )
-def test_a_megabyte_of_anything_is_estimated_in_linear_time(unit: str) -> None:
+def test_estimate_takes_linear_time(unit: str) -> None:
     small, large = (unit * (size // len(unit)) for size in (100_000, 1_000_000))
 
     def seconds(text: str) -> float:
-        """Of our own CPU, the least of three: what else the machine does is left out."""
+        """Return the CPU time of this process, the minimum of three runs."""
         used = []
         for _ in range(3):
             begin = process_time()
@@ -213,4 +213,4 @@ def test_a_megabyte_of_anything_is_estimated_in_linear_time(unit: str) -> None:
             used.append(process_time() - begin)
         return min(used)
 
-    assert seconds(large) < max(40 * seconds(small), 1.0)  # quadratic time would be a hundredfold
+    assert seconds(large) < max(40 * seconds(small), 1.0)  # quadratic time would be a factor of 100

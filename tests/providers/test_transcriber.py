@@ -1,4 +1,4 @@
-"""Speech to text: who is asked, what they get, what is heard, and what is said when it fails."""
+"""Speech recognition: endpoint selection, upload, response parsing, errors, recording checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.speech_server import (
 )
 
 KEY = "my-Secret-Passphrase"
-# Every byte there is, and what looks like the end of a part of a form.
+# Every byte value, and the boundary of a multipart form.
 AUDIO = b"RIFF\r\n--" + bytes(range(256)) * 40 + b"\r\n--\r\n"
 OPENAI, GROQ = "https://api.openai.com/v1", "https://api.groq.com/openai/v1"
 
@@ -83,10 +83,10 @@ def failure(transcriber: OpenAITranscriber) -> errors.ParleyError:
     return caught.value
 
 
-# --- who is asked
+# --- endpoint selection
 
 CONFIGURATIONS: dict[str, tuple[dict[str, str], tuple[str, str, str, str] | None]] = {
-    "nobody": ({}, None),
+    "no provider": ({}, None),
     "only a model": ({"TRANSCRIPTION_MODEL": "m", "MISTRAL_API_KEY": "mk"}, None),
     "openai": ({"OPENAI_API_KEY": "ok"}, (OPENAI, "ok", "whisper-1", "OpenAI")),
     "openai elsewhere": (
@@ -106,23 +106,23 @@ CONFIGURATIONS: dict[str, tuple[dict[str, str], tuple[str, str, str, str] | None
         {"GROQ_API_KEY": "gk", "OPENAI_API_KEY": "ok"},
         (OPENAI, "ok", "whisper-1", "OpenAI"),
     ),
-    "own address": (
-        {"TRANSCRIPTION_BASE_URL": "http://ears.test:8000/v1/", "OPENAI_API_KEY": "ok"},
-        ("http://ears.test:8000/v1", "", "whisper-1", "ears.test"),
+    "custom address": (
+        {"TRANSCRIPTION_BASE_URL": "http://speech.test:8000/v1/", "OPENAI_API_KEY": "ok"},
+        ("http://speech.test:8000/v1", "", "whisper-1", "speech.test"),
     ),
-    "own address and key": (
-        {"TRANSCRIPTION_BASE_URL": "http://ears.test/v1", "TRANSCRIPTION_API_KEY": " tk "},
-        ("http://ears.test/v1", "tk", "whisper-1", "ears.test"),
+    "custom address and key": (
+        {"TRANSCRIPTION_BASE_URL": "http://speech.test/v1", "TRANSCRIPTION_API_KEY": " tk "},
+        ("http://speech.test/v1", "tk", "whisper-1", "speech.test"),
     ),
-    "own key": (
+    "separate key": (
         {"TRANSCRIPTION_API_KEY": "tk", "GROQ_API_KEY": "gk"},
         (OPENAI, "tk", "whisper-1", "OpenAI"),
     ),
-    "own key, openai elsewhere": (
+    "separate key, openai elsewhere": (
         {"TRANSCRIPTION_API_KEY": "tk", "OPENAI_BASE_URL": "http://proxy.test/v1"},
         ("http://proxy.test/v1", "tk", "whisper-1", "OpenAI"),
     ),
-    "own key before openai's": (
+    "separate key before openai's": (
         {"TRANSCRIPTION_API_KEY": "tk", "OPENAI_API_KEY": "ok"},
         (OPENAI, "tk", "whisper-1", "OpenAI"),
     ),
@@ -146,7 +146,9 @@ CONFIGURATIONS: dict[str, tuple[dict[str, str], tuple[str, str, str, str] | None
 
 
 @pytest.mark.parametrize(("values", "expected"), CONFIGURATIONS.values(), ids=list(CONFIGURATIONS))
-def test_who_is_asked(values: dict[str, str], expected: tuple[str, str, str, str] | None) -> None:
+def test_transcription_endpoint_follows_the_configuration(
+    values: dict[str, str], expected: tuple[str, str, str, str] | None
+) -> None:
     settings = read_settings(values)
     found = transcription_endpoint(settings)
     transcriber = build_transcriber(settings)
@@ -161,13 +163,13 @@ def test_who_is_asked(values: dict[str, str], expected: tuple[str, str, str, str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TRANSCRIPTION_BASE_URL", "ears.test/v1"),
+        ("TRANSCRIPTION_BASE_URL", "speech.test/v1"),
         ("TRANSCRIPTION_BASE_URL", "http://[broken/v1"),
         ("TRANSCRIPTION_API_KEY", "a “quoted” key"),
         ("OPENAI_BASE_URL", "proxy"),
     ],
 )
-def test_a_bad_setting_is_named_and_not_quoted(name: str, value: str) -> None:
+def test_invalid_setting_is_reported_without_its_value(name: str, value: str) -> None:
     with pytest.raises(errors.SettingsError) as caught:
         build_transcriber(read_settings({name: value}))
     assert len(caught.value.problems) == 1
@@ -175,23 +177,23 @@ def test_a_bad_setting_is_named_and_not_quoted(name: str, value: str) -> None:
     assert value not in str(caught.value)
 
 
-def test_a_key_goes_to_its_own_address_only() -> None:
+def test_key_is_sent_to_its_own_base_url_only() -> None:
     keys = {"OPENAI_API_KEY": "openai-key", "GROQ_API_KEY": "groq-key"}
-    with LLMServer() as chat, LLMServer() as ears:
+    with LLMServer() as chat, LLMServer() as speech:
         addresses = {"OPENAI_BASE_URL": chat.base_url, "GROQ_BASE_URL": chat.base_url}
         ask(configured(**keys, **addresses))
-        ask(configured(**keys, **addresses, TRANSCRIPTION_BASE_URL=ears.base_url))
-        own = {"TRANSCRIPTION_BASE_URL": ears.base_url, "TRANSCRIPTION_API_KEY": "ears-key"}
+        ask(configured(**keys, **addresses, TRANSCRIPTION_BASE_URL=speech.base_url))
+        own = {"TRANSCRIPTION_BASE_URL": speech.base_url, "TRANSCRIPTION_API_KEY": "speech-key"}
         ask(configured(**keys, **addresses, **own))
         (at_chat,) = chat.requests
-        at_ears = str([seen.headers for seen in ears.requests])
+        at_speech = str([seen.headers for seen in speech.requests])
     assert at_chat.headers["authorization"] == "Bearer openai-key"
-    assert "openai-key" not in at_ears
-    assert "groq-key" not in at_ears
-    assert ears.requests[1].headers["authorization"] == "Bearer ears-key"
+    assert "openai-key" not in at_speech
+    assert "groq-key" not in at_speech
+    assert speech.requests[1].headers["authorization"] == "Bearer speech-key"
 
 
-def test_the_openai_organisation_stays_with_openais_own_key(
+def test_openai_organization_is_not_sent_with_another_key(
     server: LLMServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
@@ -202,26 +204,26 @@ def test_the_openai_organisation_stays_with_openais_own_key(
     assert sent == ["org-1", None]
 
 
-# --- what they get
+# --- upload and response
 
 
-def test_the_recording_arrives_byte_for_byte(server: LLMServer) -> None:
+def test_recording_is_uploaded_unchanged(server: LLMServer) -> None:
     server.next(Script(text="hello world"))
-    text = ask(configured(TRANSCRIPTION_BASE_URL=server.base_url, TRANSCRIPTION_MODEL="ears-1"))
+    text = ask(configured(TRANSCRIPTION_BASE_URL=server.base_url, TRANSCRIPTION_MODEL="speech-1"))
     assert text == "hello world"
     (seen,) = server.requests
     assert seen.upload is not None
     assert seen.upload.data == AUDIO
     assert (seen.upload.file_name, seen.upload.media_type) == ("recording.wav", "audio/wav")
-    assert seen.upload.fields == {"model": "ears-1", "response_format": "json"}
+    assert seen.upload.fields == {"model": "speech-1", "response_format": "json"}
 
 
-def test_a_language_is_sent_when_it_is_set(server: LLMServer) -> None:
+def test_language_is_sent_if_configured(server: LLMServer) -> None:
     ask(configured(TRANSCRIPTION_BASE_URL=server.base_url, TRANSCRIPTION_LANGUAGE="de"))
     assert server.requests[0].body["language"] == "de"
 
 
-def test_a_passing_trouble_is_sat_out_and_the_recording_sent_again(server: LLMServer) -> None:
+def test_upload_is_retried_after_a_temporary_failure(server: LLMServer) -> None:
     busy = Script(status=503, body={}, headers=(("retry-after-ms", "20"),))
     server.next(busy, busy, Script(text="hello"))
     assert ask(acme(server.base_url, max_retries=2)) == "hello"
@@ -233,14 +235,16 @@ ANSWERS = {
     "plain text": (Script(text="hello world\n", fault="plain"), "hello world"),
     "a number": (Script(text="42\n", fault="plain"), "42"),
     "quoted": (Script(text='"hello"', fault="plain"), "hello"),
-    "with a mark of its encoding": (Script(text='\ufeff{"text": "hello"}', fault="plain"), "hello"),
+    "with a byte order mark": (Script(text='\ufeff{"text": "hello"}', fault="plain"), "hello"),
     "half an emoji": (Script(text='{"text": "a\\ud83d"}', fault="plain"), "a\ufffd"),
     "brackets": (Script(text="[music] hello", fault="plain"), "[music] hello"),
 }
 
 
 @pytest.mark.parametrize(("script", "text"), ANSWERS.values(), ids=list(ANSWERS))
-def test_the_text_is_found_in_the_answer(server: LLMServer, script: Script, text: str) -> None:
+def test_text_is_read_from_every_known_response_format(
+    server: LLMServer, script: Script, text: str
+) -> None:
     server.next(script)
     assert ask(acme(server.base_url)) == text
 
@@ -257,16 +261,16 @@ def test_the_text_is_found_in_the_answer(server: LLMServer, script: Script, text
             body={"error": {"message": "Audio file is too short.", "code": "audio_too_short"}},
         ),
     ],
-    ids=["empty", "blank", "whisper.cpp's word for it", "plain", "too short to hear"],
+    ids=["empty", "blank", "silence of whisper.cpp", "plain", "too short"],
 )
-def test_an_answer_without_words_means_that_nothing_was_heard(
+def test_response_without_words_raises_no_speech_detected(
     server: LLMServer, script: Script
 ) -> None:
     server.next(script)
     assert type(failure(acme(server.base_url))) is errors.NoSpeechDetected
 
 
-# --- when it fails
+# --- errors
 
 FAILURES: dict[str, type[errors.ParleyError]] = {
     "401": errors.WrongKey,
@@ -292,7 +296,7 @@ FAILURES: dict[str, type[errors.ParleyError]] = {
 
 
 @pytest.mark.parametrize(("name", "kind"), FAILURES.items())
-def test_each_failure_has_its_own_sentence_about_a_recording(
+def test_each_failure_has_a_sentence_about_the_recording(
     server: LLMServer, name: str, kind: type[errors.ParleyError], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="chat")
@@ -303,23 +307,23 @@ def test_each_failure_has_its_own_sentence_about_a_recording(
     assert KEY not in caplog.text
 
 
-def test_the_sentences_differ() -> None:
+def test_error_sentences_are_distinct() -> None:
     kinds = [*FAILURES.values(), speech_errors.LanguageRefused, speech_errors.SpeechTimeout]
     worded = {kind for kind in kinds if issubclass(kind, errors.ProviderError)}
     assert len({kind.sentence for kind in worded}) == len(worded)
 
 
-def test_an_unknown_speech_model_is_named(server: LLMServer) -> None:
+def test_unknown_speech_model_is_named_in_the_error(server: LLMServer) -> None:
     assert "“fault:404”" in str(failure(acme(server.base_url, "fault:404")))
 
 
-def test_a_rate_limit_says_when_to_come_back(server: LLMServer) -> None:
+def test_rate_limit_error_has_a_retry_time(server: LLMServer) -> None:
     error = failure(acme(server.base_url, "fault:429", max_retries=2))
     assert isinstance(error, errors.RateLimited) and error.retry_at is not None
     assert len(server.requests) == 1
 
 
-def test_a_recording_too_long_for_the_provider_is_told_apart(server: LLMServer) -> None:
+def test_recording_too_long_for_the_provider_raises_voice_refused(server: LLMServer) -> None:
     message = "audio duration 1500.3 seconds is longer than 1400 seconds"
     server.next(Script(status=400, body={"error": {"message": message, "code": "invalid_value"}}))
     error = failure(acme(server.base_url))
@@ -327,7 +331,7 @@ def test_a_recording_too_long_for_the_provider_is_told_apart(server: LLMServer) 
     assert "shorter pieces" in str(error)
 
 
-def test_a_refused_language_is_told_apart(server: LLMServer) -> None:
+def test_unsupported_language_raises_language_refused(server: LLMServer) -> None:
     message = "Invalid language 'klingon'. Language parameter must be in ISO-639-1 format."
     server.next(Script(status=400, body={"error": {"message": message}}))
     error = failure(acme(server.base_url, transcription_language="klingon"))
@@ -335,19 +339,19 @@ def test_a_refused_language_is_told_apart(server: LLMServer) -> None:
     assert "TRANSCRIPTION_LANGUAGE" in str(error)
 
 
-def test_a_chat_server_that_cannot_hear_is_told_apart() -> None:
+def test_server_without_speech_endpoint_raises_speech_not_offered() -> None:
     with SpeechServer() as speech:
         error = failure(acme(speech.base_url.removesuffix("/v1")))
     assert type(error) is speech_errors.SpeechNotOffered
 
 
-def test_nobody_listening_is_a_refused_connection() -> None:
+def test_closed_port_raises_connection_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert type(failure(acme(f"http://127.0.0.1:{port}/v1"))) is errors.ConnectionRefused
 
 
-def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: LLMServer) -> None:
+def test_missing_response_raises_speech_timeout(server: LLMServer) -> None:
     error = failure(acme(server.base_url, "fault:stall", timeout=0.2))
     assert type(error) is speech_errors.SpeechTimeout
     assert server.requests[0].disconnected.wait(5)
@@ -356,14 +360,14 @@ def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: LLMServer)
 @pytest.mark.parametrize(
     ("allowed", "size", "expected"), [(10.0, 0, 60), (120.0, 0, 120), (10.0, 25_000_000, 560)]
 )
-def test_a_large_recording_and_a_slow_machine_get_more_time(
+def test_timeout_grows_with_the_recording_and_the_first_token_timeout(
     server: LLMServer, allowed: float, size: int, expected: int
 ) -> None:
     transcriber = acme(server.base_url, first_token_timeout=allowed)
     assert transcriber.timeout_for(size) == expected
 
 
-def test_cancelling_closes_the_connection(server: LLMServer) -> None:
+def test_cancelled_transcription_closes_the_connection(server: LLMServer) -> None:
     async def run() -> None:
         gate = threading.Event()
         server.next(Script(gate=gate))
@@ -379,7 +383,7 @@ def test_cancelling_closes_the_connection(server: LLMServer) -> None:
     asyncio.run(run())
 
 
-# --- what is a recording
+# --- recording checks
 
 
 def wav(
@@ -390,13 +394,13 @@ def wav(
     before: bytes = b"",
     after: bytes = b"",
 ) -> bytes:
-    """Silence: 16-bit mono. `size` is what the header says of the data."""
+    """Return silence as 16-bit mono. `size` is the data size declared in the header."""
     data = bytes(round(seconds * rate) * 2)
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
     head = struct.pack("<4sI", b"data", len(data) if size is None else size)
     body = b"WAVE" + before + fmt + head + data + after
-    told = len(body) if size is None else size
-    return b"RIFF" + struct.pack("<I", told) + body
+    total = len(body) if size is None else size
+    return b"RIFF" + struct.pack("<I", total) + body
 
 
 CONTAINERS = {
@@ -416,7 +420,9 @@ CONTAINERS = {
 @pytest.mark.parametrize(
     ("audio", "file_name", "media_type"), CONTAINERS.values(), ids=list(CONTAINERS)
 )
-def test_a_container_is_told_by_its_content(audio: bytes, file_name: str, media_type: str) -> None:
+def test_audio_format_is_detected_from_the_content(
+    audio: bytes, file_name: str, media_type: str
+) -> None:
     assert check_recording(audio, Settings()) == AudioFormat(file_name, media_type)
 
 
@@ -425,12 +431,12 @@ def test_a_container_is_told_by_its_content(audio: bytes, file_name: str, media_
     [b"", wav(0), wav(0, size=0xFFFFFFFF), wav(0, size=0), wav(1)[:36], wav(1)[:45]],
     ids=["no bytes", "no frames", "streamed", "streamed, sizes 0", "no data", "half a frame"],
 )
-def test_a_recording_of_nothing_is_refused(audio: bytes) -> None:
+def test_recording_without_samples_is_refused(audio: bytes) -> None:
     with pytest.raises(errors.RecordingEmpty):
         check_recording(audio, Settings())
 
 
-def test_silence_is_not_nothing() -> None:
+def test_silent_recording_is_accepted() -> None:
     assert check_recording(wav(0.01), Settings()).file_name == "recording.wav"
 
 
@@ -447,9 +453,9 @@ LISTED = b"LIST" + struct.pack("<I", 3) + b"abc\0"
         wav(3.5, before=LISTED, after=LISTED),
         wav(3.5, rate=48_000),
     ],
-    ids=["plain", "streamed", "streamed, sizes 0", "size of a guess", "with a list", "48 kHz"],
+    ids=["plain", "streamed", "streamed, sizes 0", "wrong size", "with a list", "48 kHz"],
 )
-def test_the_length_of_a_wav_is_read_from_it(audio: bytes) -> None:
+def test_wav_duration_is_checked(audio: bytes) -> None:
     assert check_recording(audio, Settings(max_recording_seconds=3.5))
     with pytest.raises(errors.RecordingTooLong) as caught:
         check_recording(audio, Settings(max_recording_seconds=3.0))
@@ -457,13 +463,13 @@ def test_the_length_of_a_wav_is_read_from_it(audio: bytes) -> None:
     assert "at most 3 s" in str(caught.value)
 
 
-def test_a_wav_that_does_not_tell_its_rate_is_judged_by_size() -> None:
+def test_wav_without_a_rate_is_checked_by_size_only() -> None:
     audio = bytearray(wav(3.5))
     audio[24:36] = bytes(12)
     assert check_recording(bytes(audio), Settings(max_recording_seconds=3.0))
 
 
-def test_a_recording_too_large_gives_both_sizes() -> None:
+def test_oversized_recording_error_names_both_sizes() -> None:
     settings = Settings(max_recording_mb=25.0)
     assert check_recording(b"OggS".ljust(25_000_000), settings)
     with pytest.raises(errors.RecordingTooLarge) as caught:
@@ -474,11 +480,11 @@ def test_a_recording_too_large_gives_both_sizes() -> None:
         check_recording(b"OggS".ljust(25_000_001), settings)
 
 
-# --- what is heard
+# --- a real recognizer
 
 
 @pytest.mark.parametrize("rate", [RATE, 44_100, 48_000])
-def test_a_real_recogniser_hears_hello_world(rate: int, tmp_path: Path) -> None:
+def test_speech_recognizer_understands_the_upload(rate: int, tmp_path: Path) -> None:
     samples = resample(decode_wav(HELLO_WORLD.read_bytes()), RATE, rate)
     audio = encode_wav(samples, rate, tmp_path / "hello.wav").read_bytes()
     with SpeechServer() as speech:
@@ -488,7 +494,7 @@ def test_a_real_recogniser_hears_hello_world(rate: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["u1", "<i2", "<i4", "<f4"])
-def test_any_kind_of_wav_is_decoded(kind: str) -> None:
+def test_speech_server_decodes_every_wav_encoding(kind: str) -> None:
     wave = np.sin(2 * math.pi * 440 * np.arange(RATE) / RATE) / 2
     both = np.stack([wave, wave], axis=1)
     dtype = np.dtype(kind)
@@ -503,13 +509,13 @@ def test_any_kind_of_wav_is_decoded(kind: str) -> None:
     assert np.abs(decode_wav(head + data.tobytes()) - wave).max() < 0.02
 
 
-def test_a_loop_that_begins_in_the_middle_of_a_word_is_heard_all_the_same(tmp_path: Path) -> None:
-    """As a browser hears it whose microphone plays a file again and again."""
+def test_speech_recognizer_understands_a_looped_recording(tmp_path: Path) -> None:
+    # Chromium loops the file that it uses as a fake microphone.
     looped = np.tile(decode_wav(hello_world_wav(tmp_path / "hello.wav").read_bytes()), 2)
     assert "hello world" in recognise(looped[round(0.8 * RATE) :])
 
 
-def test_silence_is_not_made_into_words(server: LLMServer) -> None:
+def test_silence_is_not_recognized_as_words(server: LLMServer) -> None:
     assert recognise(np.zeros(2 * RATE)) == ""
     with SpeechServer() as speech:
         transcriber = acme(speech.base_url)

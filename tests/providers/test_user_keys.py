@@ -1,4 +1,4 @@
-"""A person's own key: used for their models alone, at its own provider alone, kept nowhere."""
+"""User-supplied API keys: used for one provider's models only, and never stored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def llm() -> Iterator[LLMServer]:
 
 @pytest.fixture(scope="module")
 def tls(llm: LLMServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    """Stands for the providers' real addresses, behind a proxy that the environment names."""
+    """A TLS server for the real host names of providers, behind a proxy in the environment."""
     port = urlsplit(llm.base_url).port
     assert port is not None
     names = ["api.openai.com", "api.groq.com"]
@@ -79,16 +79,14 @@ def finish(service: ChatService, answer_id: str) -> str:
 
 
 def keys_seen(llm: LLMServer) -> list[tuple[str, str]]:
-    """(host, key) of every request for a reply."""
+    """Return (host, key) of every request."""
     return [
         (seen.headers["host"], seen.headers["authorization"].removeprefix("Bearer "))
         for seen in llm.requests
     ]
 
 
-def test_an_own_model_is_asked_at_its_provider_with_the_own_key(
-    service: ChatService, llm: LLMServer
-) -> None:
+def test_user_key_is_sent_to_its_provider(service: ChatService, llm: LLMServer) -> None:
     own = service.models.own_key("openai", f" {MINE} ")
     llm.next(Script(text="yours"))
     answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
@@ -100,7 +98,7 @@ def test_an_own_model_is_asked_at_its_provider_with_the_own_key(
     assert service.models.label(stored.model) == "gpt-4o · OpenAI, your key"
 
 
-def test_retry_edit_and_continue_take_the_key_too(service: ChatService, llm: LLMServer) -> None:
+def test_retry_edit_and_continue_use_the_user_key(service: ChatService, llm: LLMServer) -> None:
     own = service.models.own_key("openai", MINE)
     llm.next(FAULTS["length"])
     answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
@@ -112,9 +110,7 @@ def test_retry_edit_and_continue_take_the_key_too(service: ChatService, llm: LLM
     assert keys_seen(llm) == [("api.openai.com", MINE)] * 4
 
 
-def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
-    service: ChatService, llm: LLMServer
-) -> None:
+def test_missing_user_key_sends_and_stores_nothing(service: ChatService, llm: LLMServer) -> None:
     own = service.models.own_key("openai", MINE)
     llm.next(FAULTS["length"])
     answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
@@ -136,14 +132,12 @@ def test_without_the_key_nothing_is_sent_and_nothing_is_stored(
             )
     assert len(llm.requests) == 1
     assert service.as_owner(ME).conversations.open(answer.conversation_id) == before, (
-        "it can still be read as it was"
+        "the conversation is unchanged"
     )
     assert len(service.as_owner(ME).conversations.latest()) == 1
 
 
-def test_a_model_of_the_server_never_takes_the_own_key(
-    service: ChatService, llm: LLMServer
-) -> None:
+def test_server_model_never_uses_the_user_key(service: ChatService, llm: LLMServer) -> None:
     own = service.models.own_key("openai", MINE)
     settings = ReplySettings(model="openai/gpt-4o")
     finish(service, service.as_owner(ME).messages.send(None, HELLO, settings, own=own).id)
@@ -152,7 +146,7 @@ def test_a_model_of_the_server_never_takes_the_own_key(
     assert {host for host, _ in keys_seen(llm)} == {urlsplit(llm.base_url).netloc}
 
 
-def test_a_wrong_key_is_told_in_a_sentence_of_its_own(service: ChatService, llm: LLMServer) -> None:
+def test_rejected_user_key_has_its_own_error(service: ChatService, llm: LLMServer) -> None:
     llm.next(FAULTS["401"])
     own = service.models.own_key("openai", MINE)
     answer = service.as_owner(ME).messages.send(None, HELLO, OWN_MODEL, own=own)
@@ -163,17 +157,17 @@ def test_a_wrong_key_is_told_in_a_sentence_of_its_own(service: ChatService, llm:
     assert "[redacted]" in failed.failure.details and MINE not in failed.failure.details
 
 
-def test_the_models_of_a_key_are_offered_to_its_holder_alone(
+def test_models_of_a_user_key_are_not_in_the_shared_list(
     service: ChatService, llm: LLMServer
 ) -> None:
     own = service.models.own_key("openai", MINE)
     assert "own-openai/gpt-4o" in [model.ref for model in service.models.own_models(own)]
-    told = service.models.discover_own_models(own).result(timeout=10)
-    assert [model.ref for model in told] == ["own-openai/gpt-4o", "own-openai/gpt-9-mine"]
+    listed = service.models.discover_own_models(own).result(timeout=10)
+    assert [model.ref for model in listed] == ["own-openai/gpt-4o", "own-openai/gpt-9-mine"]
     assert not any(is_own(model.ref) for model in service.models.available())
 
 
-def test_a_typed_model_goes_to_the_own_key_unless_the_server_lists_it(
+def test_typed_model_uses_the_user_key_unless_the_server_lists_it(
     service: ChatService,
 ) -> None:
     own = service.models.own_key("groq", MINE)
@@ -182,10 +176,10 @@ def test_a_typed_model_goes_to_the_own_key_unless_the_server_lists_it(
     assert service.models.find("meta/new-model", own).ref == "own-groq/meta/new-model"
     assert service.models.find("own-openai/gpt-4o").ref == "own-openai/gpt-4o"
     with pytest.raises(UnknownModel):
-        service.models.find("own-nobody/gpt-4o")
+        service.models.find("own-unknown/gpt-4o")
 
 
-def test_a_temporary_conversation_takes_the_key_too(service: ChatService, llm: LLMServer) -> None:
+def test_temporary_conversation_uses_the_user_key(service: ChatService, llm: LLMServer) -> None:
     own = service.models.own_key("openai", MINE)
     answer = service.as_owner(ME, is_temporary=True).messages.send(None, HELLO, OWN_MODEL, own=own)
     assert "".join(
@@ -195,12 +189,12 @@ def test_a_temporary_conversation_takes_the_key_too(service: ChatService, llm: L
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "two words", "“sk-x”", "sk-…", "sk\nx", "x" * 2000])
-def test_what_is_no_key_is_not_taken(service: ChatService, typed: str) -> None:
+def test_malformed_user_key_is_refused(service: ChatService, typed: str) -> None:
     with pytest.raises(Refused):
         service.models.own_key("openai", typed)
 
 
-def test_own_keys_can_be_switched_off(llm: LLMServer, tmp_path: Path, service: ChatService) -> None:
+def test_user_keys_can_be_disabled(llm: LLMServer, tmp_path: Path, service: ChatService) -> None:
     own = service.models.own_key("openai", MINE)
     strict = open_chat(_config(llm, tmp_path, ALLOW_OWN_KEYS="false"))
     try:
@@ -214,7 +208,7 @@ def test_own_keys_can_be_switched_off(llm: LLMServer, tmp_path: Path, service: C
         strict.close()
 
 
-def test_a_typed_address_is_part_of_the_models_name(llm: LLMServer, tmp_path: Path) -> None:
+def test_custom_base_url_is_part_of_the_model_ref(llm: LLMServer, tmp_path: Path) -> None:
     service = open_chat(_config(llm, tmp_path, ALLOW_CUSTOM_ENDPOINTS="true"))
     try:
         own = service.models.own_key("other", MINE, "https://LLM.parley.invalid:8443/v1/")
@@ -229,7 +223,7 @@ def test_a_typed_address_is_part_of_the_models_name(llm: LLMServer, tmp_path: Pa
         settings = ReplySettings(model=f"{own.name}/qwen")
         answer = service.as_owner(ME).messages.send(
             None, HELLO, settings, own=own
-        )  # a name nobody knows
+        )  # the host does not exist
         finish(service, answer.id)
         failed = (
             service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1].failure
@@ -239,9 +233,7 @@ def test_a_typed_address_is_part_of_the_models_name(llm: LLMServer, tmp_path: Pa
         service.close()
 
 
-def test_nobody_can_configure_a_provider_that_answers_to_own_models(
-    llm: LLMServer, tmp_path: Path
-) -> None:
+def test_configured_provider_cannot_use_the_own_prefix(llm: LLMServer, tmp_path: Path) -> None:
     table = {"own-openai": {"base_url": llm.base_url}}
     with pytest.raises(SettingsError):
         open_chat(_config(llm, tmp_path, providers=table))
@@ -253,7 +245,7 @@ def test_nobody_can_configure_a_provider_that_answers_to_own_models(
         service.close()
 
 
-def test_an_own_conversation_can_be_taken_away_without_the_key(
+def test_conversation_with_a_user_key_can_be_exported_without_it(
     service: ChatService, llm: LLMServer
 ) -> None:
     from chat import ExportFormat
@@ -269,12 +261,12 @@ def test_an_own_conversation_can_be_taken_away_without_the_key(
     assert "https://api.openai.com/v1" in script and "OPENAI_API_KEY" in script
 
 
-def test_the_key_does_not_show_in_a_repr() -> None:
+def test_user_key_is_not_in_the_repr() -> None:
     own = OwnKey("own-openai", "OpenAI", MINE, "https://x.example.com/?key=1")
     assert MINE not in repr(own) and MINE not in str(own) and "key=1" not in repr(own)
 
 
-def test_what_a_person_pays_counts_as_a_message_and_spends_nothing_here(
+def test_user_key_reply_counts_as_a_message_but_costs_nothing(
     llm: LLMServer, service: ChatService, tmp_path: Path
 ) -> None:
     config = _config(llm, tmp_path) | {

@@ -1,4 +1,4 @@
-"""Which models read images: the configuration wins, then what a list told, then the name."""
+"""Image support: from the configuration, then the model list, then the name of a model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chat.providers.openai_compatible.error_mapping import ErrorBody, to_provide
 from chat.providers.openai_compatible.model_list import merge_models
 from chat.providers.vision_support import supports_vision
 
-SEES = (
+VISION = (
     "gpt-4o gpt-4o-mini gpt-4.1-nano gpt-4-turbo gpt-5 gpt-5-mini gpt-6.1-sol o1 o3 o4-mini "
     "chatgpt-4o-latest gemini-2.5-flash gemini-3.8-flash claude-3-haiku anthropic/claude-opus-5 "
     "llava:13b llava-phi3 pixtral-12b qwen2.5vl:7b Qwen/Qwen2-VL-72B gemma3:12b "
     "meta-llama/Llama-4-Scout llama3.2-vision:11b moondream minicpm-v:8b mistral-small-latest "
     "grok-4 glm-4.5v phi-3.5-vision InternVL-Chat"
 )
-BLIND = (
+TEXT_ONLY = (
     "gpt-3.5-turbo gpt-4 gpt-4-0613 gpt-4-32k o1-mini o3-mini openai/gpt-oss-120b deepseek-chat "
     "deepseek-reasoner deepseek-r1:8b codestral-latest mixtral-8x7b open-mistral-7b "
     "llama-3.3-70b-versatile llama-3.1-8b-instant llama3:8b llama3.2:3b llama2 codellama "
@@ -28,22 +28,22 @@ BLIND = (
 )
 
 
-@pytest.mark.parametrize("name", SEES.split())
-def test_models_known_to_see(name: str) -> None:
+@pytest.mark.parametrize("name", VISION.split())
+def test_vision_models_are_recognized_by_name(name: str) -> None:
     assert supports_vision(Model("any", name), Settings()) is True
 
 
-@pytest.mark.parametrize("name", BLIND.split())
-def test_models_known_to_be_blind(name: str) -> None:
+@pytest.mark.parametrize("name", TEXT_ONLY.split())
+def test_text_models_are_recognized_by_name(name: str) -> None:
     assert supports_vision(Model("any", name), Settings()) is False
 
 
 @pytest.mark.parametrize("name", ["echo", "my-model", "context-7b", "olive"])
-def test_of_others_nobody_knows(name: str) -> None:
+def test_other_model_names_are_unknown(name: str) -> None:
     assert supports_vision(Model("any", name), Settings()) is None
 
 
-def test_the_configuration_wins() -> None:
+def test_configured_patterns_take_precedence() -> None:
     settings = read_settings({"VISION_MODELS": "gpt-3.5*, lab/one", "TEXT_MODELS": "gpt-4o"})
     assert supports_vision(Model("openai", "gpt-3.5-turbo"), settings) is True
     assert supports_vision(Model("lab", "one"), settings) is True
@@ -66,17 +66,17 @@ def test_the_configuration_wins() -> None:
         ({}, None),
     ],
 )
-def test_lists_tell_it_in_many_ways(entry: dict[str, Any], vision: bool | None) -> None:
+def test_vision_is_read_from_the_model_list(entry: dict[str, Any], vision: bool | None) -> None:
     (model,) = merge_models("any", (), [{"id": "gpt-4", **entry}])
     assert model.vision is vision
 
 
-def test_a_list_wins_over_the_name() -> None:
+def test_model_list_takes_precedence_over_the_name() -> None:
     assert supports_vision(Model("any", "gpt-4o", vision=False), Settings()) is False
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (404, "No endpoints found that support image input"),
         (400, "Invalid content type. image_url is only supported by certain models."),
@@ -86,12 +86,12 @@ def test_a_list_wins_over_the_name() -> None:
         (400, "This model does not support image inputs."),
     ],
 )
-def test_a_provider_that_refuses_images_is_understood(status: int, said: str) -> None:
-    error = to_provider_error(ErrorBody(status, said), {}, provider="P", model="m", secrets=())
+def test_refused_image_raises_images_refused(status: int, message: str) -> None:
+    error = to_provider_error(ErrorBody(status, message), {}, provider="P", model="m", secrets=())
     assert isinstance(error, ImagesRefused)
 
 
-def test_a_word_about_images_alone_is_no_refusal_of_them() -> None:
+def test_error_about_an_image_is_not_images_refused() -> None:
     error = to_provider_error(
         ErrorBody(400, "The image is too small."), {}, provider="P", model="m", secrets=()
     )

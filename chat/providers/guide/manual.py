@@ -1,8 +1,8 @@
-"""Parley's manual as searchable sections: docs/manual/*.md, cut at their `##` headings.
+"""Full-text search over Parley's manual: docs/manual/*.md, split at their `##` headings.
 
-A file is a topic: its `#` heading, a sentence on what it covers, then its sections. Below a
-heading, `<!-- asked: hello; who are you -->` lists other ways to ask for it; they are searched
-and never shown. It knows nothing of conversations or of replies.
+Each file is a topic: a `#` heading, an introduction of one sentence, then the sections. Below a
+heading, `<!-- asked: hello; who are you -->` lists alternative questions; they are indexed but
+not displayed. This module does not know conversations or replies.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ASKED = re.compile(r"<!--\s*asked:(.*?)-->", re.DOTALL)
 _FENCE = re.compile(r"^(`{3,}|~{3,})")
 _FIRST_FILE = "welcome.md"
 
-# A question may be a whole pasted book: only its beginning is looked up.
-_MOST_CHARS, _MOST_TERMS, _MOST_TERM_CHARS = 4_000, 24, 40
-# Shorter words are never matched by their beginning: "key" is not "keyboard".
-_LEAST_PREFIX_CHARS, _LEAST_SLIP_CHARS = 4, 6
-_FEW, _EARLIER_WEIGHT = 2, 0.25
-_LEAST_COVERAGE = 0.45  # how much of a question a section must hold, by weight of its words
-# For a question put in the very words of a heading or of its `asked`.
+# A question may be a pasted book, so only its beginning is searched for.
+_MAX_CHARS, _MAX_TERMS, _MAX_TERM_CHARS = 4_000, 24, 40
+# Shorter words match only as a whole: "key" must not match "keyboard".
+_MIN_PREFIX_CHARS, _MIN_TYPO_CHARS = 4, 6
+_SHORT_QUESTION_TERMS, _EARLIER_WEIGHT = 2, 0.25
+_MIN_COVERAGE = 0.45  # share of the question, by term weight, that a section must contain
+# For a question in the exact words of a heading or of its `asked`.
 _SAME_WORDS_BONUS, _SAME_PHRASE_BONUS, _SAME_TITLE_BONUS = 6.0, 3.0, 20.0
 
 _MATCH = """SELECT rowid, -bm25(manual, 8.0, 6.0, 2.0, 1.0) FROM manual
@@ -49,7 +49,7 @@ _THANKS = """awesome bye cool danke excellent goodbye gracias great lovely merci
     perfect super thank thanks thx ty wonderful"""
 COURTESIES = frozenset(_THANKS.split())
 _STOPPED = COURTESIES | frozenset(_STOP_WORDS.split())
-_SAME_WORD = {
+_SYNONYMS = {
     "chat": "conversation",
     "chats": "conversations",
     "thread": "conversation",
@@ -61,18 +61,22 @@ _SAME_WORD = {
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One question the manual answers. `asked` holds other ways to put it, as `plain` text."""
+    """One section of the manual.
+
+    `asked` holds alternative questions, normalized by `plain`; `keys` the terms of the title and of
+    each of them.
+    """
 
     title: str
     text: str
     topic: str = ""
     asked: frozenset[str] = frozenset()
-    keys: frozenset[frozenset[str]] = frozenset()  # the title and `asked` as sets of their terms
+    keys: frozenset[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One file of the manual; `name` is the file's name without its ending."""
+    """One file of the manual; `name` is the file name without its extension."""
 
     name: str
     title: str
@@ -81,10 +85,10 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A section that fits; `is_sure` when nothing of the question was left over.
+class SearchHit:
+    """A matching section. `is_sure` if it contains every term of the question.
 
-    `score` says how much of the section is about it, whatever the words of its heading.
+    `score` is the relevance of the text, without the bonus for the words of the heading.
     """
 
     section: Section
@@ -93,10 +97,10 @@ class Hit:
 
 
 class Manual:
-    """The manual below `folder`, read and indexed on first use; safe to share between threads.
+    """The manual in `folder`, read and indexed on first use. Safe to use from any thread.
 
-    A folder that is missing makes an empty manual. Raises OSError, UnicodeDecodeError or
-    sqlite3.Error when the files or the index cannot be read.
+    A missing folder is treated as an empty manual. The methods raise OSError, UnicodeDecodeError or
+    sqlite3.Error if the files or the index cannot be read.
     """
 
     def __init__(self, folder: Path = MANUAL_FOLDER) -> None:
@@ -112,19 +116,22 @@ class Manual:
             self._open()
             return self._topics or ()
 
-    def search(self, question: str, earlier: str = "") -> tuple[Hit, ...]:
-        """Sections that answer `question`, best first; empty when none does.
+    def search(self, question: str, earlier: str = "") -> tuple[SearchHit, ...]:
+        """Return the sections that answer `question`, best first.
 
-        `earlier` is what was asked before it; it helps to place a question of few words.
+        `earlier` is the previous question, which gives context to a question of few words.
         """
         with self._lock:
             index = self._open()
-            own, before = terms(question), terms(earlier)
-            return self._rank(index, plain(question), own, before if len(own) <= _FEW else ())
+            found, context = terms(question), terms(earlier)
+            is_short = len(found) <= _SHORT_QUESTION_TERMS
+            return self._rank(index, plain(question), found, context if is_short else ())
 
-    def greeted(self, question: str) -> Section | None:
-        """The section that lists `question`, or its end, in `asked`: "hi, who are you" has no
-        word to search for."""
+    def match_phrase(self, question: str) -> Section | None:
+        """Return the section that lists the question, or the end of it, in `asked`.
+
+        Covers questions made of stop words only, such as "hi, who are you".
+        """
         words = plain(question).split()
         with self._lock:
             self._open()
@@ -137,7 +144,7 @@ class Manual:
     def _open(self) -> sqlite3.Connection:
         if self._index is None:
             topics = read_topics(self._folder)
-            # One connection for all threads: every use of it holds the lock.
+            # All threads share the connection; each use holds the lock.
             index = sqlite3.connect(":memory:", check_same_thread=False)
             index.execute(
                 "CREATE VIRTUAL TABLE manual USING fts5"
@@ -160,63 +167,63 @@ class Manual:
         self,
         index: sqlite3.Connection,
         phrase: str,
-        own: tuple[str, ...],
-        before: tuple[str, ...],
-    ) -> tuple[Hit, ...]:
+        question: tuple[str, ...],
+        context: tuple[str, ...],
+    ) -> tuple[SearchHit, ...]:
         scores: dict[int, float] = defaultdict(float)
         covered: dict[int, float] = defaultdict(float)
         named: set[int] = set()
-        everything = 0.0
-        meant = set()
-        for term in own:
+        total_weight = 0.0
+        singulars = set()
+        for term in question:
             found = _matches(index, term)
             if not found:
-                term = self._nearest(term)
+                term = self._correct_typo(term)
                 found = _matches(index, term)
-            meant.add(_singular(term))
-            # A rare word weighs more, and one that the manual does not have weighs most.
+            singulars.add(_singular(term))
+            # Rare terms weigh more, and terms that the manual lacks weigh most.
             weight = math.log(1 + len(self._sections) / max(len(found), 0.5))
-            everything += weight
+            total_weight += weight
             for place, score, is_named in found:
                 scores[place] += score
                 covered[place] += weight
                 if is_named:
                     named.add(place)
-        for term in before:
+        for term in context:
             for place, score, _ in _matches(index, term):
                 scores[place] += _EARLIER_WEIGHT * score
         ranked = []
         for place, weight in covered.items():
-            section, coverage = self._sections[place], weight / everything
+            section, coverage = self._sections[place], weight / total_weight
             is_whole = coverage > 0.999
-            # A word found in passing, in the text alone, does not make a section the answer.
-            if is_whole or (place in named and coverage >= _LEAST_COVERAGE):
-                bonus = _SAME_WORDS_BONUS * (meant in section.keys)
+            # A partial match must include the heading; a mention in the text is not an answer.
+            if is_whole or (place in named and coverage >= _MIN_COVERAGE):
+                bonus = _SAME_WORDS_BONUS * (singulars in section.keys)
                 bonus += _SAME_PHRASE_BONUS * (phrase in section.asked)
                 bonus += _SAME_TITLE_BONUS * (phrase == plain(section.title))
-                hit = Hit(section, is_whole and place in named, scores[place] * coverage)
+                hit = SearchHit(section, is_whole and place in named, scores[place] * coverage)
                 ranked.append((hit.score + bonus, hit))
-        # Sorting is stable: where scores are equal, the manual's own order decides.
+        # The sort is stable, so equal scores keep the order of the manual.
         return tuple(hit for _, hit in sorted(ranked, key=lambda pair: -pair[0]))
 
-    def _nearest(self, term: str) -> str:
-        """The manual's word that `term` is a slip of, or `term` itself."""
-        if len(term) < _LEAST_SLIP_CHARS:
+    def _correct_typo(self, term: str) -> str:
+        """Return the closest word of the manual, or `term` if none is close."""
+        if len(term) < _MIN_TYPO_CHARS:
             return term
         return (get_close_matches(term, self._words, n=1, cutoff=0.84) or [term])[0]
 
 
 def plain(text: str) -> str:
-    """`text` as its lower-case words with single spaces; what has no words stays as it is."""
-    text = text[:_MOST_CHARS].lower().replace("'", "").replace("’", "")
+    """Return the lower-case words of `text` with single spaces; text without words is unchanged."""
+    text = text[:_MAX_CHARS].lower().replace("'", "").replace("’", "")
     return " ".join(re.findall(r"\w+", text)) or text.strip()
 
 
-def terms(text: str, most: int | None = _MOST_TERMS) -> tuple[str, ...]:
-    """The distinct words of `text` that carry meaning, in order, in the manual's vocabulary."""
-    words = (word.strip("_")[:_MOST_TERM_CHARS] for word in re.findall(r"\w+", plain(text)))
-    kept = (_SAME_WORD.get(w, w) for w in words if len(w) > 1 and w not in _STOPPED)
-    return tuple(dict.fromkeys(kept))[:most]
+def terms(text: str, limit: int | None = _MAX_TERMS) -> tuple[str, ...]:
+    """Return the distinct words of `text` without stop words, with synonyms replaced."""
+    words = (word.strip("_")[:_MAX_TERM_CHARS] for word in re.findall(r"\w+", plain(text)))
+    kept = (_SYNONYMS.get(w, w) for w in words if len(w) > 1 and w not in _STOPPED)
+    return tuple(dict.fromkeys(kept))[:limit]
 
 
 def _singular(word: str) -> str:
@@ -224,37 +231,37 @@ def _singular(word: str) -> str:
 
 
 def _matches(index: sqlite3.Connection, term: str) -> list[tuple[int, float, bool]]:
-    """Rows with `term`: their place, weight, and whether it is in the title or in `asked`.
+    """Return (place, score, whether the title or `asked` matches) of the sections with `term`.
 
-    The weights of several terms may be added up: that is how bm25 is defined.
+    The scores of several terms may be added: bm25 is defined as their sum.
     """
-    # Quoted, so that no word of a person is ever read as the index's own syntax.
-    queries = [f'"{term}"'] + ([f'"{term}"*'] if len(term) >= _LEAST_PREFIX_CHARS else [])
+    # Quoted, so that a typed word is not parsed as FTS5 query syntax.
+    queries = [f'"{term}"'] + ([f'"{term}"*'] if len(term) >= _MIN_PREFIX_CHARS else [])
     for query in queries:
         rows = index.execute(_MATCH, (query,)).fetchall()
         if rows:
             named = {row[0] for row in index.execute(_MATCH, (f"{{title asked}} : {query}",))}
-            # A name such as MAX_RETRIES is a topic wherever it stands.
+            # A setting such as MAX_RETRIES counts as a heading match anywhere.
             return [(place, score, place in named or "_" in term) for place, score in rows]
     return []
 
 
 def read_topics(folder: Path) -> tuple[Topic, ...]:
-    """The topics below `folder`, the welcome first, the others by file name."""
+    """Return the topics in `folder`: the welcome page first, the others by file name."""
     files = sorted(folder.glob("*.md"), key=lambda file: (file.name != _FIRST_FILE, file.name))
     return tuple(_topic(file.stem, file.read_text("utf-8")) for file in files)
 
 
 def _topic(name: str, text: str) -> Topic:
-    blocks = _cut(text)
+    blocks = _split(text)
     head = blocks[0].strip().splitlines() if blocks else []
     title = head[0].lstrip("# ").strip() if head else name
     intro = " ".join(line.strip() for line in head[1:] if line.strip())
     return Topic(name, title, intro, tuple(_section(block, title) for block in blocks[1:]))
 
 
-def _cut(text: str) -> list[str]:
-    """What stands before the first `##` heading, then a block for each; fences are not cut."""
+def _split(text: str) -> list[str]:
+    """Return the text before the first `##` heading and a block per heading; ignores fences."""
     blocks: list[list[str]] = [[]]
     fence = ""
     for line in text.splitlines():
