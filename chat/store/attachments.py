@@ -16,15 +16,8 @@ from chat.domain.attachment import Attachment, NewAttachment
 from chat.domain.ids import new_id
 from chat.errors import NotFound
 from chat.store.engine import read_transaction
-from chat.store.schema import (
-    AttachmentRow,
-    ContentRow,
-    ConversationRow,
-    MessageRow,
-    PlainRow,
-    as_attachment,
-    now,
-)
+from chat.store.row_values import as_attachment
+from chat.store.schema import AttachmentRow, ContentRow, ConversationRow, MessageRow, PlainRow, now
 
 _ATTACHMENTS = AttachmentRow.__table__
 HAS_FILES = exists().where(_ATTACHMENTS.c.message_id == MessageRow.id).label("has_files")

@@ -28,13 +28,13 @@ from chat.domain.message import Status
 from chat.errors import NotFound, ReplyRunning
 from chat.store.attachments import content_hashes, delete_unused_contents
 from chat.store.engine import read_transaction, scrub, write_transaction
+from chat.store.row_values import as_conversation
 from chat.store.schema import (
     AttachmentRow,
     ClearMarkRow,
     ConversationRow,
     MessageRow,
     ShareRow,
-    as_conversation,
     now,
 )
 

@@ -144,7 +144,7 @@ class LedgerStore:
             )
 
     def end_abandoned(self, is_lost: IsLost, compute_cost: ComputeCost) -> int:
-        """Interrupt running calls without a running reply whose worker is dead.
+        """Interrupt running calls of dead workers that have no running reply.
 
         A call of unknown state is interrupted after `MAX_CALL_DURATION`. Returns the number of
         lost calls.

@@ -15,7 +15,8 @@ from chat.domain.attachment import Attachment
 from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Role, Status
 from chat.store.attachments import load_attachments
-from chat.store.schema import MessageRow, PlainRow, as_message
+from chat.store.row_values import as_message
+from chat.store.schema import MessageRow, PlainRow
 
 _ROLES = {role.value: role for role in Role}
 _COLUMNS = MessageRow.__table__.columns

@@ -12,7 +12,8 @@ from chat.domain.versions import versions
 from chat.errors import NotFound
 from chat.store.conversations import IS_RUNNING, require_valid_id
 from chat.store.message_tree import is_version
-from chat.store.schema import ConversationRow, MessageRow, as_message
+from chat.store.row_values import as_message
+from chat.store.schema import ConversationRow, MessageRow
 
 _MESSAGES = MessageRow.__table__
 _RUNNING = (

@@ -12,7 +12,8 @@ from chat.domain.message import Message, Role, Status
 from chat.errors import NotFound, ReplyRunning
 from chat.store.attachments import HAS_FILES, load_attachments
 from chat.store.conversations import IS_RUNNING, owned_conversation, require_valid_id
-from chat.store.schema import ConversationRow, MessageRow, as_message
+from chat.store.row_values import as_message
+from chat.store.schema import ConversationRow, MessageRow
 
 _MINE = (
     (MessageRow.id == bindparam("id"))

@@ -35,7 +35,8 @@ from chat.store.message_tree import (
     remember_branch,
     remember_replaced_branch,
 )
-from chat.store.schema import ConversationRow, MessageRow, as_message, now
+from chat.store.row_values import as_message
+from chat.store.schema import ConversationRow, MessageRow, now
 
 STEP_BATCH = 350  # steps per query; most context windows fit into one batch
 

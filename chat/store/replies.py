@@ -16,7 +16,8 @@ from chat.store.conversations import IS_RUNNING
 from chat.store.engine import read_transaction, write_transaction
 from chat.store.ledger import ComputeCost, LedgerStore, end_call, interrupt_call, resume_call
 from chat.store.message_tree import lock_idle_conversation, owned_message, remember_branch
-from chat.store.schema import ConversationRow, MessageRow, as_message, now
+from chat.store.row_values import as_message
+from chat.store.schema import ConversationRow, MessageRow, now
 
 _SAVE = (
     update(MessageRow)
@@ -55,7 +56,7 @@ class ReplyStore:
         self._engine, self._ledger = engine, ledger
 
     def save(self, answer_id: str, worker: str, text: str, reasoning: str) -> bool:
-        """Store the text so far with a heartbeat and return whether the reply may go on.
+        """Store the text so far with a heartbeat and return whether the reply may continue.
 
         It may not if a stop was requested, the reply was purged, or it was interrupted and a user
         has acted on the conversation since.

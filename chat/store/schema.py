@@ -1,7 +1,4 @@
-"""ORM tables, and conversion of their rows to the values of `chat.domain`.
-
-Rows never leave this package.
-"""
+"""ORM tables. Rows never leave this package; see `chat.store.row_values`."""
 
 from __future__ import annotations
 
@@ -21,10 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
-from chat.domain.attachment import Attachment, FileKind
-from chat.domain.conversation import Conversation, ReplySettings
 from chat.domain.identity import require_owner
-from chat.domain.message import Failure, Message, Role, Status, Usage
 from chat.domain.sharing import Share
 
 
@@ -159,8 +153,8 @@ class MessageRow(Base):
 
     `worker` is the process that writes a running reply, `heartbeat_at` its last heartbeat, and
     `stop_asked_at` asks it to stop. An interrupted reply keeps the `worker` that was presumed
-    dead; its `heartbeat_at` then holds the `updated_at` of its conversation, which tells whether
-    the conversation changed since.
+    dead; its `heartbeat_at` then holds the `updated_at` of its conversation, which detects later
+    changes to the conversation.
     """
 
     __tablename__ = "messages"
@@ -195,83 +189,6 @@ class MessageRow(Base):
     heartbeat_at: Mapped[datetime | None]
     stop_asked_at: Mapped[datetime | None]
     origin: Mapped[str | None] = mapped_column(String(200))
-
-
-def as_message(row: MessageRow | PlainRow, attachments: tuple[Attachment, ...] = ()) -> Message:
-    """Convert a row of `messages`, ORM object or plain row."""
-    usage = None
-    if row.prompt_tokens is not None or row.completion_tokens is not None:
-        usage = Usage(
-            row.prompt_tokens or 0, row.completion_tokens or 0, bool(row.usage_is_reported)
-        )
-    failure = None
-    if row.error_code:
-        failure = Failure(
-            row.error_code, row.error_sentence or "", row.error_details or "", row.retry_at
-        )
-    return Message(
-        id=row.id,
-        conversation_id=row.conversation_id,
-        parent_id=row.parent_id,
-        depth=row.depth,
-        role=Role(row.role),
-        text=row.text,
-        status=Status(row.status),
-        created_at=row.created_at,
-        tokens=row.tokens,
-        is_exact=row.is_exact,
-        reasoning=row.reasoning,
-        reasoning_ms=row.reasoning_ms,
-        finish_reason=row.finish_reason,
-        model=row.model,
-        usage=usage,
-        first_token_ms=row.first_token_ms,
-        total_ms=row.total_ms,
-        failure=failure,
-        replaces_id=row.replaces_id,
-        is_deleted=row.deleted_at is not None,
-        attachments=attachments,
-    )
-
-
-def as_conversation(
-    row: ConversationRow | PlainRow,
-    cleared_ids: tuple[str, ...] = (),
-    *,
-    is_running: bool = False,
-) -> Conversation:
-    """Convert a row of `conversations`, ORM object or plain row."""
-    return Conversation(
-        id=row.id,
-        owner=row.owner,
-        title=row.title,
-        settings=ReplySettings(row.model, row.temperature, row.system_prompt, row.max_reply_tokens),
-        leaf_id=row.leaf_id,
-        cleared_ids=cleared_ids,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        is_running=is_running,
-        is_pinned=row.pinned_at is not None,
-    )
-
-
-def as_attachment(row: AttachmentRow | PlainRow) -> Attachment:
-    """Convert a row of `attachments`, ORM object or plain row."""
-    return Attachment(
-        id=row.id,
-        message_id=row.message_id,
-        name=row.name,
-        kind=FileKind(row.kind),
-        media_type=row.media_type,
-        size=row.size,
-        details=row.details,
-        tokens=row.tokens,
-        is_exact=row.is_exact,
-        sha256=row.sha256,
-        text_sha256=row.text_sha256,
-        preview_sha256=row.preview_sha256,
-        is_partial=row.is_partial,
-    )
 
 
 class LedgerRow(Base):

@@ -28,14 +28,8 @@ from chat.store.import_rows import (
     add_messages,
 )
 from chat.store.message_tree import is_on_path
-from chat.store.schema import (
-    ClearMarkRow,
-    ContentRow,
-    ConversationRow,
-    MessageRow,
-    as_conversation,
-    as_message,
-)
+from chat.store.row_values import as_conversation, as_message
+from chat.store.schema import ClearMarkRow, ContentRow, ConversationRow, MessageRow
 
 
 class PortableStore:

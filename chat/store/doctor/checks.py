@@ -17,7 +17,7 @@ Repair = Callable[[Session, list[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """Tells running replies and calls from abandoned ones, and prices the abandoned.
+    """Detects abandoned replies and calls, and computes the cost of their calls.
 
     If `is_abandoned` returns None, the reply has to be checked again after a `pause`.
     """

@@ -64,8 +64,8 @@ def _wrong_rows(session: Session) -> list[str]:
 def _stray_words(session: Session) -> list[str]:
     """Return rows that exist in either `search_rows` or the FTS5 index, but not in both.
 
-    Rows are found in FTS5 by their first filter token, which tells messages from titles. FTS5's
-    integrity check is a write, which fails after a read if another writer has the lock.
+    Rows are found in FTS5 by their first filter token, which differs for messages and titles.
+    FTS5's integrity check is a write, which fails after a read if another writer has the lock.
     """
     try:
         with session.begin_nested():

@@ -79,7 +79,7 @@ def _wrong_depths(session: Session) -> list[str]:
 
 
 def _cycles(session: Session) -> list[str]:
-    """Return messages whose ancestors form a cycle; at least one of them has a wrong depth."""
+    """Return messages in a parent cycle; at least one message of a cycle has a wrong depth."""
     found: list[str] = []
     for parents in _parents_by_conversation(session, _wrong_depths(session)):
         tree = build_tree(parents)
@@ -124,7 +124,7 @@ def _parents_by_conversation(
 
 
 def _wrong_leaves(session: Session) -> list[str]:
-    """Return conversations whose leaf is missing or has children, which would not be shown."""
+    """Return conversations with a missing leaf, or one with children, which would be hidden."""
     leaf, child = aliased(MessageRow), aliased(MessageRow)
     exists_here = exists().where(
         leaf.id == ConversationRow.leaf_id, leaf.conversation_id == ConversationRow.id

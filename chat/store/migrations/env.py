@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `chat.store.engine` hands over."""
+"""Alembic environment. Runs the migrations on the connection passed by `chat.store.engine`."""
 
 from alembic import context
 

@@ -1,8 +1,7 @@
 """Full-text expressions for both databases: words of the query, and filter tokens of the index.
 
 Each indexed row contains filter tokens for its owner, conversation, day, model and attachments;
-see migration 0004. They begin with a private-use character that the tokenizer keeps and users
-cannot enter.
+see migration 0004. They begin with a private-use character, which the query parser never emits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conversations, their tree of messages, and the places where context begins afresh."""
+"""Conversations, their message trees and clear marks."""
 
 import sqlalchemy as sa
 from alembic import op

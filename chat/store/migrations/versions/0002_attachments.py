@@ -1,4 +1,4 @@
-"""Files kept with messages; their contents once each, by their SHA-256."""
+"""Attachments of messages, and their contents by SHA-256."""
 
 import sqlalchemy as sa
 from alembic import op

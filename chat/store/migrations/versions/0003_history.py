@@ -1,4 +1,4 @@
-"""Pinned conversations, where imported things came from, and shared snapshots."""
+"""Pinned conversations, origins of imported rows, and shared snapshots."""
 
 import sqlalchemy as sa
 from alembic import op

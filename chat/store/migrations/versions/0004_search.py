@@ -1,12 +1,13 @@
-"""The index of words: one row for each message and title, kept in step by triggers.
+"""The full-text index: one row for each message and title, maintained by triggers.
 
-SQLite: a full-text table that keeps no text of its own. Its triggers are plain SQL, so that any
-tool can write to the database. PostgreSQL: `tsvector`s in a narrow table beside the messages, so
-that no table is rewritten and the rows of a common word are quickly read.
+SQLite uses a contentless FTS5 table. Its triggers are plain SQL, so that any tool can write to the
+database. PostgreSQL stores `tsvector`s in a narrow table beside the messages, so that no table is
+rewritten and the rows of a common word are read quickly.
 
-Marks that nobody can type (U+E000 before a word) hold a row's kind and owner, its conversation, its
-year, month and day, its model and whether it has a file: the index itself then narrows a common
-word down. Rows have a number of their own because VACUUM may renumber those of `messages`.
+Filter tokens store a row's kind and owner, conversation, year, month and day, model, and whether
+it has attachments, so that the index itself narrows down a common word. They begin with the
+private-use character U+E000, which the query parser never emits. Rows have ids of their own, since
+VACUUM may renumber the rowids of `messages`.
 """
 
 import sqlalchemy as sa
@@ -48,7 +49,7 @@ CJK_RANGES = (
 
 
 def _spaced(text: str) -> str:
-    """SQL: `text` with spaces around each CJK character; the text is cut into parts of 128."""
+    """Return SQL that adds spaces around each CJK character, in parts of 128 characters."""
     has_cjk = "[" + "".join(f"{first}-{last}" for first, last in CJK_RANGES) + "]"
     is_cjk = " OR ".join(f"c BETWEEN '{first}' AND '{last}'" for first, last in CJK_RANGES)
     return f"""CASE WHEN {text} GLOB '*{has_cjk}*' THEN (
@@ -148,7 +149,7 @@ def _sqlite() -> None:
         " WHERE r.message_id IS NULL ORDER BY r.id"
     )
     op.execute("INSERT INTO search_words (search_words, rank) VALUES ('hashsize', 1048576)")
-    # Else the first messages to come would have to put the parts together.
+    # Merges the segments now instead of during the first writes.
     op.execute("INSERT INTO search_words (search_words) VALUES ('optimize')")
     _indexes()
     for name, when, body in (
@@ -174,7 +175,7 @@ def _sqlite() -> None:
             _drop_title("OLD") + _add_title("NEW"),
         ),
     ):
-        # The one that takes out runs before the row changes, the one that puts in after it.
+        # Removes the old words before the row changes and adds the new ones afterwards.
         time = "BEFORE" if name in ("message_left",) else "AFTER"
         op.execute(sa.text(f"CREATE TRIGGER search_{name} {time} {when} BEGIN {body} END"))
     rows = "FROM search_rows r CROSS JOIN messages m ON m.id = r.message_id"
@@ -182,7 +183,7 @@ def _sqlite() -> None:
         "conversation_id = (SELECT conversation_id FROM messages WHERE id = NEW.message_id)"
         " AND message_id = NEW.message_id AND has_file"
     )
-    # has_file is 2 for the moment between the two.
+    # has_file is 2 between the removal of the old words and the insertion of the new ones.
     for name, when, these, change, those, end in (
         (
             "owner_changed",
@@ -220,12 +221,17 @@ def _indexes() -> None:
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 CJK = "".join(f"{first}-{last}" for first, last in CJK_RANGES)
-COLLATIONS = ("pg_c_utf8", "C.utf8", "C.UTF-8", "und-x-icu")  # that know every alphabet
+COLLATIONS = (
+    "pg_c_utf8",
+    "C.utf8",
+    "C.UTF-8",
+    "und-x-icu",
+)  # that classify letters of every script
 
 
 def _functions(collation: str) -> tuple[str, ...]:
     return (
-        # Lower case, without accents and punctuation; of an endless word only the beginning.
+        # Lower-cases, removes accents and punctuation, and truncates very long words.
         rf"""CREATE FUNCTION parley_plain(body text) RETURNS text
         LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
             SELECT regexp_replace(regexp_replace(translate(lower(
@@ -235,8 +241,8 @@ def _functions(collation: str) -> tuple[str, ...]:
                 END {collation}), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'),
                 '([^ {CJK}]{{64}})[^ {CJK}]+', '\1', 'g')
         $$""",
-        # The characters of Chinese, Japanese and Korean one by one and in pairs: whatever is
-        # looked for is one of them, or some pairs, and no phrase has to be checked.
+        # Indexes CJK characters one by one and in pairs, so that a search is a conjunction of
+        # characters or pairs and needs no phrase check.
         rf"""CREATE FUNCTION parley_words(body text) RETURNS tsvector
         LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
         DECLARE
@@ -337,7 +343,7 @@ def _postgresql() -> None:
 
     for function in _functions(collation):
         run(function)
-    # Kept out of the rows, so that a page holds many: those of a common word are read by the page.
+    # Stores the vectors out of line, so that a page holds many rows of a common word.
     run(
         "ALTER TABLE search_rows ADD COLUMN words tsvector NOT NULL, SET (toast_tuple_target = 128)"
     )

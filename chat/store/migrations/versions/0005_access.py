@@ -1,4 +1,4 @@
-"""Who has entered the access code, and how often it was guessed wrongly."""
+"""Owners who entered the access code, and failed attempts."""
 
 import sqlalchemy as sa
 from alembic import op

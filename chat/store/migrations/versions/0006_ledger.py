@@ -1,4 +1,4 @@
-"""A row for every call of a provider, what is switched off, and the banner."""
+"""The ledger of provider calls, models that are switched off, and the banner."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""For several processes on one database: a wish to stop, and signs of life in the ledger."""
+"""Several processes on one database: stop requests, and heartbeats in the ledger."""
 
 import sqlalchemy as sa
 from alembic import op

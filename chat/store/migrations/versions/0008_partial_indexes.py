@@ -1,7 +1,7 @@
-"""Finds what is asked for all the time without going through a whole conversation or list.
+"""Partial indexes for frequent queries that read a whole conversation or list.
 
-The try that failed and gave a leaf back; the conversations of the list, the latest first, for
-which PostgreSQL sorted all there are, and the pinned ones, for which SQLite read them all.
+They cover failed retries, the latest conversations, which PostgreSQL sorted on every read, and
+pinned conversations, for which SQLite scanned all conversations of the owner.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,8 @@ down_revision = "0007"
 
 def upgrade() -> None:
     _index("messages_replaced", "messages", ["replaces_id"], "replaces_id IS NOT NULL")
-    # With the column that is always empty in the key SQLite takes it, PostgreSQL without.
+    # SQLite uses the index only if the key contains `deleted_at`, which is always NULL in it;
+    # PostgreSQL does not need the column.
     pinned = ["owner", "deleted_at", "updated_at"]
     _index("conversations_on_top", "conversations", pinned, "pinned_at IS NOT NULL")
     latest = "deleted_at IS NULL AND pinned_at IS NULL"
