@@ -32,7 +32,7 @@ PROVIDER_TIMEOUT, TASK_TIMEOUT = 5.0, 10.0  # seconds at the end, after all repl
 
 
 class ChatService:
-    """Everything that runs once per process. `as_owner` returns the use cases of one user."""
+    """The chat service. `as_owner` returns the use cases of one user."""
 
     def __init__(self, runtime: Runtime, space: Space) -> None:
         self.runtime, self.space = runtime, space

@@ -65,7 +65,7 @@ class KillSwitch:
         )
 
     def off(self) -> frozenset[str]:
-        """Return the refs that are switched off; "*" stands for all models but Guide."""
+        """Return the refs that are switched off; "*" means all models but Guide."""
         return self._read().off
 
     def banner(self) -> str:

@@ -1,7 +1,7 @@
-"""What a call costs: the configured prices first, then the snapshot that `genai-prices` brings.
+"""Prices of provider calls: configured ones first, then the snapshot of `genai-prices`.
 
-Nothing is asked of any network. The snapshot takes half a second to import: it is read when the
-first price is wanted. A price nobody knows is None, never 0.
+Works offline. The snapshot takes half a second to import, so it is loaded on first use. An
+unknown price is None, never 0.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from chat.providers.cloud_providers import CLOUD
 
 log = logging.getLogger(__name__)
 
-_FREE = {"guide", "local", "ollama", "lmstudio", "llamacpp", "vllm"}  # they run on our own machines
+_FREE = {"guide", "local", "ollama", "lmstudio", "llamacpp", "vllm"}  # local models
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, for the models whose ref matches `pattern`."""
+    """Dollars per million tokens for the models with a reference that matches `pattern`."""
 
     pattern: str
     prompt: Decimal
@@ -33,7 +33,7 @@ class Price:
 
 
 def read_prices(written: str | None) -> tuple[Price, ...]:
-    """`MODEL_PRICES`: "openai/gpt-5=1.25/10, local/*=0/0". Raises `SettingsError`."""
+    """Parse `MODEL_PRICES`: "openai/gpt-5=1.25/10, local/*=0/0". Raises `SettingsError`."""
     problems, found = [], []
     for entry in filter(None, (each.strip() for each in (written or "").split(","))):
         pattern, _, amounts = entry.rpartition("=")
@@ -54,17 +54,17 @@ def read_prices(written: str | None) -> tuple[Price, ...]:
 
 
 class Prices:
-    """`values` is the configuration: it tells the addresses of providers people added."""
+    """Prices by model. `values` is the configuration, with the base URLs of custom providers."""
 
     def __init__(self, overrides: tuple[Price, ...], values: Mapping[str, Any]) -> None:
         self._overrides, self._values = overrides, values
 
     def load(self) -> None:
-        """Read the snapshot now."""
+        """Load the snapshot."""
         self.cost("openai/gpt-4o", 0, 0)
 
     def cost(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
-        """Billionths of a dollar for a reply; None when nobody knows."""
+        """Return the cost of a reply in billionths of a dollar; None if the price is unknown."""
         if not is_billed_to_operator(ref):
             return 0
         name, _, model_id = ref.partition("/")
@@ -76,7 +76,7 @@ class Prices:
         )
 
     def configured(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
-        """The same by `MODEL_PRICES` alone. All there is for speech: it is not sold by tokens."""
+        """Like `cost`, by `MODEL_PRICES` only. Used for speech, which the snapshot does not list."""
         for price in self._overrides:
             if fnmatchcase(ref, price.pattern):
                 total = price.prompt * prompt_tokens + price.completion * completion_tokens
@@ -97,11 +97,11 @@ class Prices:
             )
         except LookupError:
             return None
-        except Exception as error:  # a list of prices must not spoil a reply
+        except Exception as error:  # a price list must not fail a reply
             log.warning("no price for %s: %s", model_id, type(error).__name__)
             return None
         price = found.model_price
-        if price.input_mtok is None or price.output_mtok is None:  # sold by the minute, or the call
+        if price.input_mtok is None or price.output_mtok is None:  # sold by the minute or call
             return None
         return round(found.total_price * NANOS_PER_DOLLAR)
 

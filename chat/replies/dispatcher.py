@@ -28,7 +28,7 @@ log = logging.getLogger("chat.replies.dispatcher")
 STOP_TIMEOUT = 2.0  # seconds; a process that writes a reply checks for a stop once a second
 STOP_POLL_INTERVAL = 0.1
 MAX_CHARACTERS_PER_TOKEN = 40
-EXTRA_CHARACTERS = 100_000  # allowed in addition, whatever the requested length
+EXTRA_CHARACTERS = 100_000  # allowed in addition to the requested length
 
 
 class Dispatcher:

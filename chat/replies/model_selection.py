@@ -65,7 +65,7 @@ class ModelSelection:
         return provider, model
 
     def by_ref(self, ref: str | None, own: OwnKey | None) -> tuple[Provider, Model]:
-        """Like `resolve`, for a reference; None stands for the default model."""
+        """Like `resolve`, for a reference; None means the default model."""
         if ref and is_own(ref):
             return self.own_keys.resolve(ref, own)
         return self._catalogue.resolve(ref, self._settings.default_model)

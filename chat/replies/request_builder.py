@@ -93,7 +93,7 @@ class RequestBuilder:
     def fit(
         self, conversation: Conversation, leaf_id: str | None, so_far: int = 0
     ) -> ContextWindow:
-        """Return the context of a request whose last message is `leaf_id`.
+        """Return the context of a request that ends with the message `leaf_id`.
 
         `so_far` tokens of an answer being continued are sent as well and reduce the budget.
         """

@@ -1,4 +1,4 @@
-"""Parts of the chat service that exist once per process, whatever the number of stores."""
+"""Parts of the chat service that exist once per process."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Runtime:
         billing.kill_switch.on_switched_off(self._stop_switched_off)
 
     def stop_if_off(self, reply: RunningReply) -> None:
-        """Stop a reply whose model was switched off, possibly by another process."""
+        """Stop a reply if its model was switched off, possibly by another process."""
         if reply.call and self.billing.kill_switch.is_off(reply.call.model):
             self.runner.stop(reply.answer_id, wait=0)
 

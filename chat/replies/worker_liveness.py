@@ -1,7 +1,7 @@
-"""Which process writes a running reply, and whether that process is still there.
+"""Liveness of the processes that write replies.
 
-No clocks are compared: those of two machines differ, and any may jump. A process is dead when it
-gave no sign of life while another one watched. It knows no database: the signs are handed in.
+A remote worker counts as dead only after missing heartbeats over several checks. Clocks of
+different machines are never compared. Knows no database: heartbeats are passed in.
 """
 
 from __future__ import annotations
@@ -18,85 +18,85 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
-_here: set[str] = set()  # the workers of this process that are at work
+_local_workers: set[str] = set()  # active workers of this process
 
-DEAD_AFTER = 15.0  # seconds watched without a new sign of life; one comes about every second
-COUNTS = 5.0  # seconds from one look to the next that count at most: who slept saw nothing
-FORGOTTEN = 120.0  # seconds after the last look
+DEAD_AFTER = 15.0  # seconds observed without a new heartbeat; one is sent about every second
+MAX_CHECK_GAP = 5.0  # seconds; a longer gap between checks is not counted as observed
+FORGET_AFTER = 120.0  # seconds after the last check
 
 
 @dataclass(slots=True)
-class _Watched:
-    sign: object
-    looked_at: float
-    silent: float = 0.0
+class _Observed:
+    heartbeat: object
+    checked_at: float
+    silent: float = 0.0  # seconds observed without a new heartbeat
 
 
 class Worker:
-    """This process. Its name tells it from others, also from an earlier one with the same id."""
+    """This process. Its name is unique, also after a restart with the same process id."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = f"{_place()}:{os.getpid()}:{token_hex(6)}"
         self._clock = clock
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._observed: dict[tuple[str, str], _Observed] = {}
         self._lock = threading.Lock()
-        _here.add(self.name)
+        _local_workers.add(self.name)
 
     def retire(self) -> None:
-        """This worker writes no more."""
-        _here.discard(self.name)
+        """Mark this worker as ended."""
+        _local_workers.discard(self.name)
 
-    def is_alive(self, name: str | None, work_id: str, sign: object) -> bool:
-        """Whether the worker `name` still does that work; `sign` is another one each time it did.
+    def is_alive(self, name: str | None, work_id: str, heartbeat: object) -> bool:
+        """Return whether the worker `name` still does `work_id`; `heartbeat` changes while it does.
 
-        A worker is asked only about replies it does not have: under its own name they are lost.
-        In the same place a missing process is dead at once; of others it has to be asked again
-        and again, for nobody is dead who was looked at only once.
+        Call it only for work that this process does not have: under its own name that is lost.
+        A local worker is dead as soon as its process is missing, a remote one only after several
+        checks without a new heartbeat.
         """
         if name is None or name == self.name:
             return False
-        if name in _here:
+        if name in _local_workers:
             return True
-        return not self.is_gone(name) and self._silence(name, work_id, sign) < DEAD_AFTER
+        return not self.is_gone(name) and self._silence(name, work_id, heartbeat) < DEAD_AFTER
 
     def is_here(self, name: str) -> bool:
-        """Whether a worker is in this place, where its process can be seen."""
-        return name in _here or name.rsplit(":", 2)[0] == self.name.rsplit(":", 2)[0]
+        """Return whether a worker runs on this host, where its process is visible."""
+        return name in _local_workers or name.rsplit(":", 2)[0] == self.name.rsplit(":", 2)[0]
 
     def is_gone(self, name: str) -> bool:
-        """Whether another worker is known to be dead; of one elsewhere nobody knows."""
-        if name in _here:
+        """Return whether another worker is known to be dead. Unknown for remote workers: False."""
+        if name in _local_workers:
             return False
         place, pid, _ = [*name.rsplit(":", 2), "", ""][:3]
         mine, my_pid, _ = self.name.rsplit(":", 2)
         return place == mine and pid.isdigit() and (pid == my_pid or not _process_exists(int(pid)))
 
-    def _silence(self, name: str, work_id: str, sign: object) -> float:
-        """Seconds that this process watched without a new sign.
+    def _silence(self, name: str, work_id: str, heartbeat: object) -> float:
+        """Return the seconds that this process observed without a new heartbeat.
 
-        By the work and not by the worker: one that had nothing to do for long begins anew.
+        Counted for each piece of work: an idle worker sends no heartbeats.
         """
         with self._lock:
             now = self._clock()
-            watched = self._watched.get((name, work_id))
-            if watched is None or watched.sign != sign:
+            observed = self._observed.get((name, work_id))
+            if observed is None or observed.heartbeat != heartbeat:
                 self._forget(now)
-                watched = self._watched[name, work_id] = _Watched(sign, now)
-            watched.silent += min(now - watched.looked_at, COUNTS)
-            watched.looked_at = now
-            return watched.silent
+                observed = self._observed[name, work_id] = _Observed(heartbeat, now)
+            observed.silent += min(now - observed.checked_at, MAX_CHECK_GAP)
+            observed.checked_at = now
+            return observed.silent
 
     def _forget(self, now: float) -> None:
-        for key, watched in list(self._watched.items()):
-            if now - watched.looked_at >= FORGOTTEN:
-                del self._watched[key]
+        for key, observed in list(self._observed.items()):
+            if now - observed.checked_at >= FORGET_AFTER:
+                del self._observed[key]
 
 
 @cache
 def _place() -> str:
-    """Where process ids mean the same: this machine until it restarts, and in it the container.
+    """Return an id of the scope of process ids: this boot of the machine, and its container.
 
-    A name alone does not tell: containers may have the machine's, and machines each other's.
+    Host names are not unique: a container may share that of its machine.
     """
     inside = ""
     if sys.platform == "linux":
@@ -104,7 +104,7 @@ def _place() -> str:
             inside = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
             inside += os.readlink("/proc/self/ns/pid")
         except OSError:
-            inside = token_hex(16)  # nobody shall take it for another place
+            inside = token_hex(16)  # unique, so that no other scope is taken for this one
     return f"{socket.gethostname()[:40]}.{sha256(inside.encode()).hexdigest()[:12]}"
 
 

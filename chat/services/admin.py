@@ -32,7 +32,7 @@ class AdminService:
         return self._runtime.billing.report(None, clamp_days(days))
 
     def switch_off(self, person: Person, ref: str, is_off: bool = True) -> None:
-        """Switch a model off for all users, or on again; "*" stands for all models but Guide.
+        """Switch a model off for all users, or on again; "*" means all models but Guide.
 
         Stops the running replies of the model. Raises `Refused` or `UnknownModel`.
         """
@@ -40,7 +40,7 @@ class AdminService:
         self._kill_switch.set_off(self._resolve(ref) if is_off else ref, is_off=is_off)
 
     def switched_off(self) -> frozenset[str]:
-        """Return the references that are switched off; "*" stands for all models but Guide."""
+        """Return the references that are switched off; "*" means all models but Guide."""
         return self._kill_switch.off()
 
     def set_banner(self, person: Person, text: str) -> None:

@@ -29,7 +29,7 @@ class ModelService:
         return not self._runtime.catalogue.is_settled
 
     def get(self, ref: str | None = None) -> Model:
-        """Return a model by reference; None stands for the default. Raises `UnknownModel`."""
+        """Return a model by reference; None means the default. Raises `UnknownModel`."""
         return self._selection.resolve(ReplySettings(model=ref))[1]
 
     def find(self, text: str, own: OwnKey | None = None) -> Model:
@@ -37,7 +37,7 @@ class ModelService:
         return self._selection.find(text, own)
 
     def label(self, ref: str | None = None) -> str:
-        """Return the display name of a model; None stands for the default."""
+        """Return the display name of a model; None means the default."""
         try:
             return self._selection.label(self.get(ref).ref)
         except ProviderError:

@@ -256,7 +256,7 @@ def test_what_a_living_process_has_begun_is_left_to_it(
     clock.now += timedelta(days=365)  # however a clock may jump
     first.interrupt_abandoned()
     # As another process that lives sees it.
-    monkeypatch.setattr("chat.replies.worker_liveness._here", set())
+    monkeypatch.setattr("chat.replies.worker_liveness._local_workers", set())
     monkeypatch.setattr(
         "chat.replies.worker_liveness.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill)
     )

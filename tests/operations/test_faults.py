@@ -26,7 +26,7 @@ from chat.domain.message import Status
 from chat.errors import StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
 from chat.replies.worker_liveness import DEAD_AFTER, Worker
-from chat.replies.worker_liveness import _here as workers_here
+from chat.replies.worker_liveness import _local_workers as local_workers
 from pages.session import process
 from tests.support.databases import address, bundled_server
 from tests.support.scripted_provider import ScriptedProvider
@@ -215,7 +215,7 @@ def test_shutdown_stores_replies_although_a_provider_does_not_close(
     provider.let_go()
     assert caplog.text.count("a provider did not close in time") == 2
     assert stored_in(file, running.id) == ("interrupted", "Hello ")
-    assert service.runtime.worker.name not in workers_here
+    assert service.runtime.worker.name not in local_workers
 
 
 def stored_in(file: Path, answer_id: str) -> object:
