@@ -76,7 +76,7 @@ class Prices:
         )
 
     def configured(self, ref: str, prompt_tokens: int, completion_tokens: int) -> int | None:
-        """Like `cost`, by `MODEL_PRICES` only. Used for speech, which the snapshot does not list."""
+        """Like `cost`, by `MODEL_PRICES` only: the snapshot does not list speech."""
         for price in self._overrides:
             if fnmatchcase(ref, price.pattern):
                 total = price.prompt * prompt_tokens + price.completion * completion_tokens
