@@ -111,6 +111,12 @@ class FileJobs:
         with self._lock:
             return self._jobs.get(owner)
 
+    def discard(self, owner: str) -> None:
+        """Delete the owner's file; a running job deletes it when it has ended."""
+        job = self.of(owner)
+        if job is not None:
+            job.remove()
+
     def remove_expired(self) -> None:
         now = self._clock()
         with self._lock:

@@ -75,6 +75,10 @@ class TransferService:
         """Return the running export, or the last one while its file is kept."""
         return self._runtime.exports.of(self._owner)
 
+    def discard_export(self) -> None:
+        """Delete the file of the last export, such as after a conversation in it was purged."""
+        self._runtime.exports.discard(self._owner)
+
     def import_(
         self,
         file: BinaryIO,

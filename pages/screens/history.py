@@ -1,14 +1,11 @@
 """The History screen: search, export and import, and the trash."""
 
-import tempfile
-
 import streamlit as st
 
-from chat import ImportOutcome, ImportReport
+from chat import ImportOutcome, ImportReport, human_size
 from pages.conversation import segment_cache
 from pages.markdown import sanitize
-from pages.rendering import draw_turns
-from pages.session import notices, tab_state
+from pages.session import downloads, notices, tab_state
 from pages.shell import back_link
 from pages.sidebar import search
 
@@ -32,21 +29,21 @@ def purge(conversation_id: str) -> None:
         notices.say("Deleted for good, with all its messages and files.")
 
 
-def export_all() -> None:
-    """Export all conversations into a zip file in the session state, for download."""
-    draw_turns.end()  # it can take long
-    bar = st.progress(0.0, "Exporting your conversations…")
+def begin_export() -> None:
+    """Start the export of all conversations in the background."""
+    job = notices.attempt(service.transfer.begin_export)
+    if job is not None:
+        job.wait(0.5)  # a small export is ready immediately
 
-    def report_progress(done: int, total: int) -> None:
-        bar.progress(done / max(1, total), f"{done:,} of {total:,}")
 
-    with tempfile.SpooledTemporaryFile(max_size=32_000_000) as file:
-        count = notices.attempt(service.transfer.export_all, file, report_progress)
-        if count is None:
-            st.rerun()  # the notice is rendered above
-        file.seek(0)
-        st.session_state[tab_state.EXPORT_OF_ALL] = file.read()
-    bar.empty()
+@st.fragment(run_every=0.5)
+def follow_export() -> None:
+    """Render the progress of a running export; rerun the page at its end."""
+    job = service.transfer.export_job()
+    if job is None or not job.is_running:
+        st.rerun()
+    text = f"Exporting: {job.done:,} of {job.total:,} conversations" if job.total else "Exporting…"
+    st.progress(min(1.0, job.done / max(1, job.total)), text)
 
 
 def begin_import() -> None:
@@ -92,19 +89,27 @@ search.draw_page()
 
 st.subheader("Export", anchor=False)
 st.caption("All your conversations with every version and file, as a zip that you can import.")
+exported = service.transfer.export_job()
+is_exporting = exported is not None and exported.is_running
 with st.container(horizontal=True):
-    if st.button("Export all (.zip)", key="export_all", icon=":material/inventory_2:"):
-        export_all()
-    if tab_state.EXPORT_OF_ALL in st.session_state:
-        st.download_button(
-            "Download the zip",
-            data=st.session_state[tab_state.EXPORT_OF_ALL],
-            file_name="parley.zip",
-            mime="application/zip",
+    st.button(
+        "Export all (.zip)",
+        key="export_all",
+        icon=":material/inventory_2:",
+        disabled=is_exporting,
+        on_click=begin_export,
+    )
+    if exported is not None and exported.path is not None:
+        st.link_button(
+            f"Download the zip ({human_size(exported.size)})",
+            downloads.offer(exported.path, exported.file_name),
             key="download_all",
             icon=":material/save:",
-            on_click="ignore",
         )
+if is_exporting:
+    follow_export()
+elif exported is not None and exported.problem is not None:
+    st.error(exported.problem.sentence, icon=":material/error:")
 
 st.subheader("Import", anchor=False)
 st.caption(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,24 +19,32 @@ class _Offer:
     cookies: set[str] = field(default_factory=set)
 
 
-_offers: dict[str, _Offer] = {}
+_offers: dict[str, _Offer] = {}  # by token
 _lock = threading.Lock()
 
 
-def offer(token: str, path: Path, file_name: str) -> str:
+def offer(path: Path, file_name: str) -> str:
     """Let the browser that this page is drawn for download the file; return its URL.
 
-    `token` is a random secret that identifies the file. With sign-in the browser is bound too: the
-    link works only in browsers in which a page of the owner has offered it.
+    The URL holds a random token. It works only in browsers in which a page of the owner has
+    offered the file, also with sign-in.
     """
     cookie = visitor.visitor_cookie()
     with _lock:
-        for other in [each for each, made in _offers.items() if not made.download.path.exists()]:
-            del _offers[other]
-        made = _offers.setdefault(token, _Offer(Download(path, file_name)))
-        made.cookies.add(cookie)
+        token = _find_token(path) or secrets.token_urlsafe(32)
+        _offers.setdefault(token, _Offer(Download(path, file_name))).cookies.add(cookie)
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"{f'/{base}' if base else ''}{PREFIX}/{token}"
+
+
+def _find_token(path: Path) -> str:
+    """Return the token of the file after removing the offers of deleted files."""
+    for token, made in list(_offers.items()):
+        if made.download.path == path:
+            return token
+        if not made.download.path.exists():
+            del _offers[token]
+    return ""
 
 
 def find(token: str, cookie: str) -> Download | None:

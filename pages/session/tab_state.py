@@ -31,7 +31,7 @@ WINDOW = 20  # messages drawn at first; up to 7 more to begin with a question
 EARLIER = 20  # messages added by "show earlier"
 LIST_LENGTH = 8  # conversations listed at first
 COMPLETE_RUN = "in_view"  # session state key: what the last run has drawn to the end of the page
-EXPORT, EXPORT_OF_ALL = "export_made", "everything"  # session state keys of prepared downloads
+EXPORT = "export_made"  # session state key of a prepared download
 
 
 def service() -> OwnerService:
@@ -141,8 +141,8 @@ def keep_files(files: list[File]) -> None:
 
 def drop_downloads() -> None:
     """Drop prepared exports, which may contain a purged conversation."""
-    for key in (EXPORT, EXPORT_OF_ALL):
-        st.session_state.pop(key, None)
+    st.session_state.pop(EXPORT, None)
+    saved_service().transfer.discard_export()
 
 
 def sent() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from chat import Person, UsageLine, UsageReport, human_size
 from pages.markdown import sanitize
-from pages.session import notices, tab_state
+from pages.session import downloads, notices, tab_state
 from pages.usage import report as figures
 
 ALL = "*"
@@ -166,14 +166,11 @@ def _draw_backup(person: Person) -> None:
             args=(person,),
         )
         if backup is not None and backup.path is not None:
-            st.download_button(
+            st.link_button(
                 f"Download the backup ({human_size(backup.size)})",
-                data=backup.path.read_bytes,
-                file_name=backup.file_name,
-                mime="application/vnd.sqlite3",
+                downloads.offer(backup.path, backup.file_name),
                 key="download_backup",
                 icon=":material/save:",
-                on_click="ignore",
             )
     if is_running:
         _follow_backup(person)

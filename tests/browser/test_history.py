@@ -117,11 +117,15 @@ def test_export_can_be_imported_without_duplicates(
     expect(chat.answers).to_contain_text("Blue.")
     chat.page.get_by_role("link", name="History").click()
     chat.press("export_all")
+    link = chat.key("download_all").get_by_role("link")
     with chat.page.expect_download() as download:
-        chat.button("download_all").click()
+        link.click()
     everything = download.value.path().read_bytes()
 
     other = visit()
+    url = str(link.evaluate("link => link.href"))
+    assert chat.page.request.get(url).status == 200
+    assert other.page.request.get(url).status == 404, "made for another browser"
     other.page.get_by_role("link", name="History").click()
     for expected in ("1 added", "1 unchanged"):
         file = {"name": "parley.zip", "mimeType": "application/zip", "buffer": everything}

@@ -17,7 +17,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
-from chat import ChatService, Submission
+from chat import Submission
 from chat.errors import (
     NoCredit,
     NotFound,
@@ -26,9 +26,11 @@ from chat.errors import (
     TemporaryConversationExpired,
     TranscriptionUnavailable,
 )
+from chat.services.transfer import TransferService
 from pages.session import process
 from tests.support.llm_server import FAULTS, LLMServer, Script, text_of
 
+OWNER = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
 APP = str(Path(__file__).parents[2] / "app.py")
 Open = Callable[..., AppTest]
 
@@ -327,16 +329,18 @@ def test_a_countdown_that_is_nearly_over_does_not_draw_the_page_again_and_again(
     assert "Retry in 1 s" in page.caption[0].value
 
 
-def test_a_zip_that_cannot_be_made_is_said(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_export_shows_its_error(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     send(page, "Hello")
     page.switch_page("pages/screens/history.py").run()
 
     def fail(*_: object) -> int:
         raise StoreFailed
 
-    monkeypatch.setattr(ChatService, "export_all", fail)
+    monkeypatch.setattr(TransferService, "export_all", fail)
     page.button(key="export_all").click().run()
-    assert StoreFailed.sentence in said(page)
+    page.run()
+    assert [str(each.value) for each in page.error] == [StoreFailed.sentence]
+    assert not page.get("link_button")
 
 
 def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
@@ -347,7 +351,7 @@ def test_deleting_for_good_leaves_nothing_to_undo(page: AppTest) -> None:
     assert "Deleted for good" in said(page)
     with pytest.raises(KeyError):
         page.button(key="undo")
-    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    owner = OWNER
     with pytest.raises(NotFound):
         process.chat_service().as_owner(owner).conversations.undelete(address)
 
@@ -391,13 +395,18 @@ def test_purge_on_the_history_page_drops_a_prepared_zip(page: AppTest) -> None:
     send(page, "Hello")
     page.switch_page("pages/screens/history.py").run()
     page.button(key="export_all").click().run()
-    assert page.session_state["everything"]
+    service = process.chat_service().as_owner(OWNER)
+    exported = service.transfer.export_job()
+    assert exported is not None and exported.wait(10) and exported.path is not None
+    file = exported.path
+    page.run()
+    assert page.get("link_button")
     page.switch_page("pages/screens/conversation.py").run()
     page.button(key="delete_conversation").click().run()
     page.switch_page("pages/screens/history.py").run()
     page.button(key=keys(page, "purge")[0]).click().run()
     assert "Deleted for good" in said(page)
-    assert "everything" not in page.session_state
+    assert not file.exists() and not page.get("link_button")
 
 
 def test_deleting_a_message_can_be_undone(page: AppTest, server: LLMServer) -> None:
@@ -444,7 +453,7 @@ def test_text_that_is_shown_is_never_blanked_while_its_block_goes_on(
 ) -> None:
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=5))
-    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    owner = OWNER
     answer = process.chat_service().as_owner(owner).messages.send(None, Submission("Hello"))
     next(
         piece
@@ -543,7 +552,7 @@ def test_the_sidebar_is_drawn_again_for_another_conversation_whose_reply_runs(
     held = threading.Event()
     server.next(Script(text="Blue."), Script(text="Red.", gate=held))
     first = conversation(send(page, "Which colour?"))
-    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    owner = OWNER
     other = (
         process.chat_service()
         .as_owner(owner)
@@ -571,7 +580,7 @@ def test_the_sidebar_is_drawn_again_for_another_conversation_whose_reply_runs(
 def test_the_context_is_not_cleared_below_a_running_reply(page: AppTest, server: LLMServer) -> None:
     held = threading.Event()
     server.next(Script(tokens=9, gate=held, gate_at=3))
-    owner = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
+    owner = OWNER
     answer = process.chat_service().as_owner(owner).messages.send(None, Submission("Hello"))
     with pytest.raises(ReplyRunning):
         process.chat_service().as_owner(owner).conversations.clear(answer.conversation_id)

@@ -8,7 +8,7 @@ import pytest
 
 from pages.session import downloads, visitor
 
-ANN, BOB, TOKEN = "a" * 43, "b" * 43, "t" * 43
+ANN, BOB = "a" * 43, "b" * 43
 
 
 @pytest.fixture(autouse=True)
@@ -16,37 +16,39 @@ def no_offers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "_offers", {})
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, cookie: str, token: str, path: Path) -> str:
+def offer(monkeypatch: pytest.MonkeyPatch, cookie: str, path: Path) -> str:
+    """Offer the file in the browser with this cookie; return the token."""
     monkeypatch.setattr(visitor, "visitor_cookie", lambda: cookie)
-    return downloads.offer(token, path, path.name)
+    return downloads.offer(path, path.name).removeprefix("/downloads/")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "export.zip"
+    path.touch()
+    return path
 
 
 def test_offered_file_is_found_by_its_browser_only(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    file = tmp_path / "export.zip"
-    file.touch()
-    assert offer(monkeypatch, ANN, TOKEN, file) == f"/downloads/{TOKEN}"
-    found = downloads.find(TOKEN, ANN)
+    token = offer(monkeypatch, ANN, file)
+    assert len(token) == 43
+    found = downloads.find(token, ANN)
     assert found is not None and (found.path, found.file_name) == (file, "export.zip")
-    assert downloads.find(TOKEN, BOB) is downloads.find("u" * 43, ANN) is None
-    offer(monkeypatch, BOB, TOKEN, file)  # the owner's page in another browser
-    assert downloads.find(TOKEN, BOB) == downloads.find(TOKEN, ANN) == found
+    assert downloads.find(token, BOB) is downloads.find("u" * 43, ANN) is None
+    assert offer(monkeypatch, BOB, file) == token, "the owner's page in another browser"
+    assert downloads.find(token, BOB) == downloads.find(token, ANN) == found
 
 
-def test_offers_of_deleted_files_are_removed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    old, new = tmp_path / "old.zip", tmp_path / "new.zip"
-    old.touch()
-    new.touch()
-    offer(monkeypatch, ANN, "old", old)
-    old.unlink()
-    offer(monkeypatch, ANN, "new", new)
-    assert list(downloads._offers) == ["new"]
+def test_offers_of_deleted_files_are_removed(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    old = offer(monkeypatch, ANN, file)
+    file.unlink()
+    (file.parent / "new.zip").touch()
+    new = offer(monkeypatch, ANN, file.parent / "new.zip")
+    assert downloads.find(old, ANN) is None and downloads.find(new, ANN) is not None
 
 
-def test_url_includes_the_base_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_url_includes_the_base_path(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
     monkeypatch.setattr("streamlit.get_option", {"server.baseUrlPath": "/chat/"}.get)
-    url = offer(monkeypatch, ANN, TOKEN, tmp_path / "export.zip")
-    assert url == f"/chat/downloads/{TOKEN}"
+    assert offer(monkeypatch, ANN, file).startswith("/chat/downloads/")

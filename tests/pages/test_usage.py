@@ -130,7 +130,8 @@ def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
     made = process.chat_service().admin.backup(BOSS)
     assert made is not None and made.wait(10) and made.problem is None
     page.run()
-    assert [each.key for each in page.get("download_button")][-1] == "download_backup"
+    (link,) = page.get("link_button")
+    assert link.proto.url.startswith("/downloads/") and link.proto.label.startswith("Download")
     assert made.path is not None
     copy = open_chat({"DATABASE_URL": f"sqlite:///{made.path}"})
     assert len(copy.as_owner("visitor:ada").conversations.latest()) == 1
