@@ -56,8 +56,10 @@ _PDF_SECONDS = 12.0  # the PDF reader returns the pages it has read by then
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """The parsed content of a file. `content` is stored and displayed: a re-encoded copy of an
-    image, or the original bytes of any other file.
+    """The parsed content of a file.
+
+    `content` is stored and displayed: a re-encoded copy of an image, or the original bytes of any
+    other file.
     """
 
     name: str
@@ -73,7 +75,7 @@ class ParsedFile:
 
 
 class FileReader:
-    """Reads attached files and caches the results. Thread-safe.
+    """Reader for attached files with a cache of parsed files. Thread-safe.
 
     Threads that read the same file at the same time parse it once.
     """

@@ -1,4 +1,4 @@
-"""Price attached files in tokens and cut them to the room that is left.
+"""Price attached files in tokens and cut them to the remaining room.
 
 Reading the files is the only I/O and happens in `FileReader`.
 """
@@ -30,7 +30,10 @@ _MAX_CHARACTERS_PER_TOKEN = 20
 
 
 class AttachmentPricer:
-    """Prices files before a message is sent and prepares them for storage. Thread-safe."""
+    """Token prices of files before a message is sent, and their preparation for storage.
+
+    Thread-safe.
+    """
 
     def __init__(
         self, settings: Settings, tokenizer: Tokenizer, reader: FileReader | None = None

@@ -40,7 +40,7 @@ def _json(conversation: PortableConversation, _model_labels: Mapping[str, str]) 
     return orjson.dumps(with_contents(conversation), option=orjson.OPT_INDENT_2)
 
 
-_RUN = "asks the last question outside of Parley"
+_RUN = "repeats the last request outside Parley"
 
 
 class ExportFormat(StrEnum):
@@ -54,10 +54,10 @@ class ExportFormat(StrEnum):
         member.spec = spec
         return member
 
-    MARKDOWN = "markdown", FormatSpec("Markdown", "to read", "md", "text/markdown", _markdown)
+    MARKDOWN = "markdown", FormatSpec("Markdown", "for reading", "md", "text/markdown", _markdown)
     JSON = (
         "json",
-        FormatSpec("JSON", "everything, to be imported again", "json", "application/json", _json),
+        FormatSpec("JSON", "all data, can be imported again", "json", "application/json", _json),
     )
     NOTEBOOK = (
         "notebook",
@@ -69,7 +69,7 @@ class ExportFormat(StrEnum):
         "script",
         FormatSpec("Python script", _RUN, "py", "text/x-python", write_call=to_script),
     )
-    CURL = "curl", FormatSpec("curl line", _RUN, "sh", "text/x-shellscript", write_call=to_curl)
+    CURL = "curl", FormatSpec("curl command", _RUN, "sh", "text/x-shellscript", write_call=to_curl)
 
     @property
     def label(self) -> str:

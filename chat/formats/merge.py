@@ -1,7 +1,7 @@
 """Compare a conversation with its stored copy and plan which messages to add. Pure.
 
-Messages are matched by origin. A message whose text differs becomes a version beside the stored
-one, and its descendants are added below it.
+Messages are matched by origin. A message with another text becomes a version beside the
+stored one, and its descendants are added below it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Build a message tree from untrusted parent ids. Pure and without recursion.
 
-No message is dropped: one whose parent is missing, or that is part of a cycle, becomes a root.
+No message is dropped: a message without a parent, or in a cycle, becomes a root.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Tree:
     def notes(self) -> tuple[str, ...]:
         notes = []
         if self.missing:
-            notes.append(f"{self.missing:,} messages followed one that is missing in the file.")
+            notes.append(f"{self.missing:,} messages follow a message that is missing in the file.")
         if self.cycles:
-            notes.append("Messages that followed each other in a circle were taken apart.")
+            notes.append("Messages that formed a cycle were separated.")
         return tuple(notes)
 
 

@@ -172,7 +172,7 @@ def test_truncated_copy_of_a_continued_answer_adds_nothing(
 
 
 @pytest.mark.parametrize("owners", [(ME, ME, ME), (ME, OTHER, "visitor:third")])
-def test_concurrent_imports_of_one_file_add_it_once_per_owner(
+def test_concurrent_imports_add_a_conversation_once_per_owner(
     portable: PortableStore, owners: tuple[str, ...]
 ) -> None:
     data, start = json_bytes(parley_export()), threading.Barrier(len(owners))

@@ -95,7 +95,7 @@ class _Position:
 
 @dataclass(slots=True)
 class _Reader:
-    """Collects the messages of a conversation while its nodes are read, parents first."""
+    """Accumulator of messages while the nodes of a conversation are read, parents first."""
 
     nodes: Mapping[str, Mapping[str, Any]]
     started: datetime

@@ -66,7 +66,7 @@ Item = PortableConversation | RejectedItem | FileNote | None
 
 
 class _Progress:
-    """Reports the bytes read and the total to a callback."""
+    """Progress in bytes, reported to a callback."""
 
     def __init__(self, on_progress: Callable[[int, int], None]) -> None:
         self._on_progress = on_progress

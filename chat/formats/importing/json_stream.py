@@ -32,18 +32,18 @@ class JsonLimits:
 
 @dataclass(frozen=True, slots=True)
 class OversizedValue:
-    """Replaces a value above the limits. `partial` holds the part read before it was skipped."""
+    """Placeholder for a value above the limits. `partial` holds the part that was read."""
 
     partial: Any
 
 
 @dataclass(frozen=True, slots=True)
 class NullValue:
-    """Replaces a null, because None is used for progress."""
+    """Placeholder for null, because None is yielded as a progress signal."""
 
 
 class _ValueBuilder:
-    """Builds values from parser events, without recursion."""
+    """Builder of values from parser events, without recursion."""
 
     def __init__(self, limits: JsonLimits) -> None:
         self._limits = limits
