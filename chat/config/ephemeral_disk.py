@@ -1,7 +1,7 @@
-"""Whether the history outlives the machine: not where a host empties the disk at every start. Pure.
+"""Detection of hosts that delete the disk at every start, where the history would be lost. Pure.
 
-Streamlit Community Cloud runs every app below /mount/src, in a container that it makes anew when
-the app is changed, moved or wakes up.
+Streamlit Community Cloud runs each app below /mount/src, in a container that is recreated when
+the app changes, moves or wakes up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ COMMUNITY_CLOUD = PurePath("/mount/src")
 
 
 def is_history_persistent(settings: Settings, folder: PurePath) -> bool:
-    """Whether what is stored will be there after the next start; `folder` is that of the app."""
+    """Return whether stored data survives a restart. `folder` is the folder of the app."""
     if not settings.database_url.startswith("sqlite"):
         return True
     if settings.disk_is_kept is not None:

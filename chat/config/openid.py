@@ -1,6 +1,6 @@
-"""Whether people can sign in with what [auth] says: all that Streamlit's own sign-in asks of it.
+"""Validation of the [auth] table of the secrets file, which Streamlit's sign-in reads. Pure.
 
-Pure. What it tells repeats no value: they are secrets, or stand beside some.
+Problems never repeat a value, because the table holds secrets.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ _CALLBACK = "/oauth2callback"
 
 
 def sign_in_providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Those who can say who somebody is, by name; the one in [auth] itself has an empty one."""
+    """Return the OpenID providers by name. The provider in [auth] itself has an empty name."""
     unnamed = {"": auth} if any(name in auth for name in _NEEDED) else {}
     tables = {name: table for name, table in auth.items() if isinstance(table, Mapping)}
-    tables.pop("client_kwargs", None)  # it belongs to the unnamed one
+    tables.pop("client_kwargs", None)  # options of the unnamed provider
     return {**unnamed, **tables}
 
 
 def sign_in_problems(auth: object) -> list[str]:
-    """Why nobody could sign in, or anybody as somebody else."""
+    """Return what keeps sign-in from working or makes its cookie forgeable."""
     if not isinstance(auth, Mapping):
         return ["auth should be a table, [auth], in the secrets file and nowhere else"]
     problems, callback = [], str(auth.get("redirect_uri", ""))

@@ -1,19 +1,22 @@
-"""One frozen Settings, read once from a mapping; every problem is reported in one message.
+"""All settings: one field each, with its default and its bounds.
 
-It knows names, defaults and limits, and nothing of what is done with them.
+A field's name in upper case is the setting's name in the environment, in `.env` and in the
+secrets file. To add a setting, add a field here, a line in `.env.example` and a row in
+docs/manual/settings.md. This module does not know how settings are used.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 from chat.config.openid import sign_in_problems
+from chat.config.parsing import Kind, parse_value
 from chat.config.sources import unreadable_files
+from chat.config.validation import rule_problems
 from chat.errors import SettingsError
 
 DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
@@ -21,150 +24,102 @@ DEFAULT_DATABASE_URL = "sqlite:///data/parley.db"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A configured OpenAI-compatible provider. `models` is used until it has told its own list."""
+    """A configured OpenAI-compatible provider. `models` is used until its own list is loaded."""
 
     name: str
     label: str
-    base_url: str = dataclasses.field(repr=False)  # it may hold a password
-    api_key: str = dataclasses.field(default="", repr=False)  # a repr ends in logs
+    base_url: str = dataclasses.field(repr=False)  # it may contain a password
+    api_key: str = dataclasses.field(default="", repr=False)  # a repr may be logged
     models: tuple[str, ...] = ()
-    is_standard: bool = False  # the provider's public address: its well-known models may be assumed
+    is_standard: bool = False  # True for the provider's public address, with well-known models
+
+
+def _setting(
+    default: Any = None,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    is_secret: bool = False,
+) -> Any:
+    """Declare a setting between `least` and `most`, both inclusive.
+
+    A secret is left out of the repr, because a repr may be logged.
+    """
+    metadata = {"least": least, "most": most}
+    return dataclasses.field(default=default, repr=not is_secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All configuration. Timeouts are in seconds, limits in tokens, unless the name says more."""
+    """The configuration. Timeouts are in seconds and limits in tokens, unless the name says more.
 
-    database_url: str = DEFAULT_DATABASE_URL
-    max_history_tokens: int = 16_000
-    max_history_turns: int | None = None
-    max_user_message_tokens: int = 8_000
-    max_reply_tokens: int = 4_096
-    default_model: str | None = None
-    default_temperature: float | None = None
-    default_system_prompt: str = ""
-    max_files: int = 10  # with one message
-    max_file_mb: float = 20.0
-    max_uploads_mb: float = 1000.0  # of one visitor in an hour
-    long_paste_characters: int = 4_000  # a longer paste becomes a file; 0: never
-    vision_models: str | None = None  # patterns, separated by commas
-    text_models: str | None = None
-    transcription_model: str | None = None
-    transcription_base_url: str | None = None
-    transcription_api_key: str | None = dataclasses.field(default=None, repr=False)
-    transcription_language: str | None = None
-    max_recording_mb: float = 25.0
-    max_recording_seconds: float = 600.0
-    connect_timeout: float = 10.0
-    first_token_timeout: float = 60.0
-    idle_timeout: float = 30.0
-    max_retries: int = 2
-    find_local_servers: bool = True
-    allow_own_keys: bool = True  # a person may type one; it stays in their tab's memory
-    allow_custom_endpoints: bool = False  # … and an address to use it at
-    local_model: str | None = None
-    # For each visitor or account, then for all of them together. None: no limit.
-    limit_messages_per_minute: int | None = None
-    limit_messages_per_day: int | None = None
-    limit_tokens_per_day: int | None = None
-    limit_dollars_per_day: float | None = None
-    limit_concurrent_replies: int | None = None
-    limit_instance_messages_per_minute: int | None = None
-    limit_instance_messages_per_day: int | None = None
-    limit_instance_tokens_per_day: int | None = None
-    limit_instance_dollars_per_day: float | None = None
-    limit_instance_concurrent_replies: int | None = None
-    limit_request_tokens: int | None = None  # of one request, without its reply
-    model_prices: str | None = None  # see `chat.billing.prices`
-    disk_is_kept: bool | None = None  # None: unless the host is known to empty it
-    retention_days: int = 30  # what was deleted stays that long, to be taken back
-    allowed_emails: str | None = None  # who may sign in: addresses and domains, or everybody
-    admin_emails: str | None = None
-    access_code: str | None = dataclasses.field(default=None, repr=False)
-    local_admin: bool | None = None  # None: on a desktop
-    trusted_proxies: int = 0  # how many stand in front and add to X-Forwarded-For
-    tiktoken_cache_dir: str | None = None
-    frame_ancestors: str = "'self'"  # whose pages may show Parley in a frame
-    log_level: str = "INFO"
-    log_format: str = "text"
-    metrics_token: str | None = dataclasses.field(default=None, repr=False)
-    # The mapping itself, for providers; it holds keys, and a repr ends in logs.
+    None means that nothing is configured: no limit, or the behaviour described at the field.
+    """
+
+    database_url: str = _setting(DEFAULT_DATABASE_URL)
+    max_history_tokens: int = _setting(16_000, least=1)
+    max_history_turns: int | None = _setting(least=1)
+    max_user_message_tokens: int = _setting(8_000, least=1)
+    max_reply_tokens: int = _setting(4_096, least=1)
+    default_model: str | None = _setting()
+    default_temperature: float | None = _setting(least=0, most=2)
+    default_system_prompt: str = _setting("")
+    max_files: int = _setting(10, least=1, most=100)  # per message
+    max_file_mb: float = _setting(20.0, least=0.001, most=200)
+    max_uploads_mb: float = _setting(1000.0, least=1)  # per visitor and hour
+    long_paste_characters: int = _setting(4_000, least=0)  # longer pastes become files; 0: never
+    vision_models: str | None = _setting()  # patterns, separated by commas
+    text_models: str | None = _setting()
+    transcription_model: str | None = _setting()
+    transcription_base_url: str | None = _setting()
+    transcription_api_key: str | None = _setting(is_secret=True)
+    transcription_language: str | None = _setting()
+    max_recording_mb: float = _setting(25.0, least=0.001, most=100)
+    max_recording_seconds: float = _setting(600.0, least=1, most=7200)
+    connect_timeout: float = _setting(10.0, least=0.01, most=3600)
+    first_token_timeout: float = _setting(60.0, least=0.01, most=3600)
+    idle_timeout: float = _setting(30.0, least=0.01, most=3600)
+    max_retries: int = _setting(2, least=0, most=10)
+    find_local_servers: bool = _setting(True)
+    allow_own_keys: bool = _setting(True)  # a user's key stays in the memory of their tab
+    allow_custom_endpoints: bool = _setting(False)  # base URLs entered together with an own key
+    local_model: str | None = _setting()
+    # Limits per visitor or account, then for the whole instance.
+    limit_messages_per_minute: int | None = _setting(least=1)
+    limit_messages_per_day: int | None = _setting(least=1)
+    limit_tokens_per_day: int | None = _setting(least=1)
+    limit_dollars_per_day: float | None = _setting(least=0.0001, most=1_000_000)
+    limit_concurrent_replies: int | None = _setting(least=1)
+    limit_instance_messages_per_minute: int | None = _setting(least=1)
+    limit_instance_messages_per_day: int | None = _setting(least=1)
+    limit_instance_tokens_per_day: int | None = _setting(least=1)
+    limit_instance_dollars_per_day: float | None = _setting(least=0.0001, most=1_000_000)
+    limit_instance_concurrent_replies: int | None = _setting(least=1)
+    limit_request_tokens: int | None = _setting(least=1)  # of one request, without its reply
+    model_prices: str | None = _setting()  # format: see `chat.billing.prices`
+    disk_is_kept: bool | None = _setting()  # None: detected by `chat.config.ephemeral_disk`
+    retention_days: int = _setting(30, least=0, most=36_500)  # of deleted conversations
+    allowed_emails: str | None = _setting()  # addresses and domains; None: every signed-in account
+    admin_emails: str | None = _setting()
+    access_code: str | None = _setting(is_secret=True)
+    local_admin: bool | None = _setting()  # None: only if Parley was started on a desktop
+    trusted_proxies: int = _setting(0, least=0, most=10)  # that append to X-Forwarded-For
+    tiktoken_cache_dir: str | None = _setting()
+    frame_ancestors: str = _setting("'self'")  # origins that may embed Parley in a frame
+    log_level: str = _setting("INFO")
+    log_format: str = _setting("text")
+    metrics_token: str | None = _setting(is_secret=True)
+    # The raw mapping, from which providers read their keys; left out of the repr.
     values: Mapping[str, Any] = dataclasses.field(default=None, repr=False)  # type: ignore[arg-type]
 
 
-_READERS: dict[str, tuple[str, type, float | None, float | None]] = {
-    # setting: (name, kind, least, most)
-    "database_url": ("DATABASE_URL", str, None, None),
-    "max_history_tokens": ("MAX_HISTORY_TOKENS", int, 1, None),
-    "max_history_turns": ("MAX_HISTORY_TURNS", int, 1, None),
-    "max_user_message_tokens": ("MAX_USER_MESSAGE_TOKENS", int, 1, None),
-    "max_reply_tokens": ("MAX_REPLY_TOKENS", int, 1, None),
-    "default_model": ("DEFAULT_MODEL", str, None, None),
-    "default_temperature": ("DEFAULT_TEMPERATURE", float, 0, 2),
-    "default_system_prompt": ("DEFAULT_SYSTEM_PROMPT", str, None, None),
-    "max_files": ("MAX_FILES", int, 1, 100),
-    "max_file_mb": ("MAX_FILE_MB", float, 0.001, 200),
-    "max_uploads_mb": ("MAX_UPLOADS_MB", float, 1, None),
-    "long_paste_characters": ("LONG_PASTE_CHARACTERS", int, 0, None),
-    "vision_models": ("VISION_MODELS", str, None, None),
-    "text_models": ("TEXT_MODELS", str, None, None),
-    "transcription_model": ("TRANSCRIPTION_MODEL", str, None, None),
-    "transcription_base_url": ("TRANSCRIPTION_BASE_URL", str, None, None),
-    "transcription_api_key": ("TRANSCRIPTION_API_KEY", str, None, None),
-    "transcription_language": ("TRANSCRIPTION_LANGUAGE", str, None, None),
-    "max_recording_mb": ("MAX_RECORDING_MB", float, 0.001, 100),
-    "max_recording_seconds": ("MAX_RECORDING_SECONDS", float, 1, 7200),
-    "connect_timeout": ("CONNECT_TIMEOUT", float, 0.01, 3600),
-    "first_token_timeout": ("FIRST_TOKEN_TIMEOUT", float, 0.01, 3600),
-    "idle_timeout": ("IDLE_TIMEOUT", float, 0.01, 3600),
-    "max_retries": ("MAX_RETRIES", int, 0, 10),
-    "find_local_servers": ("FIND_LOCAL_SERVERS", bool, None, None),
-    "allow_own_keys": ("ALLOW_OWN_KEYS", bool, None, None),
-    "allow_custom_endpoints": ("ALLOW_CUSTOM_ENDPOINTS", bool, None, None),
-    "local_model": ("LOCAL_MODEL", str, None, None),
-    "limit_messages_per_minute": ("LIMIT_MESSAGES_PER_MINUTE", int, 1, None),
-    "limit_messages_per_day": ("LIMIT_MESSAGES_PER_DAY", int, 1, None),
-    "limit_tokens_per_day": ("LIMIT_TOKENS_PER_DAY", int, 1, None),
-    "limit_dollars_per_day": ("LIMIT_DOLLARS_PER_DAY", float, 0.0001, 1_000_000),
-    "limit_concurrent_replies": ("LIMIT_CONCURRENT_REPLIES", int, 1, None),
-    "limit_instance_messages_per_minute": (
-        "LIMIT_INSTANCE_MESSAGES_PER_MINUTE",
-        int,
-        1,
-        None,
-    ),
-    "limit_instance_messages_per_day": ("LIMIT_INSTANCE_MESSAGES_PER_DAY", int, 1, None),
-    "limit_instance_tokens_per_day": ("LIMIT_INSTANCE_TOKENS_PER_DAY", int, 1, None),
-    "limit_instance_dollars_per_day": (
-        "LIMIT_INSTANCE_DOLLARS_PER_DAY",
-        float,
-        0.0001,
-        1_000_000,
-    ),
-    "limit_instance_concurrent_replies": ("LIMIT_INSTANCE_CONCURRENT_REPLIES", int, 1, None),
-    "limit_request_tokens": ("LIMIT_REQUEST_TOKENS", int, 1, None),
-    "model_prices": ("MODEL_PRICES", str, None, None),
-    "disk_is_kept": ("DISK_IS_KEPT", bool, None, None),
-    "retention_days": ("RETENTION_DAYS", int, 0, 36_500),
-    "allowed_emails": ("ALLOWED_EMAILS", str, None, None),
-    "admin_emails": ("ADMIN_EMAILS", str, None, None),
-    "access_code": ("ACCESS_CODE", str, None, None),
-    "local_admin": ("LOCAL_ADMIN", bool, None, None),
-    "trusted_proxies": ("TRUSTED_PROXIES", int, 0, 10),
-    "tiktoken_cache_dir": ("TIKTOKEN_CACHE_DIR", str, None, None),
-    "frame_ancestors": ("FRAME_ANCESTORS", str, None, None),
-    "log_level": ("LOG_LEVEL", str, None, None),
-    "log_format": ("LOG_FORMAT", str, None, None),
-    "metrics_token": ("METRICS_TOKEN", str, None, None),
-}
-_ANCESTOR = re.compile(
-    r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::(?:\d+|\*))?"
-)
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+def setting_names() -> dict[str, str]:
+    """Return the fields of `Settings` by the name of the setting, such as MAX_FILES."""
+    return {each.name.upper(): each.name for each in _fields()}
 
 
 def read_settings(values: Mapping[str, Any]) -> Settings:
-    """Settings from names and values as in `.env.example`; an empty value counts as not given.
+    """Return the settings from names and values as in `.env.example`. Empty values are ignored.
 
     Raises `SettingsError` with every problem at once.
     """
@@ -175,65 +130,37 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
 
 
 def parse_settings(values: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """What can be understood of a configuration, and what is wrong with the rest."""
+    """Return the settings that are valid, with defaults for the others, and all problems."""
     problems = list(unreadable_files(values))
     found: dict[str, Any] = {}
-    for field, (name, kind, least, most) in _READERS.items():
-        raw = values.get(name)
+    for each in _fields():
+        name, raw = each.name.upper(), values.get(each.name.upper())
         if raw is None or (isinstance(raw, str) and not raw.strip()):
             continue
         try:
-            value = _parse(raw, kind)
-        except ValueError:
-            problems.append(f"{name} should be {_WORDS[kind]}, not {raw!r}")
-            continue
-        if (least is not None and not value >= least) or (most is not None and value > most):
-            bounds = f"at least {least:g}" + (f" and at most {most:g}" if most is not None else "")
-            problems.append(f"{name} should be {bounds}, not {value}")
-            continue
-        found[field] = value
-    level = str(found.get("log_level", "INFO")).upper()
-    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
-    form = str(found.get("log_format", "text")).lower()
-    if form not in {"text", "json"}:
-        problems.append(f"LOG_FORMAT should be text or json, not {form!r}")
-    if len(found.get("metrics_token", "x" * 16)) < 16:
-        problems.append("METRICS_TOKEN should be random, with at least 16 characters")
-    if len(found.get("access_code", "x" * 6)) < 6:  # it could be guessed; it is not repeated
-        problems.append("ACCESS_CODE should have at least 6 characters")
-    if (auth := values.get("auth")) is not None:
+            found[each.name] = parse_value(name, raw, _kinds()[each.name], **each.metadata)
+        except ValueError as error:
+            problems.append(str(error))
+    found["log_level"] = str(found.get("log_level", "INFO")).upper()
+    found["log_format"] = str(found.get("log_format", "text")).lower()
+    problems += rule_problems(found)
+    auth = values.get("auth")
+    if auth is not None:
         problems += sign_in_problems(auth)
-    ancestors = str(found.get("frame_ancestors", "")).split()
-    if ancestors != ["'none'"] and not all(_ANCESTOR.fullmatch(each) for each in ancestors):
-        example = "'self' https://*.example.com"
-        problems.append(
-            f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
-        )
-    if found.get("allowed_emails") and not values.get("auth") and not unreadable_files(values):
+    if found.get("allowed_emails") and not auth and not unreadable_files(values):
         problems.append(
             "ALLOWED_EMAILS needs [auth] in .streamlit/secrets.toml: without it nobody signs in, "
             "and everybody would be let in"
         )
-    return Settings(**{**found, "log_level": level, "log_format": form}, values=values), problems
+    return Settings(**found, values=values), problems
 
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+def _fields() -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(each for each in dataclasses.fields(Settings) if each.metadata)
 
 
-def _parse(raw: Any, kind: type) -> Any:
-    if kind is bool:
-        word = str(raw).strip().lower()
-        if word in _TRUE:
-            return True
-        if word in _FALSE:
-            return False
-        raise ValueError(raw)
-    if kind is int:
-        return int(str(raw).replace("_", "").replace(",", ""))
-    if isinstance(raw, list | tuple):  # of TOML
-        return kind(",".join(str(each).strip() for each in raw))
-    value = kind(str(raw).strip())
-    if kind is float and not math.isfinite(value):
-        raise ValueError(raw)
-    return value
+@cache
+def _kinds() -> dict[str, Kind]:
+    """Return the type of each setting by field name, without its `None`."""
+    hints = get_type_hints(Settings)
+    return {each.name: (get_args(hints[each.name]) or (hints[each.name],))[0] for each in _fields()}

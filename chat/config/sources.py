@@ -1,7 +1,7 @@
-"""Where the configuration comes from: the environment, `.env`, the secrets file. It judges nothing.
+"""Load the configuration from the environment, `.env` and the secrets file, without validation.
 
-A file that cannot be read hides no other problem: what there is is gathered, and why there may be
-more is told with the rest.
+An unreadable file does not raise. The values of the other files are loaded and the problem is
+kept in `LoadedConfig.unread`, so that it can be reported together with all other problems.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 _SECRETS, _DOTENV = ".streamlit/secrets.toml", ".env"
-_MARK = "\ufeff"  # some editors put it before everything else
+_BYTE_ORDER_MARK = "\ufeff"  # some editors write it at the start of a file
 
 
 class LoadedConfig(dict[str, Any]):
-    """What is configured, and which files could not be read."""
+    """Configured values. `unread` holds one sentence per file that could not be read."""
 
-    def __init__(self, values: Mapping[str, Any], unreadable_files: Sequence[str]) -> None:
+    def __init__(self, values: Mapping[str, Any], unread: Sequence[str]) -> None:
         super().__init__(values)
-        self.unread = tuple(unreadable_files)
+        self.unread = tuple(unread)
 
 
 def unreadable_files(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Why there may be more configured than these values."""
+    """Return why these values may be incomplete: one sentence per unreadable file."""
     return values.unread if isinstance(values, LoadedConfig) else ()
 
 
@@ -35,10 +35,11 @@ def load_config(
     folder: Path | None = None,
     files: Sequence[str] | None = None,
 ) -> LoadedConfig:
-    """Everything configured: the environment wins over `.env`, `.env` over the secrets file.
+    """Return all configured values. The environment overrides `.env`, which overrides secrets.
 
-    `secrets` stands for an already read secrets file (a host may keep it elsewhere); without it
-    `files` are read, by default `.streamlit/secrets.toml` below `folder` (the current one).
+    `secrets` is the content of a secrets file that was already read, for hosts that keep it
+    elsewhere. Otherwise `files` are read, by default `.streamlit/secrets.toml`, relative to
+    `folder`, by default the current directory.
     """
     folder, problems = folder or Path.cwd(), list[str]()
     values: dict[str, Any] = dict(secrets or {})
@@ -66,7 +67,7 @@ def _read(
 
 
 def _toml(text: str) -> Mapping[str, Any]:
-    if text.startswith(_MARK):  # Streamlit's own sign-in could not read it
+    if text.startswith(_BYTE_ORDER_MARK):  # Streamlit's sign-in fails on it
         raise ValueError("it begins with a byte order mark: save it as UTF-8 without one")
     return tomllib.loads(text)
 
@@ -74,5 +75,5 @@ def _toml(text: str) -> Mapping[str, Any]:
 def _dotenv(text: str) -> Mapping[str, Any]:
     from dotenv import dotenv_values
 
-    found = dotenv_values(stream=StringIO(text.removeprefix(_MARK)))
+    found = dotenv_values(stream=StringIO(text.removeprefix(_BYTE_ORDER_MARK)))
     return {name: value for name, value in found.items() if value}

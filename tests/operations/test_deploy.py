@@ -16,13 +16,13 @@ from streamlit.testing.v1 import AppTest
 
 from chat import is_history_persistent, read_settings
 from chat.__main__ import _parser
-from chat.config.settings import _READERS
+from chat.config.settings import setting_names
 from chat.providers.tokenizer import RANKS_FILE_NAME, RANKS_SHA256, RANKS_URL
 from pages.session import process
 
 ROOT = Path(__file__).parents[2]
 APP = str(ROOT / "app.py")
-SETTINGS = {name for name, *_ in _READERS.values()}
+SETTINGS = set(setting_names())
 ALL_COMMANDS = {"backup", "restore", "doctor"}
 PROCESS_VARIABLES = re.compile(r"PYTHON|HOME$|PATH$|PIP_")
 

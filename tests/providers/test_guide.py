@@ -11,12 +11,9 @@ from pathlib import Path
 import pytest
 
 from chat.bootstrap import PURGE_INTERVAL
-from chat.config import settings
 from chat.domain.message import Role
 from chat.errors import ProviderError
 from chat.providers.base import Delta, Request, Turn
-from chat.providers.cloud_providers import CLOUD
-from chat.providers.endpoints import LOCAL
 from chat.providers.guide.manual import MANUAL_FOLDER, Manual
 from chat.providers.guide.provider import GuideProvider, reply_to
 
@@ -372,40 +369,6 @@ def test_heading_inside_a_code_fence_does_not_start_a_section(tmp_path: Path) ->
 
 
 # --- the manual
-
-
-def configuration_names(markdown: str) -> set[str]:
-    return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", markdown))
-
-
-PROVIDER_NAMES = {f"{name.upper()}_API_KEY" for name in CLOUD} | {
-    f"{name.upper()}_BASE_URL" for name in (*CLOUD, *LOCAL)
-}
-SETTING_NAMES = {name: field for field, (name, *_) in settings._READERS.items()}
-
-
-def test_settings_page_lists_every_setting() -> None:
-    page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
-    page = re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL)
-    assert configuration_names(page) == set(SETTING_NAMES) | PROVIDER_NAMES
-
-
-def test_manual_mentions_only_existing_settings() -> None:
-    for file in MANUAL_FOLDER.glob("*.md"):
-        unknown = configuration_names(file.read_text("utf-8")) - set(SETTING_NAMES)
-        assert unknown <= PROVIDER_NAMES, file.name
-
-
-def test_settings_page_states_the_actual_defaults() -> None:
-    page = (MANUAL_FOLDER / "settings.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]+)`|none) \|", page, flags=re.MULTILINE)
-    stated = {name: default for name, default in rows if name in SETTING_NAMES}
-    assert set(stated) == set(SETTING_NAMES)
-    for name, default in stated.items():
-        expected = getattr(settings.Settings(), SETTING_NAMES[name])
-        given = settings.read_settings({name: default})
-        assert getattr(given, SETTING_NAMES[name]) == expected, name
-        assert bool(default) == (expected not in (None, "")), name
 
 
 def test_manual_sections_have_alternative_questions_and_text() -> None:
