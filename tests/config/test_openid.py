@@ -1,4 +1,4 @@
-"""A sign-in that cannot work is told at the start, with all that is missing, and lets nobody in."""
+"""Validation of the [auth] table: every problem is reported at once, without secret values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.openid_settings import GOOGLE, SHARED
 
 CALLBACK = "redirect_uri in [auth] should be the address of Parley with /oauth2callback at its end"
 COOKIE = "cookie_secret in [auth] should be random, with at least 32 characters"
-NOBODY = "[auth] names no provider: it lacks client_id, client_secret and server_metadata_url"
+NO_PROVIDER = "[auth] names no provider: it lacks client_id, client_secret and server_metadata_url"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ NOBODY = "[auth] names no provider: it lacks client_id, client_secret and server
         {**SHARED, **GOOGLE, "redirect_uri": "http://localhost:{port}/oauth2callback"},
     ],
 )
-def test_what_sign_in_needs_is_enough(auth: dict[str, Any]) -> None:
+def test_valid_auth_tables_have_no_problems(auth: dict[str, Any]) -> None:
     assert sign_in_problems(auth) == []
     assert parse_settings({"auth": auth})[1] == []
 
@@ -33,13 +33,13 @@ def test_what_sign_in_needs_is_enough(auth: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("auth", "problems"),
     [
-        ({}, [CALLBACK, COOKIE, NOBODY]),
-        ({"cookie_secret": "x" * 32}, [CALLBACK, NOBODY]),
+        ({}, [CALLBACK, COOKIE, NO_PROVIDER]),
+        ({"cookie_secret": "x" * 32}, [CALLBACK, NO_PROVIDER]),
         (
             {"cookie_secret": "x" * 32, "client_id": "parley"},
             [CALLBACK, "[auth] lacks client_secret and server_metadata_url"],
         ),
-        ({**SHARED, "client_kwargs": {"prompt": "login"}}, [NOBODY]),
+        ({**SHARED, "client_kwargs": {"prompt": "login"}}, [NO_PROVIDER]),
         ({**SHARED, **GOOGLE, "client_secret": " "}, ["[auth] lacks client_secret"]),
         ({**SHARED, **GOOGLE, "redirect_uri": "your.host/oauth2callback"}, [CALLBACK]),
         ({**SHARED, **GOOGLE, "redirect_uri": "https://your.host/"}, [CALLBACK]),
@@ -55,15 +55,15 @@ def test_what_sign_in_needs_is_enough(auth: dict[str, Any]) -> None:
                                   "nowhere else"]),
     ],
 )  # fmt: skip
-def test_all_that_sign_in_lacks_is_told_at_once_and_no_value(
+def test_auth_problems_are_reported_together_and_repeat_no_value(
     auth: object, problems: list[str]
 ) -> None:
     assert sign_in_problems(auth) == problems
-    told = parse_settings({"auth": auth, "MAX_FILES": "none"})[1]
-    assert told[1:] == problems
-    assert not any(secret in " ".join(told) for secret in ("hush-hush", "parley,"))
+    reported = parse_settings({"auth": auth, "MAX_FILES": "none"})[1]
+    assert reported[1:] == problems
+    assert not any(secret in " ".join(reported) for secret in ("hush-hush", "parley,"))
 
 
-def test_what_is_no_provider_is_offered_to_nobody() -> None:
+def test_client_kwargs_is_not_a_provider() -> None:
     assert list(sign_in_providers({**SHARED, "client_kwargs": {}, "google": GOOGLE})) == ["google"]
     assert list(sign_in_providers({**SHARED, **GOOGLE})) == [""]

@@ -1,4 +1,4 @@
-"""Configuration: where it comes from, what wins, and every problem told at once."""
+"""Configuration: sources and their precedence, parsing, and validation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from chat.errors import SettingsError
 from tests.support.openid_settings import SIGN_IN
 
 
-def test_nothing_needs_to_be_configured() -> None:
+def test_every_setting_has_a_default() -> None:
     settings = read_settings({})
     assert settings == Settings(values={})
     assert settings.max_history_turns is None
 
 
-def test_values_are_read_by_their_kind() -> None:
+def test_values_are_parsed_by_type() -> None:
     settings = read_settings(
         {
             "MAX_HISTORY_TOKENS": "32_000",
@@ -41,11 +41,11 @@ def test_values_are_read_by_their_kind() -> None:
 
 
 @pytest.mark.parametrize("word", ["1", "true", "Yes", " on ", True])
-def test_many_words_mean_true(word: object) -> None:
+def test_boolean_accepts_common_words(word: object) -> None:
     assert read_settings({"FIND_LOCAL_SERVERS": word}).find_local_servers is True
 
 
-def test_an_empty_value_counts_as_not_given() -> None:
+def test_empty_value_is_ignored() -> None:
     names = ["DATABASE_URL", "MAX_REPLY_TOKENS", "DEFAULT_TEMPERATURE", "LOG_LEVEL"]
     empty = read_settings(dict(zip(names, ["", "  ", "\t", ""], strict=True)))
     given = read_settings({})
@@ -55,7 +55,7 @@ def test_an_empty_value_counts_as_not_given() -> None:
     assert empty.log_level == "INFO"
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_settings_error_reports_every_problem() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(
             {
@@ -83,13 +83,13 @@ def test_every_problem_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     "name", ["LIMIT_DOLLARS_PER_DAY", "LIMIT_INSTANCE_DOLLARS_PER_DAY", "CONNECT_TIMEOUT"]
 )
-def test_numbers_without_an_end_are_refused(name: str, value: str) -> None:
+def test_numbers_must_be_finite_and_within_bounds(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read_settings({name: value})
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "2.01"])
-def test_a_temperature_beyond_all_models_is_a_problem(value: str) -> None:
+def test_default_temperature_must_be_between_zero_and_two(value: str) -> None:
     with pytest.raises(SettingsError, match="DEFAULT_TEMPERATURE"):
         read_settings({"DEFAULT_TEMPERATURE": value})
 
@@ -105,7 +105,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_environment_wins_over_dotenv_and_dotenv_over_secrets(
+def test_environment_overrides_dotenv_and_dotenv_overrides_secrets(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PARLEY_TEST_A", "environment")
@@ -114,12 +114,14 @@ def test_the_environment_wins_over_dotenv_and_dotenv_over_secrets(
     assert values["providers"]["example"]["base_url"] == "http://localhost:9/v1"
 
 
-def test_an_empty_value_hides_none_below_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_environment_variable_does_not_override(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PARLEY_TEST_B", "")
     assert load_config(folder=folder)["PARLEY_TEST_B"] == "dotenv"
 
 
-def test_reading_leaves_the_environment_alone(
+def test_load_config_does_not_change_the_environment(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import os
@@ -129,38 +131,38 @@ def test_reading_leaves_the_environment_alone(
     assert dict(os.environ) == before
 
 
-def test_secrets_that_were_read_elsewhere_are_used_instead_of_the_file(folder: Path) -> None:
+def test_given_secrets_replace_the_secrets_file(folder: Path) -> None:
     values = load_config({"PARLEY_TEST_C": "host"}, folder)
     assert values["PARLEY_TEST_C"] == "host"
     assert "providers" not in values
 
 
-def test_a_folder_without_any_file_is_fine(tmp_path: Path) -> None:
+def test_load_config_needs_no_file(tmp_path: Path) -> None:
     assert "PATH" in load_config(folder=tmp_path)
 
 
 UMLAUT = "# gr\u00fc\u00dfe\n"
 UNREADABLE = {
-    "no TOML": (b"this is not toml", "cannot be read: Expected"),
+    "not TOML": (b"this is not toml", "cannot be read: Expected"),
     "Latin-1": (f'A = "x"\n{UMLAUT}'.encode("latin-1"), "is not UTF-8 (line 2)"),
     "UTF-16": ('A = "x"\n'.encode("utf-16"), "is not UTF-8 (line 1)"),
-    "a mark": (b'\xef\xbb\xbfA = "x"\n', "begins with a byte order mark"),
+    "byte order mark": (b'\xef\xbb\xbfA = "x"\n', "begins with a byte order mark"),
 }
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_a_broken_secrets_file_is_one_problem_of_all(folder: Path, kind: str) -> None:
-    content, told = UNREADABLE[kind]
+def test_unreadable_secrets_file_is_reported_with_other_problems(folder: Path, kind: str) -> None:
+    content, message = UNREADABLE[kind]
     (folder / ".streamlit" / "secrets.toml").write_bytes(content)
     (folder / ".env").write_text("MAX_FILES=many\nALLOWED_EMAILS=x.org\n")
     problems = parse_settings(load_config(folder=folder))[1]
-    assert problems[0].startswith(".streamlit/secrets.toml") and told in problems[0]
+    assert problems[0].startswith(".streamlit/secrets.toml") and message in problems[0]
     assert problems[1:] == ["MAX_FILES should be a whole number, not 'many'"]
     with pytest.raises(SettingsError, match=r"secrets\.toml.*MAX_FILES"):
         read_settings(load_config(folder=folder))
 
 
-def test_a_broken_dotenv_is_one_problem_of_all(folder: Path) -> None:
+def test_unreadable_dotenv_is_reported_with_other_problems(folder: Path) -> None:
     (folder / ".env").write_bytes(f"{UMLAUT}MAX_FILES=3\n".encode("latin-1"))
     values = load_config({"MAX_RETRIES": "many"}, folder)
     assert parse_settings(values)[1] == [
@@ -169,24 +171,24 @@ def test_a_broken_dotenv_is_one_problem_of_all(folder: Path) -> None:
     ]
 
 
-def test_a_dotenv_may_begin_with_a_mark(folder: Path) -> None:
+def test_dotenv_may_start_with_a_byte_order_mark(folder: Path) -> None:
     (folder / ".env").write_bytes("PARLEY_TEST_A=gr\u00fc\u00dfe\n".encode("utf-8-sig"))
     assert load_config(folder=folder)["PARLEY_TEST_A"] == "gr\u00fc\u00dfe"
 
 
-def test_the_commands_name_no_database_that_may_be_another(
+def test_commands_stop_if_an_unreadable_file_may_name_the_database(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("DATABASE_URL", raising=False)
     (folder / ".env").write_bytes(f"{UMLAUT}DATABASE_URL=sqlite:///mine.db\n".encode("latin-1"))
     assert [main(["check"]), main(["doctor"]), main(["backup", "copy.db"])] == [1, 2, 2]
-    told = capsys.readouterr()
-    assert ".env is not UTF-8" in told.out and "Database:" not in told.err
+    output = capsys.readouterr()
+    assert ".env is not UTF-8" in output.out and "Database:" not in output.err
     assert not (folder / "data").exists()
 
 
-def test_a_list_of_people_needs_a_sign_in_and_may_be_a_list() -> None:
+def test_allowed_emails_requires_sign_in_and_accepts_a_list() -> None:
     with pytest.raises(SettingsError, match="ALLOWED_EMAILS needs"):
         read_settings({"ALLOWED_EMAILS": "ann@x.org"})
     listed = read_settings({"ALLOWED_EMAILS": ["ann@x.org", " y.org "], "auth": SIGN_IN})
