@@ -53,15 +53,15 @@ class Metrics:
         self._failures = Counter("parley_database_errors", "Database errors.", registry=registry)
         self._models: set[str] = set()
 
-    def count_running(self, count: Callable[[], int]) -> None:
+    def observe_replies(self, count: Callable[[], int]) -> None:
         """Add a source for the number of running replies."""
         self._running.append(count)
 
-    def watch_imports(self, count: Callable[[], int]) -> None:
+    def observe_imports(self, count: Callable[[], int]) -> None:
         """Set the source for the number of running imports."""
         self._imports.set_function(count)
 
-    def reply_ended(
+    def record_reply(
         self, status: str, error: str, first_token_ms: int | None, total_ms: int | None
     ) -> None:
         self._ended.labels(status, error).inc()
@@ -70,7 +70,7 @@ class Metrics:
         if total_ms is not None:
             self._duration.observe(total_ms / 1000)
 
-    def tokens_taken(self, model: str, prompt: int, completion: int, *, is_listed: bool) -> None:
+    def record_tokens(self, model: str, prompt: int, completion: int, *, is_listed: bool) -> None:
         """Count the tokens of one call; a model that is not listed counts as "other"."""
         if is_listed and len(self._models) < MAX_MODELS:
             self._models.add(model)
@@ -78,7 +78,7 @@ class Metrics:
         self._tokens.labels(label, "sent").inc(max(0, prompt))
         self._tokens.labels(label, "received").inc(max(0, completion))
 
-    def database_failed(self) -> None:
+    def count_database_error(self) -> None:
         self._failures.inc()
 
     def render(self, sessions: int | None) -> bytes:

@@ -46,14 +46,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of a model. `continues` is the partial answer to continue, if any."""
+    """One call of a model. `partial_answer` is the text of an answer to continue, or empty."""
 
     model: str  # the model id, without the provider's name
     turns: tuple[Turn, ...]
     system_prompt: str = ""
     temperature: float | None = None
     max_tokens: int | None = None
-    continues: str = ""
+    partial_answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

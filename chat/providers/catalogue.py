@@ -34,7 +34,7 @@ class Catalogue:
         self._discovery_lock = asyncio.Lock()
 
     @property
-    def is_settled(self) -> bool:
+    def is_discovered(self) -> bool:
         """True after the first discovery, which may change the default model."""
         return self._discovered_at is not None
 
@@ -76,14 +76,14 @@ class Catalogue:
                 return provider, Model(provider.name, wanted)
         raise errors.UnknownModel("Parley", model=wanted)
 
-    def lists(self, typed: str) -> bool:
+    def recognizes(self, typed: str) -> bool:
         """Return whether `typed` is a listed id, or a ref of a configured provider."""
         name = typed.partition("/")[0]
         return any(name == provider.name for provider in self._providers) or any(
             model.id == typed for model in self.models()
         )
 
-    def offers(self, ref: str) -> bool:
+    def is_listed(self, ref: str) -> bool:
         """Return whether a model is in the list that all users see."""
         return any(model.ref == ref for model in self.models())
 

@@ -40,7 +40,7 @@ class OwnKey:
     )  # only for a custom base URL, which may hold a key
 
 
-def is_own(ref: str | None) -> bool:
+def uses_own_key(ref: str | None) -> bool:
     """Return whether a model may be called only with the user's own key."""
     return (
         bool(ref) and str(ref).startswith(OWN_KEY_PREFIX) and _provider_label(str(ref)) is not None
@@ -188,7 +188,7 @@ class OwnProvider:
         return OpenAIProvider(endpoint, self._settings, guard=guard)
 
 
-def check_ready(provider: Provider) -> None:
+def require_own_key(provider: Provider) -> None:
     """Raise `OwnKeyMissing` if `provider` needs a personal key and has none."""
     if isinstance(provider, OwnProvider):
         provider.check()

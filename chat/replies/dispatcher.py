@@ -17,7 +17,7 @@ from chat.domain.message import Failure, Message
 from chat.domain.writes import NewAnswer, NewQuestion, Outcome
 from chat.errors import ModelDisabled, ParleyError
 from chat.providers.base import Delta
-from chat.providers.user_keys import OwnKey, check_ready
+from chat.providers.user_keys import OwnKey, require_own_key
 from chat.replies.request_builder import RequestBuilder
 from chat.replies.running_reply import RunningReply
 from chat.replies.runtime import Runtime
@@ -61,7 +61,7 @@ class Dispatcher:
             self._runtime.recovery.interrupt_abandoned()  # dead processes hold no slots
         selection = self._runtime.selection
         provider, model = selection.resolve(settings, own)
-        check_ready(provider)
+        require_own_key(provider)
         label = selection.label(model.ref)
         if self._billing.kill_switch.is_off(model.ref):
             raise ModelDisabled(label)
@@ -108,7 +108,7 @@ class Dispatcher:
             reply.provider_label = provider.label
             sent = self._requests.fit(conversation, answer.parent_id, so_far=answer.tokens)
             request = self._requests.request(
-                conversation, sent, provider, model, continues=answer.text
+                conversation, sent, provider, model, partial_answer=answer.text
             )
             reply.sent_tokens = sent.used_tokens + answer.tokens
             reply.system_prompt = request.system_prompt
@@ -171,15 +171,15 @@ class Dispatcher:
             f", {record.error_code}" if record.error_code else "",
             extra={"answer_id": reply.answer_id},
         )
-        runtime.metrics.reply_ended(
+        runtime.metrics.record_reply(
             reply.status.value, record.error_code or "", record.first_token_ms, record.total_ms
         )
         if reply.call is not None and ended is not None:
-            runtime.metrics.tokens_taken(
+            runtime.metrics.record_tokens(
                 reply.call.model,
                 ended.prompt_tokens,
                 ended.completion_tokens,
-                is_listed=runtime.catalogue.offers(reply.call.model),
+                is_listed=runtime.catalogue.is_listed(reply.call.model),
             )
 
     def _outcome(

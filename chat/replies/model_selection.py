@@ -17,7 +17,7 @@ from chat.errors import ImagesUnsupported, UnknownModel
 from chat.providers.base import Model, Provider
 from chat.providers.catalogue import Catalogue
 from chat.providers.tokenizer import Tokenizer
-from chat.providers.user_keys import OwnKey, OwnKeys, is_own
+from chat.providers.user_keys import OwnKey, OwnKeys, uses_own_key
 from chat.providers.vision_support import supports_vision
 
 
@@ -44,7 +44,7 @@ class ModelSelection:
 
     def label(self, ref: str) -> str:
         """Return a model's display name. Raises `UnknownModel`."""
-        if is_own(ref):
+        if uses_own_key(ref):
             return self.own_keys.label(ref)
         return self._catalogue.label(ref)
 
@@ -52,7 +52,7 @@ class ModelSelection:
         """Return the provider and model for a reply. Raises `UnknownModel`.
 
         Without a configured model it is the first one that is not switched off. A model on a
-        user-supplied key (`is_own`) needs `own`.
+        user-supplied key (`uses_own_key`) needs `own`.
         """
         default = self._settings.default_model
         if settings.model or default:
@@ -66,16 +66,16 @@ class ModelSelection:
 
     def by_ref(self, ref: str | None, own: OwnKey | None) -> tuple[Provider, Model]:
         """Like `resolve`, for a reference; None means the default model."""
-        if ref and is_own(ref):
+        if ref and uses_own_key(ref):
             return self.own_keys.resolve(ref, own)
         return self._catalogue.resolve(ref, self._settings.default_model)
 
     def find(self, typed: str, own: OwnKey | None = None) -> Model:
         """Return the model for typed text; with `own`, also one of that key."""
         typed = typed.strip()
-        if is_own(typed):
+        if uses_own_key(typed):
             return self.own_keys.resolve(typed)[1]
-        if own is not None and not self._catalogue.lists(typed):
+        if own is not None and not self._catalogue.recognizes(typed):
             return self.own_keys.resolve(f"{own.name}/{typed}")[1]
         return self._catalogue.find(typed)[1]
 

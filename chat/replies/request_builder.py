@@ -129,16 +129,16 @@ class RequestBuilder:
         sent: ContextWindow,
         provider: Provider,
         model: Model,
-        continues: str = "",
+        partial_answer: str = "",
     ) -> Request:
-        """Return the request for `sent`; `continues` is the text of the answer to continue."""
+        """Return the request for `sent`; `partial_answer` is the text of the answer to continue."""
         return Request(
             model=model.id,
             turns=self._turns(conversation, sent, provider, model),
             system_prompt=self._selection.system_prompt(conversation.settings),
             temperature=self._selection.temperature(conversation.settings),
             max_tokens=self._selection.max_reply_tokens(conversation.settings),
-            continues=continues,
+            partial_answer=partial_answer,
         )
 
     def _turns(

@@ -45,8 +45,8 @@ class Runtime:
         self.imports = ImportJobs()
         self.exports = FileJobs(EXPORT_PREFIX, ExportRunning)
         self.backups = FileJobs(BACKUP_PREFIX, BackupRunning)
-        self.metrics.count_running(lambda: len(self.runner.running()))
-        self.metrics.watch_imports(self.imports.running)
+        self.metrics.observe_replies(lambda: len(self.runner.running()))
+        self.metrics.observe_imports(self.imports.running)
         billing.kill_switch.on_switched_off(self._stop_switched_off)
 
     def stop_if_off(self, reply: RunningReply) -> None:

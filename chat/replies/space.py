@@ -18,7 +18,7 @@ class Space:
             runtime.settings, runtime.selection, runtime.pricer, runtime.tokenizer, store
         )
         self.dispatcher = Dispatcher(runtime, store, self.requests, is_temporary=self.is_temporary)
-        store.on_failure(runtime.metrics.database_failed)
+        store.on_failure(runtime.metrics.count_database_error)
         runtime.recovery.add(store)
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ class ModelService:
     @property
     def is_discovering(self) -> bool:
         """Return whether the first discovery of models is still running."""
-        return not self._runtime.catalogue.is_settled
+        return not self._runtime.catalogue.is_discovered
 
     def get(self, ref: str | None = None) -> Model:
         """Return a model by reference; None means the default. Raises `UnknownModel`."""

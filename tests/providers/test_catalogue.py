@@ -99,7 +99,7 @@ def test_discovery_runs_once_until_the_models_are_outdated() -> None:
     acme, broken = ListedProvider("acme", finds=("one",)), ListedProvider("broken", "kept")
     broken.error = RuntimeError("no")
     catalogue = Catalogue([acme, broken, GUIDE], clock=lambda: now)
-    settled = [catalogue.is_settled]
+    settled = [catalogue.is_discovered]
 
     async def run() -> None:
         nonlocal now
@@ -114,7 +114,7 @@ def test_discovery_runs_once_until_the_models_are_outdated() -> None:
         await catalogue.close()
 
     asyncio.run(run())
-    assert [*settled, catalogue.is_settled] == [False, True]
+    assert [*settled, catalogue.is_discovered] == [False, True]
     assert [model.ref for model in catalogue.models()] == ["acme/one", "broken/kept", "guide/guide"]
     assert acme.closed == broken.closed == 1
 

@@ -269,18 +269,18 @@ def test_stream_pauses_follow_the_configured_speed() -> None:
 def test_continue_resumes_at_the_exact_position(share: float) -> None:
     whole = reply_to(MANUAL, "Show me Markdown")
     so_far = whole[: max(1, int(len(whole) * share))]
-    assert so_far + text(stream(request("Show me Markdown", continues=so_far))) == whole
+    assert so_far + text(stream(request("Show me Markdown", partial_answer=so_far))) == whole
 
 
 def test_continue_after_a_stripped_answer_keeps_the_space() -> None:
     whole = reply_to(MANUAL, "hello")
     so_far = whole[: whole.index(" ")]
-    assert text(stream(request("hello", continues=so_far))).startswith(" ")
+    assert text(stream(request("hello", partial_answer=so_far))).startswith(" ")
 
 
 @pytest.mark.parametrize("so_far", [reply_to(MANUAL, "hello"), "Another model said this."])
 def test_continue_of_a_complete_answer_is_reported(so_far: str) -> None:
-    deltas = stream(request("hello", continues=so_far))
+    deltas = stream(request("hello", partial_answer=so_far))
     assert text(deltas) == "\n\nThat was already the complete answer."
     assert deltas[-1].finish_reason == "stop"
 
@@ -289,7 +289,7 @@ def test_answer_cut_at_the_token_limit_can_be_continued() -> None:
     whole, so_far = reply_to(MANUAL, "Count to 200"), ""
     reasons: list[str | None] = []
     while not reasons or reasons[-1] == "length":
-        deltas = stream(request("Count to 200", continues=so_far, max_tokens=260))
+        deltas = stream(request("Count to 200", partial_answer=so_far, max_tokens=260))
         so_far += text(deltas)
         reasons.append(deltas[-1].finish_reason)
         assert len(text(deltas).split()) <= 200

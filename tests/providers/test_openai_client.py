@@ -115,7 +115,7 @@ def test_reply_length_limit_uses_the_parameter_name_of_the_endpoint(
 
 
 def test_continue_sends_the_partial_answer_and_the_continue_prompt() -> None:
-    body, _ = sent(Request("m", HELLO, continues="Once upon"))
+    body, _ = sent(Request("m", HELLO, partial_answer="Once upon"))
     assert body["messages"][-2:] == [
         {"role": "assistant", "content": "Once upon"},
         {"role": "user", "content": CONTINUE_PROMPT},

@@ -20,7 +20,7 @@ from chat.errors import (
     UnknownModel,
 )
 from chat.providers.openai_compatible.transport import shared_ssl_context
-from chat.providers.user_keys import is_own
+from chat.providers.user_keys import uses_own_key
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.tls_server import TlsServer
 
@@ -94,7 +94,7 @@ def test_user_key_is_sent_to_its_provider(service: ChatService, llm: LLMServer) 
     assert keys_seen(llm) == [("api.openai.com", MINE)]
     assert {"openai-organization", "x-gateway"}.isdisjoint(llm.requests[0].headers)
     stored = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
-    assert stored.model == "own-openai/gpt-4o" and is_own(stored.model)
+    assert stored.model == "own-openai/gpt-4o" and uses_own_key(stored.model)
     assert service.models.label(stored.model) == "gpt-4o · OpenAI, your key"
 
 
@@ -164,7 +164,7 @@ def test_models_of_a_user_key_are_not_in_the_shared_list(
     assert "own-openai/gpt-4o" in [model.ref for model in service.models.own_models(own)]
     listed = service.models.discover_own_models(own).result(timeout=10)
     assert [model.ref for model in listed] == ["own-openai/gpt-4o", "own-openai/gpt-9-mine"]
-    assert not any(is_own(model.ref) for model in service.models.available())
+    assert not any(uses_own_key(model.ref) for model in service.models.available())
 
 
 def test_typed_model_uses_the_user_key_unless_the_server_lists_it(

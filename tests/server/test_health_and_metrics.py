@@ -159,9 +159,9 @@ def test_metrics_count_events_without_names(
 
 def test_metrics_group_unlisted_and_excess_models_as_other() -> None:
     metrics = Metrics()
-    metrics.tokens_taken("own-openai/secret-model", 1, 1, is_listed=False)
+    metrics.record_tokens("own-openai/secret-model", 1, 1, is_listed=False)
     for number in range(MAX_MODELS + 5):
-        metrics.tokens_taken(f"x/{number}", 1, 2, is_listed=True)
+        metrics.record_tokens(f"x/{number}", 1, 2, is_listed=True)
     page = metrics.render(3).decode()
     found = samples(page)
     assert "secret-model" not in page

@@ -118,7 +118,7 @@ def test_continue_extends_a_stopped_reply_in_place(
     provider.let_go()
     again = service.as_owner(ME).messages.continue_(answer.id)
     assert again.id == answer.id and finish(service, again) == "one two three four"
-    assert provider.requests[-1].continues == "one two "
+    assert provider.requests[-1].partial_answer == "one two "
     view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view)[-1] == "one two three four"
     assert view.messages[-1].status is Status.COMPLETE

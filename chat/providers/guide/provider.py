@@ -107,9 +107,9 @@ class GuideProvider:
     def _answer(self, request: Request) -> str:
         """Return the whole answer, or the rest of it if the request continues a partial one."""
         answer = reply_to(self._manual, *_questions(request))
-        if not request.continues:
+        if not request.partial_answer:
             return answer
-        rest = answer.removeprefix(request.continues)
+        rest = answer.removeprefix(request.partial_answer)
         if rest.strip() and rest != answer:
             return rest
         return "\n\n" + _WAS_COMPLETE

@@ -90,8 +90,8 @@ def messages(request: Request) -> list[dict[str, Any]]:
     found = [{"role": turn.role.value, "content": _content(turn)} for turn in request.turns]
     if request.system_prompt:
         found.insert(0, {"role": "system", "content": request.system_prompt})
-    if request.continues:
-        found.append({"role": "assistant", "content": request.continues})
+    if request.partial_answer:
+        found.append({"role": "assistant", "content": request.partial_answer})
         found.append({"role": "user", "content": CONTINUE_PROMPT})
     return found
 
