@@ -261,7 +261,7 @@ def _topic(name: str, text: str) -> Topic:
 
 
 def _split(text: str) -> list[str]:
-    """Return the text before the first `##` heading and a block per heading; ignores fences."""
+    """Split at `##` headings outside of code fences; the first block precedes the first heading."""
     blocks: list[list[str]] = [[]]
     fence = ""
     for line in text.splitlines():
