@@ -51,7 +51,7 @@ class Billing:
             return NewCall(owner, model, CallKind.REPLY, worker, answer_id, prompt_tokens)
         tokens = nanos = 0
         if not is_billed_to_operator(model):
-            rules = self.rules.of_messages
+            rules = self.rules.without_costs
             return NewCall(
                 owner, model, CallKind.REPLY, worker, answer_id, prompt_tokens, rules=rules
             )

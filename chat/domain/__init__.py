@@ -1,1 +1,1 @@
-"""Pure values and rules. No database, provider, page or I/O. Times are aware UTC."""
+"""Pure values and rules, without I/O. Times are aware and in UTC."""

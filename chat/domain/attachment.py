@@ -1,4 +1,4 @@
-"""Attached files: as uploaded, as priced, and as stored with a message."""
+"""Attached files: uploaded, checked before sending, and stored with a message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a person attaches: bytes under the name their browser gave, both not to be trusted."""
+    """An uploaded file. Its name and its content are untrusted."""
 
     name: str
     data: bytes = field(repr=False)
@@ -22,7 +22,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class FileCost:
-    """What a file would cost if it were sent now, or the `problem` that keeps it back."""
+    """The tokens that a file would cost if it were sent now, or the `problem` that prevents it."""
 
     name: str
     size: int  # bytes
@@ -31,32 +31,32 @@ class FileCost:
     tokens: int = 0
     is_exact: bool = False
     problem: str = ""
-    is_too_long: bool = False  # only its beginning would fit
-    is_audio: bool = False  # it is turned into text for the box instead
+    is_too_long: bool = False  # True if only its beginning fits
+    is_audio: bool = False  # True if it is transcribed into the message box instead
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file as it is kept with a message; its contents are stored by their SHA-256."""
+    """A file stored with a message. Its contents are stored under their SHA-256."""
 
     id: str
     message_id: str
-    name: str  # cleaned: one line, no folders
+    name: str  # sanitized: one line, no folders
     kind: FileKind
     media_type: str
-    size: int  # bytes of the file as it was attached
+    size: int  # bytes of the original file
     details: str  # "3 pages", "1,024 × 768"
-    tokens: int  # what it costs to send, its wrapping included
+    tokens: int  # including the fence around it
     is_exact: bool
-    sha256: str  # of what is shown and handed back
-    text_sha256: str | None = None  # of what is sent, for anything but an image
-    preview_sha256: str | None = None  # of a table's first rows
-    is_partial: bool = False  # only its beginning is sent
+    sha256: str  # of the content that is shown and downloaded
+    text_sha256: str | None = None  # of the text that is sent; None for images
+    preview_sha256: str | None = None  # of the first rows of a table
+    is_partial: bool = False  # True if only its beginning is sent
 
 
 @dataclass(frozen=True, slots=True)
 class NewAttachment:
-    """A file that was read and counted, ready to be stored."""
+    """A parsed and counted file, ready to be stored."""
 
     name: str
     kind: FileKind

@@ -1,4 +1,4 @@
-"""A conversation and the settings its next reply is requested with."""
+"""A conversation and the settings of its next reply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chat.domain.message import Message
 
 @dataclass(frozen=True, slots=True)
 class ReplySettings:
-    """What the next reply is asked with. `None` means: as the instance is configured."""
+    """Settings of the next reply. None means the default of the instance."""
 
     model: str | None = None  # "provider/model id"
     temperature: float | None = None  # 0.0 to 2.0
@@ -25,7 +25,7 @@ class Conversation:
     title: str
     settings: ReplySettings
     leaf_id: str | None
-    cleared_ids: tuple[str, ...]  # context begins afresh after each of these messages, oldest first
+    cleared_ids: tuple[str, ...]  # the context starts after each of these messages; oldest first
     created_at: datetime
     updated_at: datetime
     is_running: bool = False
@@ -35,7 +35,7 @@ class Conversation:
 def new_conversation(
     owner: str, title: str, settings: ReplySettings, answer: Message
 ) -> Conversation:
-    """The conversation that has just begun with `answer`."""
+    """Return a new conversation with `answer`, still running, as its first answer."""
     return Conversation(
         id=answer.conversation_id,
         owner=owner,

@@ -1,6 +1,6 @@
-"""How a document stands in what the model reads: named, fenced, and cut where the room ends. Pure.
+"""Embedding of documents in a prompt: name, fence and truncation. Pure.
 
-The fence is longer than any in the document, so that no document can step out of it.
+The fence is longer than any fence in the document, so that a document cannot close it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 
 _RUNS = re.compile(r"`{3,}")
-_CUT = "\n[The file goes on; only its beginning is here.]"
+_TRUNCATED = "\n[The file continues; only its beginning is included.]"
 
 
 def fence_document(name: str, details: str, text: str) -> str:
-    """The text of a file as it is sent."""
+    """Return the text of a file as it is sent, in a fence below its name and details."""
     longest = max((len(run.group()) for run in _RUNS.finditer(text)), default=2)
     fence = "`" * (longest + 1)
     about = f" ({details})" if details else ""
@@ -22,18 +22,19 @@ def fence_document(name: str, details: str, text: str) -> str:
 
 
 def truncate_document(text: str, costs: Callable[[str], int], room: int) -> str:
-    """As much of `text` from its beginning as costs at most `room`, cut at a line; may be empty.
+    """Return the longest beginning of `text` that costs at most `room` tokens.
 
-    `costs` gives the tokens of what is sent when that much of the text is.
+    It ends at a line break if possible, with a note that the file continues. Returns an empty
+    string if nothing fits. `costs` returns the tokens of a text as it is sent.
     """
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if costs(text[:middle] + _CUT) <= room:
+        if costs(text[:middle] + _TRUNCATED) <= room:
             low = middle
         else:
             high = middle - 1
     if not low:
         return ""
     end = text.rfind("\n", low // 2, low)
-    return text[: end if end > 0 else low].rstrip() + _CUT
+    return text[: end if end > 0 else low].rstrip() + _TRUNCATED

@@ -1,6 +1,6 @@
-"""Who somebody is: a browser by its cookie, or an account by what its provider says. Pure.
+"""Identification of users: visitors by cookie, accounts by OpenID claims, and administrators.
 
-Also who is an admin. Knows no page, no server and no database; whoever calls brings the clock.
+Pure: the caller passes the time. The module knows no page, server or database.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from chat.errors import NotAllowed, NotFound, SignInExpired
 
 VISITOR, ACCOUNT = "visitor:", "account:"
 SIGN_IN_LIFETIME = timedelta(days=30)
-_SKEW = timedelta(days=1)  # clocks differ, but not by more
+_CLOCK_SKEW = timedelta(days=1)
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
-# Only ASCII: other alphabets have letters whose small form is an ASCII one (the Kelvin sign).
-_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+# ASCII only: `str.lower` maps some other letters to ASCII, for example the Kelvin sign to "k".
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.I)
-_PASSED_ON = re.compile(
+_PROXY_HEADER = re.compile(
     r"forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*|fly-.*",
     re.I,
 )
 
 
 def is_visitor_cookie(value: object) -> bool:
-    """Whether this can be a cookie of ours: 32 random bytes. Anything else was made by others."""
+    """Return whether a value has the format of a visitor cookie: 32 random bytes in base64."""
     return isinstance(value, str) and _COOKIE.fullmatch(value) is not None
 
 
 def visitor_from_cookie(cookie: str) -> Person:
-    """The browser that holds this cookie; only a hash of it is ever kept."""
+    """Return the visitor with this cookie. Only a hash of the cookie is stored."""
     return Person(VISITOR + _hash(cookie))
 
 
 def account_from_claims(
     claims: Mapping[str, Any], settings: Settings, now: datetime, *, is_only_provider: bool = True
 ) -> Person:
-    """The account that an OpenID provider vouches for: its issuer and its subject.
+    """Return the account that is identified by the issuer and the subject of OpenID claims.
 
-    Where there are several providers, one must not vouch for an address that another one knows:
-    then it counts only when it is said to be verified.
+    With several providers, an e-mail address counts only if it is marked as verified, so that one
+    provider cannot claim an address of another.
 
-    Raises `SignInExpired` when the sign-in is older than 30 days or is none, and `NotAllowed` when
-    ALLOWED_EMAILS does not hold its address.
+    Raises `SignInExpired` if the claims are incomplete or older than 30 days, and `NotAllowed` if
+    ALLOWED_EMAILS does not include the address.
     """
     issuer, subject, since = claims.get("iss"), claims.get("sub"), claims.get("iat")
     if not (_is_text(issuer) and _is_text(subject) and isinstance(since, int | float)):
         raise SignInExpired
     age = now.timestamp() - since
-    if not -_SKEW.total_seconds() <= age <= SIGN_IN_LIFETIME.total_seconds():
+    if not -_CLOCK_SKEW.total_seconds() <= age <= SIGN_IN_LIFETIME.total_seconds():
         raise SignInExpired
     email = _email(claims, must_be_verified=not is_only_provider)
     if settings.allowed_emails and not is_email_listed(email, settings.allowed_emails):
@@ -70,12 +70,12 @@ def account_from_claims(
 
 
 def is_email_listed(email: str, names: str, *, with_domains: bool = True) -> bool:
-    """Whether an address, or its whole domain, is one of `names`: "ann@x.org, y.org, @y.org"."""
-    local, at, domain = email.translate(_SMALL).partition("@")
+    """Return whether `names`, such as "ann@x.org, y.org, @z.org", include an address or domain."""
+    local, at, domain = email.translate(_LOWER).partition("@")
     if not (local and at and domain) or "@" in domain or not email.isprintable() or " " in email:
         return False
     for name in names.split(","):
-        wanted = name.strip().translate(_SMALL)
+        wanted = name.strip().translate(_LOWER)
         if wanted == f"{local}@{domain}":
             return True
         if with_domains and wanted.removeprefix("@") == domain:
@@ -90,14 +90,17 @@ def require_admin(person: Person) -> None:
 
 
 def require_owner(owner: str) -> None:
-    """Nobody owns nothing: who is not signed in has an empty owner. Raises `NotFound`."""
+    """Raise `NotFound` if `owner` is empty, which it is before sign-in."""
     if not owner:
         raise NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a page is asked for from. `address` is None for this machine; names in any case."""
+    """The connection of a browser. `address` is None for this machine.
+
+    Names of `headers` are compared without case.
+    """
 
     address: str | None = None
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -109,51 +112,56 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        """Whether this is the person at the machine, and nothing stands between.
+        """True if the browser runs on this machine and connects without a proxy.
 
-        A proxy on this machine also comes from here: it is told by its headers, by the name it
-        was asked for, or by the page's origin, which no usual proxy rewrites. Whoever is no
-        browser can forge all that through a bare tunnel, so it alone makes nobody an admin of a
-        server: see `is_local_admin`.
+        A local proxy also connects from a loopback address. It is recognised by its headers, by
+        the host name, or by the origin, which common proxies do not rewrite. A client other than a
+        browser can forge all of these through a plain tunnel, so this is not sufficient to make
+        someone an administrator of a server: see `is_local_admin`.
         """
         if self.address is not None and not _is_loopback(self.address):
             return False
-        if any(_PASSED_ON.fullmatch(name) for name in self.headers):
+        if any(_PROXY_HEADER.fullmatch(name) for name in self.headers):
             return False
         hosts, origins = self.header("host"), self.header("origin")
         if self.headers and (len(hosts) != 1 or len(origins) != 1):
-            return False  # every browser tells where a page's socket comes from
+            return False  # browsers send one of each with a WebSocket request
         return all(_LOCAL_HOST.fullmatch(host) for host in hosts) and all(
             _LOCAL_HOST.fullmatch(re.sub("^https?://", "", origin)) for origin in origins
         )
 
     def client_address(self, proxies: int) -> str:
-        """The address of whoever asks, behind that many proxies of ours.
+        """Return the client's address behind `proxies` trusted proxies.
 
-        Empty for this machine, and for all whose address only somebody else tells. Each proxy
-        adds the address it was asked from at the end; what stands before that is what the client
-        says of itself.
+        Each proxy appends the address of its peer to X-Forwarded-For; earlier entries are sent by
+        the client and are not trusted. Empty for this machine, and if no trusted proxy reports an
+        address. IPv6 addresses are reduced to their /64 network.
         """
-        told = [each.strip() for line in self.header("x-forwarded-for") for each in line.split(",")]
-        if not told:
-            return _of_a_home(self.address or "")
-        # The server itself may have taken the address from there already: it is not used.
-        return _of_a_home(told[-proxies]) if 0 < proxies <= len(told) else ""
+        forwarded = [
+            each.strip() for line in self.header("x-forwarded-for") for each in line.split(",")
+        ]
+        if not forwarded:
+            return _client_network(self.address or "")
+        # `self.address` is not used: the server may have taken it from the header.
+        return _client_network(forwarded[-proxies]) if 0 < proxies <= len(forwarded) else ""
 
 
 def is_local_admin(
     connection: Connection, settings: Settings, *, has_desktop: bool = False
 ) -> bool:
-    """Whether the visitor is an admin because they sit at the machine that runs Parley.
+    """Return whether a visitor is an administrator because they use the machine of the server.
 
-    Unless LOCAL_ADMIN says so, only where Parley was started on a desktop, not as a server.
+    By default only if Parley was started on a desktop; LOCAL_ADMIN overrides this.
     """
-    is_wanted = has_desktop if settings.local_admin is None else settings.local_admin
-    return is_wanted and not settings.access_code and connection.is_local
+    is_enabled = has_desktop if settings.local_admin is None else settings.local_admin
+    return is_enabled and not settings.access_code and connection.is_local
 
 
 def _email(claims: Mapping[str, Any], *, must_be_verified: bool) -> str:
-    """The address, unless the provider says that it is not verified; some say nothing of it."""
+    """Return the e-mail address, or an empty string if the provider does not vouch for it.
+
+    Some providers omit `email_verified`.
+    """
     email, verified = claims.get("email"), claims.get("email_verified")
     is_verified = verified is True or str(verified).lower() == "true"
     is_verified = is_verified or (verified is None and not must_be_verified)
@@ -168,8 +176,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _of_a_home(address: str) -> str:
-    """An address as one person has it: a home has 2^64 of version 6."""
+def _client_network(address: str) -> str:
+    """Return an IPv4 address, or the /64 network of an IPv6 address, which one client controls."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Time-ordered ids, and the text filter that every stored string passes."""
+"""Time-ordered ids, and the filter for stored strings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from secrets import token_hex
 
 
 def storable(text: str) -> str:
-    """`text` without what a database may refuse: NUL characters and lone surrogates."""
+    """Return `text` without characters that databases reject: NUL and lone surrogates."""
     if text.isascii() and "\0" not in text:
         return text
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -22,9 +22,9 @@ _id_lock = threading.Lock()
 
 
 def new_id() -> str:
-    """A fresh id of 30 hexadecimal digits that sorts by the time it was made (microseconds).
+    """Return a new id of 30 hexadecimal digits that sorts by creation time in microseconds.
 
-    Later ids of one process are always greater, whatever the clock does.
+    Ids of one process are strictly increasing, even if the clock is set back.
     """
     global _last_id
     with _id_lock:

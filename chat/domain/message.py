@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a message stands. A question is always COMPLETE."""
+    """The state of a message. A question is always COMPLETE."""
 
     STREAMING = "streaming"
     COMPLETE = "complete"
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one provider call; `is_reported` when the provider counted them itself."""
+    """Tokens of one provider call. `is_reported` is True if the provider counted them."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -35,17 +35,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an answer failed, as it was recorded: an error's code, its sentence, redacted details."""
+    """The recorded error of an answer: its code, its sentence and redacted details."""
 
     code: str
     sentence: str
     details: str = ""
-    retry_at: datetime | None = None  # when the provider said to come back
+    retry_at: datetime | None = None  # set if the provider named a time
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One question or one answer. `depth` counts from 0 at the first message of its path."""
+    """A question or an answer. The first message of a path has depth 0."""
 
     id: str
     conversation_id: str
@@ -55,8 +55,8 @@ class Message:
     text: str
     status: Status
     created_at: datetime
-    tokens: int = 0  # of `text`, counted once, when it was stored
-    is_exact: bool = False  # whether `tokens` was counted with the model's own ranks
+    tokens: int = 0  # of `text`, counted when it was stored
+    is_exact: bool = False  # True if `tokens` was counted with a tokenizer, not estimated
     reasoning: str = ""
     reasoning_ms: int | None = None
     finish_reason: str | None = None
@@ -65,7 +65,7 @@ class Message:
     first_token_ms: int | None = None
     total_ms: int | None = None
     failure: Failure | None = None
-    replaces_id: str | None = None  # the leaf in view before this answer was asked for again
+    replaces_id: str | None = None  # the leaf that was shown before this retry
     is_deleted: bool = False
     attachments: tuple[Attachment, ...] = ()
 
@@ -75,7 +75,7 @@ class Message:
 
     @property
     def is_cut(self) -> bool:
-        """Whether there is more to come if the person asks for it."""
+        """True if the answer has text but did not finish, so that it can be continued."""
         if self.role is not Role.ASSISTANT or not self.text.strip():
             return False
         unfinished = {Status.STOPPED, Status.INTERRUPTED, Status.FAILED}
@@ -84,9 +84,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions beside one message: its place (from 1), how many, and its neighbours' ids."""
+    """The versions of a message: its position from 1, their count, and the adjacent ids."""
 
-    place: int = 1
+    position: int = 1
     count: int = 1
     previous_id: str | None = None
     next_id: str | None = None
@@ -94,7 +94,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a person sends. `may_truncate`: of a file that does not fit, send the beginning."""
+    """A message to send. `may_truncate` allows sending only the beginning of a file."""
 
     text: str
     files: tuple[File, ...] = ()

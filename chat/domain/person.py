@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OWN_KEY_PREFIX = "own-"  # begins the ref of a model that is asked with a person's own key
+OWN_KEY_PREFIX = "own-"  # of the ref of a model that is called with a user's own key
 
 
 def is_billed_to_operator(model: str) -> bool:
-    """Whether a call costs whoever runs Parley anything: a person's own key is theirs to pay."""
+    """Return whether the operator pays for calls of `model`, not a user with their own key."""
     return not model.startswith(OWN_KEY_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who looks: `owner` is what all they make is kept under; nobody else's is theirs to see."""
+    """The current user. `owner` scopes every query; it is empty before sign-in."""
 
     owner: str
     email: str = ""

@@ -1,4 +1,4 @@
-"""What somebody typed into the search box, and how what was found is ranked and cut. Pure."""
+"""Search queries: parsing, matching, ranking and snippets. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from chat.domain.tokenization import fold, is_cjk, phrase_pattern, to_nfc, tokenize
 
-MAX_INPUT = 1000  # characters of what was typed
+MAX_INPUT = 1000  # characters
 MAX_TERMS = 12
 SNIPPET = 160  # characters
 
@@ -22,9 +22,9 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?-?")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that follow one another; the last is a beginning when `is_prefix`.
+    """A phrase of one or more words. If `is_prefix`, the last word may be incomplete.
 
-    A run of Chinese, Japanese or Korean characters is one word here, of which any part is found.
+    A run of Chinese, Japanese or Korean characters counts as one word and matches as a substring.
     """
 
     tokens: tuple[str, ...]
@@ -33,10 +33,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """All of it must hold. `after` is inclusive, `before` is not."""
+    """A parsed query. All conditions must match; `after` is inclusive, `before` is exclusive."""
 
     terms: tuple[Term, ...] = ()
-    models: tuple[str, ...] = ()  # parts of the model reference
+    models: tuple[str, ...] = ()  # substrings of the model reference
     after: datetime | None = None
     before: datetime | None = None
     is_pinned: bool = False
@@ -48,12 +48,12 @@ class Query:
 
     @property
     def fits_titles(self) -> bool:
-        """Whether a title may match: no model answered it, and it carries no file."""
+        """True if titles can match, which have no model and no file."""
         return not self.models and not self.has_file
 
 
 def parse_query(typed: str) -> Query:
-    """What was typed as a query. Never raises: what is no prefix is searched for as words."""
+    """Return the query for the text of the search box. Unknown prefixes are searched as words."""
     typed = typed[:MAX_INPUT].encode("utf-8", "replace").decode()
     terms: list[Term] = []
     models: list[str] = []
@@ -65,7 +65,7 @@ def parse_query(typed: str) -> Query:
         value = (piece["value"] or "").strip('"').strip()
         day = _date(value) if name in ("before", "after") else None
         if name in ("model", "before", "after", "is", "has") and not value:
-            continue  # not typed yet
+            continue  # incomplete input
         if name == "model":
             models.append(value.casefold())
         elif name == "before" and day:
@@ -81,15 +81,14 @@ def parse_query(typed: str) -> Query:
             found = tokenize(piece["phrase"] if is_phrase else piece[0])
             if found:
                 still_typing = piece.end() == len(typed) and not typed.endswith('"')
-                is_prefix = (
-                    still_typing and len(found[-1]) > 1 and not is_cjk(found[-1])
-                )  # one letter is a whole word
+                # A single letter is searched as a whole word.
+                is_prefix = still_typing and len(found[-1]) > 1 and not is_cjk(found[-1])
                 terms.append(Term(found, is_prefix))
     return Query(tuple(dict.fromkeys(terms)), tuple(models), after, before, is_pinned, has_file)
 
 
 def is_searchable(typed: str) -> bool:
-    """Whether something can be looked for: a word, a number or a condition."""
+    """Return whether the input contains a word, a number or a condition."""
     return not parse_query(typed).is_empty
 
 
@@ -105,7 +104,7 @@ def _date(value: str) -> datetime | None:
 
 
 class Matcher:
-    """Finds the terms of a query in a text, as the index would, and says how well they fit."""
+    """Find the terms of a query in a text, with the same rules as the search index."""
 
     def __init__(self, query: Query) -> None:
         self._patterns = [
@@ -116,12 +115,12 @@ class Matcher:
         self._in_order = None if is_one else re.compile(phrase_pattern(whole, is_prefix=False))
 
     def matches(self, text: str) -> bool:
-        """Whether every term is in the text."""
+        """Return whether the text contains every term."""
         folded = fold(to_nfc(text))
         return all(pattern.search(folded) for pattern in self._patterns)
 
     def spans(self, text: str, most: int = 200) -> list[tuple[int, int, int]]:
-        """Where terms are in a composed text: start, end, which term; the first `most` of each."""
+        """Return (start, end, term number) of matches in an NFC text, at most `most` per term."""
         folded = fold(text)
         found = [
             (match.start(), match.end(), number)
@@ -131,7 +130,7 @@ class Matcher:
         return sorted(found)
 
     def score(self, text: str, age_days: float) -> float:
-        """How well a text fits: how often the terms occur, side by side, and how fresh it is."""
+        """Return the rank of a text from term frequency, proximity and age."""
         folded = fold(to_nfc(text))
         score = 0.0
         for pattern in self._patterns:
@@ -143,7 +142,10 @@ class Matcher:
         return score + 1 / (1 + max(age_days, 0) / 30)
 
     def snippet(self, text: str) -> tuple[tuple[str, bool], ...]:
-        """About 160 characters around the best place on one line; whether each piece matches."""
+        """Return about 160 characters around the best match as one line.
+
+        Each piece comes with a flag that is True if it matches a term.
+        """
         text = to_nfc(text)
         spans = self.spans(text)
         start = _best_start(text, spans)
@@ -159,7 +161,7 @@ class Matcher:
 
 
 def _best_start(text: str, spans: Sequence[tuple[int, int, int]]) -> int:
-    """Where the snippet begins: the window with the most different terms, then the most places."""
+    """Return the start of the window with the most different terms, then the most matches."""
     best, best_start, last = (0, 0), 0, 0
     for place, (start, _, _) in enumerate(spans):
         last = max(last, place)
@@ -190,7 +192,7 @@ def _cut(
 
 
 def _joined(pieces: Sequence[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
-    """The pieces on one line: no line ends, no runs of spaces, neighbours of a kind joined."""
+    """Join adjacent pieces with equal flags and collapse whitespace to single spaces."""
     joined: list[tuple[str, bool]] = []
     for piece, is_match in pieces:
         line = re.sub(r"[\s\0-\x1f\x7f]+", " ", piece)

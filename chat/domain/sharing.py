@@ -1,7 +1,7 @@
-"""What a shared link shows: a snapshot made of an allow-list of fields, and nothing else. Pure.
+"""Snapshots for shared links, built from an allow-list of fields. Pure.
 
-Later edits do not change it. Thinking, failures, settings, ids and the owner are never part of it;
-of files only name, kind and size are.
+Later edits do not change a snapshot. It never contains reasoning, failures, settings, ids or the
+owner. Of files it contains only the name and the details.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ class SharedMessage:
     model: str  # "" for a question
     at: datetime
     files: tuple[str, ...]  # "report.pdf · 3 pages"
-    is_cut: bool = False  # there would have been more
+    is_cut: bool = False  # True if the answer did not finish
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     title: str
-    created_at: datetime  # when it was shared
+    created_at: datetime  # time of sharing
     messages: tuple[SharedMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A link that was made. The link itself is only known to whoever made it."""
+    """A shared link as listed to its owner. The secret in the link is not stored."""
 
     id: str
     title: str
@@ -44,7 +44,7 @@ class Share:
 
 
 def build_snapshot(messages: Iterable[Message]) -> dict[str, Any]:
-    """The messages of a path, oldest first, as JSON."""
+    """Return a path, given oldest first, as a JSON value."""
     return {
         "version": VERSION,
         "messages": [
@@ -66,6 +66,7 @@ def build_snapshot(messages: Iterable[Message]) -> dict[str, Any]:
 
 
 def parse_snapshot(title: str, created_at: datetime, value: dict[str, Any]) -> Snapshot:
+    """Return the snapshot stored as the JSON value `value`."""
     return Snapshot(
         title,
         created_at,
@@ -76,7 +77,7 @@ def parse_snapshot(title: str, created_at: datetime, value: dict[str, Any]) -> S
                 model=each["model"],
                 at=datetime.fromisoformat(each["at"]),
                 files=tuple(each["files"]),
-                is_cut=each.get("is_cut", False),  # the first snapshots do not tell
+                is_cut=each.get("is_cut", False),  # missing in the first snapshots
             )
             for each in value["messages"]
         ),

@@ -1,8 +1,8 @@
-"""Sizes as people read them."""
+"""Human-readable sizes."""
 
 
 def human_size(size: int) -> str:
-    """Bytes in words: "84 kB", "1.2 MB"."""
+    """Return a number of bytes in words: "84 kB", "1.2 MB"."""
     if size < 1_000:
         return "1 byte" if size == 1 else f"{size} bytes"
     if size < 999_500:

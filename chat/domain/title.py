@@ -1,4 +1,4 @@
-"""The shape of a conversation, without its storage: how it begins, what stands side by side."""
+"""Titles of conversations, derived from the first message."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ UNTITLED = "New conversation"
 TITLE_LENGTH = 60
 
 _MARKS = (
-    (re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.M), " "),  # a fence and its language
-    (re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+]|\d{1,3}[.)])[ \t]+", re.M), ""),  # what opens a line
-    (re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$", re.M), " "),  # a rule
-    (re.compile(r"!?\[([^\[\]\n]{1,200})\]\([^()\s]{1,500}\)"), r"\1"),  # a link: its words
+    (re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.M), " "),  # fence with its language
+    (
+        re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+]|\d{1,3}[.)])[ \t]+", re.M),
+        "",
+    ),  # heading, quote or list marker
+    (re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$", re.M), " "),  # thematic break
+    (re.compile(r"!?\[([^\[\]\n]{1,200})\]\([^()\s]{1,500}\)"), r"\1"),  # link text
     (re.compile(r"\*{1,3}(?=\S)([^*\n]{1,200})(?<=\S)\*{1,3}"), r"\1"),
     (re.compile(r"(?<!\w)_{1,3}(?=\S)([^_\n]{1,200})(?<=\S)_{1,3}(?!\w)"), r"\1"),
     (re.compile(r"~~(?=\S)([^~\n]{1,200})~~"), r"\1"),
@@ -21,7 +24,7 @@ _MARKS = (
 
 
 def title_from(text: str) -> str:
-    """A conversation's name: the first words of its first message, at most 60 characters."""
+    """Return the first words of a message without Markdown, at most 60 characters."""
     start = text.lstrip()[:2000]
     for pattern, words in _MARKS:
         start = pattern.sub(words, start)
@@ -34,7 +37,7 @@ def title_from(text: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Nothing for what cannot be seen, a space for what separates, the character otherwise."""
+    """Return a space for whitespace, nothing for invisible characters, else the character."""
     if character.isspace():
         return " "
     category = unicodedata.category(character)
@@ -43,11 +46,11 @@ def _plain(character: str) -> str:
     return character
 
 
-_JOINER = "\u200d"  # holds emoji together
+_JOINER = "\u200d"  # zero-width joiner, which combines emoji
 
 
 def _cut(title: str) -> str:
-    """The whole words that leave room for an ellipsis, or what fits of one endless word."""
+    """Return the whole words that leave room for an ellipsis, or the start of a long word."""
     head = title[: TITLE_LENGTH - 1]
     if title[len(head)] == " ":
         return head
@@ -55,12 +58,12 @@ def _cut(title: str) -> str:
     if space and len(words) >= TITLE_LENGTH // 3:
         return words
     end = len(head)
-    while end > 1 and _belongs_to_the_one_before(title, end):
+    while end > 1 and _extends_previous_character(title, end):
         end -= 1
     return head[:end]
 
 
-def _belongs_to_the_one_before(title: str, at: int) -> bool:
+def _extends_previous_character(title: str, at: int) -> bool:
     return (
         _JOINER in (title[at], title[at - 1])
         or unicodedata.combining(title[at]) != 0

@@ -1,17 +1,12 @@
-"""Estimate token counts from the text alone, for when no tokenizer is available."""
+"""Estimates of token counts, used if no tokenizer is available."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
-
-
-TOKENS_PER_MESSAGE = 4  # what the wrapping of one message (role, separators) costs beside its text
+TOKENS_PER_MESSAGE = 4  # role and separators, in addition to the text
 
 
 @dataclass(frozen=True)
@@ -20,11 +15,9 @@ class TokenCount:
     is_exact: bool
 
 
-# The estimate: tokens of a piece by its kind, fitted to o200k_base. No alternative can fail far
-# from where it began, so that time is linear in the text's length whatever it holds.
+# Kinds of pieces, each with its own weight, fitted to o200k_base. No alternative backtracks far,
+# so that matching takes linear time on any text.
 _WORD = r" ?[A-Z]?[a-z\u00aa-\u024f\u0300-\u036f\u1e00-\u1eff]+"
-
-
 _PIECES = re.compile(
     r"(?P<blob>[A-Za-z0-9+/=_\-]{24,})"
     rf"|(?P<word>{_WORD})"
@@ -40,18 +33,14 @@ _PIECES = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-
-
 _BLOB_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,3}|[+/=_\-]+")
-
-
-_SAFETY = 1.1
+_SAFETY_FACTOR = 1.1
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens `text` has: rather too many than too few, never more than its bytes."""
+    """Return an estimate of the tokens of `text`, rather too high, at most its size in bytes."""
     tokens = sum(_weigh(match.lastgroup, match.group()) for match in _PIECES.finditer(text))
-    return min(math.ceil(tokens * _SAFETY), len(text.encode("utf-8", "surrogatepass")))
+    return min(math.ceil(tokens * _SAFETY_FACTOR), len(text.encode("utf-8", "surrogatepass")))
 
 
 def _weigh(kind: str | None, piece: str) -> float:
@@ -73,7 +62,7 @@ def _weigh(kind: str | None, piece: str) -> float:
             return 1.4 * size
         case "rare":
             return 3.0 * size
-        case "blob":  # a path or a long name, or base64 and its kind, where no piece is a word
+        case "blob":  # a path or long identifier, or base64 without words
             words = _BLOB_PIECES.findall(piece)
             if size < 2.6 * len(words):
                 return 1.25 * len(words)

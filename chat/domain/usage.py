@@ -1,4 +1,4 @@
-"""What was used, by day and model: the figures of the usage page. No text, no names of people."""
+"""Usage by day and model, for the usage page. Contains no message text and no names."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """The calls of one day, model and (in the report of everyone) owner; or a sum of such lines.
+    """Calls of one day and model, and of one owner in the report of all owners; or a sum of those.
 
-    Tokens and cost are those of calls that have ended. `estimated_tokens` are part of the others.
+    Tokens and cost are those of ended calls. `estimated_tokens` are included in the other counts.
     """
 
     day: date | None = None
     model: str = ""
     owner: str = ""
-    calls: int = 0  # every reply begun, every recording transcribed
+    calls: int = 0  # replies and transcriptions
     running: int = 0
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)  # of the calls whose price is known
-    unpriced: int = 0  # calls whose price nobody knows
-    written_tokens: int = 0  # of replies whose pace is known …
-    written_ms: int = 0  # … and the time they took
-    first_token_ms: int | None = None  # the median
-    p90_first_token_ms: int | None = None  # nine in ten came sooner
+    cost_usd: Decimal = Decimal(0)  # of calls with a known price
+    unpriced: int = 0  # calls with an unknown price
+    timed_tokens: int = 0  # of replies with a known duration
+    timed_ms: int = 0  # the duration of these replies
+    first_token_ms: int | None = None  # median
+    p90_first_token_ms: int | None = None  # 90th percentile
 
     @property
     def tokens(self) -> int:
@@ -37,19 +37,19 @@ class UsageLine:
 
     @property
     def tokens_per_second(self) -> float | None:
-        return self.written_tokens / self.written_ms * 1000 if self.written_ms else None
+        return self.timed_tokens / self.timed_ms * 1000 if self.timed_ms else None
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
     days: int
-    lines: tuple[UsageLine, ...]  # the newest day first
+    lines: tuple[UsageLine, ...]  # newest day first
     total: UsageLine
-    errors: tuple[tuple[str, int], ...] = ()  # an error's code, how often; the most frequent first
+    errors: tuple[tuple[str, int], ...] = ()  # (error code, count), most frequent first
 
 
 def median_and_p90(times: Iterable[int]) -> tuple[int | None, int | None]:
-    """The middle one, and the one that nine in ten stay below or meet."""
+    """Return the median and the 90th percentile, or None for no times."""
     sorted_times = sorted(times)
     if not sorted_times:
         return None, None

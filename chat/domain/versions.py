@@ -8,10 +8,10 @@ from chat.domain.message import Versions
 
 
 def versions(siblings: Sequence[str], id: str) -> Versions:
-    """Where `id` stands among `siblings`, the ids of all versions beside it, oldest first."""
+    """Return the position of `id` among `siblings`, the ids of all its versions, oldest first."""
     index = list(siblings).index(id)
     return Versions(
-        place=index + 1,
+        position=index + 1,
         count=len(siblings),
         previous_id=siblings[index - 1] if index else None,
         next_id=siblings[index + 1] if index + 1 < len(siblings) else None,

@@ -1,4 +1,4 @@
-"""Values that the store takes: a new question, a new answer, the outcome of a reply."""
+"""Values that the store writes: a new question, a new answer, and the outcome of a reply."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class NewQuestion:
     text: str
     tokens: int
     is_exact: bool
-    id: str = field(default_factory=new_id)  # made before the answer's: ids sort by time
+    id: str = field(default_factory=new_id)  # created before the answer's, because ids sort by time
     new_files: tuple[NewAttachment, ...] = ()
-    kept_files: tuple[Attachment, ...] = ()  # of the version before
+    kept_files: tuple[Attachment, ...] = ()  # attachments of the previous version
 
 
 @dataclass(frozen=True, slots=True)
 class NewAnswer:
-    """The empty reply to begin with; its id is known before it is stored.
+    """An empty reply to insert. Its id is known before it is stored.
 
-    `call` is what the ledger is told of it, in the same transaction.
+    `call` is recorded in the ledger in the same transaction.
     """
 
     id: str
@@ -35,7 +35,7 @@ class NewAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a reply ended, stored in one transaction. Times are milliseconds from its start."""
+    """The end of a reply, stored in one transaction. Times are milliseconds from its start."""
 
     status: Status
     text: str
@@ -48,4 +48,4 @@ class Outcome:
     failure: Failure | None = None
     tokens: int = 0
     is_exact: bool = False
-    call: EndedCall | None = None  # for the ledger
+    call: EndedCall | None = None  # recorded in the ledger

@@ -78,10 +78,10 @@ def lock_limits(session: Session, owner: str, rules: LimitRules) -> None:
     if session.get_bind().dialect.name != "postgresql":
         return  # `write_transaction` holds SQLite's only write lock
     keys = []
-    if rules.own.is_set:
+    if rules.per_owner.is_set:
         digest = hashlib.sha256(owner.encode()).digest()
         keys.append(int.from_bytes(digest[:8], "big", signed=True))
-    if rules.all.is_set:
+    if rules.instance.is_set:
         keys.append(_INSTANCE_LOCK)
     for key in keys:
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -94,8 +94,8 @@ def check_limits(session: Session, call: NewCall, rules: LimitRules, now: dateti
     """
     _check_size(call, rules)
     found = [
-        *_exceeded(session, call, rules.own, call.owner, now),
-        *_exceeded(session, call, rules.all, None, now),
+        *_exceeded(session, call, rules.per_owner, call.owner, now),
+        *_exceeded(session, call, rules.instance, None, now),
     ]
     if found:
         raise max(found, key=lambda error: error.again_at or now)
@@ -106,7 +106,7 @@ def _check_size(call: NewCall, rules: LimitRules) -> None:
     prompt = call.prompt_tokens or 0
     if rules.request_tokens is not None and prompt > rules.request_tokens:
         raise RequestTooLarge(prompt, rules.request_tokens)
-    for limits in (rules.own, rules.all):
+    for limits in (rules.per_owner, rules.instance):
         if limits.tokens_per_day is not None and call.reserved_tokens > limits.tokens_per_day:
             raise RequestTooLarge(call.reserved_tokens, limits.tokens_per_day)
         if limits.nanos_per_day is not None and call.reserved_nanos > limits.nanos_per_day:

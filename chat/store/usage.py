@@ -80,8 +80,8 @@ def _lines(
         "estimated_tokens": total(prompt + completion, ~_RUNS & ~LedgerRow.is_reported),
         "nanos": total(LedgerRow.cost_nanos, LedgerRow.cost_nanos.is_not(None)),
         "unpriced": total(1, ~_RUNS & LedgerRow.cost_nanos.is_(None)),
-        "written_tokens": total(completion, _HAS_RATE),
-        "written_ms": total(LedgerRow.total_ms - LedgerRow.first_token_ms, _HAS_RATE),
+        "timed_tokens": total(completion, _HAS_RATE),
+        "timed_ms": total(LedgerRow.total_ms - LedgerRow.first_token_ms, _HAS_RATE),
     }
     rows = session.execute(
         select(*group, *(amount.label(name) for name, amount in sums.items()))
@@ -122,7 +122,7 @@ def _timed(line: UsageLine, times: list[int]) -> UsageLine:
 def _sum(lines: tuple[UsageLine, ...]) -> UsageLine:
     names = (
         *("calls", "running", "failed", "prompt_tokens", "completion_tokens", "estimated_tokens"),
-        *("unpriced", "written_tokens", "written_ms"),
+        *("unpriced", "timed_tokens", "timed_ms"),
     )
     counts = {name: sum(getattr(line, name) for line in lines) for name in names}
     return UsageLine(cost_usd=sum((line.cost_usd for line in lines), Decimal(0)), **counts)

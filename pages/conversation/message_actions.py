@@ -71,7 +71,7 @@ def _draw_versions(view: ConversationView, message: Message) -> None:
         on_click=_show_version,
         args=(versions.previous_id,),
     )
-    st.markdown(f":small[{versions.place}/{versions.count}]")
+    st.markdown(f":small[{versions.position}/{versions.count}]")
     st.button(
         ":material/chevron_right:",
         key=f"version_next_{message.id}",

@@ -1,4 +1,4 @@
-"""Who somebody is: cookies, claims, lists of addresses, and the person at the machine."""
+"""Identification by cookie and by OpenID claims, administrators, and the visitor cookie."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def signed_in(allowed: str = "", admins: str = "", **claims: Any) -> Person:
     return account_from_claims({**CLAIMS, **claims}, settings, NOW)
 
 
-def test_a_visitor_keeps_what_was_made_before_there_were_accounts() -> None:
-    told = hashlib.sha256(b"cookie").hexdigest()[:40]
-    assert visitor_from_cookie("cookie") == Person(f"visitor:{told}")
+def test_visitor_owner_is_the_hash_of_the_cookie() -> None:
+    expected = hashlib.sha256(b"cookie").hexdigest()[:40]
+    assert visitor_from_cookie("cookie") == Person(f"visitor:{expected}")
 
 
-def test_an_account_is_its_issuer_and_its_subject() -> None:
+def test_account_owner_depends_on_issuer_and_subject_only() -> None:
     owner = signed_in().owner
     assert owner.startswith("account:") and len(owner) == len("account:") + 40
     assert signed_in(email="new@x.org", name="Ann").owner == owner
@@ -50,7 +50,7 @@ def test_an_account_is_its_issuer_and_its_subject() -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "is_in"),
+    ("email", "is_allowed"),
     [
         ("ann@x.org", True),
         ("ANN@X.ORG", True),
@@ -69,8 +69,8 @@ def test_an_account_is_its_issuer_and_its_subject() -> None:
         ("", False),
         ("a@\u0443.org", False),  # a Cyrillic letter that looks like y
         ("a\u212a@k.org", False),
-        ("\u212aate@k.org", False),  # the Kelvin sign, whose small form is k
-        ("a@\uff59.org", False),  # a wide y
+        ("\u212aate@k.org", False),  # the Kelvin sign, lower case: k
+        ("a@\uff59.org", False),  # fullwidth y
         ("a@y.org\n", False),
         ("a b@y.org", False),
         ("a@y.org,b@q.org", False),
@@ -78,22 +78,24 @@ def test_an_account_is_its_issuer_and_its_subject() -> None:
         (["ann@x.org"], False),
     ],
 )
-def test_only_listed_addresses_and_whole_domains_are_let_in(email: object, is_in: bool) -> None:
+def test_allowed_emails_matches_addresses_and_whole_domains(
+    email: object, is_allowed: bool
+) -> None:
     allowed = "ann@x.org, Y.org ,@z.org, kate@k.org,,"
-    if is_in:
+    if is_allowed:
         assert signed_in(allowed, email=email).email == email
         return
     with pytest.raises(NotAllowed):
         signed_in(allowed, email=email)
 
 
-def test_without_a_list_everybody_who_can_sign_in_is_let_in() -> None:
-    assert signed_in(email="anybody@anywhere.example")
+def test_every_account_is_allowed_without_allowed_emails() -> None:
+    assert signed_in(email="ann@elsewhere.example")
     assert signed_in(email=None).email == ""
 
 
 @pytest.mark.parametrize("verified", [False, "false", "False", 0, "0", "", "no", [], 1])
-def test_an_address_that_is_not_verified_is_on_no_list(verified: object) -> None:
+def test_unverified_address_is_neither_allowed_nor_admin(verified: object) -> None:
     with pytest.raises(NotAllowed):
         signed_in("ann@x.org", email_verified=verified)
     person = signed_in(admins="ann@x.org", email_verified=verified)
@@ -101,11 +103,11 @@ def test_an_address_that_is_not_verified_is_on_no_list(verified: object) -> None
 
 
 @pytest.mark.parametrize("verified", [True, "true", "True", None])
-def test_a_verified_address_is(verified: object) -> None:
+def test_verified_address_is_allowed_and_admin(verified: object) -> None:
     assert signed_in("x.org", "ann@x.org", email_verified=verified).is_admin
 
 
-def test_admins_are_listed_by_address_only() -> None:
+def test_admin_emails_ignores_domains() -> None:
     assert signed_in(admins="bob@x.org, Ann@X.org").is_admin
     assert not signed_in(admins="x.org, @x.org").is_admin
     assert not signed_in(admins="").is_admin
@@ -122,13 +124,13 @@ def test_admins_are_listed_by_address_only() -> None:
         str(NOW.timestamp()),
     ],
 )
-def test_a_sign_in_of_long_ago_is_over(since: object) -> None:
+def test_sign_in_with_invalid_or_old_time_is_expired(since: object) -> None:
     with pytest.raises(SignInExpired):
         signed_in(iat=since)
 
 
 @pytest.mark.parametrize("claim", [{"iss": None}, {"iss": ""}, {"sub": None}, {"sub": 7}])
-def test_claims_without_a_subject_are_nobody(claim: dict[str, Any]) -> None:
+def test_claims_need_an_issuer_and_a_subject(claim: dict[str, Any]) -> None:
     with pytest.raises(SignInExpired):
         signed_in(**claim)
 
@@ -141,7 +143,7 @@ LOCAL = {"Host": ["localhost:8501"], "Origin": ["http://localhost:8501"]}
     [
         (None, LOCAL, True),
         ("127.0.0.1", {"host": ["127.0.0.1"], "origin": ["http://127.0.0.1"]}, True),
-        (None, {"Host": ["127.0.0.1:8501"]}, False),  # no browser: it would tell its origin
+        (None, {"Host": ["127.0.0.1:8501"]}, False),  # browsers send an Origin header
         ("::1", {"Host": ["[::1]:8501"], "Origin": ["http://[::1]:8501"]}, True),
         ("::ffff:127.0.0.1", LOCAL, True),
         (None, {"Host": ["LOCALHOST:1"], "Origin": ["https://localhost:1"]}, True),
@@ -176,18 +178,18 @@ LOCAL = {"Host": ["localhost:8501"], "Origin": ["http://localhost:8501"]}
         ),
     ],
 )
-def test_only_the_person_at_the_machine_is_an_admin_without_an_account(
+def test_local_admin_requires_a_direct_local_browser(
     address: str | None, headers: dict[str, list[str]], is_admin: bool
 ) -> None:
     connection = Connection(address, headers)
     assert is_local_admin(connection, Settings(), has_desktop=True) is is_admin
     assert is_local_admin(connection, Settings(local_admin=True)) is is_admin
-    assert not is_local_admin(connection, Settings()), "a server has nobody sitting before it"
+    assert not is_local_admin(connection, Settings()), "the default is off on a server"
     assert not is_local_admin(connection, Settings(local_admin=False), has_desktop=True)
     assert not is_local_admin(connection, Settings(access_code="secret code"), has_desktop=True)
 
 
-def test_of_several_providers_none_vouches_for_an_address_by_saying_nothing() -> None:
+def test_several_providers_require_verified_addresses() -> None:
     settings = Settings(admin_emails="ann@x.org", values={"auth": {}})
     claims = {"iss": "https://id", "sub": "1", "iat": NOW.timestamp(), "email": "ann@x.org"}
     assert account_from_claims(claims, settings, NOW).is_admin
@@ -197,10 +199,10 @@ def test_of_several_providers_none_vouches_for_an_address_by_saying_nothing() ->
 
 
 @pytest.mark.parametrize(
-    ("proxies", "address", "said", "client"),
+    ("proxies", "address", "forwarded", "client"),
     [
         (0, "8.8.8.8", [], "8.8.8.8"),
-        (0, "1.1.1.1", ["1.1.1.1"], ""),  # nobody is believed who is not asked to be
+        (0, "1.1.1.1", ["1.1.1.1"], ""),  # no proxy is trusted
         (1, "10.0.0.1", ["1.1.1.1, 8.8.8.8"], "8.8.8.8"),
         (2, "10.0.0.1", ["1.1.1.1, 8.8.8.8", "10.0.0.2"], "8.8.8.8"),
         (3, "8.8.8.8", ["8.8.8.8"], ""),
@@ -208,14 +210,14 @@ def test_of_several_providers_none_vouches_for_an_address_by_saying_nothing() ->
         (1, "10.0.0.1", [], "10.0.0.1"),
         (1, "10.0.0.1", ["rubbish"], ""),
         (0, None, [], ""),
-        (0, "2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::"),  # of a home, not of a machine
+        (0, "2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::"),  # the /64 network
         (0, "::ffff:8.8.8.8", [], "8.8.8.8"),
     ],
 )
-def test_the_address_of_a_client_is_the_last_one_that_can_be_believed(
-    proxies: int, address: str | None, said: list[str], client: str
+def test_client_address_is_the_last_trusted_entry(
+    proxies: int, address: str | None, forwarded: list[str], client: str
 ) -> None:
-    headers = {"X-Forwarded-For": said} if said else {}
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     assert Connection(address, headers).client_address(proxies) == client
 
 
@@ -228,13 +230,13 @@ def test_the_address_of_a_client_is_the_last_one_that_can_be_believed(
         {"auth": "from the environment"},
     ],
 )
-def test_what_could_be_guessed_is_refused_and_not_repeated(values: dict[str, Any]) -> None:
+def test_weak_secrets_are_rejected_and_not_repeated(values: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(values)
     assert "12345" not in str(caught.value) and "xxx" not in str(caught.value)
 
 
-def test_the_access_code_is_in_no_log() -> None:
+def test_access_code_is_not_in_the_repr() -> None:
     settings = read_settings({"ACCESS_CODE": "open sesame"})
     assert settings.access_code == "open sesame"
     assert "sesame" not in repr(settings)
@@ -253,7 +255,7 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=routes, middleware=middleware))
 
 
-def test_a_browser_that_has_the_page_and_no_cookie_gets_one(client: TestClient) -> None:
+def test_page_response_sets_a_missing_cookie(client: TestClient) -> None:
     assert COOKIE in client.get("/history").headers["set-cookie"]
     assert "set-cookie" not in client.get("/icon.png").headers
 
@@ -261,7 +263,7 @@ def test_a_browser_that_has_the_page_and_no_cookie_gets_one(client: TestClient) 
 @pytest.mark.parametrize(
     "planted", ["", "short", "x" * 44, "x" * 42 + "!", "x" * 43 + "\u00e4", "x" * 42 + "%0a"]
 )
-def test_a_cookie_of_another_shape_is_replaced(client: TestClient, planted: str) -> None:
+def test_malformed_cookie_is_replaced(client: TestClient, planted: str) -> None:
     header = f"{COOKIE}={planted}".encode("latin-1")
     answer = client.get("/", headers=[(b"cookie", header)])
     given = answer.headers["set-cookie"].split(";")[0].removeprefix(f"{COOKIE}=")
@@ -269,7 +271,7 @@ def test_a_cookie_of_another_shape_is_replaced(client: TestClient, planted: str)
     assert not is_visitor_cookie(planted)
 
 
-def test_a_cookie_of_ours_is_kept_and_never_shown_to_scripts(client: TestClient) -> None:
+def test_valid_cookie_is_kept_and_http_only(client: TestClient) -> None:
     first = client.get("/").headers["set-cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(first.split("; "))
     again = client.get("/").headers["set-cookie"]
@@ -280,9 +282,7 @@ def test_a_cookie_of_ours_is_kept_and_never_shown_to_scripts(client: TestClient)
     ("proto", "is_secure"),
     [("https", True), ("HTTPS", True), ("https, http", True), ("http", False), ("", False)],
 )
-def test_the_cookie_is_secure_when_the_browser_asked_by_https(
-    client: TestClient, proto: str, is_secure: bool
-) -> None:
+def test_cookie_is_secure_over_https(client: TestClient, proto: str, is_secure: bool) -> None:
     cookie = client.get("/", headers={"x-forwarded-proto": proto}).headers["set-cookie"]
     assert cookie.endswith("; Secure") is is_secure
     assert client.get("https://testserver/").headers["set-cookie"].endswith("; Secure")

@@ -1,4 +1,4 @@
-"""A conversation's name, and a message's place among its versions."""
+"""Titles of conversations, and positions of versions."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ from chat.domain.versions import versions
         ("---", UNTITLED),
     ],
 )
-def test_a_title_is_the_plain_words_of_the_first_message(text: str, title: str) -> None:
+def test_title_is_plain_text_without_markdown(text: str, title: str) -> None:
     assert title_from(text) == title
 
 
-def test_a_long_title_ends_after_a_whole_word() -> None:
+def test_long_title_is_truncated_after_a_word() -> None:
     title = title_from("Please explain to me how the garbage collector of Python finds cycles")
     assert title == "Please explain to me how the garbage collector of Python…"
 
 
-def test_a_title_of_exactly_the_length_is_left_alone() -> None:
+def test_title_of_maximum_length_is_unchanged() -> None:
     text = "ten chars " * 5 + "ten  chars"[:4] + "enough"
     assert len(text) == TITLE_LENGTH
     assert title_from(text) == text
 
 
-def test_an_endless_word_is_cut() -> None:
+def test_long_word_is_truncated() -> None:
     assert title_from("x" * 5_000) == "x" * (TITLE_LENGTH - 1) + "…"
 
 
-def test_a_cut_does_not_tear_an_emoji_apart() -> None:
+def test_truncation_keeps_emoji_sequences_together() -> None:
     family = "👨‍👩‍👧‍👦"
     assert title_from("x" * 56 + family + "x" * 20) == "x" * 56 + "…"
 
 
 @given(st.text(max_size=300))
-def test_a_title_is_one_short_visible_line(text: str) -> None:
+def test_title_is_one_line_of_bounded_length(text: str) -> None:
     title = title_from(text)
     assert 0 < len(title) <= TITLE_LENGTH
     assert title == " ".join(title.split())
 
 
-def test_the_first_of_three_versions_has_only_a_next_one() -> None:
+def test_first_version_has_only_a_next_version() -> None:
     assert versions(["a", "b", "c"], "a") == Versions(1, 3, None, "b")
 
 
-def test_a_version_in_the_middle_has_both_neighbours() -> None:
+def test_middle_version_has_both_neighbours() -> None:
     assert versions(["a", "b", "c"], "b") == Versions(2, 3, "a", "c")
 
 
-def test_a_message_alone_is_the_only_version() -> None:
+def test_single_message_is_the_only_version() -> None:
     assert versions(["a"], "a") == Versions()

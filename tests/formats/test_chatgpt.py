@@ -77,8 +77,8 @@ def test_branches_become_versions_in_listed_order(store: Store, portable: Portab
     question, answer = visible_messages(portable)
     assert answer.text == "An apple."
     versions = store.messages.versions([question, answer])
-    assert (versions[question.id].place, versions[question.id].count) == (1, 2)
-    assert (versions[answer.id].place, versions[answer.id].count) == (2, 2)
+    assert (versions[question.id].position, versions[question.id].count) == (1, 2)
+    assert (versions[answer.id].position, versions[answer.id].count) == (2, 2)
     other = store.messages.get(ME, versions[answer.id].previous_id or "")
     assert other.text == "A cherry."
     store.messages.show_version(ME, other.id)

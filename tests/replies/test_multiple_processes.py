@@ -431,7 +431,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
 ) -> None:
     service = make_service(LIMIT_CONCURRENT_REPLIES=1)
     elsewhere.store.conversations.purge(ME, elsewhere.answer.conversation_id)
-    rules = service.runtime.billing.rules.of_messages
+    rules = service.runtime.billing.rules.without_costs
     call = NewCall(ME, "scripted/one", CallKind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
     elsewhere.store.ledger.add(call)
     look = watch(service)

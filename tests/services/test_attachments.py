@@ -262,7 +262,7 @@ def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvide
     notes, long = question.attachments
     assert (notes.is_partial, long.is_partial) == (False, True)
     assert "line 0 of many" in sent(provider)
-    assert "only its beginning is here" in sent(provider)
+    assert "only its beginning is included" in sent(provider)
     cost = question.tokens + notes.tokens + long.tokens
     assert 1300 < cost <= 1510, "a quarter stays for what follows"
     assert service.as_owner(ME).attachments.content(long.id) == LONG.data, "all of it is kept"

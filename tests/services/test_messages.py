@@ -160,7 +160,7 @@ def test_editing_keeps_the_old_version_and_what_followed_it(
     view = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(view) == ["New question", "New answer."]
     versions = view.versions[view.messages[0].id]
-    assert (versions.place, versions.count, versions.previous_id) == (2, 2, question.id)
+    assert (versions.position, versions.count, versions.previous_id) == (2, 2, question.id)
     service.as_owner(ME).messages.show_version(question.id)
     back = service.as_owner(ME).conversations.open(first.conversation_id)
     assert texts(back) == ["Old question", "Old answer.", "And then?", "More."]
@@ -176,7 +176,7 @@ def test_each_retry_is_a_version_and_arrows_move_between_them(
     finish(service, service.as_owner(ME).messages.retry(second.id))
     view = service.as_owner(ME).conversations.open(first.conversation_id)
     last = view.messages[-1]
-    assert last.text == "Third." and view.versions[last.id].place == 3
+    assert last.text == "Third." and view.versions[last.id].position == 3
     service.as_owner(ME).messages.show_version(view.versions[last.id].previous_id or "")
     assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Second."
 
