@@ -13,7 +13,7 @@ from chat.errors import NotStoredYet, StoreFailed
 from tests.support.app_server import AppServer
 from tests.support.browser_app import configured
 from tests.support.chat_page import Chat, numbered
-from tests.support.databases import address, bundled_server
+from tests.support.databases import bundled_server, server_url
 from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ def database(
         yield f"sqlite:///{here}", lambda: here.rename(away), lambda: away.rename(here)
         return
     with bundled_server() as postgres:
-        url = address(postgres).render_as_string(hide_password=False)
+        url = server_url(postgres).render_as_string(hide_password=False)
         yield url, postgres.stop, postgres.start
 
 

@@ -21,7 +21,7 @@ from tests.support import sample_files
 from tests.support.app_server import AppServer
 from tests.support.browser_app import configured
 from tests.support.chat_page import Chat, tokens_in, wait_until
-from tests.support.databases import kept
+from tests.support.databases import stored_bytes
 from tests.support.llm_server import LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -157,11 +157,11 @@ def test_files_are_resent_on_retry_and_edit_and_purged_with_the_conversation(
     with chat.page.expect_download() as download:
         chat.page.locator('[class*="st-key-file_"] button').click()
     assert download.value.path().read_bytes() == NOTES
-    assert any(b"swordfish" in data for data in kept(app.database_url))
+    assert any(b"swordfish" in data for data in stored_bytes(app.database_url))
     chat.press("delete_conversation")
     chat.press("purge")
     expect(chat.key("notice")).to_contain_text("Deleted for good")
-    assert [data for data in kept(app.database_url) if b"swordfish" in data] == []
+    assert [data for data in stored_bytes(app.database_url) if b"swordfish" in data] == []
 
 
 def test_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServer) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, WebSocket, expect
 from tests.support.app_server import AppServer
 from tests.support.browser_app import KEY
 from tests.support.chat_page import Chat
-from tests.support.databases import kept
+from tests.support.databases import stored_bytes
 from tests.support.llm_server import FAULTS, LLMServer, Script
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,7 @@ def test_own_key_is_never_sent_back_to_the_browser(
         assert canary not in app.log()
         with urllib.request.urlopen(f"{app.url}/healthz", timeout=5) as answer:
             assert canary not in f"{answer.headers}{answer.read()!r}"
-        assert not any(canary.encode() in data for data in kept(app.database_url))
+        assert not any(canary.encode() in data for data in stored_bytes(app.database_url))
 
     chat.reload()
     chat.send("are you still there?")

@@ -28,7 +28,7 @@ from chat.providers.base import Delta, Request
 from chat.replies.worker_liveness import DEAD_AFTER, Worker
 from chat.replies.worker_liveness import _local_workers as local_workers
 from pages.session import process
-from tests.support.databases import address, bundled_server
+from tests.support.databases import bundled_server, server_url
 from tests.support.scripted_provider import ScriptedProvider
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -307,7 +307,7 @@ def test_postgresql_restart_loses_no_data(
     provider: ScriptedProvider,
 ) -> None:
     with bundled_server() as server:
-        url = address(server).render_as_string(hide_password=False)
+        url = server_url(server).render_as_string(hide_password=False)
         service = open_chat({"DATABASE_URL": url}, providers=[provider])
 
         def stop() -> Callable[[], object]:

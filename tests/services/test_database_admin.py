@@ -1,4 +1,4 @@
-"""The doctor tells whoever is at work from the dead, and asks no clock for it."""
+"""Liveness checks of the doctor do not depend on synchronized clocks."""
 
 from __future__ import annotations
 
@@ -17,83 +17,85 @@ from chat.store import Store
 from chat.store.doctor import examine
 from chat.store.schema import MessageRow
 
-ANN, ELSEWHERE = "visitor:ann", "another-machine:1:abc"
+ANN, REMOTE_WORKER = "visitor:ann", "another-machine:1:abc"
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
+class FakePause:
+    """Advances a fake clock instead of sleeping, and calls `on_pause`."""
+
+    elapsed = 0.0
+
+    def __init__(self, on_pause: Callable[[], object] = lambda: None) -> None:
+        self.count, self._on_pause = 0, on_pause
+
+    def __call__(self, seconds: float) -> None:
+        self.count += 1
+        FakePause.elapsed += seconds
+        self._on_pause()
+
+
 @pytest.fixture
-def me() -> Iterator[Worker]:
-    worker = Worker(clock=lambda: Looks.passed)
+def worker() -> Iterator[Worker]:
+    worker = Worker(clock=lambda: FakePause.elapsed)
     yield worker
     worker.retire()
 
 
-class Looks:
-    """Stands for the time between two looks; in it `meanwhile` happens."""
-
-    passed = 0.0
-
-    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        self.count, self._meanwhile = 0, meanwhile
-
-    def __call__(self, seconds: float) -> None:
-        self.count += 1
-        Looks.passed += seconds
-        self._meanwhile()
-
-
-def running(store: Store, worker: str, beat: datetime) -> str:
+def start_reply(store: Store, worker: str, heartbeat_at: datetime) -> str:
+    """Store a running reply and set the heartbeat of all replies; return its id."""
     answer = NewAnswer(new_id(), "scripted/one", worker)
     store.messages.send(ANN, None, NewQuestion("Hello", 1, True), answer)
-    set_beat(store, beat)
+    with store.engine.execution_options(writes=True).begin() as connection:
+        connection.execute(update(MessageRow).values(heartbeat_at=heartbeat_at))
     return answer.id
 
 
-def set_beat(store: Store, beat: datetime | None) -> None:
-    with store.engine.execution_options(writes=True).begin() as connection:
-        connection.execute(update(MessageRow).values(heartbeat_at=beat))
+def dead_replies(
+    store: Store, worker: Worker, pause: FakePause, *, repairs: bool = False
+) -> tuple[str, ...]:
+    """Run the doctor and return the ids of the replies that it considers dead."""
+    liveness = observe_liveness(worker, lambda *_: None, pause)
+    findings = {each.name: each for each in examine(store.engine, liveness, repairs=repairs)}
+    finding = findings["dead reply"]
+    assert finding.is_repaired is (repairs and bool(finding.ids))
+    return finding.ids
 
 
-def dead(store: Store, me: Worker, looks: Looks, *, repairs: bool = False) -> tuple[str, ...]:
-    signs = observe_liveness(me, lambda *_: None, looks)
-    found = {each.name: each for each in examine(store.engine, signs, repairs=repairs)}
-    assert found["dead reply"].is_repaired is (repairs and bool(found["dead reply"].ids))
-    return found["dead reply"].ids
+def test_local_reply_is_alive_while_its_process_exists(store: Store, worker: Worker) -> None:
+    machine, pause = worker.name.rsplit(":", 2)[0], FakePause()
+    start_reply(store, f"{machine}:{os.getppid()}:abc", LONG_AGO)
+    assert dead_replies(store, worker, pause) == ()
+    dead = start_reply(store, f"{machine}:4194399:abc", datetime.now(UTC))
+    assert dead_replies(store, worker, pause) == (dead,)
+    assert pause.count == 0, "a local process is checked without waiting"
 
 
-def test_here_a_reply_lives_as_long_as_its_process(store: Store, me: Worker) -> None:
-    place, looks = me.name.rsplit(":", 2)[0], Looks()
-    running(store, f"{place}:{os.getppid()}:abc", LONG_AGO)
-    assert dead(store, me, looks) == ()
-    gone = running(store, f"{place}:4194399:abc", datetime.now(UTC))
-    assert dead(store, me, looks) == (gone,)
-    assert looks.count == 0, "a process can be seen"
-
-
-@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["ahead", "behind"])
-def test_elsewhere_a_reply_lives_that_gives_another_sign(
-    store: Store, me: Worker, jump: timedelta
+@pytest.mark.parametrize("skew", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_remote_reply_is_alive_after_another_heartbeat(
+    store: Store, worker: Worker, skew: timedelta
 ) -> None:
-    """By whatever clock."""
-    beat = datetime.now(UTC) + jump
-    running(store, ELSEWHERE, beat)
+    heartbeat_at = datetime.now(UTC) + skew
+    start_reply(store, REMOTE_WORKER, heartbeat_at)
 
-    def meanwhile() -> None:
-        running(store, ELSEWHERE, beat + timedelta(seconds=looks.count))  # and another begins
+    def send_heartbeat() -> None:
+        """Start another reply, which sets the heartbeat of both."""
+        start_reply(store, REMOTE_WORKER, heartbeat_at + timedelta(seconds=pause.count))
 
-    looks = Looks(meanwhile)
-    assert dead(store, me, looks, repairs=True) == ()
-    assert looks.count == 1
+    pause = FakePause(send_heartbeat)
+    assert dead_replies(store, worker, pause, repairs=True) == ()
+    assert pause.count == 1
 
 
-@pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["ahead", "behind"])
-def test_elsewhere_a_reply_is_dead_that_gives_none_while_it_is_watched(
-    store: Store, me: Worker, jump: timedelta
+@pytest.mark.parametrize("skew", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_remote_reply_is_dead_without_a_heartbeat_while_watched(
+    store: Store, worker: Worker, skew: timedelta
 ) -> None:
-    answer_id, looks = running(store, ELSEWHERE, datetime.now(UTC) + jump), Looks()
-    assert dead(store, me, looks, repairs=True) == (answer_id,)
-    assert looks.count == DEAD_AFTER
+    answer_id = start_reply(store, REMOTE_WORKER, datetime.now(UTC) + skew)
+    pause = FakePause()
+    assert dead_replies(store, worker, pause, repairs=True) == (answer_id,)
+    assert pause.count == DEAD_AFTER
     with store.engine.connect() as connection:
         status = connection.execute(text("SELECT status FROM messages WHERE role = 'assistant'"))
         assert status.scalar() == "interrupted"

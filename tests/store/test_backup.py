@@ -1,4 +1,4 @@
-"""A backup holds all that was acknowledged, is whole or not there, and comes back."""
+"""Backups are complete, atomic, private and restorable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TABLE = b"animal,legs\nokapi,4\n"
 
 @pytest.fixture
 def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatService]:
-    """One that a test may close before a restore."""
+    """A service that a test may close before a restore."""
     opened = open_chat({"DATABASE_URL": database_url}, providers=[provider])
     yield opened
     if not opened.runtime.tasks.wait_for_close(0):
@@ -44,7 +44,7 @@ def service(database_url: str, provider: ScriptedProvider) -> Iterator[ChatServi
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def put_back(file: Path, url: str, *, replaces: bool = False) -> Path | None:
+def restore_backup(file: Path, url: str, *, replaces: bool = False) -> Path | None:
     return restore(file, url, AT, replaces=replaces, prepare=lambda _: None)
 
 
@@ -54,11 +54,11 @@ def ask(service: ChatService, words: str, *files: File) -> str:
     return answer.conversation_id
 
 
-def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
+def test_backup_under_load_contains_every_message_acknowledged_before(
     service: ChatService, tmp_path: Path, provider: ScriptedProvider
 ) -> None:
     acknowledged: list[str] = []
-    is_enough, is_over = threading.Event(), threading.Event()
+    has_enough, is_over = threading.Event(), threading.Event()
 
     def talk(owner: str) -> None:
         while not is_over.is_set():
@@ -67,13 +67,13 @@ def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
             )
             acknowledged.append(answer.id)
             if len(acknowledged) >= 12:
-                is_enough.set()
+                has_enough.set()
             list(service.as_owner(owner).messages.follow(answer.id))
 
     threads = [threading.Thread(target=talk, args=(f"visitor:{n}",)) for n in range(3)]
     for thread in threads:
         thread.start()
-    assert is_enough.wait(20)
+    assert has_enough.wait(20)
     before = list(acknowledged)
     back_up(service.space.store.engine, tmp_path / "copy.db")
     is_over.set()
@@ -90,11 +90,11 @@ def test_a_backup_under_load_holds_every_message_acknowledged_before_it(
         files = connection.execute(text("SELECT count(*) FROM attachments")).scalar_one()
     store.close()
     assert set(before) <= found
-    assert len(found) == 2 * files, "a question comes with its file and its answer"
+    assert len(found) == 2 * files, "a question is stored together with its file and its answer"
     assert words >= len(found)
 
 
-def test_everything_comes_back_into_either_kind(
+def test_backup_is_restored_completely_into_sqlite_and_postgresql(
     service: ChatService, database_url: str, tmp_path: Path, provider: ScriptedProvider
 ) -> None:
     provider.say("The **okapi** has four legs.", "Other words.")
@@ -105,8 +105,8 @@ def test_everything_comes_back_into_either_kind(
     before = service.as_owner(ANN).conversations.open(id_)
     back_up(service.space.store.engine, tmp_path / "copy.db")
     service.close()
-    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
-    assert kept is not None and kept.stat().st_size
+    replaced = restore_backup(tmp_path / "copy.db", database_url, replaces=True)
+    assert replaced is not None and replaced.stat().st_size
     again = open_chat({"DATABASE_URL": database_url}, providers=[provider])
     assert again.as_owner(ANN).conversations.open(id_).messages == before.messages
     assert [each.id for each in again.as_owner(ANN).conversations.pinned()] == [id_]
@@ -126,10 +126,10 @@ def test_everything_comes_back_into_either_kind(
     again.close()
 
 
-def test_a_parent_may_have_the_greater_id(
+def test_backup_restores_messages_with_ids_smaller_than_their_parents(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
-    """An import keeps the ids of another instance, whose clock may have been another."""
+    """Imports keep ids of another instance, which may have had a different clock."""
     id_ = ask(service, "Hello")
     with service.space.store.engine.begin() as connection:
         if connection.dialect.name == "sqlite":
@@ -142,14 +142,14 @@ def test_a_parent_may_have_the_greater_id(
             connection.execute(text("UPDATE messages SET parent_id = 'zz' WHERE depth = 1"))
     back_up(service.space.store.engine, tmp_path / "copy.db")
     service.close()
-    put_back(tmp_path / "copy.db", database_url, replaces=True)
+    restore_backup(tmp_path / "copy.db", database_url, replaces=True)
     store = Store(database_url)
     leaf = store.conversations.get(ANN, id_).leaf_id
     assert leaf is not None and store.messages.get(ANN, leaf).parent_id == "zz"
     store.close()
 
 
-def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path: Path) -> None:
+def test_backup_is_one_private_file_written_atomically(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     size = back_up(store.engine, folder / "copy.db")
@@ -158,7 +158,7 @@ def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path
     assert (folder / "copy.db").stat().st_size == size
     with pytest.raises(BackupFailed, match="already"):
         back_up(store.engine, folder / "copy.db")
-    with store.engine.begin() as connection:  # half of it can be read
+    with store.engine.begin() as connection:  # makes the backup fail halfway
         if store.engine.dialect.name == "sqlite":
             connection.execute(text("PRAGMA writable_schema=ON"))
             connection.execute(text("INSERT INTO sqlite_master VALUES ('index', 'x', 'x', 0, 'x')"))
@@ -172,7 +172,7 @@ def test_it_is_one_file_for_its_owner_only_and_never_half(store: Store, tmp_path
 
 
 @ON_SQLITE
-def test_what_was_deleted_for_good_is_in_no_backup(
+def test_backup_does_not_contain_purged_text(
     service: ChatService, tmp_path: Path, provider: ScriptedProvider
 ) -> None:
     provider.say("A quagga.")
@@ -180,11 +180,11 @@ def test_what_was_deleted_for_good_is_in_no_backup(
     service.as_owner(ANN).conversations.delete(id_)
     service.as_owner(ANN).conversations.purge(id_)
     back_up(service.space.store.engine, tmp_path / "copy.db")
-    held = (tmp_path / "copy.db").read_bytes()
-    assert b"quagga" not in held and b"secret" not in held
+    content = (tmp_path / "copy.db").read_bytes()
+    assert b"quagga" not in content and b"secret" not in content
 
 
-def test_a_database_that_is_not_empty_is_not_touched_unasked(
+def test_restore_refuses_a_database_with_rows_without_replace(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
     id_ = ask(service, "Hello")
@@ -192,42 +192,44 @@ def test_a_database_that_is_not_empty_is_not_touched_unasked(
     newer = ask(service, "Newer")
     service.close()
     with pytest.raises(RestoreRefused, match="--replace"):
-        put_back(tmp_path / "copy.db", database_url)
-    kept = put_back(tmp_path / "copy.db", database_url, replaces=True)
+        restore_backup(tmp_path / "copy.db", database_url)
+    replaced = restore_backup(tmp_path / "copy.db", database_url, replaces=True)
     store = Store(database_url)
     assert [each.id for each in store.conversations.latest(ANN)] == [id_]
     store.close()
-    before = Store(f"sqlite:///{kept}")
+    before = Store(f"sqlite:///{replaced}")
     assert [each.id for each in before.conversations.latest(ANN)] == [newer, id_]
     before.close()
 
 
 @ON_SQLITE
-def test_a_database_in_use_is_not_replaced(
+def test_restore_refuses_a_sqlite_database_in_use(
     service: ChatService, database_url: str, tmp_path: Path
 ) -> None:
     ask(service, "Hello")
     back_up(service.space.store.engine, tmp_path / "copy.db")
     with pytest.raises(RestoreRefused, match="in use"):
-        put_back(tmp_path / "copy.db", database_url, replaces=True)
+        restore_backup(tmp_path / "copy.db", database_url, replaces=True)
     assert len(service.as_owner(ANN).conversations.latest()) == 1
 
 
-def test_a_damaged_database_gives_way_and_is_kept(migrated_file: Path, tmp_path: Path) -> None:
-    place = tmp_path / "parley.db"
-    place.write_bytes(b"SQLite format 3\x00" + b"no database any more" * 300)
-    damaged = place.read_bytes()
+def test_restore_replaces_a_corrupt_database_and_keeps_its_file(
+    migrated_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "parley.db"
+    path.write_bytes(b"SQLite format 3\x00" + b"no database any more" * 300)
+    damaged = path.read_bytes()
     shutil.copy(migrated_file, tmp_path / "copy.db")
-    kept = put_back(tmp_path / "copy.db", f"sqlite:///{place}", replaces=True)
-    assert kept is not None and kept.read_bytes() == damaged
-    Store(f"sqlite:///{place}").close()
+    replaced = restore_backup(tmp_path / "copy.db", f"sqlite:///{path}", replaces=True)
+    assert replaced is not None and replaced.read_bytes() == damaged
+    Store(f"sqlite:///{path}").close()
 
 
 @ON_SQLITE
-def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
+def test_purge_does_not_wait_for_a_long_reader(
     service: ChatService,
 ) -> None:
-    """As a backup is; writers would have to wait with them."""
+    """A backup is a long reader; writers would wait for the purge."""
     id_ = ask(service, "Hello")
     service.as_owner(ANN).conversations.delete(id_)
     with service.space.store.engine.connect() as reader:
@@ -238,7 +240,7 @@ def test_whoever_deletes_for_good_does_not_wait_for_a_long_reader(
     assert service.as_owner(ANN).conversations.deleted() == []
 
 
-def test_an_older_backup_is_brought_to_this_version(
+def test_restore_migrates_a_backup_of_an_older_version(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     old = make_engine(f"sqlite:///{tmp_path / 'old.db'}")
@@ -251,7 +253,7 @@ def test_an_older_backup_is_brought_to_this_version(
         ))  # fmt: skip
     old.dispose()
     url = empty_database_url.replace("parley.db", "new.db")
-    assert put_back(tmp_path / "old.db", url) is None
+    assert restore_backup(tmp_path / "old.db", url) is None
     store = Store(url)
     (found,) = store.conversations.latest(ANN)
     assert (found.title, found.created_at) == ("Old words", datetime(2024, 1, 1, tzinfo=UTC))
@@ -259,7 +261,9 @@ def test_an_older_backup_is_brought_to_this_version(
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "cut", "other", "newer"])
-def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: Path) -> None:
+def test_restore_refuses_files_that_are_no_valid_backup(
+    kind: str, tmp_path: Path, migrated_file: Path
+) -> None:
     file = tmp_path / "copy.db"
     whole = migrated_file.read_bytes()
     if kind == "text":
@@ -274,7 +278,7 @@ def test_what_is_no_backup_is_refused(kind: str, tmp_path: Path, migrated_file: 
         made.execute("UPDATE alembic_version SET version_num = '9999'")
         made.close()
     with pytest.raises(RestoreRefused):
-        put_back(file, f"sqlite:///{tmp_path / 'new.db'}")
+        restore_backup(file, f"sqlite:///{tmp_path / 'new.db'}")
     assert not (tmp_path / "new.db").exists()
     assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
 
@@ -309,7 +313,7 @@ def test_failed_backup_job_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backup_of_a_killed_process_goes_and_those_of_living_ones_stay(
+def test_backup_files_of_killed_processes_are_removed_and_others_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path
 ) -> None:
     folder = tmp_path / "tmp"

@@ -1,4 +1,4 @@
-"""A SQLite file that is damaged so that even what SQLite says of it cannot be read."""
+"""Corrupt SQLite files for which SQLite's error message is not valid UTF-8."""
 
 from __future__ import annotations
 
@@ -20,62 +20,62 @@ from chat.store.engine import checkpoint
 DAMAGED = "the database at DATABASE_URL is damaged, or no database at all"
 
 
-def damage(place: Path) -> None:
-    """SQLite quotes the name of what it cannot understand, and that is no UTF-8."""
-    with closing(sqlite3.connect(place)) as connection:
+def damage(file: Path) -> None:
+    """Break the schema: SQLite quotes the name of the table, which is not valid UTF-8."""
+    with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA writable_schema=ON")
         connection.execute(
             "UPDATE sqlite_master SET name = CAST(x'8f94' AS TEXT), sql = 'CREATE TABLE' "
             "WHERE name = 'contents'"
         )
         (version,) = connection.execute("PRAGMA schema_version").fetchone()
-        connection.execute(f"PRAGMA schema_version = {version + 1}")  # so that others notice
+        connection.execute(f"PRAGMA schema_version = {version + 1}")  # invalidates cached schemas
         connection.commit()
 
 
 @pytest.fixture
-def place(migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "parley.db"
-    shutil.copy(migrated_file, place)
+def database_file(migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "parley.db"
+    shutil.copy(migrated_file, file)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{place}")
-    return place
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    return file
 
 
 @pytest.mark.parametrize("command", ["doctor", "doctor --repair", "backup copy.db"])
-def test_a_command_that_cannot_look_says_so(
-    place: Path, command: str, capsys: pytest.CaptureFixture[str]
+def test_commands_report_a_corrupt_database(
+    database_file: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(place)
+    damage(database_file)
     assert main(command.split()) == 2
     assert DAMAGED in capsys.readouterr().err
 
 
-def test_neither_the_check_nor_a_start_trips_over_it(
-    place: Path, capsys: pytest.CaptureFixture[str]
+def test_check_and_startup_report_a_corrupt_database(
+    database_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(place)
+    damage(database_file)
     assert main(["check"]) == 1
     assert DAMAGED in capsys.readouterr().out
     with pytest.raises(SettingsError, match=DAMAGED):
-        open_chat({"DATABASE_URL": f"sqlite:///{place}"}, providers=[])
+        open_chat({"DATABASE_URL": f"sqlite:///{database_file}"}, providers=[])
 
 
-def test_a_backup_takes_its_place(place: Path) -> None:
+def test_restore_replaces_a_corrupt_database(database_file: Path) -> None:
     assert main(["backup", "copy.db"]) == 0
-    damage(place)
-    url, at = f"sqlite:///{place}", datetime(2026, 5, 4, tzinfo=UTC)
+    damage(database_file)
+    url, at = f"sqlite:///{database_file}", datetime(2026, 5, 4, tzinfo=UTC)
     assert restore(Path("copy.db"), url, at, replaces=True, prepare=lambda _: None)
     Store(url).close()
 
 
-def test_damage_while_parley_runs_is_a_failure_of_the_database(place: Path) -> None:
-    store = Store(f"sqlite:///{place}")
+def test_corruption_at_run_time_raises_store_failed(database_file: Path) -> None:
+    store = Store(f"sqlite:///{database_file}")
     assert store.conversations.latest("visitor:ann", 1) == []
-    damage(place)
+    damage(database_file)
     with pytest.raises(StoreFailed):
         store.conversations.latest("visitor:ann", 1)
     with pytest.raises(BackupFailed):
-        store.back_up(place.with_name("copy.db"))
+        store.back_up(database_file.with_name("copy.db"))
     checkpoint(store.engine)
     store.close()

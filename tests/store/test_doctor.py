@@ -1,4 +1,4 @@
-"""Each kind of fault is found, told by ids, and put right; what cannot be is said so."""
+"""The doctor finds each kind of inconsistency, reports its ids and repairs it if possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.databases import postgres_database
 from tests.support.scripted_provider import ScriptedProvider
 
 ANN = "visitor:ann"
-GONE = "'0123456789'"
+MISSING_ID = "'0123456789'"
 OLD = "'2024-01-01 00:00:00.000000+00:00'"
 CALL = (
     "INSERT INTO ledger (id, owner, model, kind, day, created_at, status, worker, is_reported,"
@@ -39,15 +39,15 @@ ATTACHMENT = (
 FIRST = "(SELECT min(id) FROM messages)"
 ROW = "(SELECT min(id) FROM search_rows)"
 LAST = "(SELECT max(id) FROM messages)"
-# kind, sometimes with a variant: what breaks it
-FAULTS = {
+# check, optionally with a variant -> statements that cause the problem
+PROBLEMS = {
     "role": [f"UPDATE messages SET role = 'tool' WHERE id = {FIRST}"],
     "status": [f"UPDATE messages SET status = 'failed' WHERE id = {FIRST}"],
-    "parent": [f"UPDATE messages SET parent_id = {GONE} WHERE id = {LAST}"],
+    "parent": [f"UPDATE messages SET parent_id = {MISSING_ID} WHERE id = {LAST}"],
     "circle": [f"UPDATE messages SET parent_id = {LAST} WHERE id = {FIRST}"],
     "depth": [f"UPDATE messages SET depth = 7 WHERE id = {LAST}"],
-    "pointer": [f"UPDATE messages SET resume_leaf_id = {GONE}, replaces_id = {GONE}"],
-    "leaf": [f"UPDATE conversations SET leaf_id = {GONE}"],
+    "pointer": [f"UPDATE messages SET resume_leaf_id = {MISSING_ID}, replaces_id = {MISSING_ID}"],
+    "leaf": [f"UPDATE conversations SET leaf_id = {MISSING_ID}"],
     "leaf: above others": [f"UPDATE conversations SET leaf_id = {FIRST}"],
     "two replies": [
         "UPDATE messages SET status = 'streaming', worker = 'elsewhere:1:x',"
@@ -59,56 +59,58 @@ FAULTS = {
     ],
     "open call": [CALL],
     "negative call": ["UPDATE ledger SET cost_nanos = -1, limit_tokens = -5"],
-    "stray file": [ATTACHMENT.format(message=GONE, content="sha256")],
+    "stray file": [ATTACHMENT.format(message=MISSING_ID, content="sha256")],
     "unused content": [f"INSERT INTO contents VALUES ('{'0' * 64}', CAST('x' AS BLOB), {OLD})"],
     "stray link": [
-        f"INSERT INTO shares VALUES ('s', 'hash', '{ANN}', {GONE}, 't', '{{}}', {OLD}, NULL)"
+        f"INSERT INTO shares VALUES ('s', 'hash', '{ANN}', {MISSING_ID}, 't', '{{}}', {OLD}, NULL)"
     ],
-    "stray mark": [f"INSERT INTO clear_marks SELECT id, {GONE}, {OLD} FROM conversations"],
+    "stray mark": [f"INSERT INTO clear_marks SELECT id, {MISSING_ID}, {OLD} FROM conversations"],
     "search row": ["DELETE FROM search_rows WHERE message_id IS NOT NULL"],
     "search row: of a title": ["DELETE FROM search_rows WHERE message_id IS NULL"],
-    "search row: of nothing": [f"UPDATE search_rows SET message_id = {GONE} WHERE id = {ROW}"],
+    "search row: of nothing": [
+        f"UPDATE search_rows SET message_id = {MISSING_ID} WHERE id = {ROW}"
+    ],
     "search row: of another": ["UPDATE search_rows SET owner = 'visitor:bob'"],
 }
-BEYOND_REPAIR = {
+UNREPAIRABLE = {
     "changed content": ["UPDATE contents SET data = CAST('other' AS BLOB)"],
     "missing content": [f"UPDATE attachments SET text_sha256 = '{'1' * 64}'"],
     "stray message": [
-        "INSERT INTO messages (id, conversation_id, depth, role, text, status, created_at,"
-        f" tokens, is_exact, reasoning) VALUES ('0', {GONE}, 0, 'user', '', 'complete', {OLD},"
-        " 0, true, '')"
+        "INSERT INTO messages (id, conversation_id, depth, role, text, status, created_at, tokens,"
+        f" is_exact, reasoning) VALUES ('0', {MISSING_ID}, 0, 'user', '', 'complete', {OLD}, 0,"
+        " true, '')"
     ],
 }
 TABLE = b"animal,legs\nokapi,4\n"
 
 
-class Patient:
-    """A database with one engine for all tests, made well again before each."""
+class DamagedDatabase:
+    """A database that tests damage; `reset` restores its valid state before each test."""
 
-    def __init__(self, url: str, well: Path) -> None:
-        self.url, self.engine, self._well = url, make_engine(url), well
+    def __init__(self, url: str, valid_file: Path) -> None:
+        self.url, self.engine, self._valid_file = url, make_engine(url), valid_file
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         if not self.is_sqlite:
-            source = make_engine(f"sqlite:///{well}")
+            source = make_engine(f"sqlite:///{valid_file}")
             with source.connect() as read, self.engine.begin() as write:
                 replace_rows(read, write)
             source.dispose()
-            self.change(["CREATE SCHEMA well", *self._each("CREATE TABLE well.{0} AS TABLE {0}")])
+            self.change(["CREATE SCHEMA valid", *self._each("CREATE TABLE valid.{0} AS TABLE {0}")])
 
-    def heal(self) -> None:
+    def reset(self) -> None:
         if self.is_sqlite:
             self.engine.dispose()
-            shutil.copy(self._well, str(self.engine.url.database))
+            shutil.copy(self._valid_file, str(self.engine.url.database))
         else:
             self.change(self._each("DELETE FROM {0}"))
-            self.change(self._each("INSERT INTO {0} SELECT * FROM well.{0}"))
+            self.change(self._each("INSERT INTO {0} SELECT * FROM valid.{0}"))
 
     def _each(self, statement: str) -> list[str]:
         names = [*Base.metadata.tables, "search_rows", "search_models"]
         return [statement.format(name) for name in names]
 
     def change(self, statements: list[str]) -> None:
-        """As no part of Parley would."""
+        """Execute statements with constraints disabled."""
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
@@ -118,13 +120,13 @@ class Patient:
             for statement in statements:
                 connection.exec_driver_sql(statement)
             connection.commit()
-            connection.invalidate()  # it is not like the others any more
+            connection.invalidate()  # discards the changed settings
 
     def found(self, *, repairs: bool = False) -> dict[str, Finding]:
-        looks = count()  # each counts for a second
-        worker = Worker(clock=lambda: float(next(looks)))
-        signs = observe_liveness(worker, lambda *_: None, lambda _: None)
-        found = {each.name: each for each in examine(self.engine, signs, repairs=repairs)}
+        seconds = count()
+        worker = Worker(clock=lambda: float(next(seconds)))
+        liveness = observe_liveness(worker, lambda *_: None, lambda _: None)
+        found = {each.name: each for each in examine(self.engine, liveness, repairs=repairs)}
         worker.retire()
         return {name: each for name, each in found.items() if each.ids}
 
@@ -139,8 +141,8 @@ def talk(service: ChatService) -> None:
 
 
 @pytest.fixture(scope="module")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Parley has written, as a backup."""
+def valid_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a backup of a database written by Parley."""
     folder = tmp_path_factory.mktemp("doctor")
     service = open_chat(
         {"DATABASE_URL": f"sqlite:///{folder / 'parley.db'}"}, providers=[ScriptedProvider()]
@@ -148,122 +150,126 @@ def well(tmp_path_factory: pytest.TempPathFactory) -> Path:
     talk(service)
     service.close()
     settings = read_settings({"DATABASE_URL": f"sqlite:///{folder / 'parley.db'}"})
-    back_up(settings, folder / "well.db")
-    return folder / "well.db"
+    back_up(settings, folder / "valid.db")
+    return folder / "valid.db"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def sick(
-    request: pytest.FixtureRequest, well: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Patient]:
+def damaged_database(
+    request: pytest.FixtureRequest, valid_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DamagedDatabase]:
     if request.param == "sqlite":
-        patient = Patient(f"sqlite:///{tmp_path_factory.mktemp('sick') / 'parley.db'}", well)
-        yield patient
-        patient.engine.dispose()
+        database = DamagedDatabase(
+            f"sqlite:///{tmp_path_factory.mktemp('damaged') / 'parley.db'}", valid_file
+        )
+        yield database
+        database.engine.dispose()
         return
     template = request.getfixturevalue("migrated_template")
     with postgres_database(request.getfixturevalue("postgres"), template) as url:
-        patient = Patient(url, well)
-        yield patient
-        patient.engine.dispose()
+        database = DamagedDatabase(url, valid_file)
+        yield database
+        database.engine.dispose()
 
 
 @pytest.fixture
-def patient(sick: Patient) -> Patient:
-    sick.heal()
-    return sick
+def database(damaged_database: DamagedDatabase) -> DamagedDatabase:
+    damaged_database.reset()
+    return damaged_database
 
 
-def test_what_parley_writes_is_healthy(patient: Patient) -> None:
-    assert patient.found() == {}
+def test_doctor_finds_no_problem_in_a_database_written_by_parley(database: DamagedDatabase) -> None:
+    assert database.found() == {}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_and_repaired(patient: Patient, fault: str) -> None:
-    kind = fault.partition(":")[0]
-    patient.change(FAULTS[fault])
-    assert patient.found(repairs=True)[kind].is_repaired
-    assert patient.found() == {}
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_doctor_finds_and_repairs_each_problem(database: DamagedDatabase, problem: str) -> None:
+    kind = problem.partition(":")[0]
+    database.change(PROBLEMS[problem])
+    assert database.found(repairs=True)[kind].is_repaired
+    assert database.found() == {}
 
 
-@pytest.mark.parametrize("kind", BEYOND_REPAIR)
-def test_what_cannot_be_repaired_is_said(patient: Patient, kind: str) -> None:
-    statements = BEYOND_REPAIR[kind]
-    patient.change(statements)
-    finding = patient.found(repairs=True)[kind]
+@pytest.mark.parametrize("kind", UNREPAIRABLE)
+def test_doctor_gives_advice_for_problems_without_repair(
+    database: DamagedDatabase, kind: str
+) -> None:
+    statements = UNREPAIRABLE[kind]
+    database.change(statements)
+    finding = database.found(repairs=True)[kind]
     assert finding.advice and not finding.is_clean
 
 
-def test_a_leaf_is_repaired_although_what_follows_has_smaller_ids(patient: Patient) -> None:
-    """The clock was set back before the last question."""
-    with patient.engine.connect() as connection:
+def test_doctor_repairs_a_leaf_with_children_of_smaller_ids(database: DamagedDatabase) -> None:
+    """Ids are smaller after the clock was set back."""
+    with database.engine.connect() as connection:
         last = connection.execute(text(LAST[1:-1])).scalar_one()
-    patient.change(
+    database.change(
         [
             f"UPDATE messages SET id = '000' WHERE id = '{last}'",
             f"UPDATE search_rows SET message_id = '000' WHERE message_id = '{last}'",
             "UPDATE conversations SET leaf_id = (SELECT parent_id FROM messages WHERE id = '000')",
         ]
     )
-    assert patient.found(repairs=True)["leaf"].is_repaired
-    with patient.engine.connect() as connection:
+    assert database.found(repairs=True)["leaf"].is_repaired
+    with database.engine.connect() as connection:
         assert connection.execute(text("SELECT leaf_id FROM conversations")).scalar() == "000"
 
 
-def test_words_that_nobody_wrote_leave_the_search(patient: Patient) -> None:
-    if patient.is_sqlite:
-        patient.change(
+def test_doctor_removes_wrong_words_from_the_search_index(database: DamagedDatabase) -> None:
+    if database.is_sqlite:
+        database.change(
             ["INSERT INTO search_words (rowid, words) VALUES (99, char(57344) || 'mx y')"]
         )
     else:
-        patient.change(["UPDATE search_rows SET words = to_tsvector('simple', 'zebra')"])
-    assert patient.found(repairs=True)["search words"].is_repaired
-    assert patient.found() == {}
+        database.change(["UPDATE search_rows SET words = to_tsvector('simple', 'zebra')"])
+    assert database.found(repairs=True)["search words"].is_repaired
+    assert database.found() == {}
 
 
-def test_after_a_repair_the_search_finds_what_was_written(patient: Patient) -> None:
-    patient.change(["DELETE FROM search_rows"])
-    patient.found(repairs=True)
-    service = open_chat({"DATABASE_URL": patient.url}, providers=[ScriptedProvider()])
+def test_search_works_after_the_doctor_has_repaired_its_index(database: DamagedDatabase) -> None:
+    database.change(["DELETE FROM search_rows"])
+    database.found(repairs=True)
+    service = open_chat({"DATABASE_URL": database.url}, providers=[ScriptedProvider()])
     assert len(service.as_owner(ANN).conversations.search("wings")) == 1
     assert len(service.as_owner(ANN).conversations.search("legs has:file")) == 1
     service.close()
 
 
-def test_a_damaged_index_is_made_anew(well: Path, tmp_path: Path) -> None:
-    patient = Patient(f"sqlite:///{tmp_path / 'parley.db'}", well)
-    patient.heal()
-    patient.change(["UPDATE search_words_data SET block = x'00' WHERE id > 10"])
-    assert "search words" in patient.found(repairs=True)
-    assert patient.found() == {}
-    patient.engine.dispose()
+def test_doctor_rebuilds_a_corrupt_fts_index(valid_file: Path, tmp_path: Path) -> None:
+    database = DamagedDatabase(f"sqlite:///{tmp_path / 'parley.db'}", valid_file)
+    database.reset()
+    database.change(["UPDATE search_words_data SET block = x'00' WHERE id > 10"])
+    assert "search words" in database.found(repairs=True)
+    assert database.found() == {}
+    database.engine.dispose()
 
 
-def test_a_writer_in_the_way_is_no_fault_of_the_index(well: Path, tmp_path: Path) -> None:
-    """A repair would make it anew."""
-    patient = Patient(f"sqlite:///{tmp_path / 'parley.db'}?timeout=0.01", well)
-    patient.heal()
-    assert patient.found() == {}
-    writer = make_engine(patient.url)
+def test_doctor_does_not_report_a_locked_index_as_corrupt(valid_file: Path, tmp_path: Path) -> None:
+    """A repair would rebuild the index needlessly."""
+    database = DamagedDatabase(f"sqlite:///{tmp_path / 'parley.db'}?timeout=0.01", valid_file)
+    database.reset()
+    assert database.found() == {}
+    writer = make_engine(database.url)
     with writer.execution_options(writes=True).begin(), pytest.raises(StoreFailed):
-        patient.found()
-    assert patient.found() == {}
+        database.found()
+    assert database.found() == {}
     writer.dispose()
-    patient.engine.dispose()
+    database.engine.dispose()
 
 
-def test_the_command_tells_ids_and_no_words(
-    patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+def test_doctor_command_prints_ids_but_no_text(
+    database: DamagedDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATABASE_URL", patient.url)
+    monkeypatch.setenv("DATABASE_URL", database.url)
     assert main(["doctor"]) == 0
-    patient.change(FAULTS["depth"])
+    database.change(PROBLEMS["depth"])
     assert main(["doctor"]) == 1
-    told = capsys.readouterr().out
-    assert "depth: 1 messages at a wrong depth: 0" in told
-    assert "legs" not in told and "animals" not in told and ANN not in told
+    output = capsys.readouterr().out
+    assert "depth: 1 messages at a wrong depth: 0" in output
+    assert "legs" not in output and "animals" not in output and ANN not in output
     assert main(["doctor", "--repair"]) == 0
     assert "repaired" in capsys.readouterr().out
     assert main(["backup", "copy.db"]) == 0
@@ -275,16 +281,16 @@ def test_the_command_tells_ids_and_no_words(
     assert main(["doctor"]) == 0
 
 
-def test_every_command_says_which_database_it_means(
+def test_commands_print_the_name_of_the_database(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///data/parley.db")
     for command in ("doctor", "backup copy.db", "restore copy.db", "check"):
         main(command.split())
-        told = capsys.readouterr()
-        assert told.err.splitlines()[0] == f"Database: {tmp_path / 'data' / 'parley.db'}", command
-        assert "Database" not in told.out
+        output = capsys.readouterr()
+        assert output.err.splitlines()[0] == f"Database: {tmp_path / 'data' / 'parley.db'}", command
+        assert "Database" not in output.out
 
 
 @pytest.mark.parametrize(
@@ -293,11 +299,11 @@ def test_every_command_says_which_database_it_means(
         ("parley:5ecret@[::1]:1/chat", "postgresql://[::1]:1/chat"),
         ("parley:5ecret@127.0.0.1:1/chat?sslmode=require", "postgresql://127.0.0.1:1/chat"),
         ("parley@/chat?password=5ecret&host=/nowhere", "postgresql:///chat?host=%2Fnowhere"),
-        ("parley:5e@cret@127.0.0.1:1/chat", "postgresql"),  # an @ that should have been %40
+        ("parley:5e@cret@127.0.0.1:1/chat", "postgresql"),  # an unquoted @
         ("parley:5e@cr/et@127.0.0.1:1/chat", "postgresql"),
     ],
 )
-def test_the_password_of_a_database_is_never_said(
+def test_commands_never_print_the_database_password(
     address: str, named: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], tmp_path: Path,
 ) -> None:  # fmt: skip
@@ -305,29 +311,29 @@ def test_the_password_of_a_database_is_never_said(
     monkeypatch.setenv("DATABASE_URL", f"postgresql+psycopg://{address}")
     for command in ("doctor", "backup copy.db", "check"):
         assert main(command.split()) > 0
-        told = capsys.readouterr()
-        assert told.err.splitlines()[0] == f"Database: {named}", command
-        assert "5ecret" not in told.err + told.out
+        output = capsys.readouterr()
+        assert output.err.splitlines()[0] == f"Database: {named}", command
+        assert "5ecret" not in output.err + output.out
 
 
-def test_an_address_that_is_none_is_said_to_be_wrong_and_not_repeated(
+def test_commands_report_an_invalid_database_url_without_printing_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "parley:5ecret")
     assert [main(["doctor"]), main(["check"])] == [2, 1]
-    told = capsys.readouterr()
-    assert "DATABASE_URL" in told.err and "DATABASE_URL" in told.out
-    assert "5ecret" not in told.err + told.out
+    output = capsys.readouterr()
+    assert "DATABASE_URL" in output.err and "DATABASE_URL" in output.out
+    assert "5ecret" not in output.err + output.out
 
 
-def test_every_problem_of_the_configuration_is_told_at_once(
+def test_check_command_reports_all_configuration_problems_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
     assert main(["check"]) == 0
-    assert not (tmp_path / "new.db").exists(), "it only looks"
+    assert not (tmp_path / "new.db").exists(), "the check must not create it"
     wrong = {
         "MAX_RETRIES": "many",
         "MODEL_PRICES": "gpt=cheap",
@@ -339,5 +345,5 @@ def test_every_problem_of_the_configuration_is_told_at_once(
         monkeypatch.setenv(name, value)
     capsys.readouterr()
     assert main(["check"]) == 1
-    told = capsys.readouterr().out
-    assert [name for name in wrong if name not in told] == []
+    output = capsys.readouterr().out
+    assert [name for name in wrong if name not in output] == []

@@ -1,4 +1,4 @@
-"""What is no database of Parley is neither backed up, nor called fine, nor changed by a look."""
+"""Databases of other programs are refused, and inspection does not change any database."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from chat.store.probe import inspect_database, startup_problems
 from tests.support.databases import postgres_database
 
 SOMETHING_ELSE = "the database at DATABASE_URL is not one of Parley: it holds something else"
-Told = pytest.CaptureFixture[str]
+Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where DATABASE_URL points to; there is nothing yet."""
+def database_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the path that DATABASE_URL names; the file does not exist yet."""
     monkeypatch.chdir(tmp_path)
-    place = tmp_path / "parley.db"
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{place}")
-    return place
+    file = tmp_path / "parley.db"
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    return file
 
 
-def make(place: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(place)) as connection:
+def execute(file: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
@@ -51,21 +51,21 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_what_is_not_ours_is_neither_backed_up_nor_examined(
-    place: Path, kind: str, capsys: Told
+def test_backup_and_doctor_refuse_a_database_of_another_program(
+    database_file: Path, kind: str, capsys: Output
 ) -> None:
-    place.touch()
-    make(place, *FOREIGN[kind])
-    before = place.read_bytes()
+    database_file.touch()
+    execute(database_file, *FOREIGN[kind])
+    before = database_file.read_bytes()
     assert main(["backup", "copy.db"]) == 2
     assert "not a database of Parley" in capsys.readouterr().err
     assert [main(["doctor"]), main(["doctor", "--repair"])] == [2, 2]
-    assert place.read_bytes() == before
-    assert [file.name for file in place.parent.iterdir()] == [place.name]
+    assert database_file.read_bytes() == before
+    assert [file.name for file in database_file.parent.iterdir()] == [database_file.name]
 
 
-def test_an_empty_postgresql_is_not_backed_up(
-    postgres: URL, monkeypatch: pytest.MonkeyPatch, capsys: Told
+def test_backup_refuses_an_empty_postgresql_database(
+    postgres: URL, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     with postgres_database(postgres) as url:
         monkeypatch.setenv("DATABASE_URL", url)
@@ -75,20 +75,20 @@ def test_an_empty_postgresql_is_not_backed_up(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FOREIGN if kind != "empty"])
-def test_what_is_not_ours_is_refused_by_the_check_as_by_a_start(
-    place: Path, kind: str, capsys: Told
+def test_check_and_startup_refuse_a_database_of_another_program(
+    database_file: Path, kind: str, capsys: Output
 ) -> None:
-    make(place, *FOREIGN[kind])
-    before = place.read_bytes()
+    execute(database_file, *FOREIGN[kind])
+    before = database_file.read_bytes()
     assert main(["check"]) == 1
     assert SOMETHING_ELSE in capsys.readouterr().out
     with pytest.raises(SettingsError, match=SOMETHING_ELSE):
-        Store(f"sqlite:///{place}")
-    assert place.read_bytes() == before
+        Store(f"sqlite:///{database_file}")
+    assert database_file.read_bytes() == before
 
 
-def test_beside_other_tables_of_a_postgresql_there_is_room_unless_they_have_our_names(
-    postgres: URL, monkeypatch: pytest.MonkeyPatch, capsys: Told
+def test_postgresql_database_may_contain_other_tables_without_name_conflicts(
+    postgres: URL, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     with postgres_database(postgres) as url:
         monkeypatch.setenv("DATABASE_URL", url)
@@ -102,31 +102,33 @@ def test_beside_other_tables_of_a_postgresql_there_is_room_unless_they_have_our_
         engine.dispose()
 
 
-def test_a_check_changes_nothing(place: Path, migrated_file: Path) -> None:
-    place.touch()
-    assert main(["check"]) == 0  # a start fills it
-    assert place.read_bytes() == b""
-    shutil.copy(migrated_file, place)
-    make(place, "PRAGMA journal_mode=DELETE")
-    before = place.read_bytes()
+def test_check_does_not_change_the_database(database_file: Path, migrated_file: Path) -> None:
+    database_file.touch()
+    assert main(["check"]) == 0  # startup would migrate it
+    assert database_file.read_bytes() == b""
+    shutil.copy(migrated_file, database_file)
+    execute(database_file, "PRAGMA journal_mode=DELETE")
+    before = database_file.read_bytes()
     assert main(["check"]) == 0
-    assert place.read_bytes() == before
-    assert [file.name for file in place.parent.iterdir()] == [place.name]
+    assert database_file.read_bytes() == before
+    assert [file.name for file in database_file.parent.iterdir()] == [database_file.name]
 
 
 @pytest.mark.parametrize("name", ["a b", "c#d", "e%25f"])
-def test_a_look_goes_where_a_start_does(
-    place: Path, name: str, monkeypatch: pytest.MonkeyPatch
+def test_inspection_opens_the_same_file_as_startup(
+    database_file: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"sqlite:///{place.parent}/{name}/parley.db"
+    url = f"sqlite:///{database_file.parent}/{name}/parley.db"
     monkeypatch.setenv("DATABASE_URL", url)
     Store(url).close()
     assert inspect_database(url).revision == newest_revision()
     assert [main(["check"]), main(["backup", "copy.db"])] == [0, 0]
 
 
-def test_a_check_reads_what_is_in_the_log_only(place: Path, capsys: Told) -> None:
-    store = Store(f"sqlite:///{place}")
+def test_check_reads_uncheckpointed_changes_from_the_wal(
+    database_file: Path, capsys: Output
+) -> None:
+    store = Store(f"sqlite:///{database_file}")
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert main(["check"]) == 1
@@ -135,40 +137,48 @@ def test_a_check_reads_what_is_in_the_log_only(place: Path, capsys: Told) -> Non
 
 
 @pytest.mark.parametrize("kind", ["folder", "device", "below a file", "below the kernel"])
-def test_what_cannot_be_opened_or_made_is_a_problem(
-    place: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: Told
+def test_check_reports_a_path_that_cannot_be_opened_or_created(
+    database_file: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     if kind == "folder":
-        place.mkdir()
+        database_file.mkdir()
     elif kind == "below a file":
-        place.touch()
-    path = {"device": Path("/dev/null"), "below the kernel": Path("/proc/nope/parley.db")}
-    wrong = path.get(kind) or (place / "parley.db" if kind == "below a file" else place)
+        database_file.touch()
+    wrong = {
+        "folder": database_file,
+        "device": Path("/dev/null"),
+        "below a file": database_file / "parley.db",
+        "below the kernel": Path("/proc/nope/parley.db"),
+    }[kind]
     url = f"sqlite:///{wrong}"
     monkeypatch.setenv("DATABASE_URL", url)
-    if kind != "device":  # SQLite would leave a journal beside it
+    if kind != "device":  # SQLite would leave a journal file beside it
         with pytest.raises(SettingsError):
             Store(url)
     assert main(["check"]) == 1
     assert "DATABASE_URL cannot be opened" in capsys.readouterr().out
 
 
-def test_a_check_leaves_no_folder_behind(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_leaves_no_folder_behind(
+    database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:///data/more/parley.db")
     assert main(["check"]) == 0
-    assert list(place.parent.iterdir()) == []
+    assert list(database_file.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("empty_database_url", ["postgres"], indirect=True)
-def test_what_another_process_makes_meanwhile_is_not_in_the_way(empty_database_url: str) -> None:
+def test_startup_accepts_tables_created_concurrently_by_another_process(
+    empty_database_url: str,
+) -> None:
     engine = make_engine(empty_database_url)
-    others = [lambda: Store(empty_database_url).close()]
+    migrations = [lambda: Store(empty_database_url).close()]
 
-    def meanwhile(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "pg_catalog.pg_class" in statement and others:
-            others.pop()()
+    def migrate_once(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "pg_catalog.pg_class" in statement and migrations:
+            migrations.pop()()
 
-    event.listen(engine, "after_cursor_execute", meanwhile)
+    event.listen(engine, "after_cursor_execute", migrate_once)
     assert startup_problems(engine, empty_database_url) == []
-    assert not others
+    assert not migrations
     engine.dispose()

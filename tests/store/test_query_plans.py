@@ -1,4 +1,4 @@
-"""What the database is asked: nothing in a loop, and nothing that it must read a table for."""
+"""Number and plans of queries: no N+1 queries and no table scans."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ LIMITS = {
     "LIMIT_INSTANCE_TOKENS_PER_DAY": 10**9,
     "LIMIT_CONCURRENT_REPLIES": 50,
 }
-Asked = list[tuple[str, Any]]
+Statements = list[tuple[str, Any]]
 
 
 @contextmanager
-def asking(engine: Engine) -> Iterator[Asked]:
-    """What this thread asks meanwhile, but for what is switched off: a moment's answer is kept."""
-    asked: Asked = []
+def recorded_statements(engine: Engine) -> Iterator[Statements]:
+    """Record the statements of this thread, except those of the cached kill switch."""
+    statements: Statements = []
     here = threading.get_ident()
 
     def note(_: Any, __: Any, statement: str, values: Any, ___: Any, many: bool) -> None:
         if threading.get_ident() != here or statement.startswith("BEGIN"):
             return
         if not re.search(r"FROM (switched_off|banner)", statement):
-            asked.append((statement, values[0] if many else values))
+            statements.append((statement, values[0] if many else values))
 
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield asked
+        yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
 
 def fill(engine: Engine, owner: str, messages: int) -> str:
-    """A conversation of so many messages."""
+    """Insert a conversation with a number of messages and return its id."""
     conversation, leaf, rows = new_id(), None, []
     moment = datetime(2025, 1, 1, tzinfo=UTC)
     for depth in range(messages):
@@ -68,21 +68,21 @@ def fill(engine: Engine, owner: str, messages: int) -> str:
             }
         )
         leaf = id_
-    told = {"system_prompt": "", "created_at": moment, "updated_at": moment, "leaf_id": leaf}
+    values = {"system_prompt": "", "created_at": moment, "updated_at": moment, "leaf_id": leaf}
     with engine.execution_options(writes=True).begin() as connection:
         connection.execute(
-            insert(ConversationRow), {"id": conversation, "owner": owner, "title": "T", **told}
+            insert(ConversationRow), {"id": conversation, "owner": owner, "title": "T", **values}
         )
         connection.execute(insert(MessageRow), rows)
     return conversation
 
 
-def talk(service: ChatService, owner: str, conversation: str) -> dict[str, Asked]:
-    """What was asked for each thing that a person does, one after the other."""
-    asked: dict[str, Asked] = {}
+def talk(service: ChatService, owner: str, conversation: str) -> dict[str, Statements]:
+    """Perform each user action once and return its statements."""
+    asked: dict[str, Statements] = {}
 
     def do(name: str, act: Callable[[], Any]) -> Any:
-        with asking(service.space.store.engine) as asked[name]:
+        with recorded_statements(service.space.store.engine) as asked[name]:
             return act()
 
     def answered(name: str, act: Callable[[], Message]) -> Message:
@@ -107,11 +107,11 @@ def talk(service: ChatService, owner: str, conversation: str) -> dict[str, Asked
 
 @pytest.fixture
 def limited(make_service: Callable[..., ChatService]) -> ChatService:
-    """With limits, so that what they ask is seen too."""
+    """A service with limits, so that their queries are recorded, too."""
     return make_service(**LIMITS)
 
 
-def test_a_long_conversation_takes_as_many_queries_as_a_short_one(limited: ChatService) -> None:
+def test_query_count_does_not_depend_on_conversation_length(limited: ChatService) -> None:
     engine = limited.space.store.engine
     short = talk(limited, ME, fill(engine, ME, 6))
     for _ in range(100):
@@ -121,15 +121,15 @@ def test_a_long_conversation_takes_as_many_queries_as_a_short_one(limited: ChatS
         name: len(each) for name, each in short.items()
     }
     assert len(long["open"]) <= 7 and len(long["list"]) == 1
-    assert len(long["send"]) <= 18  # half of them for the limits
+    assert len(long["send"]) <= 18  # half of them check limits
 
 
-def test_no_query_reads_a_whole_table(limited: ChatService) -> None:
+def test_queries_use_indexes_instead_of_table_scans(limited: ChatService) -> None:
     engine = limited.space.store.engine
     asked = talk(limited, ME, fill(engine, ME, 20))
     scans = _sqlite_scans if engine.dialect.name == "sqlite" else _postgres_scans
     with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":  # with few rows it would read the table anyway
+        if engine.dialect.name == "postgresql":  # small tables are scanned otherwise
             connection.exec_driver_sql("SET enable_seqscan = off")
         found = {
             f"{name}: {scan} in {statement}"
@@ -140,7 +140,7 @@ def test_no_query_reads_a_whole_table(limited: ChatService) -> None:
     assert not found
 
 
-def test_a_table_that_is_read_as_a_whole_is_noticed(store: Store) -> None:
+def test_table_scan_is_detected_in_query_plans(store: Store) -> None:
     query = "SELECT id FROM messages WHERE finish_reason = 'stop'"
     with store.engine.connect() as connection:
         if store.engine.dialect.name == "sqlite":
@@ -151,7 +151,7 @@ def test_a_table_that_is_read_as_a_whole_is_noticed(store: Store) -> None:
 
 
 def _sqlite_scans(connection: Connection, statement: str, values: Any) -> list[str]:
-    """What is gone through row by row: not the rows of a part of the query, nor a small index."""
+    """Return scans of a query plan, except those of CTEs and small indexes."""
     rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
     allowed = ("SCAN walk", "SCAN w", "SCAN below", "SCAN CONSTANT ROW")
     return [

@@ -1,4 +1,4 @@
-"""A restore has the database for itself: nothing that others store meanwhile is lost by it."""
+"""Restores are exclusive: no concurrent write is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ON_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=Tru
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def put_back(file: Path, url: str, *, replaces: bool = True) -> Path | None:
+def restore_backup(file: Path, url: str, *, replaces: bool = True) -> Path | None:
     return restore(file, url, AT, replaces=replaces, prepare=lambda _: None)
 
 
@@ -44,7 +44,7 @@ def ask(url: str, words: str) -> str:
     return sent.conversation_id
 
 
-def held(url: str) -> list[str]:
+def conversation_ids(url: str) -> list[str]:
     engine = make_engine(url)
     with engine.connect() as connection:
         found = list(connection.scalars(text("SELECT id FROM conversations ORDER BY id")))
@@ -54,7 +54,7 @@ def held(url: str) -> list[str]:
 
 @pytest.fixture
 def copy(migrated_file: Path, tmp_path: Path) -> Path:
-    """A backup that holds nothing."""
+    """Return an empty backup."""
     engine = make_engine(f"sqlite:///{migrated_file}")
     back_up(engine, tmp_path / "copy.db")
     engine.dispose()
@@ -62,70 +62,74 @@ def copy(migrated_file: Path, tmp_path: Path) -> Path:
 
 
 @ON_POSTGRES
-def test_nothing_is_restored_below_somebody_who_is_connected(database_url: str, copy: Path) -> None:
+def test_restore_is_refused_while_another_client_is_connected(
+    database_url: str, copy: Path
+) -> None:
     id_ = ask(database_url, "Hello")
     other = create_engine(database_url)
-    other.connect().close()  # to the pool: it stays connected
+    other.connect().close()  # returns to the pool and stays connected
     with pytest.raises(RestoreRefused, match=r"in use \(\d+ other connection"):
         restore(copy, database_url, AT, replaces=True, prepare=lambda _: None, sleep=lambda _: None)
     other.dispose()
-    assert held(database_url) == [id_]
+    assert conversation_ids(database_url) == [id_]
     assert not list(copy.parent.glob("*before*"))
 
 
 @ON_POSTGRES
-def test_who_is_just_leaving_is_waited_for(database_url: str, copy: Path, postgres: URL) -> None:
+def test_restore_waits_for_disconnecting_clients(
+    database_url: str, copy: Path, postgres: URL
+) -> None:
     ask(database_url, "Hello")
     other, server = create_engine(database_url), create_engine(postgres)
-    with other.connect() as guest:
-        pid = guest.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.connect() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     seen = text(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")
 
-    def leave(_: float) -> None:
+    def disconnect(_: float) -> None:
         other.dispose()
         with server.connect() as connection:
             while connection.execute(seen).scalar_one():
                 connection.rollback()
 
-    assert restore(copy, database_url, AT, replaces=True, prepare=lambda _: None, sleep=leave)
+    assert restore(copy, database_url, AT, replaces=True, prepare=lambda _: None, sleep=disconnect)
     server.dispose()
-    assert held(database_url) == []
+    assert conversation_ids(database_url) == []
 
 
 @ON_POSTGRES
-def test_nobody_writes_between_what_is_kept_and_what_is_put_back(
+def test_restore_locks_the_database_until_the_backup_is_in_place(
     database_url: str, copy: Path
 ) -> None:
     ask(database_url, "Hello")
-    tried: list[str] = []
+    attempts: list[str] = []
 
-    def come_late(_: Engine) -> None:
+    def write_concurrently(_: Engine) -> None:
         late = create_engine(database_url)
         with late.connect() as connection:
             connection.execute(text("SET lock_timeout = '50ms'"))
             with pytest.raises(OperationalError, match="lock timeout"):
                 connection.execute(text(ROW))
-            tried.append("late")
+            attempts.append("late")
         late.dispose()
 
-    restore(copy, database_url, AT, replaces=True, prepare=come_late)
-    assert tried and held(database_url) == []
+    restore(copy, database_url, AT, replaces=True, prepare=write_concurrently)
+    assert attempts and conversation_ids(database_url) == []
 
 
-def test_a_restore_that_fails_in_the_middle_leaves_what_was_there(
+def test_failed_restore_leaves_data_and_revision_unchanged(
     empty_database_url: str, copy: Path
 ) -> None:
-    """Also its version: an older one of Parley may have to go on with it."""
+    """The revision matters, since an older Parley may continue to use the database."""
     old = make_engine(empty_database_url)
     migrate(old, "0003")
     with old.begin() as connection:
         connection.execute(text(ROW))
     old.dispose()
     with pytest.raises(RestoreRefused, match="--replace"):
-        put_back(copy, empty_database_url, replaces=False)
+        restore_backup(copy, empty_database_url, replaces=False)
 
     def spoil(copied: Engine) -> None:
-        """With what PostgreSQL does not take, and what is in the way of a file."""
+        """Add a row that PostgreSQL rejects, or a folder that blocks the renaming of the file."""
         with copied.begin() as connection:
             connection.execute(text(ROW.replace(f"'{ANN}'", f"'{'x' * 200}'")))
         if old.dialect.name == "sqlite":
@@ -139,38 +143,42 @@ def test_a_restore_that_fails_in_the_middle_leaves_what_was_there(
     old.dispose()
 
 
-def test_an_older_database_is_kept_as_it_was(empty_database_url: str, copy: Path) -> None:
+def test_restore_keeps_the_replaced_database_at_its_revision(
+    empty_database_url: str, copy: Path
+) -> None:
     old = make_engine(empty_database_url)
     migrate(old, "0003")
     with old.begin() as connection:
         connection.execute(text(ROW))
     old.dispose()
-    kept = put_back(copy, empty_database_url)
-    assert held(empty_database_url) == [] and held(f"sqlite:///{kept}") == ["late"]
-    before = make_engine(f"sqlite:///{kept}")
+    replaced = restore_backup(copy, empty_database_url)
+    assert conversation_ids(empty_database_url) == [] and conversation_ids(
+        f"sqlite:///{replaced}"
+    ) == ["late"]
+    before = make_engine(f"sqlite:///{replaced}")
     with before.connect() as connection:
         assert current_revision(connection) == "0003"
     before.dispose()
-    ask(empty_database_url, "It goes on")
+    ask(empty_database_url, "Hello again")
 
 
 @ON_SQLITE
 @pytest.mark.parametrize("is_there", [True, False])
-def test_who_opens_the_file_meanwhile_is_not_left_without_it(
+def test_restore_is_refused_when_a_client_opens_the_file_during_it(
     database_url: str, copy: Path, is_there: bool
 ) -> None:
     url = database_url if is_there else database_url.replace("parley.db", "new.db")
-    came: list[Store] = []
+    opened: list[Store] = []
 
-    def come_late(_: Engine) -> None:
+    def write_concurrently(_: Engine) -> None:
         store = Store(url)
         store.messages.send(
             ANN, None, NewQuestion("Hello", 1, True), NewAnswer(new_id(), "scripted/one", "w")
         )
-        came.append(store)
+        opened.append(store)
 
     with pytest.raises(RestoreRefused, match="in use"):
-        restore(copy, url, AT, replaces=True, prepare=come_late)
-    assert len(came[0].conversations.latest(ANN)) == 1
-    came[0].close()
-    assert len(held(url)) == 1
+        restore(copy, url, AT, replaces=True, prepare=write_concurrently)
+    assert len(opened[0].conversations.latest(ANN)) == 1
+    opened[0].close()
+    assert len(conversation_ids(url)) == 1

@@ -28,7 +28,7 @@ from tests.support.search import ask, change, find, marked, say
 ME, OTHER = "visitor:me", "visitor:other"
 
 
-def shown(hits: list[Hit]) -> list[str]:
+def snippets(hits: list[Hit]) -> list[str]:
     return ["".join(piece for piece, _ in hit.snippet) for hit in hits]
 
 
@@ -83,7 +83,7 @@ SAMPLE = (
         "v2.0",
     ],
 )
-def test_a_word_is_found_by_itself_its_beginning_or_any_cjk_part(store: Store, typed: str) -> None:
+def test_search_finds_words_prefixes_and_cjk_substrings(store: Store, typed: str) -> None:
     say(store, SAMPLE)
     [hit] = find(store, typed)
     assert marked(hit)
@@ -93,31 +93,31 @@ def test_a_word_is_found_by_itself_its_beginning_or_any_cjk_part(store: Store, t
 @pytest.mark.parametrize(
     "typed", ["ello", "日語", "本日", "hello nowhere", '"world hello"', "bar-foo"]
 )
-def test_what_is_not_there_is_not_found(store: Store, typed: str) -> None:
+def test_search_does_not_find_absent_words(store: Store, typed: str) -> None:
     say(store, SAMPLE)
     assert find(store, typed) == []
 
 
-def test_all_words_must_be_there_and_only_the_last_is_a_beginning(store: Store) -> None:
+def test_search_requires_all_words_and_treats_only_the_last_as_prefix(store: Store) -> None:
     say(store, "The quick brown fox")
     assert find(store, "fox qui") and find(store, "qu")
     assert not find(store, "qui fox") and not find(store, "qui ")
     assert not find(store, '"qui"')
 
 
-def test_results_follow_every_letter_typed(store: Store) -> None:
+def test_search_matches_every_prefix_of_a_word(store: Store) -> None:
     say(store, "An internationalisation question")
     for length in range(2, len("internationalisation") + 1):
         assert len(find(store, "internationalisation"[:length])) == 1
 
 
-def test_a_phrase_is_found_in_its_order_only(store: Store) -> None:
+def test_phrase_search_requires_word_order(store: Store) -> None:
     say(store, "to be or not to be")
     assert find(store, '"not to be"') and find(store, '"or, NOT to"')
     assert not find(store, '"be not"')
 
 
-def test_of_a_very_long_message_the_beginning_is_found(store: Store) -> None:
+def test_search_indexes_the_beginning_of_very_long_messages(store: Store) -> None:
     long = (
         "zebra " + " ".join(f"word{number}" for number in range(200_000)) + " " + "日本" * 100_000
     )
@@ -126,7 +126,7 @@ def test_of_a_very_long_message_the_beginning_is_found(store: Store) -> None:
     assert store.messages.path(ME, find(store, "zebra")[0].conversation_id, None, 1) == []
 
 
-def test_words_without_end_are_stored_and_do_not_hide_the_others(store: Store) -> None:
+def test_search_finds_other_words_of_a_message_with_an_extremely_long_word(store: Store) -> None:
     say(store, "before " + "x" * 3_000_000 + " after", "".join(map(chr, range(0x4E00, 0x9FA5))))
     assert find(store, "before") and find(store, "一丁") and find(store, "xxxxxxx")
 
@@ -134,7 +134,7 @@ def test_words_without_end_are_stored_and_do_not_hide_the_others(store: Store) -
 # --- versions, ends, deletions ---------------------------------------------------------------
 
 
-def test_every_version_is_found(store: Store) -> None:
+def test_search_finds_every_version_of_a_message(store: Store) -> None:
     first = say(store, "original apricot", "about apricots")
     asked = store.messages.get(ME, first.parent_id or "")
     edited = store.messages.edit(
@@ -152,7 +152,7 @@ def test_every_version_is_found(store: Store) -> None:
         assert [hit.message_id for hit in find(store, word)] == [id_]
 
 
-def test_a_running_reply_is_found_when_it_has_ended(store: Store) -> None:
+def test_search_finds_a_reply_only_after_its_end(store: Store) -> None:
     sent = ask(store, "question")
     store.replies.save(sent.id, "w", "elderberry so far", "")
     assert find(store, "elderberry") == []
@@ -164,7 +164,7 @@ def test_a_running_reply_is_found_when_it_has_ended(store: Store) -> None:
     assert [hit.model for hit in find(store, "elderberry fig")] == ["scripted/two"]
 
 
-def test_what_is_deleted_is_not_found_until_it_is_back(store: Store) -> None:
+def test_search_hides_deleted_messages_until_they_are_restored(store: Store) -> None:
     answer = say(store, "question", "grape", title="Fruit bowl")
     store.messages.set_deleted(ME, answer.id, is_deleted=True)
     assert find(store, "grape") == []
@@ -176,7 +176,7 @@ def test_what_is_deleted_is_not_found_until_it_is_back(store: Store) -> None:
     assert len(find(store, "grape")) == len(find(store, "fruit")) == 1
 
 
-def test_titles_are_found_by_their_present_words(store: Store) -> None:
+def test_search_finds_titles_by_their_current_words(store: Store) -> None:
     sent = say(store, "hello there", title="Holiday plans")
     [hit] = find(store, "holi")
     assert (hit.message_id, hit.role, hit.title) == (None, None, "Holiday plans")
@@ -186,7 +186,7 @@ def test_titles_are_found_by_their_present_words(store: Store) -> None:
     assert find(store, "travel") and find(store, "画")
 
 
-def test_a_conversation_that_changes_hands_is_found_by_its_new_owner_only(store: Store) -> None:
+def test_search_follows_a_change_of_owner(store: Store) -> None:
     sent = say(store, "honeydew melon", title="Melons 瓜")
     change(
         store,
@@ -198,7 +198,7 @@ def test_a_conversation_that_changes_hands_is_found_by_its_new_owner_only(store:
     assert len(find(store, "honeydew", OTHER)) == len(find(store, "瓜", OTHER)) == 1
 
 
-def test_what_somebody_writes_cannot_claim_to_be_another_owners(store: Store) -> None:
+def test_message_text_cannot_forge_filter_tokens_of_another_owner(store: Store) -> None:
     forged = f"\ue000m{OTHER.encode().hex()} \ue000t{OTHER.encode().hex()} kiwi"
     say(store, forged, title=forged)
     assert find(store, "kiwi", OTHER) == []
@@ -208,7 +208,7 @@ def test_what_somebody_writes_cannot_claim_to_be_another_owners(store: Store) ->
 # --- ranking, snippets, pages ----------------------------------------------------------------
 
 
-def test_titles_come_first_then_what_fits_best_then_what_is_fresher(store: Store) -> None:
+def test_search_ranks_titles_first_then_relevance_then_recency(store: Store) -> None:
     once = say(store, "A lime among many other words that say something else", title="a")
     often = say(store, "lime lime lime", title="b")
     titled = say(store, "nothing", title="The lime")
@@ -228,7 +228,7 @@ def test_titles_come_first_then_what_fits_best_then_what_is_fresher(store: Store
     assert [h.message_id for h in find(store, "mango")] == [older.parent_id, newer.parent_id]
 
 
-def test_one_conversation_does_not_crowd_out_the_others(store: Store) -> None:
+def test_search_limits_top_hits_per_conversation(store: Store) -> None:
     quiet = say(store, "A word about the nectarine and about many other things")
     loud = say(store, "nectarine " * 3)
     for _ in range(5):
@@ -238,7 +238,7 @@ def test_one_conversation_does_not_crowd_out_the_others(store: Store) -> None:
     assert len(hits) == 7
 
 
-def test_pages_of_hits_follow_each_other(store: Store) -> None:
+def test_search_pages_are_consecutive(store: Store) -> None:
     for number in range(12):
         say(store, f"olive {number}", title=f"olives {number}" if number % 4 == 0 else "t")
     whole = find(store, "oli", limit=50)
@@ -247,17 +247,17 @@ def test_pages_of_hits_follow_each_other(store: Store) -> None:
     assert find(store, "oli", offset=15) == find(store, "oli", limit=0) == []
 
 
-def test_a_snippet_shows_the_best_place_on_one_line(store: Store) -> None:
+def test_snippet_shows_the_best_match_on_one_line(store: Store) -> None:
     say(store, "filler " * 300 + "\n\n the papaya\tand\r\n the quince " + "filler " * 300)
     [hit] = find(store, "quince papaya")
-    [line] = shown([hit])
+    [line] = snippets([hit])
     assert marked(hit) == ["papaya", "quince"]
     assert "the papaya and the quince filler" in line
     assert line.startswith("…") and line.endswith("…") and len(line) < 200
     assert "\n" not in line and "  " not in line
 
 
-def test_a_snippet_is_found_far_into_a_long_message(store: Store) -> None:
+def test_snippet_is_taken_from_deep_inside_a_long_message(store: Store) -> None:
     say(store, "filler " * 5000 + "Pömegranate " + "filler " * 5000)
     assert marked(find(store, "pomegranate")[0]) == ["Pömegranate"]
 
@@ -265,16 +265,16 @@ def test_a_snippet_is_found_far_into_a_long_message(store: Store) -> None:
 # --- prefixes --------------------------------------------------------------------------------
 
 
-def test_model_finds_answers_of_models_whose_reference_holds_it(store: Store) -> None:
+def test_model_filter_matches_parts_of_the_model_reference(store: Store) -> None:
     one = say(store, "raspberry", "raspberry one", model="openai/GPT-9")
     say(store, "raspberry", "raspberry two", model="local/llama")
     assert [h.message_id for h in find(store, "raspberry MODEL:gpt")] == [one.id]
     assert [h.message_id for h in find(store, "model:openai/")] == [one.id]
-    assert len(find(store, "model:l")) == 1 and find(store, "raspberry model:nobody") == []
+    assert len(find(store, "model:l")) == 1 and find(store, "raspberry model:unknown") == []
     assert len(find(store, "raspberry model:")) == 4
 
 
-def test_before_and_after_bound_the_day_in_utc(store: Store) -> None:
+def test_before_and_after_filters_use_utc_days(store: Store) -> None:
     for moment in (
         "2023-12-31 23:59:59",
         "2024-01-01 00:00:00",
@@ -301,7 +301,7 @@ def test_before_and_after_bound_the_day_in_utc(store: Store) -> None:
         assert days(words + "after:2025-03-02") == days(words + "before:2023-12-31") == []
 
 
-def test_pinned_and_files(
+def test_pinned_and_file_filters(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service()
@@ -323,7 +323,7 @@ def test_pinned_and_files(
     assert find(store, "is:pinned has:file") == []
 
 
-def test_only_prefixes_list_the_newest_first(store: Store) -> None:
+def test_search_with_filters_only_lists_the_newest_first(store: Store) -> None:
     ids = [say(store, f"ugli {number}", conversation=None).id for number in range(5)]  # type: ignore[arg-type]
     assert [hit.message_id for hit in find(store, "model:one", limit=3)] == ids[::-1][:3]
     assert [hit.message_id for hit in find(store, "model:one", offset=3)] == ids[::-1][3:]
@@ -332,7 +332,7 @@ def test_only_prefixes_list_the_newest_first(store: Store) -> None:
 # --- what is typed ---------------------------------------------------------------------------
 
 
-def test_what_is_typed_becomes_terms_and_conditions() -> None:
+def test_query_is_parsed_into_terms_and_filters() -> None:
     query = parse_query('Model:gpt "two words" foo:bar before:2024-05 IS:Pinned has:file las')
     assert query == Query(
         terms=(
@@ -357,12 +357,12 @@ def test_what_is_typed_becomes_terms_and_conditions() -> None:
         ("a" * 5000, ("a" * 1000,)),
     ],
 )
-def test_what_is_no_prefix_is_words(typed: str, words: tuple[str, ...]) -> None:
+def test_invalid_filters_are_parsed_as_words(typed: str, words: tuple[str, ...]) -> None:
     assert parse_query(typed).terms[0].tokens == words
 
 
 @pytest.mark.parametrize("typed", ["", "   ", '"', '""', "!?…", "model:", "before: is: has:", "\0"])
-def test_nothing_to_look_for_finds_nothing(store: Store, typed: str) -> None:
+def test_empty_query_finds_nothing(store: Store, typed: str) -> None:
     say(store, "something")
     assert parse_query(typed).is_empty
     assert find(store, typed) == []
@@ -392,14 +392,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("typed", HOSTILE)
-def test_hostile_input_is_only_words(store: Store, typed: str) -> None:
+def test_search_treats_hostile_input_as_plain_words(store: Store, typed: str) -> None:
     say(store, "nothing of that kind")
     assert find(store, typed) == []
     assert len(find(store, "nothing")) == 1
 
 
 @given(st.text(max_size=200))
-def test_any_text_can_be_typed(typed: str) -> None:
+def test_query_parser_accepts_any_text(typed: str) -> None:
     query = parse_query(typed)
     assert len(query.terms) <= 12
     for term in query.terms:
@@ -411,7 +411,7 @@ def test_any_text_can_be_typed(typed: str) -> None:
 
 
 @given(st.text())
-def test_folding_keeps_the_length(words: str) -> None:
+def test_case_folding_keeps_the_length(words: str) -> None:
     assert len(fold(words)) == len(words)
 
 
@@ -422,7 +422,7 @@ def test_folding_keeps_the_length(words: str) -> None:
         max_size=9,
     )
 )
-def test_what_a_text_says_is_found_in_it(words: list[str]) -> None:
+def test_matcher_finds_all_words_of_a_text(words: list[str]) -> None:
     matcher = Matcher(parse_query(" ".join(words)))
     assert matcher.matches("… ".join(words).upper())
     assert any(is_match for _, is_match in matcher.snippet(" ".join(words)))
@@ -431,14 +431,14 @@ def test_what_a_text_says_is_found_in_it(words: list[str]) -> None:
 # --- the index -------------------------------------------------------------------------------
 
 
-def index(store: Store) -> set[tuple[str, str | None]]:
-    """What is found, by a word that every text of the tests below holds."""
+def indexed_ids(store: Store) -> set[tuple[str, str | None]]:
+    """Return the (conversation, message) ids of all rows in the index."""
     with store.engine.connect() as connection:
         rows = connection.execute(text("SELECT conversation_id, message_id FROM search_rows"))
         return {(row[0], row[1]) for row in rows}
 
 
-def expected(store: Store) -> set[tuple[str, str | None]]:
+def expected_ids(store: Store) -> set[tuple[str, str | None]]:
     statement = (
         "SELECT conversation_id, id FROM messages WHERE status <> 'streaming' AND text <> ''"
         " UNION ALL SELECT id, NULL FROM conversations"
@@ -447,7 +447,7 @@ def expected(store: Store) -> set[tuple[str, str | None]]:
         return {(row[0], row[1]) for row in connection.execute(text(statement))}
 
 
-def test_the_index_is_in_step_after_anything_that_happens(store: Store) -> None:
+def test_index_stays_consistent_through_random_operations(store: Store) -> None:
     chance = random.Random(5)
     words = ["amber", "bronze", "coral", "日本", "表示", "denim", "ecru"]
     answers: list[Message] = []
@@ -480,7 +480,7 @@ def test_the_index_is_in_step_after_anything_that_happens(store: Store) -> None:
             leaf = store.conversations.get(ME, answer.conversation_id).leaf_id or ""
             answer = store.replies.reopen(ME, NewAnswer(leaf, "scripted/two", "w"))
         store.replies.finish(answer.id, "w", Outcome(Status.COMPLETE, phrase))
-    assert index(store) == expected(store)
+    assert indexed_ids(store) == expected_ids(store)
     for word in words:
         statement = (
             "SELECT m.id FROM messages m WHERE lower(m.text) LIKE :word AND m.deleted_at IS NULL"
@@ -492,7 +492,7 @@ def test_the_index_is_in_step_after_anything_that_happens(store: Store) -> None:
         assert sorted(hit.message_id or hit.conversation_id for hit in hits) == sorted(there)
 
 
-def test_the_migration_finds_what_was_there(empty_database_url: str) -> None:
+def test_migration_indexes_existing_messages(empty_database_url: str) -> None:
     engine = make_engine(empty_database_url)
     migrate(engine, "0003")
     with engine.execution_options(writes=True).begin() as connection:
@@ -518,12 +518,12 @@ def test_the_migration_finds_what_was_there(empty_database_url: str) -> None:
     assert [hit.message_id for hit in find(store, "芋")] == ["m1"]
     assert [hit.message_id for hit in find(store, "yam model:yam after:2024-05-06")] == ["m1"]
     assert [hit.message_id for hit in find(store, "胡桃")] == [None]
-    store.replies.finish("m2", "", Outcome(Status.COMPLETE, "x"))  # not its worker: nothing happens
-    assert index(store) == expected(store)
+    store.replies.finish("m2", "", Outcome(Status.COMPLETE, "x"))  # ignored: another worker
+    assert indexed_ids(store) == expected_ids(store)
     store.close()
 
 
-def test_purging_leaves_no_word_in_the_files_of_sqlite(tmp_path: Path) -> None:
+def test_purge_removes_all_words_from_the_sqlite_files(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
     for number in range(300):
         say(store, f"ordinary words {number} " * 20)
@@ -547,7 +547,7 @@ def test_purging_leaves_no_word_in_the_files_of_sqlite(tmp_path: Path) -> None:
     store.close()
 
 
-def test_any_tool_may_write_to_a_sqlite_database(tmp_path: Path) -> None:
+def test_index_follows_writes_by_other_sqlite_clients(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
     sent = say(store, "quandong 日本")
     other = sqlite3.connect(tmp_path / "parley.db")

