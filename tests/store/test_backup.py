@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,9 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from chat import ChatService, File, Submission, open_chat
-from chat.background.file_jobs import FileJobs
 from chat.config.settings import read_settings
-from chat.errors import BackupFailed, BackupRunning, FileNotWritten, RestoreRefused
+from chat.errors import BackupFailed, RestoreRefused
 from chat.services import database_admin
 from chat.store import Store
 from chat.store.backup.backup import back_up
@@ -281,70 +278,3 @@ def test_restore_refuses_files_that_are_no_valid_backup(
         restore_backup(file, f"sqlite:///{tmp_path / 'new.db'}")
     assert not (tmp_path / "new.db").exists()
     assert kind == "missing" or [each.name for each in tmp_path.iterdir()] == ["copy.db"]
-
-
-def test_backup_job_runs_once_at_a_time_and_its_file_is_removed_after_an_hour() -> None:
-    now = [0.0]
-    jobs = FileJobs("parley-backup-", BackupRunning, clock=lambda: now[0])
-    job, run = jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"backup"))
-    with pytest.raises(BackupRunning):
-        jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"other"))
-    run()
-    path = job.path
-    assert path is not None and path.read_bytes() == b"backup"
-    assert (job.size, jobs.of("all")) == (6, job)
-    assert not job.is_running, "it has ended"
-    now[0] += 2 * 3600
-    assert jobs.of("all") is None
-    assert not path.exists()
-
-
-def test_failed_backup_job_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-
-    def fail(path: Path, _: object) -> None:
-        path.write_bytes(b"part")
-        raise OSError(28, "No space left on device")
-
-    jobs = FileJobs("parley-backup-", BackupRunning)
-    job, run = jobs.begin("all", "copy.db", fail)
-    run()
-    assert isinstance(job.problem, FileNotWritten) and job.path is None
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_backup_files_of_killed_processes_are_removed_and_others_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path
-) -> None:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder))
-    script = """if True:
-                backups = Backups(lambda file: file.write_bytes(b"backup"), lambda: 6)
-        backup, work = backups.begin()
-        work()
-        print(backup.size, flush=True)
-        input()
-    """
-    command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None and other.stdout.readline() == b"6\n"
-        (theirs,) = folder.iterdir()
-        jobs = FileJobs("parley-backup-", BackupRunning)
-        mine, run = jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"backup"))
-        run()
-        (tmp_path / "linked").mkdir()
-        (tmp_path / "linked" / "lock").touch()
-        (folder / "parley-backup-linked").symlink_to(tmp_path / "linked")
-        (folder / "parley-backup-whose").mkdir()
-        copy = shutil.copy(migrated_file, tmp_path / "parley.db")
-        there = set(folder.iterdir())
-        open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
-        assert set(folder.iterdir()) == there
-        other.kill()
-    open_chat({"DATABASE_URL": f"sqlite:///{copy}"}, providers=[]).close()
-    assert set(folder.iterdir()) == there - {theirs}
-    assert (tmp_path / "linked" / "lock").exists()
-    assert mine.path is not None and mine.path.read_bytes() == b"backup"
-    jobs.close()
