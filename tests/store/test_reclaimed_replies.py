@@ -1,4 +1,4 @@
-"""A worker that was presumed dead takes its reply back, also when its text is no longer a prefix.
+"""A worker that was presumed dead may take its reply back, even if the stored text is no prefix.
 
 A model may think without an opening `<think>` tag. Its first text is then stored as an answer and
 becomes reasoning once `</think>` arrives.

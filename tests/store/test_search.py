@@ -1,4 +1,4 @@
-"""Find: every word of every version, by the whole word, its beginning, or any CJK part."""
+"""Full-text search: words, prefixes and CJK substrings of every version; filters and ranking."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_search_finds_other_words_of_a_message_with_an_extremely_long_word(store
     assert find(store, "before") and find(store, "一丁") and find(store, "xxxxxxx")
 
 
-# --- versions, ends, deletions ---------------------------------------------------------------
+# --- versions, running replies, deletions ----------------------------------------------------
 
 
 def test_search_finds_every_version_of_a_message(store: Store) -> None:
@@ -262,7 +262,7 @@ def test_snippet_is_taken_from_deep_inside_a_long_message(store: Store) -> None:
     assert marked(find(store, "pomegranate")[0]) == ["Pömegranate"]
 
 
-# --- prefixes --------------------------------------------------------------------------------
+# --- filters ---------------------------------------------------------------------------------
 
 
 def test_model_filter_matches_parts_of_the_model_reference(store: Store) -> None:
@@ -329,7 +329,7 @@ def test_search_with_filters_only_lists_the_newest_first(store: Store) -> None:
     assert [hit.message_id for hit in find(store, "model:one", offset=3)] == ids[::-1][3:]
 
 
-# --- what is typed ---------------------------------------------------------------------------
+# --- query parsing ---------------------------------------------------------------------------
 
 
 def test_query_is_parsed_into_terms_and_filters() -> None:

@@ -16,7 +16,6 @@ from chat.domain.ids import new_id
 from chat.domain.message import Role, Status
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import ReplyRunning, SettingsError, StoreFailed
-from chat.replies.worker_liveness import Worker
 from chat.store import Outcome, Store
 from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
 from chat.store.schema import Base
@@ -233,39 +232,6 @@ def test_postgresql_timeouts_apply_unless_the_url_sets_them(
     assert (ours["connect_timeout"], theirs["connect_timeout"]) == ("10", "3")
     assert theirs["keepalives_idle"] == "60"
     assert theirs["tcp_user_timeout"] == ours["tcp_user_timeout"]
-
-
-def test_local_worker_is_dead_without_its_process() -> None:
-    me = Worker()
-    place = me.name.rsplit(":", 2)[0]
-    assert not me.is_alive(None, "m", 1)
-    assert not me.is_alive(me.name, "m", 1)  # asked only about replies it does not have
-    assert not me.is_alive(f"{place}:4194399:abc", "m", 1)  # no such process
-    assert me.is_alive("elsewhere:4194399:abc", "m", 1)
-    other = Worker()
-    assert me.is_alive(other.name, "m", 1)
-    other.retire()
-    assert not me.is_alive(other.name, "m", 1)
-
-
-def test_remote_worker_is_dead_after_missing_heartbeats_over_several_checks() -> None:
-    seconds = [0.0]
-    me = Worker(clock=lambda: seconds[0])
-
-    def looks(count: int, sign: int, work: str = "m") -> bool:
-        for _ in range(count):
-            seconds[0] += 2
-            is_alive = me.is_alive("elsewhere:1:abc", work, sign)
-        return is_alive
-
-    assert all(looks(1, sign) for sign in range(40)), "each is another sign of life"
-    assert looks(7, 39)
-    assert not looks(1, 39)
-    assert looks(1, 39, "other work"), "it may have begun again after a rest"
-    assert looks(1, 40), "it was only slow"
-    seconds[0] += 3600
-    assert looks(1, 40), "whoever slept for an hour heard nothing in it"
-    assert not looks(8, 40)
 
 
 @pytest.mark.parametrize(

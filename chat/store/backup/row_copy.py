@@ -68,7 +68,7 @@ def _batches(
 ) -> Iterator[list[dict[str, Any]]]:
     batch = _SMALL_BATCHES.get(table.name, _BATCH)
     query = select(table)
-    if table.name == "messages":  # search ranks by insertion order
+    if table.name == "messages":  # search relies on insertion order
         id_ = table.c.id
         query = query.order_by(id_ if source.dialect.name == "sqlite" else collate(id_, "C"))
     result = source.execute(query, execution_options={"yield_per": batch})

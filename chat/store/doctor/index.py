@@ -98,7 +98,7 @@ def _rebuild(session: Session, _ids: list[str]) -> None:
     """Rebuild the index. A contentless FTS5 table cannot delete single rows with unknown words."""
     session.execute(text("INSERT INTO search_words (search_words) VALUES ('delete-all')"))
     session.execute(text("DELETE FROM search_rows"))
-    _touch(session, _MISSING)  # ordered by id, since search ranks by insertion order
+    _touch(session, _MISSING)  # ordered by id, since search relies on insertion order
     session.execute(text("UPDATE conversations SET title = title"))
 
 
