@@ -1,4 +1,4 @@
-"""Parley's chat service: the public names, nothing else. Works without any page:
+"""The public API of Parley's chat service. It can be used without the web interface:
 
 >>> from chat import Submission, open_chat
 >>> service = open_chat()
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from chat.services.conversation_view import ConversationView
     from chat.store import Hit
 
-# The database is a third of a start: a server that has only errors and words to import answers
-# before it is there.
-_LATER = {
+# Imported on first use: loading SQLAlchemy takes a third of the startup time, and the server can
+# answer its first requests before that.
+_LAZY = {
     "open_chat": "chat.bootstrap",
     "ChatService": "chat.service",
     "OwnerService": "chat.service",
@@ -153,6 +153,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(import_module(_LAZY[name]), name)
