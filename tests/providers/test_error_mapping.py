@@ -17,6 +17,7 @@ from chat.config.settings import Endpoint, Settings
 from chat.domain.message import Role
 from chat.providers.base import Delta, Request, Turn
 from chat.providers.openai_compatible.client import OpenAIProvider
+from chat.providers.openai_compatible.transport import shared_ssl_context
 from tests.support.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT
 from tests.support.llm_server import (
     LLMServer,
@@ -31,6 +32,7 @@ KEY = "my-Secret-Passphrase"
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[LLMServer]:
+    shared_ssl_context()  # its creation must not count towards the timeout of the first test
     with LLMServer() as server:
         yield server
 
@@ -290,7 +292,5 @@ async def _plain_text(writer: asyncio.StreamWriter) -> None:
 
 
 def test_ssl_context_is_created_once() -> None:
-    from chat.providers.openai_compatible.transport import shared_ssl_context
-
     assert isinstance(shared_ssl_context(), ssl.SSLContext)
     assert shared_ssl_context() is shared_ssl_context()
