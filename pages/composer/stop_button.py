@@ -10,7 +10,7 @@ CHECK_INTERVAL = 1.0  # seconds
 
 
 def draw(conversation_id: str) -> None:
-    """Render the Stop button and the check that resumes a page whose script was stopped."""
+    """Render the Stop button and a check that reruns the page if its script was stopped."""
     with st.container(key="running", horizontal=True, horizontal_alignment="center"):
         st.button(
             "Stop",

@@ -1,6 +1,6 @@
 """Follow a running reply and render it as it grows.
 
-The page only reads the reply: the worker writes and stores it whatever happens to the page.
+The page only reads the reply. The worker writes and stores it, independent of the page.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class _ReplySegments:
         self._is_exhausted = self._has_text = False
         self.is_segment_done = False
         self._note_place: DeltaGenerator | None = None
-        self._read()  # the first chunk is all that exists so far, without waiting
+        self._read()  # the first chunk holds the text so far and is available at once
 
     def set_note_place(self, place: DeltaGenerator) -> None:
         """Set where to render the note that the reply cannot be stored."""
@@ -124,7 +124,7 @@ class _ReplySegments:
 
     @property
     def is_done(self) -> bool:
-        """Whether all segments of the finished reply were streamed."""
+        """True if all segments of the finished reply were streamed."""
         return self._is_exhausted and not self._finished and self.is_segment_done
 
     def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""What a search says when there is nothing to show."""
+"""Tests for the messages of a search without results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pages.session import process
 
 APP = str(Path(__file__).parents[2] / "app.py")
-NO_WORD = "Only words and numbers can be searched"
+NO_WORDS = "Only words and numbers can be searched"
 
 
 @pytest.fixture
@@ -34,14 +34,14 @@ def captions(page: AppTest) -> str:
 
 
 @pytest.mark.parametrize("key", ["search_text", "history_search"])
-def test_what_holds_no_word_is_told_from_what_is_not_found(page: AppTest, key: str) -> None:
+def test_query_without_words_is_distinguished_from_no_results(page: AppTest, key: str) -> None:
     if key == "search_text":
         page.button(key="search").click().run()
     else:
         page.switch_page("pages/screens/history.py").run()
     for typed in ("🚀", "C++", "model:", "❤️ → "):
         page.text_input(key=key).set_value(typed).run()
-        assert (NO_WORD in captions(page)) == (typed != "C++"), typed
+        assert (NO_WORDS in captions(page)) == (typed != "C++"), typed
         assert ("Nothing found." in captions(page)) == (typed == "C++"), typed
     page.text_input(key=key).set_value("  ").run()
     assert "Nothing found." not in captions(page)

@@ -1,4 +1,4 @@
-"""The usage page: what it says is what the ledger says, and nothing in it can do harm."""
+"""Tests for the Usage screen: figures equal the ledger's, and output is safe to render."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from pages.usage import report
 from pages.usage.csv_export import to_csv
 
 ROOT = Path(__file__).parents[2]
-BOSS = Person("visitor:boss", is_admin=True)
+ADMIN = Person("visitor:boss", is_admin=True)
 
 
 @pytest.fixture(autouse=True)
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str) -> Iterator[None]:
+def app_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, any_database_url: str
+) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
@@ -68,7 +70,7 @@ def cells(table: Any) -> list[list[str]]:
     return [[str(cell) for cell in row] for row in table.value.to_numpy().tolist()]
 
 
-def test_my_messages_are_listed_and_nobody_elses() -> None:
+def test_usage_lists_only_messages_of_the_current_user() -> None:
     page = usage_page()
     assert "No messages in this period" in page.caption[-1].value
     page.run()
@@ -91,21 +93,21 @@ def _owner(page: AppTest) -> set[str]:
     }
 
 
-def test_a_banner_is_read_on_every_screen_and_is_only_text() -> None:
-    process.chat_service().admin.set_banner(BOSS, "**Closed** ![x](http://evil.test/a.png)")
+def test_banner_is_shown_on_every_screen_as_plain_text() -> None:
+    process.chat_service().admin.set_banner(ADMIN, "**Closed** ![x](http://evil.test/a.png)")
     page = usage_page()
     assert page.info[0].value.startswith(r"\*\*Closed\*\* \!\[x\]")
     page.switch_page("pages/screens/conversation.py").run()
     assert page.info[0].value.startswith(r"\*\*Closed")
 
 
-def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> None:
+def test_admin_sees_all_users_sets_the_banner_and_pauses_models() -> None:
     ask_guide("visitor:ada")
     ask_guide("visitor:ben")
     page = admin_page()
     rows = cells(page.table[0])
     assert [row[1] for row in rows] == ["1", "1", "2"]
-    assert not any("ada" in row[0] or "ben" in row[0] for row in rows), "people are short codes"
+    assert not any("ada" in row[0] or "ben" in row[0] for row in rows), "users are pseudonyms"
     page.text_input(key="banner_text").set_value("Back at noon")
     page.button(key="set_banner").click().run()
     assert process.chat_service().admin.banner() == "Back at noon"
@@ -123,11 +125,11 @@ def test_an_admin_sees_everyone_sets_the_banner_and_switches_models_off() -> Non
     assert not process.chat_service().admin.switched_off()
 
 
-def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
+def test_admin_creates_and_downloads_a_backup(tmp_path: Path) -> None:
     ask_guide("visitor:ada")
     page = admin_page()
     page.button(key="backup").click().run()
-    made = process.chat_service().admin.backup(BOSS)
+    made = process.chat_service().admin.backup(ADMIN)
     assert made is not None and made.wait(10) and made.problem is None
     page.run()
     (link,) = page.get("link_button")
@@ -138,23 +140,23 @@ def test_an_admin_makes_a_backup_and_downloads_it(tmp_path: Path) -> None:
     copy.close()
 
 
-def test_what_another_admin_switched_off_meanwhile_stays_off() -> None:
+def test_model_paused_by_another_admin_stays_paused() -> None:
     page = admin_page()
     mine, theirs = page.multiselect(key="switch_off").options[:2]
     refs = {
         process.chat_service().models.label(m.ref): m.ref
         for m in process.chat_service().models.available()
     }
-    process.chat_service().admin.switch_off(BOSS, refs[theirs])
+    process.chat_service().admin.switch_off(ADMIN, refs[theirs])
     page.multiselect(key="switch_off").select(mine).run()
     assert process.chat_service().admin.switched_off() == {refs[mine], refs[theirs]}
     page.run()
-    process.chat_service().admin.switch_off(BOSS, refs[mine], False)
+    process.chat_service().admin.switch_off(ADMIN, refs[mine], False)
     page.multiselect(key="switch_off").unselect(refs[theirs]).run()
     assert not process.chat_service().admin.switched_off()
 
 
-def test_no_cell_of_the_csv_can_be_a_formula() -> None:
+def test_csv_cells_never_start_a_formula() -> None:
     words = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", " =1", "openai/gpt-5", "a=b"]
     read = csv.reader(
         io.StringIO(to_csv(["model", "n"], [[w, -1] for w in words]).decode("utf-8-sig"))
@@ -166,7 +168,7 @@ def test_no_cell_of_the_csv_can_be_a_formula() -> None:
     assert {row[1] for row in rows} == {"-1"}, "numbers stay numbers"
 
 
-def test_the_csv_tells_an_unknown_price_from_none() -> None:
+def test_csv_distinguishes_unknown_from_zero_cost() -> None:
     day = date(2026, 3, 1)
     lines = (
         UsageLine(day, "x/free", calls=1, prompt_tokens=5),
