@@ -1,6 +1,7 @@
 # make run     install the dependencies and start Parley     PORT=8502  ARGS="--server.headless true"
-# make test    everything: checks, then all tests          ARGS="-k stop"
-# make fast    the tests that need no browser
+# make test    checks, then all tests but the slow ones    ARGS="-k stop"
+# make test-all   make test, then the slow tests and the rest of the suite on PostgreSQL, as in CI
+# make fast    the tests that are neither slow nor need a browser
 # make check   formatting, types and import rules
 # make bench   compare Parley with the tutorial's app and a bare page; bench-peers adds other chat apps
 
@@ -15,7 +16,7 @@ DEV     := $(VENV)/.requirements-dev
 # its thread.
 PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test fast check format bench bench-peers browser proxy clean
+.PHONY: run test test-slow test-all fast check format bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
 
 run: $(RUN)
@@ -23,10 +24,16 @@ run: $(RUN)
 
 test: $(DEV) browser proxy
 	@$(MAKE) --no-print-directory check
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(DEV) browser proxy
+	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m "any_database and not slow" --database postgresql $(ARGS)
+
+test-all: test test-slow
 
 fast: $(DEV)
-	$(PYTEST) -m "not browser" $(ARGS)
+	$(PYTEST) -m "not browser and not slow" $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -24,6 +24,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by database.
+
+    Tests above the store run on SQLite in `make test`; on PostgreSQL they are slow. Those that
+    use the database selected by `--database` are marked, to run them again on PostgreSQL.
+    """
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        kinds = set(map(str, callspec.params.values())) if callspec else set()
+        if "postgres" in kinds and item.path.parent.name != "store":
+            item.add_marker(pytest.mark.slow)
+        fixtures = getattr(item, "fixturenames", ())
+        if "any" in kinds or "any_database_url" in fixtures or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.any_database)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[URL]:
     with postgres_server() as server:
