@@ -150,6 +150,8 @@ class ReplyRunner:
 
     def close(self) -> None:
         """Interrupt the running replies, wait until they are stored, and end the loop."""
+        if self._is_closed:
+            return
         self.interrupt_all()
         self.wait_for_all()
         with self._lock:
