@@ -41,7 +41,7 @@ class ChatService:
         self.access = AccessService(runtime.settings, space.store)
         self._temporary: Space | None = None
         self._is_closed = False
-        self._lock = threading.Lock()
+        self._opening = threading.Lock()
 
     @property
     def settings(self) -> Settings:
@@ -60,15 +60,11 @@ class ChatService:
         if self._is_closed:
             raise ServiceClosed
         if self._temporary is None:
-            store = Store(IN_MEMORY)  # not under the lock: this runs all migrations
-            with self._lock:
-                is_first = self._temporary is None and not self._is_closed
-                if is_first:
-                    self._temporary = Space(self.runtime, store)
-            if not is_first:
-                store.close()
-        if self._temporary is None:
-            raise ServiceClosed
+            with self._opening:  # held during the migrations: the others need the space as well
+                if self._is_closed:
+                    raise ServiceClosed
+                if self._temporary is None:
+                    self._temporary = Space(self.runtime, Store(IN_MEMORY))
         return self._temporary
 
     def purge_expired(self) -> int:
@@ -92,11 +88,13 @@ class ChatService:
 
     def close(self) -> None:
         """Interrupt and store running replies, then end all threads and connections."""
+        with self._opening:
+            if self._is_closed:
+                return
+            self._is_closed = True
         runtime = self.runtime
         runtime.tasks.signal_close()
         runtime.imports.cancel_all()
-        with self._lock:
-            self._is_closed = True
         runtime.runner.interrupt_all()
         runtime.runner.wait_for_all()
         with ExitStack() as stack:  # in reverse order; an error keeps nothing else open
@@ -117,7 +115,7 @@ class ChatService:
             runner.submit(self.runtime.catalogue.close()).result(PROVIDER_TIMEOUT)
             if self.runtime.transcriber is not None:
                 runner.submit(self.runtime.transcriber.close()).result(PROVIDER_TIMEOUT)
-        except TimeoutError:
+        except (TimeoutError, ServiceClosed):
             log.warning("a provider did not close in time")
 
 

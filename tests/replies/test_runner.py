@@ -62,7 +62,8 @@ def test_submit_after_close_closes_the_coroutine() -> None:
     work = never_started()
     with pytest.raises(ServiceClosed):
         runner.submit(work)
-    assert work.cr_frame is None
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        work.send(None)
 
 
 @on_one_database
