@@ -315,7 +315,8 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
             .speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
             .result(10)
         )
-        assert told.acquire(timeout=10) and told.acquire(timeout=10)
+        # The reply is tried once; the recording at once and again with retries.
+        assert all(told.acquire(timeout=10) for _ in range(3))
     assert [row["status"] for row in rows(database_url)] == ["streaming"] * 2
     say(TemporaryService(service), model="openai/echo")
     assert [row["status"] for row in rows(database_url)] == [

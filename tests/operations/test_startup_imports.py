@@ -23,7 +23,7 @@ _ALLOWED = {
     # database, providers, prices, imports of large files
     *("sqlalchemy", "openai", "httpx2", "httpcore2", "idna", "truststore", "jiter", "orjson"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "dotenv"),
-    *("genai_prices", "ijson", "prometheus_client", "cachetools", "_distutils_hack"),
+    *("genai_prices", "ijson", "prometheus_client", "cachetools", "tenacity", "_distutils_hack"),
 }
 _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *([\w.]+)$", re.MULTILINE)
 

@@ -389,7 +389,7 @@ def test_manual_sections_have_one_list_of_questions() -> None:
 def test_manual_states_the_purge_interval() -> None:
     assert PURGE_INTERVAL == 600
     for title in ("How do I delete a conversation for good?", "How long is what I delete kept?"):
-        assert "once an hour" in TITLES[title].text
+        assert "every ten minutes" in TITLES[title].text
 
 
 def test_manual_code_fences_are_closed() -> None:

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def test_readyz_answers_in_time_and_uses_one_thread_while_the_database_hangs() -
             go.wait(20)
             return ""
 
-    ready = ReadinessEndpoint(lambda: Hanging(), timeout=0.05)  # type: ignore[arg-type,return-value]
+    ready = ReadinessEndpoint(lambda: SimpleNamespace(admin=Hanging()), timeout=0.05)  # type: ignore[arg-type,return-value]
 
     async def probe_repeatedly() -> list[tuple[int, bytes]]:
         responses = [await ready.answer(None) for _ in range(3)]  # type: ignore[arg-type]
