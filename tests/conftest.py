@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import URL, make_url
 
 from chat import ChatService, open_chat
 from chat.store import Store
 from tests.support.databases import postgres_database, postgres_server
 from tests.support.scripted_provider import ScriptedProvider
+
+# Example times depend on the load of the machine.
+settings.register_profile("parley", deadline=None)
+settings.load_profile("parley")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
