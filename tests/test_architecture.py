@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -65,9 +66,7 @@ def test_test_files_import_helpers_from_support_only() -> None:
     violations = [
         f"{location} imports {module}"
         for location, module in imported_modules(python_files("tests", "benchmarks"))
-        if not location.startswith("tests/formats")
-        and module.startswith("tests.")
-        and module.split(".")[-1].startswith(("test_", "conftest"))
+        if module.startswith("tests.") and module.split(".")[-1].startswith(("test_", "conftest"))
     ]
     assert violations == [], "move shared helpers to tests/support"
 
@@ -80,6 +79,19 @@ def test_pages_and_tests_do_not_sleep() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "sleep"
     ]
     assert violations == [], "wait for a condition instead"
+
+
+def test_tests_use_public_attributes_of_the_service() -> None:
+    parts = {"service", "runtime", "space", "runner", "worker", "store", "billing"}
+    violations = [
+        f"{location} uses {ast.unparse(node)}"
+        for location, node in nodes(python_files("tests"))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and parts & set(re.findall(r"\w+", ast.unparse(node.value)))
+    ]
+    assert violations == []
 
 
 def test_importing_chat_imports_no_slow_library(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from chat.domain.message import Message
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import LockedOut, TooManyReplies, WrongCode
 from chat.providers.base import Delta
+from chat.replies.recovery import Recovery
+from chat.replies.worker_liveness import Worker
 from chat.store import Outcome, Store
 from chat.store.schema import LedgerRow, MessageRow
 from tests.support.dead_worker import presumed_dead
@@ -337,14 +339,15 @@ def elsewhere(database_url: str) -> Iterator[Elsewhere]:
 
 
 def watch(service: ChatService) -> Callable[[], int]:
-    """Looks at what other processes write, as it is done every two seconds."""
-    ticks = count(step=2)
-    service.runtime.worker._clock = lambda: now[0]
-    now = [0.0]
+    """Return a function that looks for abandoned replies and advances the clock by two seconds."""
+    ticks, now = count(step=2), [0.0]
+    runtime, worker = service.runtime, Worker(clock=lambda: now[0])
+    recovery = Recovery(runtime.runner, worker, runtime.billing)
+    recovery.add(service.space.store)
 
     def look() -> int:
         now[0] = float(next(ticks))
-        return service.interrupt_abandoned()
+        return recovery.interrupt_abandoned()
 
     return look
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CALLERS = {
     "chat/providers/openai_compatible/client.py",  # the client of all providers
     "chat/providers/ssrf/transport.py",  # refuses private addresses
+    "chat/providers/openai_compatible/transport.py",  # the client's connections
     "chat/providers/openai_compatible/read_coalescing.py",  # wraps the client's streams
     "chat/providers/ssrf/public_address.py",  # parses addresses
     "chat/providers/openai_compatible/network_errors.py",  # error classes only
