@@ -89,7 +89,7 @@ def test_audio_file_is_transcribed_and_other_files_stay_pending(
 ) -> None:
     chat = open_dictation()
     chat.attach("memo.wav", HELLO_WORLD.read_bytes(), "audio/wav")
-    expect(chat.waiting("memo.wav")).to_contain_text("turned into text")
+    expect(chat.waiting("memo.wav")).to_contain_text("transcribed into the box")
     chat.attach("notes.txt", b"swordfish")
     chat.price("notes.txt")
     chat.send("She said:")
