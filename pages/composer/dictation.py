@@ -88,7 +88,7 @@ def draw_progress(*, is_busy: bool) -> None:
 
 
 def _draw_waiting() -> None:
-    st.markdown(":small[:material/mic: :shimmer[Turning speech into text…]]")
+    st.markdown(":small[:material/mic: :shimmer[Transcribing…]]")
 
 
 @st.fragment(run_every=0.25)
@@ -101,7 +101,7 @@ def _poll() -> None:
 def _draw_failed(recording: Recording) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         name = sanitize.plain_text(recording.file.name)
-        st.markdown(f":small[:material/mic: {name} is kept]")
+        st.markdown(f":small[:material/mic: {name} was not transcribed]")
         _button("Try again", "refresh", f"transcribe_again_{recording.id}", _start, recording.id)
         _button("Discard", "delete", f"discard_recording_{recording.id}", _discard, recording.id)
 

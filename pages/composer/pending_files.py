@@ -45,27 +45,27 @@ def _draw_fragment(send: Send) -> None:
 def _draw(send: Send, *, is_busy: bool) -> None:
     kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _on_files_change)
     files = [*kept, *waiting]
-    prices = (*_prices(files), *_not_uploaded())
+    costs = (*_costs(files), *_not_uploaded())
     # The same slots in every run, so that a removed file disappears before the run ends.
     with st.container(key="tray", gap="xsmall"):
-        if not prices:
+        if not costs:
             st.empty()
             st.empty()
             st.empty()
             return
-        height: Any = 150 if len(prices) > _MAX_VISIBLE else "content"  # pixels
-        content = (height, len(kept), *(price.name for price in prices))
+        height: Any = 150 if len(costs) > _MAX_VISIBLE else "content"  # pixels
+        content = (height, len(kept), *(cost.name for cost in costs))
         with (
             st.container(),
             stale_elements.single_slot("tray", content),
             st.container(height=height, border=False, gap="xsmall"),
         ):
-            for number, price in enumerate(prices):
+            for number, cost in enumerate(costs):
                 file = files[number] if number < len(files) else None
-                _draw_file(number, price, file, is_kept=number < len(kept))
-        _draw_sum(prices)
+                _draw_file(number, cost, file, is_kept=number < len(kept))
+        _draw_sum(costs)
         if kept:
-            _draw_send(prices, is_busy=is_busy or bool(waiting))
+            _draw_send(costs, is_busy=is_busy or bool(waiting))
         else:
             st.empty()
 
@@ -86,7 +86,7 @@ def _dismiss_file_notice() -> None:
         st.session_state["notice_is_gone"] = True
 
 
-def _prices(files: list[File]) -> tuple[FileCost, ...]:
+def _costs(files: list[File]) -> tuple[FileCost, ...]:
     if not files:
         return ()
     draw_turns.end()  # reading large files is slow
@@ -105,48 +105,48 @@ def _not_uploaded() -> list[FileCost]:
     ]
 
 
-def _draw_file(number: int, price: FileCost, file: File | None, *, is_kept: bool) -> None:
+def _draw_file(number: int, cost: FileCost, file: File | None, *, is_kept: bool) -> None:
     with st.container(
         key=f"file_waiting_{number}", horizontal=True, vertical_alignment="center", gap="small"
     ):
-        _draw_price(price)
+        _draw_cost(cost)
         if is_kept:
             _button("Remove", "close", f"remove_file_{number}", _remove, number)
         elif file is not None and file.name.startswith(_PASTE_PREFIX):
             _button("Insert as text", "undo", f"unpaste_{number}", _insert_as_text, file)
 
 
-def _draw_price(price: FileCost) -> None:
-    name = f"**{sanitize.plain_text(price.name)}**"
-    problem = price.problem
-    if price.is_audio:
+def _draw_cost(cost: FileCost) -> None:
+    name = f"**{sanitize.plain_text(cost.name)}**"
+    problem = cost.problem
+    if cost.is_audio:
         problem = tab_state.service().speech.problem
     if problem:
-        named = "" if price.name in problem else f"{name} · "
-        st.markdown(f":small[:material/error: {named}:orange[{sanitize.plain_text(problem)}]]")
+        prefix = "" if cost.name in problem else f"{name} · "
+        st.markdown(f":small[:material/error: {prefix}:orange[{sanitize.plain_text(problem)}]]")
         return
-    if price.is_audio:
+    if cost.is_audio:
         st.markdown(f":small[:material/mic: {name} · will be transcribed into the box]")
         return
-    about = "" if price.is_exact else "≈ "
-    facts = [name, human_size(price.size), price.details, f"{about}{price.tokens:,} tokens"]
-    icon = _ICONS.get(price.kind, "draft") if price.kind else "draft"
+    about = "" if cost.is_exact else "≈ "
+    facts = [name, human_size(cost.size), cost.details, f"{about}{cost.tokens:,} tokens"]
+    icon = _ICONS.get(cost.kind, "draft") if cost.kind else "draft"
     text = " · ".join(filter(None, facts))
-    if price.is_too_long:
-        rest = "" if price.kind is FileKind.IMAGE else ": its beginning can be sent"
+    if cost.is_too_long:
+        rest = "" if cost.kind is FileKind.IMAGE else ": its beginning can be sent"
         text += f" · :orange[too long for the model{rest}]"
     st.markdown(f":small[:material/{icon}: {text}]")
 
 
-def _draw_sum(prices: tuple[FileCost, ...]) -> None:
+def _draw_sum(costs: tuple[FileCost, ...]) -> None:
     most = tab_state.service().settings.max_files
     notes = []
-    if len(prices) > 1:
-        total = sum(price.tokens for price in prices if not price.problem)
+    if len(costs) > 1:
+        total = sum(cost.tokens for cost in costs if not cost.problem)
         notes.append(f"Together ≈ {total:,} tokens")
-    if len(prices) > most:
-        notes.append(f":orange[{len(prices)} files: a message can have at most {most}]")
-    if any(price.kind for price in prices) and _is_guide():
+    if len(costs) > most:
+        notes.append(f":orange[{len(costs)} files: a message can have at most {most}]")
+    if any(cost.kind for cost in costs) and _is_guide():
         notes.append("Guide does not read files: choose a model in the sidebar")
     if notes:
         st.caption(" · ".join(notes))
@@ -164,13 +164,13 @@ def _is_guide() -> bool:
     return model is not None and model.provider == "guide"
 
 
-def _draw_send(prices: tuple[FileCost, ...], *, is_busy: bool) -> None:
+def _draw_send(costs: tuple[FileCost, ...], *, is_busy: bool) -> None:
     """Render a button that sends the kept files with the draft.
 
     The box itself does not submit without text or files of its own; with files, its own button
     sends all.
     """
-    can_truncate = any(price.is_too_long and price.kind is not FileKind.IMAGE for price in prices)
+    can_truncate = any(cost.is_too_long and cost.kind is not FileKind.IMAGE for cost in costs)
     may_truncate = can_truncate or notices.code() == FileTooLong.code
     with st.container(horizontal=True):
         st.button(

@@ -16,7 +16,7 @@ _ICONS = {
     ImportOutcome.UNCHANGED: ":material/check:",
     ImportOutcome.REFUSED: ":material/block:",
 }
-_SHOWN = 200  # items of a report
+_MAX_ITEMS = 200  # shown of a report
 
 
 def restore(conversation_id: str) -> None:
@@ -73,12 +73,12 @@ def draw_report(report: ImportReport) -> None:
         st.markdown(f"**{report.sentence}**")
         for note in report.notes:
             st.caption(sanitize.plain_text(note))
-        for item in report.items[:_SHOWN]:
+        for item in report.items[:_MAX_ITEMS]:
             parts = filter(None, (item.title, item.sentence, *item.notes))
-            said = sanitize.plain_text(" · ".join(parts))
-            st.markdown(f":small[{_ICONS[item.outcome]} {item.outcome.capitalize()}: {said}]")
-        if len(report.items) > _SHOWN:
-            st.caption(f"… and {len(report.items) - _SHOWN:,} more")
+            summary = sanitize.plain_text(" · ".join(parts))
+            st.markdown(f":small[{_ICONS[item.outcome]} {item.outcome.capitalize()}: {summary}]")
+        if len(report.items) > _MAX_ITEMS:
+            st.caption(f"… and {len(report.items) - _MAX_ITEMS:,} more")
 
 
 segment_cache.clear()
