@@ -1,4 +1,4 @@
-"""An import in the background: it waits, tells how far it is, is cancelled, ends with a report."""
+"""Import jobs: queue, progress, cancellation and report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.scripted_provider import ScriptedProvider
 ME, OTHER = "visitor:me", "visitor:other"
 
 
-def test_an_import_leaves_its_report_with_its_owner(service: ChatService) -> None:
+def test_import_report_is_kept_for_its_owner(service: ChatService) -> None:
     data = export(simple())
     job = service.as_owner(ME).transfer.begin_import(BytesIO(data), "conversations.json")
     assert job.wait(10)
@@ -35,7 +35,7 @@ def test_an_import_leaves_its_report_with_its_owner(service: ChatService) -> Non
     assert len(service.as_owner(ME).conversations.latest()) == 1
 
 
-def test_one_runs_for_each_owner() -> None:
+def test_owner_has_at_most_one_running_import() -> None:
     jobs = ImportJobs()
     first = jobs.begin(ME)
     with pytest.raises(ImportRunning):
@@ -46,7 +46,7 @@ def test_one_runs_for_each_owner() -> None:
     assert jobs.begin(ME) is not first
 
 
-def test_the_others_wait_for_their_turn_and_can_be_cancelled_meanwhile() -> None:
+def test_queued_imports_can_be_cancelled() -> None:
     jobs, go = ImportJobs(), threading.Event()
     begun = threading.Semaphore(0)
 
@@ -64,7 +64,7 @@ def test_the_others_wait_for_their_turn_and_can_be_cancelled_meanwhile() -> None
     threads[-1].start()
     assert made[-1].is_running and made[-1].done == 0
     made[-1].cancel()
-    assert made[-1].wait(10), "it does not wait for its turn to be cancelled"
+    assert made[-1].wait(10), "a queued job is not cancelled at once"
     assert made[0].is_running
     go.set()
     for thread in threads:
@@ -77,7 +77,7 @@ def nothing(*_: object) -> ImportReport:
     return ImportReport(())
 
 
-def test_no_more_wait_than_can_be_served() -> None:
+def test_queue_length_is_limited() -> None:
     jobs = ImportJobs()
     made = [jobs.begin(f"visitor:{number}") for number in range(MAX_CONCURRENT + MAX_QUEUED)]
     with pytest.raises(ImportsBusy):
@@ -87,7 +87,7 @@ def test_no_more_wait_than_can_be_served() -> None:
     assert jobs.begin(ME).is_running
 
 
-def test_reports_are_kept_for_an_hour_and_only_the_newest() -> None:
+def test_only_the_newest_report_is_kept_for_an_hour() -> None:
     now = [0.0]
     jobs = ImportJobs(clock=lambda: now[0])
     for number in range(MAX_REPORTS + 1):
@@ -103,7 +103,7 @@ def test_reports_are_kept_for_an_hour_and_only_the_newest() -> None:
     assert jobs.of(ME) is running
 
 
-def test_a_refusal_and_a_fault_end_it_with_a_sentence() -> None:
+def test_refused_and_failed_imports_end_with_a_sentence() -> None:
     def refuse(*_: object) -> ImportReport:
         raise EmptyMessage
 
@@ -119,7 +119,7 @@ def test_a_refusal_and_a_fault_end_it_with_a_sentence() -> None:
         assert "secret" not in job.problem.sentence
 
 
-def test_closing_cancels_what_runs(database_url: str, provider: ScriptedProvider) -> None:
+def test_close_cancels_running_imports(database_url: str, provider: ScriptedProvider) -> None:
     service = open_chat({"DATABASE_URL": database_url}, providers=[provider])
     go, told = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Every call of a provider is written down, and the report says what the provider says."""
+"""Ledger: records every call of a provider; the usage report; and the kill switch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def ask(service: ChatService, conversation: str | None = None, words: str = "Hi"
     return answer
 
 
-def test_the_report_equals_the_ledger_and_what_the_server_counted(
+def test_report_equals_the_ledger_and_the_usage_of_the_server(
     open_service: Open, server: LLMServer, database_url: str
 ) -> None:
     server.requests.clear()
@@ -89,16 +89,16 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
         return all(row["status"] != "streaming" for row in rows(database_url))
 
     pause = threading.Event()
-    while not is_written():  # the words are handed out before the ledger is told
+    while not is_written():  # chunks arrive before the ledger row
         pause.wait(0.01)
     ledger, total = rows(database_url), service.as_owner(ME).usage.report().total
-    assert len(ledger) == total.calls == len(server.requests) + 1  # and Guide
+    assert len(ledger) == total.calls == len(server.requests) + 1  # including Guide's
     replies = [row for row in ledger if row["kind"] == "reply" and row["model"] == "openai/echo"]
-    told = [seen.sent_tokens for seen in server.requests if seen.finished.is_set()]
+    attempts = [seen.sent_tokens for seen in server.requests if seen.finished.is_set()]
     reported = [row for row in replies if row["is_reported"]]
     assert [row["completion_tokens"] for row in reported] == [20, 30, 3]
-    assert [tokens for tokens in told if tokens] == [20, 30, 3]
-    assert {row["prompt_tokens"] for row in reported} == {7}  # as this server always says
+    assert [tokens for tokens in attempts if tokens] == [20, 30, 3]
+    assert {row["prompt_tokens"] for row in reported} == {7}  # constant of the test server
     assert [row["status"] for row in replies] == [
         *("complete", "failed", "complete", "failed", "stopped", "complete")
     ]
@@ -113,7 +113,7 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
         assert row["cost_nanos"] == expected
     assert total.prompt_tokens == sum(row["prompt_tokens"] for row in ledger)
     assert total.completion_tokens == sum(row["completion_tokens"] for row in ledger)
-    assert total.tokens - total.estimated_tokens == sum(told) + 7 * len(reported)
+    assert total.tokens - total.estimated_tokens == sum(attempts) + 7 * len(reported)
     assert total.cost_usd == Decimal(sum(row["cost_nanos"] for row in ledger)) / 10**9
     assert total.failed == 2 and total.unpriced == 0 and total.running == 0
     assert dict(service.as_owner(ME).usage.report().errors) == {"provider_down": 1, "cut_off": 1}
@@ -123,7 +123,9 @@ def test_the_report_equals_the_ledger_and_what_the_server_counted(
 
 
 @on_one_database
-def test_an_unknown_price_is_unknown(open_service: Open, provider: ScriptedProvider) -> None:
+def test_unknown_price_is_reported_as_unknown(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
     service = open_service()
     say(service)
     (line,) = service.as_owner(ME).usage.report().lines
@@ -132,7 +134,7 @@ def test_an_unknown_price_is_unknown(open_service: Open, provider: ScriptedProvi
     assert line.first_token_ms is not None
 
 
-def test_the_ledger_outlives_its_conversation(
+def test_ledger_rows_remain_after_a_purge(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
     service = open_service()
@@ -146,9 +148,7 @@ def test_the_ledger_outlives_its_conversation(
     assert "secret" not in str(rows(database_url))
 
 
-def test_a_call_that_was_never_stored_is_not_in_the_ledger(
-    open_service: Open, provider: ScriptedProvider
-) -> None:
+def test_refused_message_has_no_ledger_row(open_service: Open, provider: ScriptedProvider) -> None:
     service = open_service()
     conversation = say(service)
     provider.hold()
@@ -159,7 +159,7 @@ def test_a_call_that_was_never_stored_is_not_in_the_ledger(
     assert service.as_owner(ME).usage.report().total.calls == 2
 
 
-def test_what_a_dead_process_began_is_billed_by_estimate(
+def test_calls_of_a_dead_process_are_billed_by_estimate(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
     provider.say("one two three four five", "one two three four five")
@@ -169,7 +169,7 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
     first.as_owner(ME, is_temporary=True).messages.send(None, Submission("Count for me."))
     assert provider.held.wait(10)
     pause = threading.Event()
-    while not first.space.store.messages.get(ME, answer.id).text:  # it is saved every second
+    while not first.space.store.messages.get(ME, answer.id).text:  # saved every second
         pause.wait(0.02)
     with presumed_dead(first):
         second = open_service(MODEL_PRICES="*=1/10")
@@ -182,7 +182,7 @@ def test_what_a_dead_process_began_is_billed_by_estimate(
 
 
 @pytest.mark.parametrize("thoughts", ["", "Let me see."])
-def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
+def test_stop_before_the_first_word_keeps_the_reservation(
     open_service: Open, provider: ScriptedProvider, database_url: str, thoughts: str
 ) -> None:
     service = open_service(
@@ -199,7 +199,7 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
         assert row["status"] == Status.STOPPED.value
         assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
         assert row["limit_nanos"] == reserved["limit_nanos"] > 0
-        assert row["completion_tokens"] < 10, "the report tells what was seen"
+        assert row["completion_tokens"] < 10, "the report counts unseen text"
         provider.say([Delta(reasoning=thoughts), Delta(text="Never seen")])
         provider.held.clear()
 
@@ -213,7 +213,7 @@ def test_stopping_before_the_first_word_frees_nothing_that_may_be_billed(
         (RateLimited("X"), False),
     ],
 )
-def test_a_failure_without_a_word_holds_what_may_be_billed(
+def test_failure_without_text_keeps_the_reservation_if_billable(
     open_service: Open,
     provider: ScriptedProvider,
     database_url: str,
@@ -228,7 +228,7 @@ def test_a_failure_without_a_word_holds_what_may_be_billed(
 
 
 @on_one_database
-def test_of_a_reply_that_was_stopped_what_was_seen_counts(
+def test_stopped_reply_counts_the_received_tokens(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
     service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
@@ -242,7 +242,7 @@ def test_of_a_reply_that_was_stopped_what_was_seen_counts(
     assert 40 < row["limit_tokens"] < 200
 
 
-def test_what_a_living_process_has_begun_is_left_to_it(
+def test_calls_of_a_living_process_are_not_ended(
     open_service: Open,
     provider: ScriptedProvider,
     clock: Clock,
@@ -253,9 +253,9 @@ def test_what_a_living_process_has_begun_is_left_to_it(
     first = open_service()
     first.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
-    clock.now += timedelta(days=365)  # however a clock may jump
+    clock.now += timedelta(days=365)  # even after a clock jump
     first.interrupt_abandoned()
-    # As another process that lives sees it.
+    # Make `second` see the first worker as another process that is alive.
     monkeypatch.setattr("chat.replies.worker_liveness._local_workers", set())
     monkeypatch.setattr(
         "chat.replies.worker_liveness.os", SimpleNamespace(getpid=lambda: 0, kill=os.kill)
@@ -265,9 +265,7 @@ def test_what_a_living_process_has_begun_is_left_to_it(
     assert rows(database_url)[0]["status"] == "streaming"
 
 
-def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it_took(
-    store: Store, database_url: str
-) -> None:
+def test_call_presumed_lost_is_resumed_by_a_heartbeat(store: Store, database_url: str) -> None:
     call = NewCall(ME, "scripted/one", CallKind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
     store.ledger.add(call)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
@@ -277,12 +275,14 @@ def test_a_call_that_was_taken_for_lost_counts_as_running_again_and_then_what_it
     assert (row["status"], row["cost_nanos"]) == ("streaming", None)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
     store.ledger.end(EndedCall(call.id, Status.COMPLETE, 7, 3, True, 11))
-    store.ledger.end(EndedCall(call.id, Status.STOPPED, 0, 0, True, 0))  # only the first counts
+    store.ledger.end(
+        EndedCall(call.id, Status.STOPPED, 0, 0, True, 0)
+    )  # ignored: the call has ended
     (row,) = rows(database_url)
     assert (row["status"], row["cost_nanos"]) == ("complete", 11)
 
 
-def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
+def test_doctor_keeps_calls_with_a_recent_heartbeat() -> None:
     worker, elsewhere, now = Worker(), "elsewhere:1:abc", datetime.now(UTC)
     worker.retire()
     signs = observe_liveness(worker, lambda *_: 0)
@@ -292,7 +292,7 @@ def test_the_doctor_takes_no_call_for_lost_that_gave_a_sign_lately() -> None:
 
 
 @on_one_database
-def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
+def test_call_whose_end_was_not_written_releases_its_reservation(
     open_service: Open,
     server: LLMServer,
     clock: Clock,
@@ -300,10 +300,10 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service = open_service(server, LIMIT_CONCURRENT_REPLIES=1)
-    told = threading.Semaphore(0)
+    attempts = threading.Semaphore(0)
 
     def fail(_call: object) -> None:
-        told.release()
+        attempts.release()
         raise StoreFailed
 
     with monkeypatch.context() as patched:
@@ -315,8 +315,8 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
             .speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes()))
             .result(10)
         )
-        # The reply is tried once; the recording at once and again with retries.
-        assert all(told.acquire(timeout=10) for _ in range(3))
+        # The reply is written once; the recording once and again with retries.
+        assert all(attempts.acquire(timeout=10) for _ in range(3))
     assert [row["status"] for row in rows(database_url)] == ["streaming"] * 2
     say(TemporaryService(service), model="openai/echo")
     assert [row["status"] for row in rows(database_url)] == [
@@ -328,29 +328,29 @@ def test_a_call_whose_end_could_not_be_written_takes_nobodys_place_for_long(
 
 
 @on_one_database
-def test_the_end_of_a_recording_is_written_again_when_it_failed(
+def test_end_of_a_transcription_is_written_again_after_a_failure(
     open_service: Open, server: LLMServer, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = open_service(server)
-    end, told = service.runtime.billing.ledger.end, threading.Event()
+    end, attempts = service.runtime.billing.ledger.end, threading.Event()
     problems = [StoreFailed()]
 
     def write(call: EndedCall) -> None:
         if problems:
             raise problems.pop()
         end(call)
-        told.set()
+        attempts.set()
 
     monkeypatch.setattr(service.runtime.billing.ledger, "end", write)
     assert (
         service.as_owner(ME).speech.transcribe(File("a.wav", HELLO_WORLD.read_bytes())).result(10)
     )
-    assert told.wait(10)
+    assert attempts.wait(10)
     assert rows(database_url)[0]["status"] == "complete"
 
 
 @on_one_database
-def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
+def test_continued_reply_is_billed_for_the_new_text_only(
     open_service: Open, provider: ScriptedProvider, database_url: str
 ) -> None:
     provider.say(
@@ -368,7 +368,7 @@ def test_a_reply_that_goes_on_is_counted_only_for_what_is_new(
 
 
 @on_one_database
-def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> None:
+def test_admin_methods_are_refused_to_others(open_service: Open) -> None:
     service = open_service()
     for forbidden in (
         lambda: service.admin.usage(Person(ME)),
@@ -380,7 +380,7 @@ def test_only_admins_see_everyone_and_switch_things_off(open_service: Open) -> N
     assert service.admin.banner() == "" and not service.admin.switched_off()
 
 
-def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
+def test_disabled_model_is_neither_called_nor_offered(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     service = open_service()
@@ -398,7 +398,7 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
         with pytest.raises(ModelDisabled, match="one · Scripted"):
             refused()
     assert [model.ref for model in service.models.available()] == ["scripted/two"]
-    assert service.models.get().ref == "scripted/two", "the first on offer gives way"
+    assert service.models.get().ref == "scripted/two", "the default model is still the disabled one"
     assert len(provider.requests) == 1 and service.as_owner(ME).usage.report().total.calls == 1
     service.admin.switch_off(ADMIN, "scripted/one", False)
     say(service, model="scripted/one")
@@ -411,7 +411,7 @@ def test_a_model_that_is_switched_off_is_not_called_and_not_offered(
     "spelling",
     [*("one", "scripted/One", "scripted/models/one", "scripted/one:x", "scripted/Models/ONE:free")],
 )
-def test_no_other_spelling_of_a_model_that_is_off_is_called(
+def test_disabled_model_is_refused_in_every_spelling(
     open_service: Open, provider: ScriptedProvider, spelling: str
 ) -> None:
     service = open_service()
@@ -421,7 +421,7 @@ def test_no_other_spelling_of_a_model_that_is_off_is_called(
     assert not provider.requests
 
 
-def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
+def test_disabling_a_tag_does_not_disable_other_tags(open_service: Open) -> None:
     service = open_service()
     service.admin.switch_off(ADMIN, "scripted/one:free")
     is_off = service.runtime.billing.kill_switch.is_off
@@ -433,7 +433,7 @@ def test_a_ref_with_a_tag_switches_only_that_off(open_service: Open) -> None:
 
 
 @on_one_database
-def test_what_an_admin_types_is_switched_off_under_its_full_name(
+def test_typed_model_is_disabled_under_its_full_reference(
     open_service: Open, server: LLMServer
 ) -> None:
     service = open_service(server, TRANSCRIPTION_API_KEY="t")
@@ -451,7 +451,7 @@ def test_what_an_admin_types_is_switched_off_under_its_full_name(
 
 
 @on_one_database
-def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Open) -> None:
+def test_own_keys_are_disabled_only_with_everything(open_service: Open) -> None:
     service = open_service()
     is_off = service.runtime.billing.kill_switch.is_off
     service.admin.switch_off(ADMIN, "scripted/one")
@@ -461,7 +461,7 @@ def test_peoples_own_keys_are_switched_off_only_with_everything(open_service: Op
 
 
 @on_one_database
-def test_switching_all_off_stops_what_runs_and_leaves_guide(
+def test_disabling_everything_stops_replies_except_of_guide(
     open_service: Open, server: LLMServer
 ) -> None:
     gate = threading.Event()
@@ -491,7 +491,7 @@ def test_switching_all_off_stops_what_runs_and_leaves_guide(
 
 
 @on_one_database
-def test_another_process_hears_of_it_within_two_seconds(
+def test_other_process_applies_the_kill_switch_within_two_seconds(
     open_service: Open, provider: ScriptedProvider, clock: Clock
 ) -> None:
     provider.say("one two three")
@@ -503,7 +503,7 @@ def test_another_process_hears_of_it_within_two_seconds(
     here.admin.set_banner(ADMIN, "  Closed at <b>noon</b> ")
     here.admin.switch_off(ADMIN, "*")
     assert TTL < 2
-    list(there.as_owner(ME).messages.follow(answer.id))  # it ends, though the provider never does
+    list(there.as_owner(ME).messages.follow(answer.id))  # ends although the provider does not
     assert (
         there.as_owner(ME).conversations.open(answer.conversation_id).messages[-1].status
         is Status.STOPPED
@@ -513,7 +513,7 @@ def test_another_process_hears_of_it_within_two_seconds(
     assert here.admin.banner() == ""
 
 
-def test_what_is_off_stays_off_while_the_database_is_away() -> None:
+def test_disabled_models_stay_disabled_during_a_database_outage() -> None:
     class Away:
         answers: Iterator[Any] = iter([(frozenset({"*"}), "Closed")])
 
@@ -529,7 +529,7 @@ def test_what_is_off_stays_off_while_the_database_is_away() -> None:
     assert switches.is_off("openai/gpt-5") and not switches.is_off("guide/guide")
 
 
-def test_the_median_and_the_slow_ones() -> None:
+def test_median_and_slow_percentile() -> None:
     assert median_and_p90([]) == (None, None)
     assert median_and_p90([5]) == (5, 5)
     assert median_and_p90([9, 1, 5]) == (5, 9)

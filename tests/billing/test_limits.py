@@ -1,4 +1,4 @@
-"""Nobody gets more than the limits allow, however many ask at once, and all are told when again."""
+"""Limits: enforced for concurrent requests and processes; each refusal states when to retry."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def refusal(
 def send_at_once(
     services: list[ChatService], owners: list[str]
 ) -> tuple[list[tuple[ChatService, str, Message]], list[LimitReached]]:
-    """One message of each owner, all at the same moment, through each service in turn."""
+    """Send one message per owner concurrently, alternating between the services."""
     barrier = threading.Barrier(len(owners))
     sent: list[tuple[ChatService, str, Message]] = []
     refused: list[LimitReached] = []
@@ -73,7 +73,7 @@ def send_at_once(
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
+def test_ten_of_fifty_concurrent_messages_are_sent_with_a_limit_of_ten(
     open_service: Open, server: LLMServer, processes: int
 ) -> None:
     server.requests.clear()
@@ -87,12 +87,12 @@ def test_of_fifty_parallel_senders_exactly_ten_reach_the_provider(
     assert len(sent) == len(server.requests) == 10
     assert len(refused) == 40 and {type(error) for error in refused} == {TooManyMessages}
     assert len(services[0].as_owner(ME).conversations.latest()) == 10, (
-        "nothing of a refused message is stored"
+        "a refused message was stored"
     )
 
 
 @on_one_database
-def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMServer) -> None:
+def test_instance_limit_counts_all_owners(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_INSTANCE_MESSAGES_PER_MINUTE=5, LIMIT_MESSAGES_PER_DAY=3)
     sent, refused = send_at_once([service], [f"visitor:{number}" for number in range(15)])
@@ -105,7 +105,7 @@ def test_all_visitors_together_have_a_limit_too(open_service: Open, server: LLMS
     assert len(server.requests) == 5
 
 
-def test_two_tabs_cannot_both_begin_the_last_reply(open_service: Open, server: LLMServer) -> None:
+def test_two_tabs_cannot_both_start_the_last_reply(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     gate = threading.Event()
     server.next(*[Script(gate=gate, text="Yes.")] * 2)
@@ -119,7 +119,9 @@ def test_two_tabs_cannot_both_begin_the_last_reply(open_service: Open, server: L
     assert len(server.requests) == 3
 
 
-def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: ScriptedProvider) -> None:
+def test_reply_of_a_dead_process_does_not_count(
+    open_service: Open, provider: ScriptedProvider
+) -> None:
     provider.hold()
     first = open_service(LIMIT_CONCURRENT_REPLIES=1)
     first.as_owner(ME).messages.send(None, Submission("Hi"))
@@ -131,7 +133,7 @@ def test_a_dead_process_takes_nobodys_place(open_service: Open, provider: Script
 
 
 @on_one_database
-def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
+def test_temporary_reply_of_a_dead_process_does_not_count(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     provider.hold()
@@ -144,7 +146,7 @@ def test_a_dead_process_takes_no_place_of_a_temporary_conversation(
         second.as_owner(ME, is_temporary=True).messages.send(None, Submission("Hi"))
 
 
-def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
+def test_minute_limit_is_a_sliding_window_with_exact_retry_time(
     open_service: Open, clock: Clock
 ) -> None:
     service = open_service(LIMIT_MESSAGES_PER_MINUTE=3)
@@ -164,14 +166,16 @@ def test_a_minute_is_sixty_seconds_and_the_moment_is_told_exactly(
 
 
 @on_one_database
-def test_of_several_limits_the_longest_wait_is_told(open_service: Open, clock: Clock) -> None:
+def test_refusal_by_several_limits_states_the_longest_wait(
+    open_service: Open, clock: Clock
+) -> None:
     service = open_service(LIMIT_MESSAGES_PER_MINUTE=1, LIMIT_INSTANCE_MESSAGES_PER_DAY=1)
     say(service)
     error = refusal(service)
     assert isinstance(error, InstanceLimit) and error.again_at == NOON + timedelta(days=1)
 
 
-def test_a_reply_holds_its_longest_length_until_it_has_ended(
+def test_running_reply_reserves_its_maximum_length(
     open_service: Open, provider: ScriptedProvider, clock: Clock
 ) -> None:
     service = open_service(LIMIT_TOKENS_PER_DAY=250, MAX_REPLY_TOKENS=100)
@@ -181,11 +185,11 @@ def test_a_reply_holds_its_longest_length_until_it_has_ended(
     provider.let_go()
     for answer in answers:
         list(service.as_owner(ME).messages.follow(answer.id))
-    say(service)  # the two took 12 tokens each, as the provider told
+    say(service)  # both used 12 tokens each
     assert service.as_owner(ME).usage.report().total.tokens == 36
 
 
-def test_spent_tokens_come_back_as_their_day_passes(
+def test_used_tokens_are_released_after_a_day(
     open_service: Open, provider: ScriptedProvider, clock: Clock
 ) -> None:
     service = open_service(LIMIT_TOKENS_PER_DAY=300, MAX_REPLY_TOKENS=50)
@@ -194,20 +198,20 @@ def test_spent_tokens_come_back_as_their_day_passes(
         provider.say([Delta(text="Yes"), Delta(finish_reason="stop", usage=Usage(10, 90, True))])
         say(service)
     error = refusal(service)
-    assert error.again_at == NOON + timedelta(days=1)  # 100 of them are enough
+    assert error.again_at == NOON + timedelta(days=1)  # releases enough tokens
     assert "in about 22 hours" in error.sentence
     clock.now = error.again_at
     say(service)
 
 
-def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
+def test_dollar_limit_uses_prices_and_refuses_unknown_ones(
     open_service: Open, provider: ScriptedProvider, clock: Clock
 ) -> None:
     service = open_service(
         LIMIT_DOLLARS_PER_DAY=1, MODEL_PRICES="scripted/one=0/1000", MAX_REPLY_TOKENS=400
     )
     provider.say([Delta(text="Yes"), Delta(finish_reason="stop", usage=Usage(10, 700, True))])
-    say(service)  # $0.70; the next may take $0.40
+    say(service)  # $0.70; the next reserves $0.40
     assert isinstance(refusal(service), SpendingLimitReached)
     with pytest.raises(PriceUnknown, match="MODEL_PRICES"):
         service.as_owner(ME).messages.send(None, Submission("Hi"), ReplySettings("scripted/two"))
@@ -217,7 +221,7 @@ def test_dollars_are_counted_by_the_price_and_the_unknown_is_refused(
 
 
 @on_one_database
-def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
+def test_request_larger_than_allowed_is_refused(open_service: Open) -> None:
     service = open_service(LIMIT_REQUEST_TOKENS=60)
     conversation = say(service)
     with pytest.raises(RequestTooLarge):
@@ -226,7 +230,7 @@ def test_a_request_may_not_be_larger_than_allowed(open_service: Open) -> None:
 
 
 @on_one_database
-def test_editing_retrying_and_going_on_are_calls_like_any_other(
+def test_edit_retry_and_continue_count_as_messages(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta(text="cut"), Delta(finish_reason="length")])
@@ -246,7 +250,7 @@ def test_editing_retrying_and_going_on_are_calls_like_any_other(
 
 
 @on_one_database
-def test_a_temporary_conversation_counts_and_leaves_no_text(
+def test_temporary_conversation_counts_without_storing_text(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     service = open_service(LIMIT_MESSAGES_PER_DAY=2)
@@ -263,7 +267,7 @@ def test_a_temporary_conversation_counts_and_leaves_no_text(
 
 
 @on_one_database
-def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
+def test_transcription_counts_towards_limits(open_service: Open, server: LLMServer) -> None:
     server.requests.clear()
     service = open_service(server, LIMIT_MESSAGES_PER_DAY=1)
     recording = File("a.wav", HELLO_WORLD.read_bytes())
@@ -276,7 +280,7 @@ def test_a_recording_counts_too(open_service: Open, server: LLMServer) -> None:
 
 
 @on_one_database
-def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) -> None:
+def test_guide_is_exempt_from_limits(open_service: Open, server: LLMServer) -> None:
     service = open_service(
         server,
         LIMIT_INSTANCE_DOLLARS_PER_DAY=0.001,
@@ -305,12 +309,12 @@ def test_guide_answers_whatever_is_spent(open_service: Open, server: LLMServer) 
         (86_400, "in about 24 hours"),
     ],
 )
-def test_a_wait_is_never_told_too_short(seconds: float, words: str) -> None:
+def test_stated_wait_is_never_too_short(seconds: float, words: str) -> None:
     assert format_wait(timedelta(seconds=seconds)) == words
 
 
 @on_one_database
-def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
+def test_reply_far_beyond_the_requested_length_is_truncated(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta(text="x" * 60_000, reasoning="y" * 10)] * 3)
@@ -321,25 +325,25 @@ def test_a_reply_far_beyond_the_length_that_was_asked_for_is_cut(
     assert provider.closed == 1
 
 
-def test_of_what_is_begun_only_so_much_goes_on_at_once_and_within_a_minute(clock: Clock) -> None:
+def test_rate_limiter_bounds_concurrency_and_rate(clock: Clock) -> None:
     now = [0.0]
-    pace = RateLimiter(2, 4, lambda: now[0])
+    limiter = RateLimiter(2, 4, lambda: now[0])
     for _ in range(2):
-        pace.acquire()
+        limiter.acquire()
     with pytest.raises(KeyChecksBusy):
-        pace.acquire()
+        limiter.acquire()
     for _ in range(2):
-        pace.release()
-        pace.acquire()
-    pace.release()
+        limiter.release()
+        limiter.acquire()
+    limiter.release()
     with pytest.raises(KeyChecksBusy):
-        pace.acquire()
+        limiter.acquire()
     now[0] += 60
-    pace.acquire()
+    limiter.acquire()
 
 
 @on_one_database
-def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) -> None:
+def test_key_checks_over_the_rate_send_no_request(open_service: Open) -> None:
     service = open_service()
     own = service.models.own_key("openai", "sk-mine")
     for _ in range(KEY_CHECKS_PER_MINUTE):
@@ -350,8 +354,8 @@ def test_a_key_that_is_tried_again_and_again_calls_nobody(open_service: Open) ->
             each.models.discover_own_models(own)
 
 
-def test_no_two_things_wait_for_the_same_lock() -> None:
-    """PostgreSQL locks by number: whoever guesses codes must not hold up who sends messages."""
+def test_advisory_lock_numbers_are_unique() -> None:
+    """PostgreSQL's advisory locks are numbers, which must be unique in the source."""
     found = [
         number
         for file in (Path(__file__).parents[2] / "chat").rglob("*.py")
@@ -361,7 +365,7 @@ def test_no_two_things_wait_for_the_same_lock() -> None:
 
 
 @on_one_database
-def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) -> None:
+def test_message_to_a_foreign_conversation_uses_no_quota(open_service: Open) -> None:
     service = open_service(LIMIT_MESSAGES_PER_DAY=1)
     conversation = say(service)
     with pytest.raises(NotFound):
@@ -370,7 +374,7 @@ def test_somebody_elses_message_takes_nothing_of_ones_own(open_service: Open) ->
 
 
 @on_one_database
-def test_a_recording_that_is_discarded_holds_no_place(
+def test_discarded_transcription_releases_its_reservation(
     open_service: Open, server: LLMServer
 ) -> None:
     gate = threading.Event()

@@ -1,4 +1,4 @@
-"""What a call costs: configured, listed, or unknown; never guessed, never fetched."""
+"""Prices: configured, listed or unknown; never guessed and never downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NONE_CONFIGURED = Prices((), {})
 
 
 def test_listed_prices_are_known() -> None:
-    # $2.50 and $10 for a million tokens, since 2024.
+    # $2.50 and $10 per million tokens, since 2024.
     assert NONE_CONFIGURED.cost("openai/gpt-4o", 1_000_000, 100_000) == 3_500_000_000
 
 
@@ -24,22 +24,22 @@ def test_listed_prices_are_known() -> None:
     "ref",
     ["openai/echo", "nowhere/gpt-4o", "openai/whisper-1", "together/", "custom/claude-sonnet-4-5"],
 )
-def test_an_unknown_price_is_not_nought(ref: str) -> None:
+def test_unknown_price_is_none_and_not_zero(ref: str) -> None:
     assert NONE_CONFIGURED.cost(ref, 1000, 1000) is None
 
 
 @pytest.mark.parametrize("ref", ["guide/guide", "ollama/llama3", "local/model.gguf", "vllm/x"])
-def test_what_runs_on_our_own_machines_costs_nothing(ref: str) -> None:
+def test_local_models_cost_nothing(ref: str) -> None:
     assert NONE_CONFIGURED.cost(ref, 1000, 1000) == 0
 
 
-def test_providers_of_ones_own_are_known_by_their_address() -> None:
+def test_configured_providers_are_recognized_by_their_base_url() -> None:
     known = {"providers": {"x": {"base_url": "https://api.x.ai/v1"}, "y": {"base_url": "http://y"}}}
     prices = Prices((), known)
     assert prices.cost("x/grok-4", 1000, 500) and prices.cost("y/grok-4", 1000, 500) is None
 
 
-def test_configured_prices_win_and_the_first_that_matches_counts() -> None:
+def test_first_matching_configured_price_takes_precedence() -> None:
     prices = Prices(read_prices("openai/gpt-4o=1.25/10, openai/*=0/0.5 ,x/*=0/0"), {})
     assert prices.cost("openai/gpt-4o", 1_000_000, 1_000_000) == 11_250_000_000
     assert prices.cost("openai/echo", 8, 3) == 1_500
@@ -48,7 +48,7 @@ def test_configured_prices_win_and_the_first_that_matches_counts() -> None:
     assert NONE_CONFIGURED.configured("openai/gpt-4o-transcribe", 0, 100) is None
 
 
-def test_every_entry_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_every_invalid_price_entry_is_reported(tmp_path: Path) -> None:
     bad = ["openai/gpt-5", "a/b=1", "a/b=one/two", "a/b=-1/1", "=1/1", "a/b=nan/1", "a/b=1/2/3"]
     with pytest.raises(SettingsError) as caught:
         open_chat(
@@ -61,7 +61,7 @@ def test_every_entry_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert all("MODEL_PRICES" in problem for problem in caught.value.problems)
 
 
-def test_prices_are_read_late_and_without_a_network() -> None:
+def test_prices_are_loaded_lazily_and_offline() -> None:
     code = """
 import sys
 sys.addaudithook(lambda event, _: event.startswith("socket.") and sys.exit(event))

@@ -1,4 +1,4 @@
-"""A reply may end, and give back what it held, while somebody else's call is being counted."""
+"""Release of a reservation while another process checks the limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chat.errors import LimitReached, TokenLimitReached
 from chat.store import Store
 
 ME = "visitor:me"
-# SQLite reads both from one snapshot.
+# On SQLite both queries read the same snapshot.
 on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
 
@@ -38,7 +38,7 @@ def end(store: Store, call: NewCall, tokens: int) -> None:
 
 
 def after_counting(store: Store, act: Callable[[], object]) -> None:
-    """Do something, once, between the sum of what was used and the look for when there is room."""
+    """Call `act` once, between the query of the sum and the query of the next release."""
     acts = [act]
 
     def look(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -58,7 +58,7 @@ def after_counting(store: Store, act: Callable[[], object]) -> None:
     ],
     ids=["tokens", "tokens of all", "dollars"],
 )
-def test_what_a_reply_gives_back_meanwhile_may_be_taken(
+def test_reservation_released_during_the_check_can_be_used(
     store: Store, another: Store, rules: LimitRules
 ) -> None:
     first = call(rules)
@@ -70,7 +70,7 @@ def test_what_a_reply_gives_back_meanwhile_may_be_taken(
 
 
 @on_postgres
-def test_what_does_not_fit_all_the_same_is_refused(store: Store, another: Store) -> None:
+def test_call_over_the_limit_after_a_release_is_refused(store: Store, another: Store) -> None:
     rules = LimitRules(Limits(tokens_per_day=1_000), Limits())
     first = call(rules)
     store.ledger.add(first)

@@ -1,4 +1,4 @@
-"""How a running reply is followed: what is shown at once, and what waits for the next look."""
+"""Following a running reply: text that followers get at once, and the polling of many followers."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from chat.replies.running_reply import RunningReply
 
 
 class Sink:
-    """Stores nothing; `finish` is replaced by the tests."""
+    """Sink that stores nothing; tests replace `finish`."""
 
     def save(self, reply: RunningReply) -> None: ...
 
     def finish(self, reply: RunningReply) -> None: ...
 
 
-class Patient(FollowerCount):
-    """Nobody in it looks by themselves: they see what they are called for."""
+class SlowPolling(FollowerCount):
+    """Followers poll so rarely that they see notified changes only."""
 
     poll_interval = 60.0
 
 
 async def stream(steps: queue.Queue[Delta | None]) -> AsyncIterator[Delta]:
-    """What the test puts in, as it is put in."""
+    """Yield the deltas that the test puts into the queue; None ends the stream."""
     while (delta := await asyncio.to_thread(steps.get)) is not None:
         yield delta
 
@@ -49,19 +49,19 @@ def steps() -> queue.Queue[Delta | None]:
 
 
 def follow(reply: RunningReply) -> queue.Queue[ReplyChunk | None]:
-    """What a follower in a thread of its own sees; None when it was let go."""
+    """Follow a reply in a thread; return a queue of its chunks, ended by None."""
     seen: queue.Queue[ReplyChunk | None] = queue.Queue()
 
-    def look() -> None:
+    def run() -> None:
         for piece in reply.buffer.follow():
             seen.put(piece)
         seen.put(None)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     return seen
 
 
-def test_the_last_words_are_seen_before_the_end_is_stored(
+def test_last_text_is_delivered_before_the_end_is_stored(
     steps: queue.Queue[Delta | None],
 ) -> None:
     may_store, stored = threading.Event(), threading.Event()
@@ -74,16 +74,16 @@ def test_the_last_words_are_seen_before_the_end_is_stored(
 
     sink.finish = finish  # type: ignore[method-assign]
     replies = ReplyRunner()
-    generation = RunningReply("a", sink, Patient())
-    seen = follow(generation)
+    reply = RunningReply("a", sink, SlowPolling())
+    seen = follow(reply)
     assert seen.get(timeout=10) == ReplyChunk()
-    replies.reserve(generation)
-    replies.start(generation, stream(steps))
+    replies.reserve(reply)
+    replies.start(reply, stream(steps))
     steps.put(Delta(text="First"))
     assert seen.get(timeout=10) == ReplyChunk("First")
     for delta in (Delta(text=" and"), Delta(text=" last."), Delta(finish_reason="stop")):
         steps.put(delta)
-    assert seen.get(timeout=10) == ReplyChunk(" and last.")  # nobody was called for each of them
+    assert seen.get(timeout=10) == ReplyChunk(" and last.")  # not notified for each delta
     assert not stored.is_set()
     steps.put(None)
     may_store.set()
@@ -92,7 +92,7 @@ def test_the_last_words_are_seen_before_the_end_is_stored(
     replies.close()
 
 
-def test_the_words_before_a_stop_are_seen_before_it_is_stored(
+def test_stop_is_delivered_before_it_is_stored(
     steps: queue.Queue[Delta | None],
 ) -> None:
     may_store = threading.Event()
@@ -104,38 +104,38 @@ def test_the_words_before_a_stop_are_seen_before_it_is_stored(
 
     sink.finish = finish  # type: ignore[method-assign]
     replies = ReplyRunner()
-    generation = RunningReply("a", sink, Patient())
-    replies.reserve(generation)
-    seen = follow(generation)
-    replies.start(generation, stream(steps))
+    reply = RunningReply("a", sink, SlowPolling())
+    replies.reserve(reply)
+    seen = follow(reply)
+    replies.start(reply, stream(steps))
     steps.put(Delta(text="Some words"))
     assert next(piece for piece in iter(seen.get, None) if piece.text).text == "Some words"
     replies.stop("a", wait=0)
-    assert seen.get(timeout=10) == ReplyChunk()  # called, though the end is not stored
-    assert generation.status is Status.STOPPED
+    assert seen.get(timeout=10) == ReplyChunk()  # notified before the end is stored
+    assert reply.status is Status.STOPPED
     may_store.set()
     steps.put(None)
     replies.close()
 
 
-def test_the_more_follow_the_less_often_each_looks() -> None:
-    crowd = FollowerCount()
-    with ExitStack() as followers:
+def test_poll_interval_grows_with_the_number_of_followers() -> None:
+    followers = FollowerCount()
+    with ExitStack() as stack:
         for _ in range(10):
-            followers.enter_context(crowd)
-        assert crowd.poll_interval == MIN_POLL_INTERVAL
+            stack.enter_context(followers)
+        assert followers.poll_interval == MIN_POLL_INTERVAL
         for _ in range(40):
-            followers.enter_context(crowd)
-        assert crowd.poll_interval == 50 / MAX_POLLS_PER_SECOND > MIN_POLL_INTERVAL
-    assert crowd.poll_interval == MIN_POLL_INTERVAL
+            stack.enter_context(followers)
+        assert followers.poll_interval == 50 / MAX_POLLS_PER_SECOND > MIN_POLL_INTERVAL
+    assert followers.poll_interval == MIN_POLL_INTERVAL
 
 
-def test_whoever_stops_following_is_not_counted_any_more() -> None:
-    crowd = FollowerCount()
-    looks = [ReplyBuffer(crowd).follow() for _ in range(100)]
-    for look in looks:
-        next(look)
-    assert crowd.poll_interval == 100 / MAX_POLLS_PER_SECOND
-    for look in looks:
-        look.close()  # type: ignore[attr-defined]
-    assert crowd.poll_interval == MIN_POLL_INTERVAL
+def test_closed_followers_are_not_counted() -> None:
+    followers = FollowerCount()
+    buffers = [ReplyBuffer(followers).follow() for _ in range(100)]
+    for buffer in buffers:
+        next(buffer)
+    assert followers.poll_interval == 100 / MAX_POLLS_PER_SECOND
+    for buffer in buffers:
+        buffer.close()  # type: ignore[attr-defined]
+    assert followers.poll_interval == MIN_POLL_INTERVAL

@@ -1,7 +1,7 @@
-"""Several processes on one database: each sees, stops and survives what the others do.
+"""Several processes on one database: each can follow and stop replies and recovers from the others.
 
-A process is a service here; one that is killed or stands still for a while no longer counts as
-alive (`retire`), and one on another machine is known only by what it writes.
+In these tests a process is a service. A dead or stalled process is simulated by `presumed_dead`,
+a process on another machine by rows in the database.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 
 ME, ADMIN = "visitor:me", Person("account:admin", is_admin=True)
-ELSEWHERE = "another-machine:1:abc"
+REMOTE_WORKER = "another-machine:1:abc"
 
 Make = Callable[..., ChatService]
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replies are saved more often, so that nobody waits for it."""
+    """Save and read replies more often, to shorten the tests."""
     monkeypatch.setattr("chat.replies.runner.SAVE_INTERVAL", 0.05)
     monkeypatch.setattr("chat.replies.buffer.STORE_POLL_INTERVAL", 0.02)
     monkeypatch.setattr("chat.billing.kill_switch.TTL", 0.0)
 
 
 def begin(service: ChatService, provider: ScriptedProvider) -> Message:
-    """A reply that runs in `service`: its third word is still to come, the others are stored."""
+    """Start a reply in `service` that pauses after two stored words."""
     provider.say("one two three")
     provider.hold(at=2)
     answer = service.as_owner(ME).messages.send(None, Submission("Count."))
@@ -57,7 +57,7 @@ def begin(service: ChatService, provider: ScriptedProvider) -> Message:
 def until(is_true: Callable[[], object], seconds: float = 10) -> None:
     pause, end = threading.Event(), time.monotonic() + seconds
     while not is_true():
-        assert time.monotonic() < end, "it did not come true"
+        assert time.monotonic() < end, "timed out"
         pause.wait(0.01)
 
 
@@ -66,22 +66,20 @@ def last(service: ChatService, answer: Message) -> Message:
 
 
 @on_one_database
-def test_a_reply_is_stopped_from_another_process(
+def test_reply_can_be_stopped_from_another_process(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.as_owner(ME).messages.stop(
-        answer.conversation_id
-    )  # comes back when it is over, or gives up
+    second.as_owner(ME).messages.stop(answer.conversation_id)  # waits for the end
     stopped = last(second, answer)
     assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
-    assert provider.closed == 1, "nothing is asked of the provider any more"
+    assert provider.closed == 1, "the request is still open"
     assert first.runtime.runner.get(answer.id) is None
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_reply_that_was_stopped_from_elsewhere_can_go_on(
+def test_reply_stopped_from_another_process_can_be_continued(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -98,7 +96,7 @@ def test_a_reply_that_was_stopped_from_elsewhere_can_go_on(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_reply_is_followed_in_another_process_to_its_end(
+def test_reply_can_be_followed_from_another_process(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -117,7 +115,7 @@ def test_a_reply_is_followed_in_another_process_to_its_end(
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_kill_switch_stops_replies_of_all_processes(
+def test_kill_switch_stops_replies_of_all_processes(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -128,7 +126,7 @@ def test_the_kill_switch_stops_replies_of_all_processes(
 
 
 @pytest.mark.usefixtures("quick")
-def test_deleting_a_conversation_ends_the_reply_that_another_process_writes_in_it(
+def test_deleting_a_conversation_stops_a_reply_of_another_process(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -139,16 +137,13 @@ def test_deleting_a_conversation_ends_the_reply_that_another_process_writes_in_i
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_is_deleted_for_good_is_written_no_more(
-    make_service: Make, provider: ScriptedProvider
-) -> None:
+def test_purged_reply_is_not_written_again(make_service: Make, provider: ScriptedProvider) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     following = first.as_owner(ME).messages.follow(answer.id)
     assert next(following).text == "one two "
-    second.space.store.conversations.purge(
-        ME, answer.conversation_id
-    )  # nobody waits for the writer
+    # Past the service, which would wait for the end of the reply.
+    second.space.store.conversations.purge(ME, answer.conversation_id)
     list(following)
     until(lambda: first.runtime.runner.get(answer.id) is None)
     assert provider.closed == 1
@@ -160,7 +155,7 @@ def test_what_is_deleted_for_good_is_written_no_more(
 
 @pytest.mark.usefixtures("quick")
 @on_one_database
-def test_whoever_follows_what_is_deleted_elsewhere_is_done(
+def test_follower_ends_when_another_process_purges_the_conversation(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -173,7 +168,7 @@ def test_whoever_follows_what_is_deleted_elsewhere_is_done(
 
 @pytest.mark.usefixtures("quick")
 @on_one_database
-def test_whoever_follows_in_another_process_waits_for_a_database_that_comes_back(
+def test_follower_in_another_process_survives_a_database_outage(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -196,7 +191,7 @@ def call_of(service: ChatService, answer: Message) -> Any:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_reply_that_ended_while_its_process_was_taken_for_dead_is_stored_whole(
+def test_reply_that_ended_while_its_process_was_presumed_dead_is_stored_completely(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -237,7 +232,7 @@ def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
+def test_reply_of_a_recovered_process_continues_and_can_be_stopped(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = make_service(), make_service()
@@ -252,36 +247,36 @@ def test_a_reply_whose_process_comes_back_runs_on_and_can_be_stopped(
     assert provider.closed == 1
 
 
-def ask_below(service: ChatService, answer: Message) -> object:
+def send_next(service: ChatService, answer: Message) -> object:
     return service.as_owner(ME).messages.send(answer.conversation_id, Submission("Go on"))
 
 
-def ask_beside(service: ChatService, answer: Message) -> object:
+def retry(service: ChatService, answer: Message) -> object:
     return service.as_owner(ME).messages.retry(answer.id)
 
 
-def ask_for_more(service: ChatService, answer: Message) -> object:
+def continue_reply(service: ChatService, answer: Message) -> object:
     return service.as_owner(ME).messages.continue_(answer.id)
 
 
-def delete_it(service: ChatService, answer: Message) -> None:
+def delete_answer(service: ChatService, answer: Message) -> None:
     service.as_owner(ME).messages.delete(answer.id)
 
 
-def delete_all(service: ChatService, answer: Message) -> None:
+def delete_conversation(service: ChatService, answer: Message) -> None:
     service.as_owner(ME).conversations.delete(answer.conversation_id)
 
 
-def stop_it_late(service: ChatService, answer: Message) -> None:
-    """It ran when it was looked up, and was taken for dead before it was asked."""
+def request_stop(service: ChatService, answer: Message) -> None:
+    """Request a stop past the service, which knows that the reply was interrupted."""
     service.space.store.replies.ask_to_stop(answer.id)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
-    "act", [ask_below, ask_beside, ask_for_more, delete_it, delete_all, stop_it_late]
+    "act", [send_next, retry, continue_reply, delete_answer, delete_conversation, request_stop]
 )
-def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
+def test_recovered_process_does_not_override_later_actions(
     make_service: Make,
     provider: ScriptedProvider,
     act: Callable[[ChatService, Message], object],
@@ -293,17 +288,17 @@ def test_a_process_that_comes_back_leaves_alone_what_somebody_decided_meanwhile(
         assert second.interrupt_abandoned() == 1
         act(second, answer)
         until(lambda: not second.runtime.runner.running())
-    # Though the provider still has something to say.
+    # The first process ends the reply although the provider still holds it.
     until(lambda: not first.runtime.runner.running())
     with first.space.store.engine.connect() as connection:
         columns = (MessageRow.status, MessageRow.text)
         found = connection.execute(select(*columns).where(MessageRow.id == answer.id)).one()
-    went_on = act is ask_for_more
-    assert found == (("complete", "one two four") if went_on else ("interrupted", "one two "))
+    is_continued = act is continue_reply
+    assert found == (("complete", "one two four") if is_continued else ("interrupted", "one two "))
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
+def test_stop_requested_while_a_process_was_presumed_dead_applies(
     make_service: Make, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.replies.dispatcher.STOP_TIMEOUT", 0.0)
@@ -319,23 +314,23 @@ def test_a_stop_that_was_asked_for_while_the_process_was_away_wins(
     assert (kept.status, kept.text) == (Status.INTERRUPTED, "one two ")
 
 
-class Elsewhere:
-    """A process on another machine, as far as the database tells of it."""
+class RemoteProcess:
+    """A process on another machine, represented by its rows in the database."""
 
     def __init__(self, url: str) -> None:
         self.store = Store(url)
-        answer = NewAnswer("a" * 30, "scripted/one", ELSEWHERE)
+        answer = NewAnswer("a" * 30, "scripted/one", REMOTE_WORKER)
         self.answer = self.store.messages.send(ME, None, NewQuestion("Hi", 1, True), answer)
 
-    def beat(self) -> None:
-        self.store.replies.save(self.answer.id, ELSEWHERE, "one two ", "")
+    def send_heartbeat(self) -> None:
+        self.store.replies.save(self.answer.id, REMOTE_WORKER, "one two ", "")
 
 
 @pytest.fixture
-def elsewhere(database_url: str) -> Iterator[Elsewhere]:
-    there = Elsewhere(database_url)
-    yield there
-    there.store.close()
+def remote(database_url: str) -> Iterator[RemoteProcess]:
+    process = RemoteProcess(database_url)
+    yield process
+    process.store.close()
 
 
 def watch(service: ChatService) -> Callable[[], int]:
@@ -352,94 +347,94 @@ def watch(service: ChatService) -> Callable[[], int]:
     return look
 
 
-def test_a_reply_of_another_machine_is_interrupted_when_its_heart_stops(
-    make_service: Make, elsewhere: Elsewhere
+def test_remote_reply_is_interrupted_when_its_heartbeats_stop(
+    make_service: Make, remote: RemoteProcess
 ) -> None:
     service = make_service()
     look = watch(service)
     for _ in range(12):
-        elsewhere.beat()
+        remote.send_heartbeat()
         assert look() == 0
-    following = service.as_owner(ME).messages.follow(elsewhere.answer.id)
+    following = service.as_owner(ME).messages.follow(remote.answer.id)
     assert next(following).text == "one two "
     looks = 0
     while not look():
         looks += 1
-    assert 14 <= 2 * looks <= 16, "seconds"
+    assert 14 <= 2 * looks <= 16, "seconds until the reply is interrupted"
     assert "".join(piece.text for piece in following) == ""
-    found = last(service, elsewhere.answer)
+    found = last(service, remote.answer)
     assert (found.status, found.text) == (Status.INTERRUPTED, "one two ")
 
 
-def test_a_sign_of_life_that_comes_while_a_reply_is_given_up_wins(elsewhere: Elsewhere) -> None:
-    elsewhere.beat()
+def test_heartbeat_during_recovery_keeps_the_reply_running(remote: RemoteProcess) -> None:
+    remote.send_heartbeat()
 
     def is_abandoned(*_: object) -> bool:
-        elsewhere.beat()
+        remote.send_heartbeat()
         return True
 
-    assert elsewhere.store.replies.interrupt_abandoned(is_abandoned) == 0
-    assert elsewhere.store.replies.is_running(elsewhere.answer.id)
+    assert remote.store.replies.interrupt_abandoned(is_abandoned) == 0
+    assert remote.store.replies.is_running(remote.answer.id)
 
 
-def test_interrupted_reply_is_given_back_to_its_own_worker_only(
-    elsewhere: Elsewhere,
+def test_interrupted_reply_can_be_reclaimed_by_its_own_worker_only(
+    remote: RemoteProcess,
 ) -> None:
-    replies, id_ = elsewhere.store.replies, elsewhere.answer.id
-    elsewhere.beat()
+    replies, id_ = remote.store.replies, remote.answer.id
+    remote.send_heartbeat()
     assert replies.interrupt_abandoned(lambda *_: True) == 1
     assert not replies.save(id_, "another-machine:2:abc", "one two three", "")
-    assert replies.save(id_, ELSEWHERE, "one two three", "")
+    assert replies.save(id_, REMOTE_WORKER, "one two three", "")
     assert replies.is_running(id_)
     assert replies.interrupt_abandoned(lambda *_: True) == 1
     other = Outcome(Status.COMPLETE, "one two three four")
     assert not replies.finish(id_, "another-machine:2:abc", other)
-    assert elsewhere.store.messages.get(ME, id_).status is Status.INTERRUPTED
-    assert replies.finish(id_, ELSEWHERE, other)
-    stored = elsewhere.store.messages.get(ME, id_)
+    assert remote.store.messages.get(ME, id_).status is Status.INTERRUPTED
+    assert replies.finish(id_, REMOTE_WORKER, other)
+    stored = remote.store.messages.get(ME, id_)
     assert (stored.status, stored.text) == (Status.COMPLETE, "one two three four")
 
 
-def test_a_version_that_had_no_word_yet_comes_into_view_again_with_its_process(
-    elsewhere: Elsewhere,
+def test_empty_version_returns_to_view_when_its_process_recovers(
+    remote: RemoteProcess,
 ) -> None:
-    store, old = elsewhere.store, elsewhere.answer
-    store.replies.finish(old.id, ELSEWHERE, Outcome(Status.COMPLETE, "one"))
-    new = store.messages.retry(ME, old.id, NewAnswer("b" * 30, "scripted/one", ELSEWHERE))
+    store, old = remote.store, remote.answer
+    store.replies.finish(old.id, REMOTE_WORKER, Outcome(Status.COMPLETE, "one"))
+    new = store.messages.retry(ME, old.id, NewAnswer("b" * 30, "scripted/one", REMOTE_WORKER))
     assert store.replies.interrupt_abandoned(lambda *_: True) == 1
     assert store.conversations.get(ME, old.conversation_id).leaf_id == old.id
-    assert store.replies.save(new.id, ELSEWHERE, "two", "")
+    assert store.replies.save(new.id, REMOTE_WORKER, "two", "")
     assert store.conversations.get(ME, old.conversation_id).leaf_id == new.id
 
 
 @on_one_database
 @pytest.mark.parametrize("years", [-1, 1])
-def test_the_clock_of_another_machine_may_tell_anything(
-    make_service: Make, elsewhere: Elsewhere, years: int
+def test_clock_skew_of_another_machine_is_ignored(
+    make_service: Make, remote: RemoteProcess, years: int
 ) -> None:
     service = make_service()
     look = watch(service)
     set_clock = text("UPDATE messages SET heartbeat_at = :at WHERE id = :id")
-    wrong = elsewhere.answer.created_at + timedelta(days=365 * years)
+    wrong = remote.answer.created_at + timedelta(days=365 * years)
     for second in range(12):
-        with elsewhere.store.engine.begin() as connection:
+        with remote.store.engine.begin() as connection:
             at = wrong + timedelta(seconds=second)
-            connection.execute(set_clock, {"at": at, "id": elsewhere.answer.id})
+            connection.execute(set_clock, {"at": at, "id": remote.answer.id})
         assert look() == 0
     assert sum(look() for _ in range(9)) == 1
 
 
-def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
-    make_service: Make, elsewhere: Elsewhere, provider: ScriptedProvider
+def test_temporary_reply_of_a_dead_machine_releases_its_reservation(
+    make_service: Make, remote: RemoteProcess, provider: ScriptedProvider
 ) -> None:
     service = make_service(LIMIT_CONCURRENT_REPLIES=1)
-    elsewhere.store.conversations.purge(ME, elsewhere.answer.conversation_id)
+    remote.store.conversations.purge(ME, remote.answer.conversation_id)
     rules = service.runtime.billing.rules.without_costs
-    call = NewCall(ME, "scripted/one", CallKind.REPLY, ELSEWHERE, "b" * 30, 1, rules=rules)
-    elsewhere.store.ledger.add(call)
+    call = NewCall(ME, "scripted/one", CallKind.REPLY, REMOTE_WORKER, "b" * 30, 1, rules=rules)
+    remote.store.ledger.add(call)
     look = watch(service)
     for _ in range(12):
-        elsewhere.store.ledger.heartbeat(call.id)
+        remote.store.ledger.heartbeat(call.id)
         assert look() == 0
     with pytest.raises(TooManyReplies):
         service.as_owner(ME).messages.send(None, Submission("Hi"))
@@ -449,7 +444,7 @@ def test_a_temporary_reply_of_a_dead_machine_takes_nobodys_place_for_long(
 
 @pytest.mark.usefixtures("quick")
 @on_one_database
-def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
+def test_temporary_reply_writes_heartbeats_to_the_ledger(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     service = make_service()
@@ -464,7 +459,7 @@ def test_a_temporary_reply_gives_signs_of_life_where_all_processes_see_them(
     until(lambda: heartbeat() != begun)
 
 
-def test_shares_search_usage_and_the_lock_are_the_same_in_all_processes(
+def test_shares_search_usage_and_lockout_are_common_to_all_processes(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     first, second = (make_service(ACCESS_CODE="correct horse") for _ in range(2))

@@ -1,6 +1,6 @@
-"""A process that was taken for dead takes its reply back, unless somebody has decided since.
+"""Reclaim: a process presumed dead continues its reply, unless the user has acted since.
 
-Clocks of two machines differ: ids say nothing of what came first.
+The clocks of two machines differ, so the order of ids is not the order of events.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chat.store import Outcome, Store
 from chat.store.schema import MessageRow
 
 ME, ONE, OTHER = "visitor:me", "machine-one:1:aaa", "machine-other:1:bbb"
-LATE, EARLY = "m" * 29, "a" * 29  # how ids begin on a machine whose clock is ahead, or behind
+LATE, EARLY = "m" * 29, "a" * 29  # ids of clocks that are ahead and behind
 
 
 def question(id_: str = "") -> NewQuestion:
@@ -31,7 +31,7 @@ def answer(worker: str, id_: str = "") -> NewAnswer:
 
 
 def interrupted(store: Store) -> Message:
-    """A reply whose process is taken for dead after one word."""
+    """Return a reply that was interrupted after one word, because its process was presumed dead."""
     sent = store.messages.send(ME, None, question(LATE + "1"), answer(ONE, LATE + "2"))
     assert store.replies.save(sent.id, ONE, "one ", "")
     assert store.replies.interrupt_abandoned(lambda *_: True) == 1
@@ -42,7 +42,7 @@ def done(store: Store, sent: Message, words: str) -> None:
     assert store.replies.finish(sent.id, OTHER, Outcome(Status.COMPLETE, words))
 
 
-def ask_below(store: Store, sent: Message, id_: str) -> None:
+def send_next(store: Store, sent: Message, id_: str) -> None:
     asked = question(id_ and id_ + "1")
     done(
         store,
@@ -51,13 +51,13 @@ def ask_below(store: Store, sent: Message, id_: str) -> None:
     )
 
 
-def ask_beside(store: Store, sent: Message, id_: str) -> None:
+def retry(store: Store, sent: Message, id_: str) -> None:
     done(store, store.messages.retry(ME, sent.id, answer(OTHER, id_ and id_ + "2")), "Beside")
 
 
 @pytest.mark.parametrize("id_", ["", EARLY], ids=["same clock", "clock behind"])
-@pytest.mark.parametrize("ask", [ask_below, ask_beside])
-def test_who_has_asked_for_another_one_keeps_it(
+@pytest.mark.parametrize("ask", [send_next, retry])
+def test_reply_is_not_reclaimed_after_a_newer_answer(
     store: Store, ask: Callable[[Store, Message, str], None], id_: str
 ) -> None:
     sent = interrupted(store)
@@ -66,14 +66,14 @@ def test_who_has_asked_for_another_one_keeps_it(
     assert kept(store, sent.id) == ("interrupted", "one ", None)
 
 
-def test_also_who_has_looked_back_since(store: Store) -> None:
+def test_reply_is_not_reclaimed_after_switching_back_to_it(store: Store) -> None:
     sent = interrupted(store)
-    ask_beside(store, sent, "")
+    retry(store, sent, "")
     store.messages.show_version(ME, sent.id)
     assert not store.replies.save(sent.id, ONE, "one two ", "")
 
 
-def test_who_looks_at_an_older_version_keeps_it_in_view(store: Store) -> None:
+def test_reclaim_keeps_an_older_version_in_view(store: Store) -> None:
     old = store.messages.send(ME, None, question(), answer(OTHER))
     done(store, old, "Old")
     new = store.messages.retry(ME, old.id, answer(ONE))
@@ -92,7 +92,7 @@ def kept(store: Store, id_: str) -> tuple[str, str, str | None]:
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_save_that_comes_back_and_a_click_do_not_wait_for_each_other(store: Store) -> None:
+def test_reclaim_and_user_action_do_not_deadlock(store: Store) -> None:
     sent = store.messages.send(ME, None, question(), answer(ONE))
     store.replies.save(sent.id, ONE, "one ", "")
     failed: list[BaseException] = []
@@ -130,4 +130,4 @@ def until_waiting(store: Store, count: int) -> None:
             if connection.execute(waiting).scalar_one() >= count:
                 return
         threading.Event().wait(0.02)
-    raise AssertionError("nobody waits")
+    raise AssertionError("no thread waits for the lock")

@@ -1,4 +1,4 @@
-"""The access code: it lets in for good, and cannot be guessed. And taking along what one had."""
+"""Access code: entry, lockout after wrong codes; and the move of a visitor's data to an account."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CODE = "open sesame"
 days = count()
 
 
-class Door(AccessService):
-    """What guards the way in, at one database; each test comes on a day of its own."""
+class Access(AccessService):
+    """The access service on one store. Every test uses a different day."""
 
     def __init__(self, store: Store, code: str | None = CODE) -> None:
         super().__init__(Settings(access_code=code), store)
@@ -50,8 +50,8 @@ def stores(
 
 
 @pytest.fixture(scope="module")
-def door(stores: list[Store]) -> Door:
-    return Door(stores[0])
+def access(stores: list[Store]) -> Access:
+    return Access(stores[0])
 
 
 @pytest.fixture
@@ -64,108 +64,112 @@ def me() -> str:
     return f"visitor:{token_hex(20)}"
 
 
-def guess(door: Door, code: str, owner: str, at: datetime, address: str = "1.1.1.1") -> str:
-    """The code of the error, or "" for whoever is let in."""
+def guess(access: Access, code: str, owner: str, at: datetime, address: str = "1.1.1.1") -> str:
+    """Enter a code; return the code of the error, or "" if it was accepted."""
     try:
-        door.enter(owner, code, address, at)
+        access.enter(owner, code, address, at)
     except ParleyError as error:
         return error.code
     return ""
 
 
-def test_who_knows_the_code_is_let_in_until_it_changes(door: Door, me: str, now: datetime) -> None:
-    assert not door.has_entered(me)
-    assert guess(door, "open barley", me, now) == WrongCode.code
-    assert guess(door, f" {CODE} ", me, now) == ""
-    assert door.has_entered(me) and not door.has_entered("visitor:other")
-    assert Door(door.store).has_entered(me)
-    assert not Door(door.store, "another code").has_entered(me)
-    assert Door(door.store, None).has_entered("visitor:other")
-    assert not door.has_entered("")
-    assert guess(door, CODE, "", now) == NotFound.code
+def test_correct_code_grants_access_until_the_code_changes(
+    access: Access, me: str, now: datetime
+) -> None:
+    assert not access.has_entered(me)
+    assert guess(access, "open barley", me, now) == WrongCode.code
+    assert guess(access, f" {CODE} ", me, now) == ""
+    assert access.has_entered(me) and not access.has_entered("visitor:other")
+    assert Access(access.store).has_entered(me)
+    assert not Access(access.store, "another code").has_entered(me)
+    assert Access(access.store, None).has_entered("visitor:other")
+    assert not access.has_entered("")
+    assert guess(access, CODE, "", now) == NotFound.code
 
 
-def test_nothing_else_is_the_code(door: Door, now: datetime) -> None:
+def test_similar_codes_are_refused(access: Access, now: datetime) -> None:
     wrong = ["", CODE.upper(), CODE + "x", "\ud800", "x" * 100_000, "\0"]
     for number, code in enumerate(wrong):
         owner = f"visitor:{number}"
-        assert guess(door, code, owner, now, f"1.1.1.{number}") == WrongCode.code
-        assert not door.has_entered(owner)
+        assert guess(access, code, owner, now, f"1.1.1.{number}") == WrongCode.code
+        assert not access.has_entered(owner)
 
 
-def test_after_five_wrong_codes_even_the_right_one_has_to_wait(
-    door: Door, me: str, now: datetime
+def test_five_wrong_codes_lock_out_the_correct_code_for_a_while(
+    access: Access, me: str, now: datetime
 ) -> None:
-    said = [guess(door, "wrong", me, now) for _ in range(MAX_GUESSES)]
+    said = [guess(access, "wrong", me, now) for _ in range(MAX_GUESSES)]
     assert said == [WrongCode.code] * (MAX_GUESSES - 1) + [LockedOut.code]
     with pytest.raises(LockedOut) as caught:
-        door.enter(me, CODE, "2.2.2.2", now + LOCKOUT - timedelta(seconds=1))
+        access.enter(me, CODE, "2.2.2.2", now + LOCKOUT - timedelta(seconds=1))
     assert f"{now + LOCKOUT:%H:%M} UTC" in caught.value.sentence
-    assert not door.has_entered(me)
-    assert guess(door, CODE, me, now + LOCKOUT) == ""
+    assert not access.has_entered(me)
+    assert guess(access, CODE, me, now + LOCKOUT) == ""
 
 
-def test_another_cookie_gives_no_new_guesses(door: Door, me: str, now: datetime) -> None:
-    said = [guess(door, "wrong", f"visitor:{number}", now) for number in range(MAX_GUESSES + 3)]
-    assert said.count(WrongCode.code) == MAX_GUESSES - 1
-    assert guess(door, CODE, me, now) == LockedOut.code
-    assert guess(door, CODE, me, now, "2.2.2.2") == ""
-
-
-def test_another_address_gives_one_person_no_new_guesses(
-    door: Door, me: str, now: datetime
+def test_new_cookie_does_not_reset_the_lockout_of_an_address(
+    access: Access, me: str, now: datetime
 ) -> None:
-    said = [guess(door, "wrong", me, now, f"1.1.1.{number}") for number in range(MAX_GUESSES + 3)]
+    said = [guess(access, "wrong", f"visitor:{number}", now) for number in range(MAX_GUESSES + 3)]
+    assert said.count(WrongCode.code) == MAX_GUESSES - 1
+    assert guess(access, CODE, me, now) == LockedOut.code
+    assert guess(access, CODE, me, now, "2.2.2.2") == ""
+
+
+def test_new_address_does_not_reset_the_lockout_of_an_owner(
+    access: Access, me: str, now: datetime
+) -> None:
+    said = [guess(access, "wrong", me, now, f"1.1.1.{number}") for number in range(MAX_GUESSES + 3)]
     assert said.count(WrongCode.code) == MAX_GUESSES - 1
 
 
-def test_many_addresses_together_lock_the_door_but_nobody_who_is_in(
-    door: Door, me: str, now: datetime
+def test_total_lockout_spares_owners_who_have_entered(
+    access: Access, me: str, now: datetime
 ) -> None:
-    assert guess(door, CODE, me, now) == ""
+    assert guess(access, CODE, me, now) == ""
     said = [
-        guess(door, "wrong", f"visitor:{number}", now, f"2.2.2.{number}")
+        guess(access, "wrong", f"visitor:{number}", now, f"2.2.2.{number}")
         for number in range(MAX_GUESSES_OF_ALL + 5)
     ]
     assert said.count(WrongCode.code) == MAX_GUESSES_OF_ALL - 1
-    assert guess(door, CODE, "visitor:new", now, "3.3.3.3") == LockedOut.code
-    assert door.has_entered(me)
-    assert guess(door, CODE, "visitor:new", now + LOCKOUT, "3.3.3.3") == ""
+    assert guess(access, CODE, "visitor:new", now, "3.3.3.3") == LockedOut.code
+    assert access.has_entered(me)
+    assert guess(access, CODE, "visitor:new", now + LOCKOUT, "3.3.3.3") == ""
 
 
-def test_wrong_codes_of_long_ago_do_not_count_and_are_not_kept(
-    door: Door, me: str, now: datetime
-) -> None:
+def test_old_wrong_codes_expire_and_are_deleted(access: Access, me: str, now: datetime) -> None:
     for number in range(MAX_GUESSES * 3):
-        guess(door, "wrong", me, now + number * timedelta(minutes=4))
-    assert guess(door, CODE, me, now + timedelta(hours=3), "9.9.9.9") == ""
-    assert door.rows("wrong_codes") == []
+        guess(access, "wrong", me, now + number * timedelta(minutes=4))
+    assert guess(access, CODE, me, now + timedelta(hours=3), "9.9.9.9") == ""
+    assert access.rows("wrong_codes") == []
 
 
-def test_fifty_guesses_at_once_are_five(door: Door, stores: list[Store], now: datetime) -> None:
-    doors = [door, Door(stores[1])]
+def test_concurrent_guesses_are_limited_across_processes(
+    access: Access, stores: list[Store], now: datetime
+) -> None:
+    services = [access, Access(stores[1])]
     start = threading.Barrier(50)
 
     def attempt(number: int) -> str:
         start.wait()
-        return guess(doors[number % 2], "wrong", f"visitor:{number}", now)
+        return guess(services[number % 2], "wrong", f"visitor:{number}", now)
 
     with ThreadPoolExecutor(50) as pool:
         said = list(pool.map(attempt, range(50)))
     assert said.count(WrongCode.code) == MAX_GUESSES - 1
     assert set(said) == {WrongCode.code, LockedOut.code}
-    assert len(door.rows("wrong_codes")) == MAX_GUESSES + 2  # five people, one address, everybody
+    assert len(access.rows("wrong_codes")) == MAX_GUESSES + 2  # 5 owners, 1 address, 1 total
 
 
-def test_neither_code_nor_address_nor_guess_is_kept(door: Door, me: str, now: datetime) -> None:
-    guess(door, "barley", "visitor:guest", now, "203.0.113.77")
-    guess(door, CODE, me, now)
-    kept = repr(door.rows("entries") + door.rows("wrong_codes"))
+def test_code_address_and_guesses_are_not_stored(access: Access, me: str, now: datetime) -> None:
+    guess(access, "barley", "visitor:guest", now, "203.0.113.77")
+    guess(access, CODE, me, now)
+    kept = repr(access.rows("entries") + access.rows("wrong_codes"))
     assert me in kept
     assert not any(each in kept for each in (CODE, "barley", "guest", "203.0.113.77"))
 
 
-# --- taking along ------------------------------------------------------------------------------
+# --- move of a visitor's data to an account ----------------------------------------------------
 
 COOKIE = token_urlsafe(32)
 ACCOUNT = "account:ann"
@@ -181,7 +185,7 @@ def conversation(service: ChatService) -> str:
     return answer.conversation_id
 
 
-def test_an_account_takes_along_all_that_the_visitor_had(
+def test_claim_moves_all_data_of_a_visitor_to_the_account(
     service: ChatService, conversation: str
 ) -> None:
     owner = visitor_from_cookie(COOKIE).owner
@@ -207,9 +211,7 @@ def test_an_account_takes_along_all_that_the_visitor_had(
     assert service.access.claim_visitor(ACCOUNT, COOKIE) == 0
 
 
-def test_a_reply_that_runs_meanwhile_arrives(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_claim_moves_a_running_reply(service: ChatService, provider: ScriptedProvider) -> None:
     owner = visitor_from_cookie(COOKIE).owner
     provider.hold(at=1)
     answer = service.as_owner(owner).messages.send(None, Submission("Hello"))
@@ -223,13 +225,11 @@ def test_a_reply_that_runs_meanwhile_arrives(
     assert service.as_owner(ACCOUNT).conversations.search("there")
 
 
-def test_only_an_account_that_holds_the_cookie_takes_along(
-    service: ChatService, conversation: str
-) -> None:
+def test_claim_requires_an_account_and_the_cookie(service: ChatService, conversation: str) -> None:
     for owner, cookie in (
         ("visitor:other", COOKIE),
         ("", COOKIE),
-        (ACCOUNT, visitor_from_cookie(COOKIE).owner),  # a hash proves nothing
+        (ACCOUNT, visitor_from_cookie(COOKIE).owner),  # the hash is no proof of the cookie
         (ACCOUNT, ""),
         (ACCOUNT, "account:bob"),
     ):
@@ -240,11 +240,11 @@ def test_only_an_account_that_holds_the_cookie_takes_along(
 
 MOVED = {"conversations", "shares"}
 STAYS = {
-    "entries",  # an account enters the code itself
-    "ledger",  # what a browser spent stays spent: signing in is no way to begin anew
+    "entries",  # an account has to enter the code itself
+    "ledger",  # signing in must not reset limits
 }
 
 
-def test_every_table_with_an_owner_is_taken_along_or_stays_for_a_reason() -> None:
+def test_tables_with_an_owner_are_moved_or_listed_as_exceptions() -> None:
     owned = {table.name for table in Base.metadata.sorted_tables if "owner" in table.columns}
     assert owned == MOVED | STAYS

@@ -1,4 +1,4 @@
-"""Files with messages: sent, kept once, sent again on edit and retry, and gone for good."""
+"""Attachments: stored once, sent again on edit and retry, purged with their messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def picture(colour: str = "red", size: tuple[int, int] = (300, 200)) -> File:
 def ask(
     service: ChatService, text: str, *files: File, conversation: str | None = None
 ) -> tuple[Message, Message]:
-    """The question and its answer, once it is whole."""
+    """Send a question; return it and its complete answer."""
     answer = service.as_owner(ME).messages.send(conversation, Submission(text, files))
     return finished(service, answer)
 
@@ -52,7 +52,7 @@ def finished(service: ChatService, answer: Message) -> tuple[Message, Message]:
 
 
 def counted(service: ChatService) -> tuple[int, int]:
-    """How many attachments there are, and how many contents."""
+    """Return the number of attachments and of stored contents."""
     with service.space.store.engine.connect() as connection:
         rows = connection.scalar(select(func.count()).select_from(AttachmentRow))
         contents = connection.scalar(select(func.count()).select_from(ContentRow))
@@ -63,7 +63,7 @@ def sent(provider: ScriptedProvider) -> str:
     return provider.requests[-1].turns[-1].text
 
 
-def test_a_document_goes_named_and_fenced_before_the_words(
+def test_document_is_sent_named_and_fenced_before_the_message(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     question, _ = ask(service, "What is the password?", NOTES)
@@ -77,7 +77,7 @@ def test_a_document_goes_named_and_fenced_before_the_words(
     assert service.as_owner(ME).attachments.content(file.id) == NOTES.data
 
 
-def test_a_picture_goes_as_a_picture(service: ChatService, provider: ScriptedProvider) -> None:
+def test_picture_is_sent_as_an_image_part(service: ChatService, provider: ScriptedProvider) -> None:
     question, _ = ask(service, "What colour?", picture())
     (turn,) = provider.requests[-1].turns
     assert turn.text == "What colour?"
@@ -87,7 +87,7 @@ def test_a_picture_goes_as_a_picture(service: ChatService, provider: ScriptedPro
     assert Image.open(BytesIO(shown.data)).size == (300, 200)
 
 
-def test_a_table_has_a_preview(service: ChatService, provider: ScriptedProvider) -> None:
+def test_table_has_a_preview(service: ChatService, provider: ScriptedProvider) -> None:
     question, _ = ask(service, "How many apples?", TABLE)
     (file,) = question.attachments
     assert file.kind is FileKind.TABLE
@@ -97,7 +97,7 @@ def test_a_table_has_a_preview(service: ChatService, provider: ScriptedProvider)
     assert "apples,12" in sent(provider)
 
 
-def test_a_file_alone_is_a_message(service: ChatService, provider: ScriptedProvider) -> None:
+def test_file_without_text_is_a_message(service: ChatService, provider: ScriptedProvider) -> None:
     question, answer = ask(service, "", NOTES)
     assert question.text == ""
     assert answer.text == "Hello there."
@@ -106,7 +106,9 @@ def test_a_file_alone_is_a_message(service: ChatService, provider: ScriptedProvi
         service.as_owner(ME).messages.send(None, Submission("  "))
 
 
-def test_a_follow_up_sends_the_file_again(service: ChatService, provider: ScriptedProvider) -> None:
+def test_next_message_sends_the_file_again(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
     question, _ = ask(service, "What is it?", NOTES)
     ask(service, "And now?", conversation=question.conversation_id)
     first, *_, last = provider.requests[-1].turns
@@ -130,7 +132,7 @@ def test_edit_and_retry_send_the_files_again(
     )
 
 
-def test_an_edit_may_leave_files_out(service: ChatService, provider: ScriptedProvider) -> None:
+def test_edit_can_remove_files(service: ChatService, provider: ScriptedProvider) -> None:
     question, _ = ask(service, "What?", NOTES, picture())
     kept = question.attachments[1]
     edited, _ = finished(
@@ -143,7 +145,7 @@ def test_an_edit_may_leave_files_out(service: ChatService, provider: ScriptedPro
     assert [file.name for file in shown.attachments] == ["notes.txt", "red.png"]
 
 
-def test_the_same_file_is_kept_once(service: ChatService) -> None:
+def test_identical_files_are_stored_once(service: ChatService) -> None:
     question, _ = ask(service, "One", NOTES)
     before = counted(service)
     ask(service, "Two", NOTES, conversation=question.conversation_id)
@@ -151,7 +153,7 @@ def test_the_same_file_is_kept_once(service: ChatService) -> None:
     assert counted(service) == (before[0] + 2, before[1])
 
 
-def test_files_of_others_do_not_exist(service: ChatService) -> None:
+def test_files_of_other_owners_are_not_found(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES, TABLE)
     for file in question.attachments:
         other = service.as_owner(OTHER).attachments
@@ -163,14 +165,14 @@ def test_files_of_others_do_not_exist(service: ChatService) -> None:
         service.as_owner(ME).attachments.content(question.attachments[0].id)
 
 
-def test_what_is_deleted_can_be_taken_back_with_its_files(service: ChatService) -> None:
+def test_undelete_restores_files(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES)
     service.as_owner(ME).conversations.delete(question.conversation_id)
     service.as_owner(ME).conversations.undelete(question.conversation_id)
     assert service.as_owner(ME).attachments.content(question.attachments[0].id) == NOTES.data
 
 
-def test_what_is_deleted_for_good_leaves_no_row_and_no_content(service: ChatService) -> None:
+def test_purge_deletes_attachments_and_contents(service: ChatService) -> None:
     question, _ = ask(service, "Mine", NOTES, TABLE, picture())
     service.as_owner(ME).messages.edit(question.id, "Mine again")
     service.as_owner(ME).conversations.purge(question.conversation_id)
@@ -179,7 +181,7 @@ def test_what_is_deleted_for_good_leaves_no_row_and_no_content(service: ChatServ
         service.as_owner(ME).conversations.undelete(question.conversation_id)
 
 
-def test_others_keep_a_file_that_one_has_deleted(service: ChatService) -> None:
+def test_purge_keeps_contents_used_by_other_owners(service: ChatService) -> None:
     mine, _ = ask(service, "Mine", NOTES)
     answer = service.as_owner(OTHER).messages.send(None, Submission("Theirs", (NOTES,)))
     list(service.as_owner(OTHER).messages.follow(answer.id))
@@ -193,7 +195,9 @@ def test_others_keep_a_file_that_one_has_deleted(service: ChatService) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_byte_of_a_purged_file_remains_on_the_disk(service: ChatService, tmp_path: Path) -> None:
+def test_purged_content_is_removed_from_the_database_files(
+    service: ChatService, tmp_path: Path
+) -> None:
     mark = b"CANARY-OF-THE-FILE"
     question, _ = ask(service, "", File("bird.txt", mark + b" " + b"sings. " * 1500))
     assert any(mark in file.read_bytes() for file in tmp_path.iterdir())
@@ -201,7 +205,7 @@ def test_no_byte_of_a_purged_file_remains_on_the_disk(service: ChatService, tmp_
     assert [file.name for file in tmp_path.iterdir() if mark in file.read_bytes()] == []
 
 
-def test_what_was_deleted_long_ago_is_removed_at_the_next_start(make_service: Make) -> None:
+def test_expired_deletions_are_purged_at_start(make_service: Make) -> None:
     service = make_service()
     question, _ = ask(service, "Mine", NOTES)
     kept, _ = ask(service, "Kept", TABLE)
@@ -209,16 +213,16 @@ def test_what_was_deleted_long_ago_is_removed_at_the_next_start(make_service: Ma
     assert service.purge_expired() == 0
     service.as_owner(ME).conversations.undelete(question.conversation_id)
     service.as_owner(ME).conversations.delete(question.conversation_id)
-    make_service(RETENTION_DAYS=0).purge_expired()  # unless its start was first
+    make_service(RETENTION_DAYS=0).purge_expired()  # in case its own purge ran too early
     with pytest.raises(NotFound):
         service.as_owner(ME).conversations.undelete(question.conversation_id)
     assert service.as_owner(ME).attachments.content(kept.attachments[0].id) == TABLE.data
 
 
-# --- what it costs, and what does not fit --------------------------------------------------------
+# --- token cost and limits -----------------------------------------------------------------------
 
 
-def test_the_price_before_is_what_is_counted_after(service: ChatService) -> None:
+def test_displayed_price_equals_the_counted_tokens(service: ChatService) -> None:
     files = (NOTES, TABLE, picture())
     prices = service.as_owner(ME).attachments.price(None, files)
     question, _ = ask(service, "What?", *files)
@@ -227,7 +231,7 @@ def test_the_price_before_is_what_is_counted_after(service: ChatService) -> None
     assert all(price.tokens > 0 and not price.problem for price in prices)
 
 
-def test_files_count_in_the_budget(service: ChatService) -> None:
+def test_files_count_towards_the_context_budget(service: ChatService) -> None:
     question, _ = ask(service, "What?", NOTES)
     with_file = (
         service.as_owner(ME).conversations.open(question.conversation_id).context.used_tokens
@@ -240,7 +244,7 @@ def test_files_count_in_the_budget(service: ChatService) -> None:
 LONG = File("long.txt", "\n".join(f"line {number} of many" for number in range(3000)).encode())
 
 
-def test_a_file_that_does_not_fit_is_refused_with_both_numbers(
+def test_file_that_does_not_fit_is_refused_with_its_size_and_the_limit(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     service = make_service(MAX_HISTORY_TOKENS=2000)
@@ -253,7 +257,9 @@ def test_a_file_that_does_not_fit_is_refused_with_both_numbers(
     assert service.as_owner(ME).conversations.latest() == []
 
 
-def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvider) -> None:
+def test_beginning_of_a_file_that_does_not_fit_can_be_sent(
+    make_service: Make, provider: ScriptedProvider
+) -> None:
     service = make_service(MAX_HISTORY_TOKENS=2000)
     answer = service.as_owner(ME).messages.send(
         None, Submission("What?", (NOTES, LONG), may_truncate=True)
@@ -264,8 +270,10 @@ def test_its_beginning_can_be_sent(make_service: Make, provider: ScriptedProvide
     assert "line 0 of many" in sent(provider)
     assert "only its beginning is included" in sent(provider)
     cost = question.tokens + notes.tokens + long.tokens
-    assert 1300 < cost <= 1510, "a quarter stays for what follows"
-    assert service.as_owner(ME).attachments.content(long.id) == LONG.data, "all of it is kept"
+    assert 1300 < cost <= 1510, "the cut leaves no room for later messages"
+    assert service.as_owner(ME).attachments.content(long.id) == LONG.data, (
+        "the complete file is not stored"
+    )
 
 
 def test_too_many_files_are_refused(make_service: Make) -> None:
@@ -277,7 +285,7 @@ def test_too_many_files_are_refused(make_service: Make) -> None:
         service.as_owner(ME).messages.edit(question.id, Submission("", (picture(),)))
 
 
-def test_a_bad_file_has_its_sentence_instead_of_a_price(service: ChatService) -> None:
+def test_unreadable_file_has_an_error_instead_of_a_price(service: ChatService) -> None:
     empty = File("empty.pdf", b"")
     good, bad = service.as_owner(ME).attachments.price(None, [NOTES, empty])
     assert good.problem == ""
@@ -287,34 +295,38 @@ def test_a_bad_file_has_its_sentence_instead_of_a_price(service: ChatService) ->
     assert counted(service) == (0, 0)
 
 
-# --- models that cannot see ----------------------------------------------------------------------
+# --- models without vision -----------------------------------------------------------------------
 
 
 @pytest.fixture
-def blind(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> ReplySettings:
-    """Settings with a model that cannot see, beside one that can."""
+def without_vision(provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch) -> ReplySettings:
+    """A service with one model without vision and one with it."""
     models = (Model("scripted", "one", vision=True), Model("scripted", "two", vision=False))
     monkeypatch.setattr(provider, "models", lambda: models)
     return ReplySettings(model="scripted/two")
 
 
-def test_a_blind_model_refuses_a_picture_before_any_request(
-    service: ChatService, provider: ScriptedProvider, blind: ReplySettings
+def test_picture_is_refused_without_vision_before_any_request(
+    service: ChatService, provider: ScriptedProvider, without_vision: ReplySettings
 ) -> None:
-    (price,) = service.as_owner(ME).attachments.price(None, [picture()], blind)
+    (price,) = service.as_owner(ME).attachments.price(None, [picture()], without_vision)
     assert "does not support images" in price.problem
     with pytest.raises(ImagesUnsupported):
-        service.as_owner(ME).messages.send(None, Submission("What colour?", (picture(),)), blind)
+        service.as_owner(ME).messages.send(
+            None, Submission("What colour?", (picture(),)), without_vision
+        )
     assert provider.requests == []
     assert service.as_owner(ME).conversations.latest() == []
     assert counted(service) == (0, 0)
 
 
-def test_a_picture_further_up_is_only_mentioned_to_a_blind_model(
-    service: ChatService, provider: ScriptedProvider, blind: ReplySettings
+def test_earlier_picture_is_replaced_by_a_note_without_vision(
+    service: ChatService, provider: ScriptedProvider, without_vision: ReplySettings
 ) -> None:
     question, answer = ask(service, "What colour?", picture())
-    service.as_owner(ME).conversations.change_settings(question.conversation_id, model=blind.model)
+    service.as_owner(ME).conversations.change_settings(
+        question.conversation_id, model=without_vision.model
+    )
     for again in (
         lambda: service.as_owner(ME).messages.retry(answer.id),
         lambda: service.as_owner(ME).messages.edit(question.id, "?"),
@@ -327,7 +339,7 @@ def test_a_picture_further_up_is_only_mentioned_to_a_blind_model(
     assert first.text == '[Image "red.png", not shown]\n\nWhat colour?'
 
 
-def test_many_may_send_and_delete_the_same_files_at_once(
+def test_concurrent_sends_and_purges_of_the_same_file_succeed(
     make_service: Make, provider: ScriptedProvider
 ) -> None:
     service = make_service()

@@ -1,4 +1,4 @@
-"""Names, pins, what was deleted, and conversations of which nothing is kept."""
+"""Conversations: rename, pin, delete and restore; temporary conversations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def titles(service: ChatService) -> list[str]:
     return [each.title for each in service.as_owner(ME).conversations.latest()]
 
 
-def test_a_conversation_can_be_renamed(service: ChatService) -> None:
+def test_conversation_can_be_renamed(service: ChatService) -> None:
     conversation = begin(service, "Hello")
     service.as_owner(ME).conversations.rename(conversation, "Plans for  spring")
     assert titles(service) == ["Plans for spring"]
@@ -38,7 +38,7 @@ def test_a_conversation_can_be_renamed(service: ChatService) -> None:
         service.as_owner(OTHER).conversations.rename(conversation, "Mine")
 
 
-def test_pinned_conversations_are_listed_apart(service: ChatService) -> None:
+def test_pinned_conversations_are_listed_separately(service: ChatService) -> None:
     one, two = begin(service, "One"), begin(service, "Two")
     service.as_owner(ME).conversations.pin(one)
     assert [each.id for each in service.as_owner(ME).conversations.pinned()] == [one]
@@ -51,7 +51,7 @@ def test_pinned_conversations_are_listed_apart(service: ChatService) -> None:
         service.as_owner(OTHER).conversations.pin(one)
 
 
-def test_what_was_deleted_is_listed_until_it_is_taken_back(service: ChatService) -> None:
+def test_deleted_conversation_is_listed_until_restored(service: ChatService) -> None:
     one, two = begin(service, "One"), begin(service, "Two")
     service.as_owner(ME).conversations.pin(one)
     service.as_owner(ME).conversations.delete(one)
@@ -63,7 +63,7 @@ def test_what_was_deleted_is_listed_until_it_is_taken_back(service: ChatService)
     assert [each.id for each in service.as_owner(ME).conversations.latest()] == [two]
 
 
-def test_a_very_long_conversation_can_be_deleted_for_good(service: ChatService) -> None:
+def test_very_long_conversation_can_be_purged(service: ChatService) -> None:
     roles = (Role.USER, Role.ASSISTANT)
     said = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]
     conversation = service.space.store.messages.copy(ME, "Long", said)
@@ -76,7 +76,7 @@ def rows(service: ChatService | TemporaryService) -> int:
         counts = [
             connection.scalar(select(func.count()).select_from(table)) or 0
             for table in Base.metadata.sorted_tables
-            if table.name != "ledger"  # what a call cost outlives it, and holds no text
+            if table.name != "ledger"  # the ledger remains and contains no text
         ]
     return sum(counts)
 
@@ -100,7 +100,7 @@ def test_temporary_conversation_stores_no_row(
         temporary.as_owner(OTHER).conversations.open(conversation)
 
 
-def test_temporary_conversations_are_edited_retried_and_forgotten(
+def test_temporary_conversation_can_be_edited_retried_and_expires(
     service: ChatService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = TemporaryService(service)
@@ -122,7 +122,9 @@ def test_temporary_conversations_are_edited_retried_and_forgotten(
     assert rows(temporary) == 0
 
 
-def test_many_may_talk_at_once_in_memory(service: ChatService, provider: ScriptedProvider) -> None:
+def test_temporary_space_supports_concurrent_owners(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
     temporary = TemporaryService(service)
     answers = [
         temporary.as_owner(ME).messages.send(None, Submission(f"Number {number}"))
@@ -149,6 +151,6 @@ def test_many_may_talk_at_once_in_memory(service: ChatService, provider: Scripte
         (400, "2025"),
     ],
 )
-def test_times_have_the_names_that_people_use(days: int, name: str) -> None:
+def test_periods_have_readable_names(days: int, name: str) -> None:
     today = date(2026, 11, 21)
     assert period(today - timedelta(days=days), today) == name

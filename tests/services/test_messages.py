@@ -1,4 +1,4 @@
-"""What a person can do, against a real SQLite file and a scripted provider."""
+"""Messages: send, stop, continue, edit, retry and delete, with a scripted provider."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ME, OTHER = "visitor:me", "visitor:other"
 
 
 def finish(service: ChatService, answer: Message, owner: str = ME) -> str:
-    """Follow a reply to its end; the text that was seen."""
+    """Follow a reply to its end and return its text."""
     return "".join(piece.text for piece in service.as_owner(owner).messages.follow(answer.id))
 
 
@@ -42,9 +42,7 @@ def texts(view: ConversationView) -> list[str]:
     return [message.text for message in view.messages]
 
 
-def test_a_message_is_answered_and_both_are_kept(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_message_and_answer_are_stored(service: ChatService, provider: ScriptedProvider) -> None:
     provider.say("Four, I think.")
     answer = service.as_owner(ME).messages.send(None, Submission("  What is two plus two?  "))
     assert finish(service, answer) == "Four, I think."
@@ -57,7 +55,7 @@ def test_a_message_is_answered_and_both_are_kept(
     assert view.running_id is None and not view.conversation.is_running
 
 
-def test_the_question_is_stored_before_the_provider_says_anything(
+def test_question_is_stored_before_the_provider_answers(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.hold()
@@ -70,7 +68,7 @@ def test_the_question_is_stored_before_the_provider_says_anything(
     finish(service, answer)
 
 
-def test_earlier_turns_are_sent_along(service: ChatService, provider: ScriptedProvider) -> None:
+def test_request_contains_earlier_turns(service: ChatService, provider: ScriptedProvider) -> None:
     provider.say("Hi Ada.", "Your name is Ada.")
     first = ask(service, "I am Ada.")
     ask(service, "Who am I?", first.conversation_id)
@@ -94,7 +92,7 @@ def test_stop_before_the_first_token_keeps_the_question(
     assert provider.closed == 1
 
 
-def test_stop_in_the_middle_keeps_exactly_what_was_seen(
+def test_stop_stores_exactly_the_text_that_was_shown(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("one two three four")
@@ -125,13 +123,13 @@ def test_continue_extends_a_stopped_reply_in_place(
     assert view.versions[answer.id].count == 1
 
 
-def test_a_complete_reply_has_nothing_to_continue(service: ChatService) -> None:
+def test_complete_reply_cannot_be_continued(service: ChatService) -> None:
     answer = ask(service, "Hello")
     with pytest.raises(NothingToAnswer):
         service.as_owner(ME).messages.continue_(answer.id)
 
 
-def test_followers_who_come_late_see_all_of_it(
+def test_late_followers_receive_the_complete_text(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("one two three")
@@ -149,7 +147,7 @@ def test_followers_who_come_late_see_all_of_it(
     assert finish(service, answer) == "one two three"
 
 
-def test_editing_keeps_the_old_version_and_what_followed_it(
+def test_edit_keeps_the_old_version_and_its_replies(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("Old answer.", "More.", "New answer.")
@@ -166,7 +164,7 @@ def test_editing_keeps_the_old_version_and_what_followed_it(
     assert texts(back) == ["Old question", "Old answer.", "And then?", "More."]
 
 
-def test_each_retry_is_a_version_and_arrows_move_between_them(
+def test_each_retry_adds_a_version_that_can_be_shown(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("First.", "Second.", "Third.")
@@ -181,7 +179,7 @@ def test_each_retry_is_a_version_and_arrows_move_between_them(
     assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Second."
 
 
-def test_a_version_shown_again_by_a_page_that_is_behind_shows_what_was_said_since(
+def test_show_version_on_a_stale_page_shows_later_messages(
     service: ChatService,
 ) -> None:
     first = service.as_owner(ME).messages.send(None, Submission("Hello"))
@@ -194,7 +192,7 @@ def test_a_version_shown_again_by_a_page_that_is_behind_shows_what_was_said_sinc
     assert service.as_owner(ME).conversations.open(first.conversation_id).messages[-1].id == last.id
 
 
-def test_moving_between_nested_versions_returns_to_where_each_was_left(
+def test_show_version_restores_the_nested_version_shown_last(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("a1", "b1", "b2", "a2")
@@ -222,7 +220,7 @@ def test_moving_between_nested_versions_returns_to_where_each_was_left(
     ],
     ids=["fails at once", "fails in the middle", "comes back empty"],
 )
-def test_a_retry_that_fails_leaves_the_old_version_in_view(
+def test_failed_retry_leaves_the_old_version_in_view(
     service: ChatService, provider: ScriptedProvider, reply: list[Delta | Exception]
 ) -> None:
     provider.say("Good answer.", "Go on.")
@@ -237,7 +235,7 @@ def test_a_retry_that_fails_leaves_the_old_version_in_view(
     assert view.versions[first.id].count == (2 if partial else 1)
 
 
-def test_a_later_retry_that_works_ends_the_notice_of_the_failed_one(
+def test_successful_retry_removes_the_notice_of_a_failed_one(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("Good answer.", [ProviderDown("Scripted")], "Better answer.")
@@ -249,7 +247,7 @@ def test_a_later_retry_that_works_ends_the_notice_of_the_failed_one(
     assert view.versions[view.messages[-1].id].count == 2
 
 
-def test_a_failure_keeps_the_text_before_it_and_says_why(
+def test_failure_stores_the_text_before_it_and_the_reason(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta(text="Half "), Delta(text="way"), ProviderDown("Scripted")])
@@ -260,7 +258,7 @@ def test_a_failure_keeps_the_text_before_it_and_says_why(
     assert "Scripted" in failed.failure.sentence and failed.is_cut
 
 
-def test_an_unexpected_error_is_recorded_without_its_words(
+def test_unexpected_error_is_stored_without_its_text(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([RuntimeError("secret internals")])
@@ -269,7 +267,7 @@ def test_an_unexpected_error_is_recorded_without_its_words(
     assert failed.failure and "secret" not in str(failed.failure)
 
 
-def test_one_conversation_has_one_running_reply(
+def test_conversation_has_at_most_one_running_reply(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     done = ask(service, "First")
@@ -291,7 +289,7 @@ def test_one_conversation_has_one_running_reply(
     assert len(service.as_owner(ME).conversations.open(done.conversation_id).messages) == 4
 
 
-def test_a_message_over_the_limit_is_refused_before_any_call(
+def test_message_over_the_limit_is_refused_before_any_request(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service(MAX_USER_MESSAGE_TOKENS=10)
@@ -301,12 +299,12 @@ def test_a_message_over_the_limit_is_refused_before_any_call(
     assert service.as_owner(ME).conversations.latest() == []
 
 
-def test_an_empty_message_is_refused(service: ChatService) -> None:
+def test_empty_message_is_refused(service: ChatService) -> None:
     with pytest.raises(EmptyMessage):
         service.as_owner(ME).messages.send(None, Submission("  \n "))
 
 
-def test_clearing_begins_the_context_afresh_and_can_be_undone(
+def test_clear_excludes_earlier_messages_and_can_be_undone(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     first = ask(service, "I am Ada.")
@@ -322,7 +320,7 @@ def test_clearing_begins_the_context_afresh_and_can_be_undone(
     assert len(provider.requests[-1].turns) == 5
 
 
-def test_a_deleted_message_leaves_the_rest_and_comes_back(
+def test_deleted_message_can_be_restored_and_leaves_the_others(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("a1", "b1")
@@ -339,9 +337,7 @@ def test_a_deleted_message_leaves_the_rest_and_comes_back(
     ]
 
 
-def test_deleting_one_version_shows_another(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_deleting_a_version_shows_another(service: ChatService, provider: ScriptedProvider) -> None:
     provider.say("First.", "Second.")
     first = ask(service, "Tell me.")
     second = service.as_owner(ME).messages.retry(first.id)
@@ -354,7 +350,7 @@ def test_deleting_one_version_shows_another(
     assert texts(view) == ["Tell me.", "Second."] and view.versions[second.id].count == 2
 
 
-def test_an_answer_whose_question_is_gone_cannot_be_retried(service: ChatService) -> None:
+def test_answer_to_a_deleted_question_cannot_be_retried(service: ChatService) -> None:
     answer = ask(service, "Question")
     question = service.as_owner(ME).conversations.open(answer.conversation_id).messages[0]
     service.as_owner(ME).messages.delete(question.id)
@@ -362,7 +358,7 @@ def test_an_answer_whose_question_is_gone_cannot_be_retried(service: ChatService
         service.as_owner(ME).messages.retry(answer.id)
 
 
-def test_a_deleted_conversation_is_gone_until_it_is_undone(service: ChatService) -> None:
+def test_deleted_conversation_is_not_found_until_restored(service: ChatService) -> None:
     answer = ask(service, "Hello")
     service.as_owner(ME).conversations.delete(answer.conversation_id)
     assert service.as_owner(ME).conversations.latest() == []
@@ -400,7 +396,7 @@ def test_settings_are_stored_and_apply_to_the_next_reply(
     assert stored == ReplySettings("scripted/one", 1.5, "Be brief.", 50)
 
 
-def test_thinking_is_kept_apart_and_not_sent_back(
+def test_reasoning_is_stored_separately_and_not_sent_back(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say(
@@ -421,7 +417,7 @@ def test_thinking_is_kept_apart_and_not_sent_back(
     assert all("Hmm" not in turn.text for turn in provider.requests[-1].turns)
 
 
-def test_another_owner_meets_the_same_answer_as_for_nothing(service: ChatService) -> None:
+def test_ids_of_another_owner_are_reported_as_unknown(service: ChatService) -> None:
     answer = ask(service, "Private")
     question = service.as_owner(ME).conversations.open(answer.conversation_id).messages[0]
     conversation = answer.conversation_id
@@ -470,7 +466,7 @@ def test_search_finds_words_in_titles_and_messages(
     assert service.as_owner(ME).conversations.search("   ") == []
 
 
-def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
+def test_reply_of_a_dead_process_is_marked_interrupted(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     first = make_service()
@@ -481,17 +477,17 @@ def test_a_reply_left_behind_by_a_dead_process_becomes_interrupted(
     generation = first.runtime.runner.get(answer.id)
     assert generation is not None
     first.space.dispatcher.save(generation)
-    first.runtime.runner.release(generation)  # as if this process had died and another came
+    first.runtime.runner.release(generation)  # as if the process had died
     second = make_service()
     view = second.as_owner(ME).conversations.open(answer.conversation_id)
-    # The first worker's process lives, so only its own answer counts: it does not know the reply.
+    # The first worker is alive, so it must itself report that it does not run the reply.
     assert view.messages[-1].status is Status.STREAMING
     assert first.interrupt_abandoned() == 1
     view = second.as_owner(ME).conversations.open(answer.conversation_id)
     assert view.messages[-1].status is Status.INTERRUPTED and texts(view)[-1] == "one two "
 
 
-def test_closing_the_service_interrupts_and_stores_what_runs(
+def test_close_interrupts_and_stores_running_replies(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     service = make_service()
@@ -504,9 +500,7 @@ def test_closing_the_service_interrupts_and_stores_what_runs(
     assert stopped.status is Status.INTERRUPTED and stopped.text == "one "
 
 
-def test_a_typed_model_id_goes_to_the_provider_as_it_is(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_typed_model_id_is_sent_unchanged(service: ChatService, provider: ScriptedProvider) -> None:
     finish(
         service,
         service.as_owner(ME).messages.send(
@@ -516,7 +510,7 @@ def test_a_typed_model_id_goes_to_the_provider_as_it_is(
     assert provider.requests[-1].model == "brand-new"
 
 
-def test_a_retry_of_an_answer_that_came_to_nothing_keeps_what_followed_it_in_reach(
+def test_retry_of_a_failed_answer_keeps_its_followers_reachable(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([ProviderDown("Scripted")], "Two.", "One.")
@@ -545,7 +539,7 @@ THOUGHT: list[Delta | Exception] = [Delta(reasoning="Hmm."), *BLANK]
 
 
 @pytest.mark.parametrize("reply", [BLANK, THOUGHT], ids=["blank", "thought"])
-def test_a_retry_that_brings_only_white_space_leaves_the_old_answer_in_view(
+def test_retry_with_only_white_space_leaves_the_old_answer_in_view(
     service: ChatService, provider: ScriptedProvider, reply: list[Delta | Exception]
 ) -> None:
     provider.say("A real answer.", reply)
@@ -558,7 +552,7 @@ def test_a_retry_that_brings_only_white_space_leaves_the_old_answer_in_view(
     assert view.failed_retry.failure.code == kind.code
 
 
-def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_answer_in_view(
+def test_retry_stopped_before_any_text_leaves_the_old_answer_in_view(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("A real answer.", [*BLANK, Delta(text="Late")])
@@ -577,9 +571,7 @@ def test_a_retry_that_is_stopped_before_its_first_word_leaves_the_old_answer_in_
         service.as_owner(ME).messages.continue_(again.id)
 
 
-def test_white_space_before_the_first_word_stays_part_of_the_answer(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_leading_white_space_is_kept(service: ChatService, provider: ScriptedProvider) -> None:
     provider.say(
         [Delta(text="  "), Delta(text="  "), Delta(text="code"), Delta(finish_reason="stop")]
     )
@@ -588,7 +580,7 @@ def test_white_space_before_the_first_word_stays_part_of_the_answer(
     assert texts(service.as_owner(ME).conversations.open(answer.conversation_id))[-1] == "    code"
 
 
-def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
+def test_retry_from_a_stale_tab_keeps_every_version_reachable(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("One.", "Two.", "Three.")
@@ -596,7 +588,7 @@ def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
     finish(service, service.as_owner(ME).messages.retry(first.id))
     finish(
         service, service.as_owner(ME).messages.retry(first.id)
-    )  # a tab that still shows the first version
+    )  # the tab still shows the first version
     seen = []
     view = service.as_owner(ME).conversations.open(first.conversation_id)
     while True:
@@ -609,7 +601,7 @@ def test_acting_from_a_stale_tab_leaves_every_version_in_reach(
     assert seen == ["Three.", "Two.", "One."]
 
 
-def test_a_question_edited_from_a_stale_tab_keeps_its_answer(
+def test_edit_from_a_stale_tab_keeps_the_answers_of_each_version(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("A1", "A2", "A3")
@@ -623,7 +615,7 @@ def test_a_question_edited_from_a_stale_tab_keeps_its_answer(
     assert texts(service.as_owner(ME).conversations.open(first.conversation_id)) == ["Q2", "A2"]
 
 
-def test_a_second_continue_does_not_disown_the_running_reply(
+def test_second_continue_is_refused_and_keeps_the_running_reply(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("one two three four", "three four")
@@ -641,9 +633,7 @@ def test_a_second_continue_does_not_disown_the_running_reply(
     assert finish(service, answer) == "one two three four"
 
 
-def test_continuing_adds_to_what_was_measured(
-    service: ChatService, provider: ScriptedProvider
-) -> None:
+def test_continue_adds_to_the_usage(service: ChatService, provider: ScriptedProvider) -> None:
     first: list[Delta | Exception] = [
         Delta(reasoning="Hmm."),
         Delta(text="one "),
@@ -661,7 +651,9 @@ def test_continuing_adds_to_what_was_measured(
     assert whole.usage == Usage(30, 8, True)
 
 
-def test_only_the_last_reply_goes_on(service: ChatService, provider: ScriptedProvider) -> None:
+def test_only_the_last_reply_can_be_continued(
+    service: ChatService, provider: ScriptedProvider
+) -> None:
     provider.say([Delta(text="one"), Delta(finish_reason="length")], "two")
     first = ask(service, "Count.")
     ask(service, "More", first.conversation_id)
@@ -669,7 +661,7 @@ def test_only_the_last_reply_goes_on(service: ChatService, provider: ScriptedPro
         service.as_owner(ME).messages.continue_(first.id)
 
 
-def test_a_reply_of_nothing_but_thinking_is_told_as_that(
+def test_reply_with_reasoning_only_is_reported(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta(reasoning="Hmm."), Delta(finish_reason="length")])
@@ -678,7 +670,7 @@ def test_a_reply_of_nothing_but_thinking_is_told_as_that(
     assert last.failure and last.failure.code == "only_thinking" and last.reasoning == "Hmm."
 
 
-def test_a_retry_that_fails_out_of_view_leaves_the_other_version_where_it_was(
+def test_failed_retry_out_of_view_does_not_change_the_view(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("One.", "Two.", [Delta(text="x"), ProviderDown("Scripted")])
@@ -695,7 +687,7 @@ def test_a_retry_that_fails_out_of_view_leaves_the_other_version_where_it_was(
     assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Two."
 
 
-def test_deleting_a_version_that_has_followers_keeps_them_and_the_other_versions(
+def test_deleting_a_version_keeps_later_messages_and_other_versions(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("One.", "Two.", "More.")
@@ -716,7 +708,7 @@ def test_deleting_a_version_that_has_followers_keeps_them_and_the_other_versions
     ]
 
 
-def test_a_conversation_whose_model_is_gone_can_still_be_read(
+def test_conversation_of_an_unavailable_model_can_be_read(
     make_service: Callable[..., ChatService], provider: ScriptedProvider
 ) -> None:
     answer = ask(make_service(), "Hello")
@@ -732,7 +724,7 @@ def test_a_conversation_whose_model_is_gone_can_still_be_read(
     assert len(provider.requests) == 1
 
 
-def test_a_small_window_leaves_room_for_memory(
+def test_small_context_window_leaves_room_for_history(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("Hi Ada.")
@@ -742,7 +734,7 @@ def test_a_small_window_leaves_room_for_memory(
     assert provider.requests[-1].max_tokens == 4000  # half of the model's window of 8,000
 
 
-def test_what_a_database_would_refuse_is_stored_all_the_same(
+def test_characters_refused_by_the_database_are_replaced(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     odd: list[Delta | Exception] = [
@@ -758,7 +750,7 @@ def test_what_a_database_would_refuse_is_stored_all_the_same(
             service.as_owner(ME).conversations.open(wrong)
 
 
-def test_a_part_that_was_not_counted_leaves_the_whole_reply_to_be_estimated(
+def test_usage_is_estimated_if_a_part_reported_none(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say("one two three four", "three four")

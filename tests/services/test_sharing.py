@@ -1,4 +1,4 @@
-"""A link shows what was in view when it was made, to whoever has it, until it is taken back."""
+"""Shared links: a read-only snapshot for everyone with the link, until it is revoked."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def conversation(service: ChatService, provider: ScriptedProvider) -> str:
     return answer.conversation_id
 
 
-def test_a_link_shows_the_messages_and_nothing_private(
-    service: ChatService, conversation: str
-) -> None:
+def test_link_shows_messages_without_private_data(service: ChatService, conversation: str) -> None:
     _, secret = service.as_owner(ME).sharing.create(conversation)
     shown = service.as_owner("").sharing.open(secret)
     assert [(each.role, each.text) for each in shown.messages] == [
@@ -48,7 +46,7 @@ def test_a_link_shows_the_messages_and_nothing_private(
     assert ME not in repr(shown)
 
 
-def test_later_edits_do_not_leak_into_it(service: ChatService, conversation: str) -> None:
+def test_snapshot_does_not_contain_later_edits(service: ChatService, conversation: str) -> None:
     _, secret = service.as_owner(ME).sharing.create(conversation)
     before = service.as_owner("").sharing.open(secret)
     question = service.as_owner(ME).conversations.open(conversation).messages[0]
@@ -61,7 +59,7 @@ def test_later_edits_do_not_leak_into_it(service: ChatService, conversation: str
     assert service.as_owner("").sharing.open(secret) == before
 
 
-def test_a_revoked_link_shows_nothing(service: ChatService, conversation: str) -> None:
+def test_revoked_link_is_not_found(service: ChatService, conversation: str) -> None:
     share, secret = service.as_owner(ME).sharing.create(conversation)
     kept, other_secret = service.as_owner(ME).sharing.create(conversation)
     with pytest.raises(NotFound):
@@ -73,7 +71,7 @@ def test_a_revoked_link_shows_nothing(service: ChatService, conversation: str) -
     assert [each.id for each in service.as_owner(ME).sharing.links(conversation)] == [kept.id]
 
 
-def test_an_expired_link_shows_nothing(service: ChatService, conversation: str) -> None:
+def test_expired_link_is_not_found(service: ChatService, conversation: str) -> None:
     _, secret = service.as_owner(ME).sharing.create(conversation, timedelta(seconds=-1))
     with pytest.raises(NotFound):
         service.as_owner("").sharing.open(secret)
@@ -82,7 +80,7 @@ def test_an_expired_link_shows_nothing(service: ChatService, conversation: str) 
     assert service.as_owner("").sharing.open(secret)
 
 
-def test_a_link_goes_with_its_conversation(service: ChatService, conversation: str) -> None:
+def test_link_is_deleted_with_its_conversation(service: ChatService, conversation: str) -> None:
     _, secret = service.as_owner(ME).sharing.create(conversation)
     service.as_owner(ME).conversations.delete(conversation)
     with pytest.raises(NotFound):
@@ -102,13 +100,13 @@ def test_only_the_owner_can_share(service: ChatService, conversation: str) -> No
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "\ud800", "x" * 10_000])
-def test_a_wrong_link_shows_nothing(service: ChatService, conversation: str, secret: str) -> None:
+def test_unknown_link_is_not_found(service: ChatService, conversation: str, secret: str) -> None:
     service.as_owner(ME).sharing.create(conversation)
     with pytest.raises(NotFound):
         service.as_owner("").sharing.open(secret)
 
 
-def test_a_link_cannot_be_guessed_and_is_not_kept(service: ChatService, conversation: str) -> None:
+def test_link_secret_is_random_and_not_stored(service: ChatService, conversation: str) -> None:
     made = {service.as_owner(ME).sharing.create(conversation)[1] for _ in range(20)}
     assert len(made) == 20
     assert all(len(secret) >= 32 for secret in made)
@@ -117,7 +115,7 @@ def test_a_link_cannot_be_guessed_and_is_not_kept(service: ChatService, conversa
     assert not any(secret in rows for secret in made)
 
 
-def test_a_reader_goes_on_in_a_copy_of_their_own(
+def test_reader_continues_in_a_copy(
     service: ChatService, conversation: str, provider: ScriptedProvider
 ) -> None:
     _, secret = service.as_owner(ME).sharing.create(conversation)
@@ -133,7 +131,7 @@ def test_a_reader_goes_on_in_a_copy_of_their_own(
         service.as_owner(ME).conversations.open(copy)
 
 
-def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
+def test_truncated_reply_is_marked_and_can_be_continued_in_a_copy(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
     provider.say([Delta("Once upon "), Delta(finish_reason="length")])
@@ -155,7 +153,7 @@ def test_a_reply_that_was_cut_short_says_so_and_can_go_on_in_a_copy(
     assert service.as_owner(OTHER).conversations.open(copy).messages[-1].text == "Once upon a time."
 
 
-def test_a_snapshot_of_before_shows_what_it_did() -> None:
+def test_snapshot_of_an_earlier_version_is_readable() -> None:
     said = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
     old = {"version": 1, "messages": [said]}
     (message,) = parse_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
@@ -171,7 +169,7 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=routes, middleware=[Middleware(PrivateSharedPages)]))
 
 
-def test_shared_pages_are_kept_out_of_searches_and_caches(client: TestClient) -> None:
+def test_shared_pages_are_excluded_from_indexing_and_caches(client: TestClient) -> None:
     headers = client.get("/shared?s=abc").headers
     assert headers["cache-control"] == "no-store"
     assert "noindex" in headers["x-robots-tag"]
