@@ -28,6 +28,7 @@ MAX_ENTRIES = 200_000
 MAX_DIRECTORY_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 4 * 2**30  # of conversations, uncompressed
 MAX_CONTENT_BYTES = 256 * 2**20
+CHUNK_BYTES = 2**20  # compressed at once
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the minimum of the format; fixed for reproducible exports
 _PARLEY = re.compile(r"conversations/[0-9a-zA-Z]{1,100}\.json")
 _CHATGPT = re.compile(r"(?:.*/)?conversations(?:[-_]\d{1,6})?\.json")
@@ -60,14 +61,21 @@ def write(
             for sha256 in hashes(
                 file for node in portable.nodes for file in node.message.attachments
             ):
-                data = None if sha256 in written else portable.content(sha256)
-                if data is not None:
+                if sha256 not in written and _put_content(archive, portable, sha256):
                     written.add(sha256)
-                    _put(archive, f"contents/{sha256}", data)
             index.append({"id": conversation.id, "title": conversation.title, "file": name})
             on_written()
         header = {"format": FORMAT, "version": VERSION, "conversations": index}
         _put(archive, INDEX, _json(header))
+
+
+def _put_content(archive: zipfile.ZipFile, portable: PortableConversation, sha256: str) -> bool:
+    """Write a file and drop its bytes on return: two large ones are never in memory at once."""
+    data = portable.content(sha256)
+    if data is None:
+        return False
+    _put(archive, f"contents/{sha256}", data)
+    return True
 
 
 def _json(value: Any) -> bytes:
@@ -77,7 +85,9 @@ def _json(value: Any) -> bytes:
 def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     entry = zipfile.ZipInfo(name, _EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, data)
+    with archive.open(entry, "w") as file:
+        for start in range(0, len(data), CHUNK_BYTES):
+            file.write(data[start : start + CHUNK_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
