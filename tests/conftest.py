@@ -125,7 +125,7 @@ def make_service(
         return service
 
     yield make
-    provider.let_go()
+    provider.release()
     for service in opened:
         service.close()
 

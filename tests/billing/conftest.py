@@ -33,7 +33,7 @@ def open_service(database_url: str, provider: ScriptedProvider, clock: Clock) ->
         return opened[-1]
 
     yield open_one
-    provider.let_go()
+    provider.release()
     for service in opened:
         service.close()
 

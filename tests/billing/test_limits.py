@@ -182,7 +182,7 @@ def test_running_reply_reserves_its_maximum_length(
     provider.hold()
     answers = [service.as_owner(ME).messages.send(None, Submission("Hi")) for _ in range(2)]
     assert isinstance(refusal(service), TokenLimitReached)
-    provider.let_go()
+    provider.release()
     for answer in answers:
         list(service.as_owner(ME).messages.follow(answer.id))
     say(service)  # both used 12 tokens each
@@ -386,5 +386,5 @@ def test_discarded_transcription_releases_its_reservation(
     while service.as_owner(ME).usage.report().total.running:
         pause.wait(0.01)
     gate.set()
-    server._next.clear()
+    server.reset()
     assert service.as_owner(ME).usage.report().total.calls == 1

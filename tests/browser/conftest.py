@@ -110,8 +110,7 @@ def llm() -> Iterator[LLMServer]:
 @pytest.fixture
 def server(llm: LLMServer) -> LLMServer:
     """The test server, without recorded requests and queued scripts."""
-    llm.requests.clear()
-    llm._next.clear()
+    llm.reset()
     return llm
 
 

@@ -56,7 +56,7 @@ def open_file(file: Path, provider: ScriptedProvider) -> Iterator[Callable[..., 
         return opened[-1]
 
     yield open_it
-    provider.let_go()
+    provider.release()
     for service in opened:
         service.close()
 
@@ -95,7 +95,7 @@ def refuses_and_recovers(
     try:
         with pytest.raises(StoreFailed):
             service.as_owner(ME).messages.send(None, Submission(LONG))
-        provider.let_go()
+        provider.release()
         assert not generation.buffer.wait(0.3), "the reply ended before it was stored"
         assert generation.buffer.text == LONG and generation.buffer.is_unstored
     finally:
@@ -194,7 +194,7 @@ def test_shutdown_interrupts_temporary_and_stored_replies_concurrently(
 
 
 class NeverClosing(ScriptedProvider):
-    """Provider whose `close` ignores cancellation."""
+    """Provider with a `close` that ignores cancellation."""
 
     async def close(self) -> None:
         while not self._go.is_set():
@@ -214,7 +214,7 @@ def test_shutdown_stores_replies_although_a_provider_does_not_close(
     running = service.as_owner(ME).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
     service.close()
-    provider.let_go()
+    provider.release()
     assert "a provider did not close in time" in caplog.text
     assert stored_in(file, running.id) == ("interrupted", "Hello ")
     assert service.runtime.worker.name not in local_workers
@@ -319,7 +319,7 @@ def test_postgresql_restart_loses_no_data(
         try:
             refuses_and_recovers(service, provider, stop)
         finally:
-            provider.let_go()
+            provider.release()
             service.close()
 
 
@@ -341,7 +341,7 @@ def test_system_exit_in_one_reply_does_not_stop_others(file: Path) -> None:
     running = service.as_owner(ME).messages.send(None, Submission("Count"))
     assert provider.held.wait(10)
     assert stored(service, ask(service, "Please exit"))[0] is Status.FAILED
-    provider.let_go()
+    provider.release()
     assert read(service, running.id) == TEN_WORDS
     assert stored(service, running.id) == (Status.COMPLETE, TEN_WORDS)
     assert stored(service, ask(service))[0] is Status.COMPLETE
@@ -372,7 +372,7 @@ def test_reply_thread_survives_a_system_exit(file: Path) -> None:
 
     provider.loop.call_soon_threadsafe(end)
     assert is_raised.wait(10)
-    provider.let_go()
+    provider.release()
     assert read(service, running.id) == TEN_WORDS
     conversation = service.as_owner(ME).conversations.open(running.conversation_id)
     assert conversation.running_id is None, "a reply still counts as running"
@@ -469,7 +469,7 @@ def test_clock_jump_neither_blocks_users_nor_resets_daily_limits(
     with pytest.raises(TooManyMessages):
         service.as_owner(ME).messages.send(None, Submission("Too soon"))
     moment[0] += jump
-    provider.let_go()
+    provider.release()
     assert read(service, running.id) == TEN_WORDS
     assert stored(service, running.id) == (Status.COMPLETE, TEN_WORDS)
     assert stored(service, ask(service))[0] is Status.COMPLETE

@@ -169,7 +169,7 @@ def test_follower_sees_the_text_restart_after_the_closing_tag(
     seen = ""
     while seen != "inner thoughts\n":
         seen += next(following).text
-    provider.let_go()
+    provider.release()
     assert "".join(piece.text for piece in following).strip() in ("", "</think>")
     _wait(writer, answer)
     last = list(reader.as_owner(ME).messages.follow(answer.id))

@@ -85,7 +85,7 @@ def test_reply_stopped_from_another_process_can_be_continued(
     first, second = make_service(), make_service()
     answer = begin(first, provider)
     second.as_owner(ME).messages.stop(answer.conversation_id)
-    provider.let_go()
+    provider.release()
     provider.say("three four")
     again = second.as_owner(ME).messages.continue_(answer.id)
     assert (
@@ -108,7 +108,7 @@ def test_reply_can_be_followed_from_another_process(
         pieces.append(piece)
         seen += piece.text
         if seen == "one ":
-            provider.let_go()
+            provider.release()
     assert seen == "one two"
     assert "".join(piece.reasoning for piece in pieces) == "Well, "
     assert last(second, answer).status is Status.COMPLETE
@@ -180,7 +180,7 @@ def test_follower_in_another_process_survives_a_database_outage(
     assert [next(following).text for _ in range(3)] == [""] * 3
     with first.space.store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE away RENAME TO messages"))
-    provider.let_go()
+    provider.release()
     assert "".join(piece.text for piece in following) == "three"
 
 
@@ -201,7 +201,7 @@ def test_reply_that_ended_while_its_process_was_presumed_dead_is_stored_complete
     with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
         assert last(second, answer).status is Status.INTERRUPTED
-        provider.let_go()
+        provider.release()
         until(lambda: generation.buffer.is_unstored)
     assert generation.buffer.wait(10)
     done = last(second, answer)
@@ -223,7 +223,7 @@ def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_
     assert generation is not None
     with presumed_dead(first):
         assert second.interrupt_abandoned() == 1
-        provider.let_go()
+        provider.release()
         until(lambda: generation.buffer.is_unstored)
     assert generation.buffer.wait(10)
     done = last(second, answer)
@@ -307,7 +307,7 @@ def test_stop_requested_while_a_process_was_presumed_dead_applies(
     with presumed_dead(first):
         second.as_owner(ME).messages.stop(answer.conversation_id)
         assert second.interrupt_abandoned() == 1
-        provider.let_go()
+        provider.release()
         until(lambda: provider.closed)
     until(lambda: not first.runtime.runner.running())
     kept = last(second, answer)

@@ -1,14 +1,14 @@
-"""Nobody reaches what is somebody else's: every method of the service × everybody who may call it.
+"""Isolation of owners: every public method of the service, called by every other caller.
 
-The tables below are the matrix. A new public method needs a row in one of them, or this fails:
+The tables below form the matrix. Each public method needs a row in one of them:
 
-- `TOUCHES`: takes an id. Each row is called by each stranger with each id of the owner's; the
-  answer must be the very one that an id which does not exist gives, and nothing may change. Then
-  the owner calls it with the right one, from top to bottom, and succeeds.
-- `LISTS`: takes only the owner, and gives what is theirs.
-- `MAKES`: makes something for whoever calls, which nobody who is not signed in may do.
-- `FOR_ADMINS`: takes a `Person`; to all but admins there is no such thing.
-- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: a reason why there is nothing to keep apart.
+- `TAKES_ID`: every other caller calls it with the owner's ids; the result must equal the result
+  for an unknown id, and nothing may change. Then the owner calls it with the correct id, in the
+  order of the table, and succeeds.
+- `LISTS`: returns or discards data of the bound owner.
+- `CREATES`: creates data for the bound owner, and is refused without an owner.
+- `FOR_ADMINS`: takes a `Person` and raises `NotFound` for all but administrators.
+- `ABOUT_THE_CALLER`, `WITHOUT_OWNER`: the reason why isolation does not apply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from chat import ChatService, ExportFormat, File, Person, Submission, open_chat
+from chat import ChatService, ExportFormat, File, OwnerService, Person, Submission, open_chat
 from chat.domain.ids import new_id
 from chat.errors import NotFound, ParleyError, TranscriptionUnavailable
 from chat.store.schema import Base
@@ -33,153 +33,118 @@ from tests.support.databases import postgres_database
 from tests.support.scripted_provider import ScriptedProvider
 
 OWNER = "visitor:ann"
-HOLDER = "visitor:holder"  # has the link to a snapshot, and has made a copy of it
-STRANGERS = {
+HOLDER = "visitor:holder"  # has the link to a snapshot and has continued it in a copy
+OTHER_CALLERS = {
     "another visitor": "visitor:bob",
     "another account": "account:bob",
-    "whoever is signed out": "",
+    "a signed-out visitor": "",
     "the holder of a link": HOLDER,
 }
-WORD = "zebra"  # the owner writes it, and it stands in the snapshot
+WORD = "zebra"  # in the owner's message and in the snapshot
 SECRET = b"animal,legs\nokapi,4\n"  # a file is never part of a snapshot
-Call = Callable[[ChatService, str, str], Any]
+Call = Callable[[OwnerService, str], Any]
 
 
 @dataclass(frozen=True)
 class Row:
     method: str
-    kind: str  # which of the owner's ids is the right one
+    kind: str  # kind of id that the method expects
     call: Call
 
 
-TOUCHES = [
-    Row("conversations.open", "conversation", lambda s, o, i: s.as_owner(o).conversations.open(i)),
-    Row("conversations.get", "conversation", lambda s, o, i: s.as_owner(o).conversations.get(i)),
-    Row(
-        "conversations.settings",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.settings(i),
-    ),
+TAKES_ID = [
+    Row("conversations.open", "conversation", lambda me, i: me.conversations.open(i)),
+    Row("conversations.get", "conversation", lambda me, i: me.conversations.get(i)),
+    Row("conversations.settings", "conversation", lambda me, i: me.conversations.settings(i)),
     *(
         Row(
             "transfer.export",
             "conversation",
-            lambda s, o, i, form=form: s.as_owner(o).transfer.export(i, form),  # type: ignore[misc]
+            lambda me, i, form=form: me.transfer.export(i, form),  # type: ignore[misc]
         )
         for form in ExportFormat
         if not form.is_code
     ),
-    Row("sharing.links", "conversation", lambda s, o, i: s.as_owner(o).sharing.links(i)),
-    Row("attachments.content", "attachment", lambda s, o, i: s.as_owner(o).attachments.content(i)),
-    Row("attachments.preview", "attachment", lambda s, o, i: s.as_owner(o).attachments.preview(i)),
+    Row("sharing.links", "conversation", lambda me, i: me.sharing.links(i)),
+    Row("attachments.content", "attachment", lambda me, i: me.attachments.content(i)),
+    Row("attachments.preview", "attachment", lambda me, i: me.attachments.preview(i)),
     Row(
         "attachments.price",
         "conversation",
-        lambda s, o, i: s.as_owner(o).attachments.price(i, [File("a.txt", b"x")]),
+        lambda me, i: me.attachments.price(i, [File("a.txt", b"x")]),
     ),
-    Row("messages.follow", "answer", lambda s, o, i: list(s.as_owner(o).messages.follow(i))),
+    Row("messages.follow", "answer", lambda me, i: list(me.messages.follow(i))),
+    Row("messages.follow", "running answer", lambda me, i: next(me.messages.follow(i))),
+    Row("messages.stop", "running conversation", lambda me, i: me.messages.stop(i)),
+    Row("messages.continue_", "running answer", lambda me, i: me.messages.continue_(i)),
+    Row("messages.send", "conversation", lambda me, i: me.messages.send(i, Submission("More"))),
+    Row("messages.retry", "answer", lambda me, i: me.messages.retry(i)),
+    Row("messages.edit", "question", lambda me, i: me.messages.edit(i, "Other words")),
+    Row("messages.show_version", "question", lambda me, i: me.messages.show_version(i)),
+    Row("messages.show", "answer", lambda me, i: me.messages.show(i)),
+    Row("conversations.rename", "conversation", lambda me, i: me.conversations.rename(i, "Mine")),
+    Row("conversations.pin", "conversation", lambda me, i: me.conversations.pin(i)),
     Row(
-        "messages.follow", "running answer", lambda s, o, i: next(s.as_owner(o).messages.follow(i))
-    ),
-    Row("messages.stop", "running conversation", lambda s, o, i: s.as_owner(o).messages.stop(i)),
-    Row(
-        "messages.continue_", "running answer", lambda s, o, i: s.as_owner(o).messages.continue_(i)
-    ),
-    Row(
-        "messages.send",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).messages.send(i, Submission("More")),
-    ),
-    Row("messages.retry", "answer", lambda s, o, i: s.as_owner(o).messages.retry(i)),
-    Row("messages.edit", "question", lambda s, o, i: s.as_owner(o).messages.edit(i, "Other words")),
-    Row(
-        "messages.show_version", "question", lambda s, o, i: s.as_owner(o).messages.show_version(i)
-    ),
-    Row("messages.show", "answer", lambda s, o, i: s.as_owner(o).messages.show(i)),
-    Row(
-        "conversations.rename",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.rename(i, "Mine"),
-    ),
-    Row("conversations.pin", "conversation", lambda s, o, i: s.as_owner(o).conversations.pin(i)),
-    Row(
-        "conversations.pin",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.pin(i, is_pinned=False),
+        "conversations.pin", "conversation", lambda me, i: me.conversations.pin(i, is_pinned=False)
     ),
     Row(
         "conversations.change_settings",
         "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.change_settings(
-            i, temperature=0.1, model="scripted/two"
-        ),
+        lambda me, i: me.conversations.change_settings(i, temperature=0.1, model="scripted/two"),
     ),
+    Row("conversations.clear", "conversation", lambda me, i: me.conversations.clear(i)),
     Row(
-        "conversations.clear", "conversation", lambda s, o, i: s.as_owner(o).conversations.clear(i)
+        "conversations.unclear", "conversation", lambda me, i: me.conversations.unclear(i, new_id())
     ),
+    Row("messages.delete", "answer", lambda me, i: me.messages.delete(i)),
+    Row("messages.undelete", "answer", lambda me, i: me.messages.undelete(i)),
+    Row("sharing.create", "conversation", lambda me, i: me.sharing.create(i)),
+    Row("sharing.revoke", "share", lambda me, i: me.sharing.revoke(i)),
     Row(
-        "conversations.unclear",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.unclear(i, new_id()),
+        "conversations.undelete", "deleted conversation", lambda me, i: me.conversations.undelete(i)
     ),
-    Row("messages.delete", "answer", lambda s, o, i: s.as_owner(o).messages.delete(i)),
-    Row("messages.undelete", "answer", lambda s, o, i: s.as_owner(o).messages.undelete(i)),
-    Row("sharing.create", "conversation", lambda s, o, i: s.as_owner(o).sharing.create(i)),
-    Row("sharing.revoke", "share", lambda s, o, i: s.as_owner(o).sharing.revoke(i)),
-    Row(
-        "conversations.undelete",
-        "deleted conversation",
-        lambda s, o, i: s.as_owner(o).conversations.undelete(i),
-    ),
-    Row(
-        "conversations.delete",
-        "conversation",
-        lambda s, o, i: s.as_owner(o).conversations.delete(i),
-    ),
-    Row(
-        "conversations.purge", "conversation", lambda s, o, i: s.as_owner(o).conversations.purge(i)
-    ),
+    Row("conversations.delete", "conversation", lambda me, i: me.conversations.delete(i)),
+    Row("conversations.purge", "conversation", lambda me, i: me.conversations.purge(i)),
 ]
 
 
-def everything(service: ChatService, owner: str) -> list[str]:
+def everything(me: OwnerService) -> list[str]:
     file = io.BytesIO()
-    count = service.as_owner(owner).transfer.export_all(file)
+    count = me.transfer.export_all(file)
     with zipfile.ZipFile(file) as archive:
         inside = {
             name: archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
         }
-    assert count == sum(name.startswith("conversations/") for name in inside), "it tells of others"
+    assert count == sum(name.startswith("conversations/") for name in inside), (
+        "the count includes other owners"
+    )
     return list(inside.values())
 
 
-LISTS: dict[str, Callable[[ChatService, str], Any]] = {
-    "conversations.latest": lambda s, o: s.as_owner(o).conversations.latest(),
-    "conversations.pinned": lambda s, o: s.as_owner(o).conversations.pinned(),
-    "conversations.deleted": lambda s, o: s.as_owner(o).conversations.deleted(),
-    "conversations.search": lambda s, o: s.as_owner(o).conversations.search(WORD),
+LISTS: dict[str, Callable[[OwnerService], Any]] = {
+    "conversations.latest": lambda me: me.conversations.latest(),
+    "conversations.pinned": lambda me: me.conversations.pinned(),
+    "conversations.deleted": lambda me: me.conversations.deleted(),
+    "conversations.search": lambda me: me.conversations.search(WORD),
     "transfer.export_all": everything,
-    "usage.report": lambda s, o: s.as_owner(o).usage.report(),
-    "transfer.export_job": lambda s, o: s.as_owner(o).transfer.export_job(),
-    "transfer.import_job": lambda s, o: (job := s.as_owner(o).transfer.import_job()) and job.report,
+    "usage.report": lambda me: me.usage.report(),
+    "transfer.export_job": lambda me: me.transfer.export_job(),
+    "transfer.discard_export": lambda me: me.transfer.discard_export(),
+    "transfer.import_job": lambda me: (job := me.transfer.import_job()) and job.report,
 }
 
-MAKES: dict[str, Callable[[ChatService, str, Scene], Any]] = {
-    "messages.send": lambda s, o, _: list(
-        s.as_owner(o).messages.follow(s.as_owner(o).messages.send(None, Submission("Hello")).id)
+CREATES: dict[str, Callable[[OwnerService, Scene], Any]] = {
+    "messages.send": lambda me, _: list(
+        me.messages.follow(me.messages.send(None, Submission("Hello")).id)
     ),
-    "transfer.import_": lambda s, o, scene: s.as_owner(o).transfer.import_(
-        io.BytesIO(scene.export), "a.json"
-    ),
-    "transfer.begin_import": lambda s, o, scene: (
-        s.as_owner(o).transfer.begin_import(io.BytesIO(b""), "a.json").wait(10)
-    ),
-    "transfer.begin_export": lambda s, o, scene: s.as_owner(o).transfer.begin_export().wait(10),
-    "sharing.continue_": lambda s, o, scene: s.as_owner(o).sharing.continue_(scene.secret),
-    "attachments.price": lambda s, o, _: s.as_owner(o).attachments.price(
-        None, [File("a.txt", b"x")]
-    ),
-    "speech.transcribe": lambda s, o, _: s.as_owner(o).speech.transcribe(File("a.wav", b"x")),
+    "transfer.import_": lambda me, scene: me.transfer.import_(io.BytesIO(scene.export), "a.json"),
+    "transfer.begin_import": lambda me, scene: me.transfer.begin_import(
+        io.BytesIO(b""), "a.json"
+    ).wait(10),
+    "transfer.begin_export": lambda me, scene: me.transfer.begin_export().wait(10),
+    "sharing.continue_": lambda me, scene: me.sharing.continue_(scene.secret),
+    "attachments.price": lambda me, _: me.attachments.price(None, [File("a.txt", b"x")]),
+    "speech.transcribe": lambda me, _: me.speech.transcribe(File("a.wav", b"x")),
 }
 
 
@@ -227,7 +192,7 @@ OF_THE_PROCESS = {
 
 @dataclass
 class Scene:
-    """What the owner has: one conversation that is finished, one that runs, one that is deleted."""
+    """The owner's data: a complete conversation, a running one and a deleted one."""
 
     service: ChatService
     provider: ScriptedProvider
@@ -237,7 +202,7 @@ class Scene:
     hashes: list[str] = field(default_factory=list)
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """All that is stored, except for the signs of life of a running reply, and its text."""
+        """Return all rows, without the heartbeat and the text of a running reply."""
         found = {}
         with self.service.space.store.engine.connect() as connection:
             for table in Base.metadata.sorted_tables:
@@ -250,8 +215,8 @@ class Scene:
         return found
 
     def settle(self) -> None:
-        """Let all replies come to their end."""
-        self.provider.let_go()
+        """Wait until all replies have ended."""
+        self.provider.release()
         for kind in ("conversation", "running conversation"):
             running = self.service.space.store.messages.running(OWNER, self.ids[kind])
             for answer_id in running:
@@ -275,7 +240,7 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
     running = service.as_owner(OWNER).messages.send(None, Submission("Take your time"))
     assert provider.held.wait(10)
     while not service.as_owner(OWNER).conversations.open(running.conversation_id).messages[-1].text:
-        threading.Event().wait(0.01)  # what has come is saved within a second, and then stays
+        threading.Event().wait(0.01)  # the text is saved every second
     (attachment,) = question.attachments
     ids = {
         "conversation": answer.conversation_id,
@@ -296,25 +261,25 @@ def make_scene(url: str, provider: ScriptedProvider) -> Scene:
 def scene(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scene]:
-    """One for all tests of a database: the strangers change nothing, the owner comes last."""
+    """Shared by the tests on one database; the only test that changes it runs last."""
     provider = ScriptedProvider()
     if request.param == "sqlite":
         scene = make_scene(f"sqlite:///{tmp_path_factory.mktemp('db') / 'parley.db'}", provider)
         yield scene
-        provider.let_go()
+        provider.release()
         scene.service.close()
         return
     with postgres_database(request.getfixturevalue("postgres")) as url:
         scene = make_scene(url, provider)
         yield scene
-        provider.let_go()
+        provider.release()
         scene.service.close()
 
 
-def outcome(call: Callable[[], Any]) -> tuple[type | None, str, str]:
-    """How a call ends, as whoever calls can see it."""
+def outcome(call: Callable[..., Any], *arguments: object) -> tuple[type | None, str, str]:
+    """Return what a caller can observe: type of the error, result or sentence, and code."""
     try:
-        return None, repr(call()), ""
+        return None, repr(call(*arguments)), ""
     except ParleyError as error:
         return type(error), error.sentence, error.code
 
@@ -324,7 +289,7 @@ def public_names(class_: type) -> set[str]:
 
 
 def use_cases(service: ChatService) -> dict[str, Any]:
-    """The services of an owner by attribute."""
+    """Return the services of an owner by attribute name."""
     return {
         name: value
         for name, value in vars(service.as_owner(OWNER)).items()
@@ -338,82 +303,81 @@ def test_every_public_method_has_a_row(scene: Scene) -> None:
         for attribute, value in use_cases(scene.service).items()
         for name in public_names(type(value))
     }
-    rows = {row.method for row in TOUCHES} | set(LISTS) | set(MAKES) | set(FOR_ADMINS)
+    rows = {row.method for row in TAKES_ID} | set(LISTS) | set(CREATES) | set(FOR_ADMINS)
     assert found == rows | set(ABOUT_THE_CALLER) | set(WITHOUT_OWNER)
     assert public_names(ChatService) == OF_THE_PROCESS
 
 
-@pytest.mark.parametrize("who", STRANGERS)
-def test_another_owners_id_answers_as_one_that_does_not_exist(scene: Scene, who: str) -> None:
-    stranger, before = STRANGERS[who], scene.dump()
+@pytest.mark.parametrize("who", OTHER_CALLERS)
+def test_ids_of_another_owner_behave_like_unknown_ids(scene: Scene, who: str) -> None:
+    caller, before = OTHER_CALLERS[who], scene.dump()
     tried = [*scene.ids.items(), *(("hash", each) for each in scene.hashes)]
     tried += [("secret of the link", scene.secret), ("owner", OWNER)]
-    is_thorough = who == "another visitor"  # tries ids of every kind in every place
-    for row in TOUCHES:
-        missing = outcome(lambda row=row: row.call(scene.service, stranger, new_id()))  # type: ignore[misc]
+    is_thorough = who == "another visitor"  # tries every id with every method
+    for row in TAKES_ID:
+        missing = outcome(row.call, scene.service.as_owner(caller), new_id())
         assert missing[0] is NotFound, row.method
         for kind, id_ in tried if is_thorough else [(row.kind, scene.ids[row.kind])]:
-            found = outcome(lambda row=row, id_=id_: row.call(scene.service, stranger, id_))  # type: ignore[misc]
+            found = outcome(row.call, scene.service.as_owner(caller), id_)
             assert found == missing, f"{row.method} with the {kind}"
         assert scene.dump() == before, f"{row.method} changed something"
     assert (
         scene.service.as_owner(OWNER)
         .conversations.open(scene.ids["running conversation"])
         .running_id
-    ), "it was stopped"
+    ), "the reply was stopped"
 
 
-@pytest.mark.parametrize("who", STRANGERS)
-def test_lists_hold_nothing_of_others(scene: Scene, who: str) -> None:
+@pytest.mark.parametrize("who", OTHER_CALLERS)
+def test_lists_contain_no_data_of_other_owners(scene: Scene, who: str) -> None:
     theirs = [*scene.ids.values(), *scene.hashes, "okapi"]
     for name, call in LISTS.items():
-        found = outcome(lambda call=call: call(scene.service, STRANGERS[who]))  # type: ignore[misc]
+        found = outcome(call, scene.service.as_owner(OTHER_CALLERS[who]))
         assert not any(each in found[1] for each in theirs), name
-        if STRANGERS[who] != HOLDER:
-            nothing = outcome(lambda call=call: call(scene.service, "visitor:new"))  # type: ignore[misc]
+        if OTHER_CALLERS[who] != HOLDER:
+            nothing = outcome(call, scene.service.as_owner("visitor:new"))
             assert _undated(found[1]) == _undated(nothing[1]), name
 
 
 def _undated(text: str) -> str:
-    """Without the moment of an export."""
+    """Return `text` without the timestamps of an export."""
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+Z?", "", text)
 
 
-@pytest.mark.parametrize("who", STRANGERS)
-def test_what_others_make_is_theirs_and_nobody_makes_nothing(scene: Scene, who: str) -> None:
-    stranger = STRANGERS[who]
+@pytest.mark.parametrize("who", OTHER_CALLERS)
+def test_created_data_belongs_to_the_caller_and_requires_an_owner(scene: Scene, who: str) -> None:
+    caller = OTHER_CALLERS[who]
     mine = [scene.ids["conversation"], scene.ids["running conversation"]]
     scene.provider.say("Hello there.")
-    for name, call in MAKES.items():
+    for name, call in CREATES.items():
         before = scene.dump()
         views = [scene.service.as_owner(OWNER).conversations.open(id_) for id_ in mine]
-        held = scene.provider._hold_at
-        scene.provider._hold_at = None  # only the reply that runs already waits
-        found = outcome(lambda call=call: call(scene.service, stranger, scene))  # type: ignore[misc]
-        scene.provider._hold_at = held
-        if stranger:
+        held, scene.provider.hold_at = scene.provider.hold_at, None  # pause no further reply
+        found = outcome(call, scene.service.as_owner(caller), scene)
+        scene.provider.hold_at = held
+        if caller:
             assert found[0] in (None, TranscriptionUnavailable), f"{name}: {found}"
         else:
             assert found == (NotFound, NotFound.sentence, NotFound.code), name
-            assert scene.dump() == before, f"{name} made something of nobody's"
+            assert scene.dump() == before, f"{name} created data without an owner"
         assert [scene.service.as_owner(OWNER).conversations.open(id_) for id_ in mine] == views, (
             name
         )
 
 
 @pytest.mark.parametrize("name", FOR_ADMINS)
-def test_only_admins_find_what_is_for_admins(scene: Scene, name: str) -> None:
+def test_admin_methods_raise_not_found_for_others(scene: Scene, name: str) -> None:
     call, before = FOR_ADMINS[name], scene.dump()
-    people = [Person(owner) for owner in (OWNER, *STRANGERS.values())]
+    people = [Person(owner) for owner in (OWNER, *OTHER_CALLERS.values())]
     for person in (*people, Person("", is_admin=True)):
-        found = outcome(lambda person=person: call(scene.service, person))  # type: ignore[misc]
+        found = outcome(call, scene.service, person)
         assert found == (NotFound, NotFound.sentence, NotFound.code)
     assert scene.dump() == before
-    assert outcome(lambda: call(scene.service, Person("account:root", is_admin=True)))[0] is None
+    assert outcome(call, scene.service, Person("account:root", is_admin=True))[0] is None
 
 
-def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:
-    """The contents have to come along: knowing their hash is not having them."""
+def test_import_cannot_reference_a_file_by_its_hash(scene: Scene) -> None:
+    """An import must contain its files: their hashes are not sufficient."""
     export = json.loads(scene.export)
     assert set(scene.hashes) == set(export.pop("contents"))
     stolen = io.BytesIO(json.dumps(export).encode())
@@ -424,12 +388,12 @@ def test_an_import_reaches_no_file_by_its_hash(scene: Scene) -> None:
     assert [each.attachments for each in messages] == [()] * len(messages)
 
 
-def test_the_owner_succeeds(scene: Scene) -> None:
+def test_owner_can_call_every_method(scene: Scene) -> None:
     for name, call in LISTS.items():
-        found = outcome(lambda call=call: call(scene.service, OWNER))  # type: ignore[misc]
+        found = outcome(call, scene.service.as_owner(OWNER))
         assert found[0] is None, f"{name}: {found}"
-    for row in TOUCHES:
-        found = outcome(lambda row=row: row.call(scene.service, OWNER, scene.ids[row.kind]))  # type: ignore[misc]
+    for row in TAKES_ID:
+        found = outcome(row.call, scene.service.as_owner(OWNER), scene.ids[row.kind])
         assert found[0] is None, f"{row.method}: {found}"
         if row.method.removeprefix("messages.") in {"stop", "continue_", "send", "retry", "edit"}:
             scene.settle()

@@ -148,7 +148,7 @@ def test_metrics_count_events_without_names(
     running = service.as_owner(ANN, is_temporary=True).messages.send(None, Submission("Wait"))
     assert provider.held.wait(10)
     assert read(service)["parley_replies_running"] == 1, "temporary ones count too"
-    provider.let_go()
+    provider.release()
     list(service.as_owner(ANN, is_temporary=True).messages.follow(running.id))
     assert read(service)["parley_replies_running"] == 0
     with service.space.store.engine.begin() as connection:

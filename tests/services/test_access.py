@@ -217,7 +217,7 @@ def test_claim_moves_a_running_reply(service: ChatService, provider: ScriptedPro
     answer = service.as_owner(owner).messages.send(None, Submission("Hello"))
     assert provider.held.wait(10)
     service.access.claim_visitor(ACCOUNT, COOKIE)
-    provider.let_go()
+    provider.release()
     assert (
         "".join(piece.text for piece in service.as_owner(ACCOUNT).messages.follow(answer.id))
         == "Hello there."

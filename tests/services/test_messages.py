@@ -64,7 +64,7 @@ def test_question_is_stored_before_the_provider_answers(
     view = service.as_owner(ME).conversations.open(answer.conversation_id)
     assert texts(view) == ["Hello?", ""]
     assert view.live == view.messages[-1] and view.running_id == answer.id
-    provider.let_go()
+    provider.release()
     finish(service, answer)
 
 
@@ -113,7 +113,7 @@ def test_continue_extends_a_stopped_reply_in_place(
     answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
     service.as_owner(ME).messages.stop(answer.conversation_id)
-    provider.let_go()
+    provider.release()
     again = service.as_owner(ME).messages.continue_(answer.id)
     assert again.id == answer.id and finish(service, again) == "one two three four"
     assert provider.requests[-1].partial_answer == "one two "
@@ -141,7 +141,7 @@ def test_late_followers_receive_the_complete_text(
         service.as_owner(ME).messages.follow(answer.id),
     )
     assert next(first).text == "one two " and next(second).text == "one two "
-    provider.let_go()
+    provider.release()
     assert "".join(piece.text for piece in first) == "three"
     assert "".join(piece.text for piece in second) == "three"
     assert finish(service, answer) == "one two three"
@@ -284,7 +284,7 @@ def test_conversation_has_at_most_one_running_reply(
     ):
         with pytest.raises(ReplyRunning):
             act()
-    provider.let_go()
+    provider.release()
     assert finish(service, running)
     assert len(service.as_owner(ME).conversations.open(done.conversation_id).messages) == 4
 
@@ -629,7 +629,7 @@ def test_second_continue_is_refused_and_keeps_the_running_reply(
     with pytest.raises(ReplyRunning):
         service.as_owner(ME).messages.continue_(answer.id)
     assert service.as_owner(ME).conversations.open(answer.conversation_id).live is not None
-    provider.let_go()
+    provider.release()
     assert finish(service, answer) == "one two three four"
 
 
@@ -681,7 +681,7 @@ def test_failed_retry_out_of_view_does_not_change_the_view(
     third = service.as_owner(ME).messages.retry(second.id)
     assert provider.held.wait(10)
     service.as_owner(ME).messages.show_version(first.id)
-    provider.let_go()
+    provider.release()
     finish(service, third)
     service.as_owner(ME).messages.show_version(second.id)
     assert texts(service.as_owner(ME).conversations.open(first.conversation_id))[-1] == "Two."
@@ -758,7 +758,7 @@ def test_usage_is_estimated_if_a_part_reported_none(
     answer = service.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
     service.as_owner(ME).messages.stop(answer.conversation_id)
-    provider.let_go()
+    provider.release()
     finish(service, service.as_owner(ME).messages.continue_(answer.id))
     whole = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert whole.usage is None and whole.tokens >= 4

@@ -73,6 +73,11 @@ class LLMServer:
         """Queue scripts for the next requests, one each."""
         self._next.extend(scripts)
 
+    def reset(self) -> None:
+        """Forget recorded requests and queued scripts."""
+        self.requests.clear()
+        self._next.clear()
+
     def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[RecordedRequest]:
         """Wait until `count` requests have arrived and return all of them."""
         with self._changed:

@@ -13,7 +13,7 @@ from chat.providers.base import Delta, Model, Request
 class ScriptedProvider:
     """A `Provider` without a network. `requests` records every request.
 
-    After `hold(at)` replies pause before chunk `at`, until `let_go()`; `held` is set when one does.
+    After `hold(at)` replies pause before chunk `at` until `release()`; `held` is set when one does.
     """
 
     name, label = "scripted", "Scripted"
@@ -23,7 +23,7 @@ class ScriptedProvider:
         self.replies: list[list[Delta | Exception]] = []
         self.closed = 0
         self.held = threading.Event()
-        self._hold_at: int | None = None
+        self.hold_at: int | None = None
         self._go = threading.Event()
 
     def models(self) -> tuple[Model, ...]:
@@ -38,12 +38,12 @@ class ScriptedProvider:
             self.replies.append(_deltas(reply) if isinstance(reply, str) else reply)
 
     def hold(self, at: int = 0) -> None:
-        self._hold_at = at
+        self.hold_at = at
         self._go.clear()
         self.held.clear()
 
-    def let_go(self) -> None:
-        self._hold_at = None
+    def release(self) -> None:
+        self.hold_at = None
         self._go.set()
 
     async def stream(self, request: Request) -> AsyncIterator[Delta]:
@@ -51,7 +51,7 @@ class ScriptedProvider:
         pieces = self.replies.pop(0) if self.replies else _deltas("Hello there.")
         try:
             for number, piece in enumerate(pieces):
-                if number == self._hold_at:
+                if number == self.hold_at:
                     self.held.set()
                     while not self._go.is_set():
                         await _until(self._go)

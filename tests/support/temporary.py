@@ -1,4 +1,4 @@
-"""A service whose owners work with temporary conversations."""
+"""Adapter that binds owners to temporary conversations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chat import ChatService, OwnerService
 
 
 class TemporaryService:
-    """Stands in for a `ChatService` where a test runs on both kinds of conversations."""
+    """Replacement for `ChatService` in tests that run on both kinds of conversations."""
 
     def __init__(self, service: ChatService) -> None:
         self.models, self.runtime = service.models, service.runtime
