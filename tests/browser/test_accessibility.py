@@ -118,5 +118,6 @@ def test_screens_have_no_accessibility_violations(
     chat.page.goto(f"{chat.url}/usage")
     expect(chat.button("set_banner")).to_be_visible()
     expect(chat.page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first).to_be_visible()
+    expect(chat.key("usage_table").get_by_role("table")).to_be_visible()
     check("usage")
     assert not problems, "\n".join(f"{screen}: {each}" for screen, each in problems.items())
