@@ -171,6 +171,7 @@ def test_file_that_does_not_fit_can_be_sent_in_part(chat: Chat, server: LLMServe
     chat.send("Sum it up")
     expect(chat.key("notice")).to_contain_text("are available")
     assert server.requests == []
+    chat.wait_settled()  # the returned text is sent to the browser until a run is complete
     chat.composer.fill("Sum it up, please")
     chat.press("send_beginning")
     expect(chat.answers).to_have_count(1)
