@@ -60,11 +60,10 @@ class ReplyRunner:
     def reserve(self, reply: RunningReply) -> None:
         """Register a reply before it is stored, so that recovery does not take it for abandoned.
 
-        Raises `ReplyRunning` when the same answer is already being written.
+        Raises `ReplyRunning` while an earlier run of the same answer is not stored yet.
         """
         with self._lock:
-            known = self._running.get(reply.answer_id)
-            if known is not None and known.status is Status.STREAMING:
+            if reply.answer_id in self._running:
                 raise ReplyRunning
             self._running[reply.answer_id] = reply
 

@@ -10,7 +10,7 @@ import pytest
 
 from chat import ChatService, Submission
 from chat.domain.message import Status
-from chat.errors import ServiceClosed, StoreFailed
+from chat.errors import ReplyRunning, ServiceClosed, StoreFailed
 from chat.observability.failure_log import FailureLog
 from chat.providers.base import Delta
 from chat.replies.runner import ReplyRunner
@@ -51,6 +51,26 @@ def test_reply_started_after_close_ends_as_interrupted() -> None:
     runner.start(reply, words())
     assert sink.finished == [(Status.INTERRUPTED, "")]
     assert runner.get("a") is None and reply.buffer.wait(0)
+
+
+def test_answer_cannot_be_continued_before_its_end_is_stored() -> None:
+    runner, allowed = ReplyRunner(), threading.Event()
+
+    class Slow(Sink):
+        def finish(self, reply: RunningReply) -> None:
+            assert allowed.wait(10)
+
+    reply = RunningReply("a", Slow())
+    runner.reserve(reply)
+    runner.start(reply, words())
+    while reply.status is Status.STREAMING:
+        reply.buffer.wait(0.01)
+    with pytest.raises(ReplyRunning):
+        runner.reserve(RunningReply("a", Sink()))
+    allowed.set()
+    assert reply.buffer.wait(10)
+    runner.reserve(RunningReply("a", Sink()))
+    runner.close()
 
 
 def test_submit_after_close_closes_the_coroutine() -> None:
