@@ -48,10 +48,10 @@ def test_owner_has_at_most_one_running_import() -> None:
 
 def test_queued_imports_can_be_cancelled() -> None:
     jobs, go = ImportJobs(), threading.Event()
-    begun = threading.Semaphore(0)
+    started = threading.Semaphore(0)
 
     def work(progress: Progress, is_cancelled: object) -> ImportReport:
-        begun.release()
+        started.release()
         progress(1, 2)
         go.wait(10)
         return ImportReport((), is_cancelled=bool(callable(is_cancelled) and is_cancelled()))
@@ -60,7 +60,7 @@ def test_queued_imports_can_be_cancelled() -> None:
     threads = [threading.Thread(target=jobs.run, args=(job, work)) for job in made]
     for thread in threads[:MAX_CONCURRENT]:
         thread.start()
-        assert begun.acquire(timeout=10)
+        assert started.acquire(timeout=10)
     threads[-1].start()
     assert made[-1].is_running and made[-1].done == 0
     made[-1].cancel()
@@ -121,16 +121,16 @@ def test_refused_and_failed_imports_end_with_a_sentence() -> None:
 
 def test_close_cancels_running_imports(database_url: str, provider: ScriptedProvider) -> None:
     service = open_chat({"DATABASE_URL": database_url}, providers=[provider])
-    go, told = threading.Event(), threading.Event()
+    go, is_waiting = threading.Event(), threading.Event()
 
     class Slow(BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
-            told.set()
+            is_waiting.set()
             go.wait(10)
             return super().read(size)
 
     job = service.as_owner(ME).transfer.begin_import(Slow(export(simple())), "conversations.json")
-    assert told.wait(10)
+    assert is_waiting.wait(10)
     closing = threading.Thread(target=service.close)
     closing.start()
     while not job.is_cancelled:

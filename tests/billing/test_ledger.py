@@ -266,7 +266,7 @@ def test_calls_of_a_living_process_are_not_ended(
 
 
 def test_call_presumed_lost_is_resumed_by_a_heartbeat(store: Store, database_url: str) -> None:
-    call = NewCall(ME, "scripted/one", CallKind.REPLY, "elsewhere:1:abc", "a" * 30, 7)
+    call = NewCall(ME, "scripted/one", CallKind.REPLY, "another-machine:1:abc", "a" * 30, 7)
     store.ledger.add(call)
     assert store.ledger.end_abandoned(lambda *_: True, lambda *_: 5) == 1
     assert rows(database_url)[0]["status"] == "interrupted"
@@ -283,12 +283,12 @@ def test_call_presumed_lost_is_resumed_by_a_heartbeat(store: Store, database_url
 
 
 def test_doctor_keeps_calls_with_a_recent_heartbeat() -> None:
-    worker, elsewhere, now = Worker(), "elsewhere:1:abc", datetime.now(UTC)
+    worker, remote, now = Worker(), "another-machine:1:abc", datetime.now(UTC)
     worker.retire()
     signs = observe_liveness(worker, lambda *_: 0)
-    assert signs.is_lost(elsewhere, "a", "b", now) is False
-    assert signs.is_lost(elsewhere, "a", "b", now - timedelta(hours=1)) is None
-    assert signs.is_lost(elsewhere, None, "b", None) is None
+    assert signs.is_lost(remote, "a", "b", now) is False
+    assert signs.is_lost(remote, "a", "b", now - timedelta(hours=1)) is None
+    assert signs.is_lost(remote, None, "b", None) is None
 
 
 @on_one_database

@@ -64,9 +64,9 @@ def test_undo_restores_a_deleted_conversation(
     expect(chat.key("welcome")).to_be_visible()
     expect(chat.key(f"open_{conversation}")).to_have_count(0)
     assert chat.conversation_id is None
-    gone = visit(conversation, beside=chat)
-    expect(gone.messages).to_have_count(0)
-    expect(gone.page.get_by_text("Precious words")).to_have_count(0)
+    other = visit(conversation, beside=chat)
+    expect(other.messages).to_have_count(0)
+    expect(other.page.get_by_text("Precious words")).to_have_count(0)
     chat.page.bring_to_front()
     chat.press("undo")
     expect(chat.questions).to_contain_text("Precious words")
@@ -136,13 +136,13 @@ def test_conversation_is_hidden_from_other_visitors(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("For my eyes only")
-    stranger = visit(chat.conversation_id)
-    expect(stranger.key("welcome")).to_be_visible()
-    expect(stranger.messages).to_have_count(0)
-    expect(stranger.page.get_by_text("my eyes only")).to_have_count(0)
-    expect(stranger.key("notice")).to_be_visible()
-    stranger.ask("Mine")
-    assert stranger.conversation_id != chat.conversation_id
+    other = visit(chat.conversation_id)
+    expect(other.key("welcome")).to_be_visible()
+    expect(other.messages).to_have_count(0)
+    expect(other.page.get_by_text("my eyes only")).to_have_count(0)
+    expect(other.key("notice")).to_be_visible()
+    other.ask("Mine")
+    assert other.conversation_id != chat.conversation_id
     assert sent_texts(server) == ["Mine"]
     chat.page.bring_to_front()
     chat.reload()

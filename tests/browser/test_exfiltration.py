@@ -71,7 +71,9 @@ def shared_page(app: AppServer, texts: list[str]) -> str:
             {"role": roles[number % 2], "content": text} for number, text in enumerate(texts)
         ]
         line = json.dumps({"messages": messages}).encode()
-        report = service.as_owner("visitor:maker").transfer.import_(io.BytesIO(line), "said.jsonl")
+        report = service.as_owner("visitor:maker").transfer.import_(
+            io.BytesIO(line), "messages.jsonl"
+        )
         assert report.items, report.sentence
         (conversation,) = service.as_owner("visitor:maker").conversations.latest(1)
         _share, secret = service.as_owner("visitor:maker").sharing.create(conversation.id, None)
@@ -120,12 +122,12 @@ def test_payloads_in_questions_and_replies_send_and_run_nothing(
     chat = visit(context=context)
     for first in range(0, len(payloads), AT_ONCE):
         chat.ask("\n\n".join(payloads[first : first + AT_ONCE]))  # the model echoes it
-    said = [request.body["messages"][-1]["content"] for request in server.requests]
+    sent = [request.body["messages"][-1]["content"] for request in server.requests]
     numbers = [number for number, leak in enumerate(LEAKS) if "ID" in leak]
-    assert all(f"x{number}x" in "".join(said) for number in numbers)
+    assert all(f"x{number}x" in "".join(sent) for number in numbers)
     watch.expect_no_injection()
     chat.reload()
-    expect(chat.answers).to_have_count(len(said))
+    expect(chat.answers).to_have_count(len(sent))
     watch.expect_no_injection()
     watch.expect_no_errors()
     assert listener.paths == []

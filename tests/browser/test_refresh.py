@@ -217,6 +217,6 @@ def test_paragraphs_are_aligned_by_their_text_direction(chat: Chat, server: LLMS
       const text = range.getBoundingClientRect(), block = element.getBoundingClientRect()
       return text.left - block.left < 2 ? "left" : block.right - text.right < 2 ? "right" : "none"
     }"""
-    for said, side in (("שלום", "right"), ("And English.", "left")):
-        assert chat.answers.locator("p").filter(has_text=said).evaluate(sides) == side
+    for text, side in (("שלום", "right"), ("And English.", "left")):
+        assert chat.answers.locator("p").filter(has_text=text).evaluate(sides) == side
     assert chat.questions.locator("p").filter(has_text="مرحبا").evaluate(sides) == "right"

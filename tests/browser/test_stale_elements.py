@@ -118,8 +118,8 @@ def test_sidebar_retry_applies_to_the_newest_answer(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
     chat.ask("Which colour?")
-    elsewhere = visit(chat.conversation_id, beside=chat)
-    elsewhere.ask("And which shape?")
+    other = visit(chat.conversation_id, beside=chat)
+    other.ask("And which shape?")
     chat.page.bring_to_front()
     chat.press("retry")  # this tab does not show the second question yet
     expect(chat.questions).to_have_count(2)

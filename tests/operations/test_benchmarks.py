@@ -111,13 +111,13 @@ def test_report_replaces_only_text_between_markers() -> None:
     page = "before\n<!-- start -->\nold\n<!-- end of start -->\nafter"
     names = ("at", "commit", "machine", "system", "load", "python", "sizes")
     taken = dict.fromkeys(names, "x")
-    told = {"taken": {**taken, "versions": {}}, "results": {"Parley": [{"idle_mb": 200.0}]}}
-    filled = report.filled(page, {"start": told})
+    measured = {"taken": {**taken, "versions": {}}, "results": {"Parley": [{"idle_mb": 200.0}]}}
+    filled = report.filled(page, {"start": measured})
     assert filled.startswith("before\n<!-- start -->\n")
     assert filled.endswith("<!-- end of start -->\nafter")
     assert "old" not in filled
     assert "| memory after the first reply, MB | 200 |" in filled
-    assert report.filled(filled, {"start": told}) == filled
+    assert report.filled(filled, {"start": measured}) == filled
 
 
 def test_report_page_has_markers_for_every_part() -> None:

@@ -163,12 +163,19 @@ def test_stop_grace_periods_exceed_the_shutdown_time(compose: Any) -> None:
 
 
 def test_unit_can_write_to_its_state_directory_only() -> None:
-    said = dict(unit())
-    assert said["DynamicUser"] == said["NoNewPrivileges"] == said["ProtectHome"] == "yes"
-    assert said["ProtectSystem"] == "strict" and said["CapabilityBoundingSet"] == ""
+    properties = dict(unit())
+    assert (
+        properties["DynamicUser"]
+        == properties["NoNewPrivileges"]
+        == properties["ProtectHome"]
+        == "yes"
+    )
+    assert properties["ProtectSystem"] == "strict" and properties["CapabilityBoundingSet"] == ""
     databases = [value for name, value in unit() if "DATABASE_URL" in value and name]
-    assert databases == [f"DATABASE_URL=sqlite:////var/lib/{said['StateDirectory']}/parley.db"]
-    assert "--server.address=127.0.0.1" in said["ExecStart"]
+    assert databases == [
+        f"DATABASE_URL=sqlite:////var/lib/{properties['StateDirectory']}/parley.db"
+    ]
+    assert "--server.address=127.0.0.1" in properties["ExecStart"]
 
 
 def test_proxy_upload_limit_matches_the_server() -> None:
@@ -230,18 +237,18 @@ def test_documented_container_commands_match_compose(compose: Any) -> None:
 def test_documented_systemd_commands_match_the_unit() -> None:
     (run,) = [words for words in commands("systemd.md") if "systemd-run" in words]
     properties = [word.removeprefix("--property=") for word in run if word.startswith("--prop")]
-    said = {(name, value) for name, _, value in (each.partition("=") for each in properties)}
+    options = {(name, value) for name, _, value in (each.partition("=") for each in properties)}
     unit_properties = {
         (name, each)
         for name, value in unit()
         for each in (value.split() if name == "Environment" else [value])
     }
     # `DynamicUser` names the user after the unit.
-    assert said - unit_properties == {("User", "parley")}
+    assert options - unit_properties == {("User", "parley")}
     assert (ROOT / "deploy" / "parley.service").is_file()
     needed = {"DynamicUser", "StateDirectory", "WorkingDirectory", "EnvironmentFile", "UMask"}
-    assert needed <= {name for name, _ in said}
-    assert [value for name, value in said if "DATABASE_URL" in value and name == "Environment"]
+    assert needed <= {name for name, _ in options}
+    assert [value for name, value in options if "DATABASE_URL" in value and name == "Environment"]
     python = dict(unit())["ExecStart"].split()[0].replace("streamlit", "python")
     assert run[run.index("-m") - 1] == python
 

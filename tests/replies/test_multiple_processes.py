@@ -455,8 +455,8 @@ def test_temporary_reply_writes_heartbeats_to_the_ledger(
         with service.space.store.engine.connect() as connection:
             return connection.execute(select(LedgerRow.heartbeat_at)).scalar_one()
 
-    begun = heartbeat()
-    until(lambda: heartbeat() != begun)
+    first_heartbeat = heartbeat()
+    until(lambda: heartbeat() != first_heartbeat)
 
 
 def test_shares_search_usage_and_lockout_are_common_to_all_processes(

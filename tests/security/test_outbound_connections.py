@@ -71,8 +71,8 @@ def test_import_ignores_base_urls_and_keys(
         .transfer.export(answer.conversation_id, ExportFormat.JSON)
         .data
     )
-    told = json.dumps(json.loads(whole)).replace("scripted/one", model)
-    value = json.loads(told)
+    changed = json.dumps(json.loads(whole)).replace("scripted/one", model)
+    value = json.loads(changed)
     for where in (value, value.get("conversation", {}), value.get("settings", {})):
         where |= {"base_url": "http://127.0.0.1:9/v1", "api_key": "sk-x", "own": {"api_key": "x"}}
     service.as_owner("visitor:b").transfer.import_(io.BytesIO(json.dumps(value).encode()), "a.json")

@@ -410,7 +410,7 @@ def test_connection_uses_the_checked_address_and_tls_verifies_the_host(
 
 def test_tls_refuses_another_host_at_the_same_address(ask: Ask, llm: LLMServer) -> None:
     before = len(llm.requests)
-    text, error = ask("llm.somebody-else.example.net")
+    text, error = ask("other.parley.example.net")
     assert text == "" and type(error) is errors.TlsFailed
     assert len(llm.requests) == before
 

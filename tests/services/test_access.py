@@ -98,8 +98,8 @@ def test_similar_codes_are_refused(access: Access, now: datetime) -> None:
 def test_five_wrong_codes_lock_out_the_correct_code_for_a_while(
     access: Access, me: str, now: datetime
 ) -> None:
-    said = [guess(access, "wrong", me, now) for _ in range(MAX_GUESSES)]
-    assert said == [WrongCode.code] * (MAX_GUESSES - 1) + [LockedOut.code]
+    codes = [guess(access, "wrong", me, now) for _ in range(MAX_GUESSES)]
+    assert codes == [WrongCode.code] * (MAX_GUESSES - 1) + [LockedOut.code]
     with pytest.raises(LockedOut) as caught:
         access.enter(me, CODE, "2.2.2.2", now + LOCKOUT - timedelta(seconds=1))
     assert f"{now + LOCKOUT:%H:%M} UTC" in caught.value.sentence
@@ -110,8 +110,8 @@ def test_five_wrong_codes_lock_out_the_correct_code_for_a_while(
 def test_new_cookie_does_not_reset_the_lockout_of_an_address(
     access: Access, me: str, now: datetime
 ) -> None:
-    said = [guess(access, "wrong", f"visitor:{number}", now) for number in range(MAX_GUESSES + 3)]
-    assert said.count(WrongCode.code) == MAX_GUESSES - 1
+    codes = [guess(access, "wrong", f"visitor:{number}", now) for number in range(MAX_GUESSES + 3)]
+    assert codes.count(WrongCode.code) == MAX_GUESSES - 1
     assert guess(access, CODE, me, now) == LockedOut.code
     assert guess(access, CODE, me, now, "2.2.2.2") == ""
 
@@ -119,19 +119,21 @@ def test_new_cookie_does_not_reset_the_lockout_of_an_address(
 def test_new_address_does_not_reset_the_lockout_of_an_owner(
     access: Access, me: str, now: datetime
 ) -> None:
-    said = [guess(access, "wrong", me, now, f"1.1.1.{number}") for number in range(MAX_GUESSES + 3)]
-    assert said.count(WrongCode.code) == MAX_GUESSES - 1
+    codes = [
+        guess(access, "wrong", me, now, f"1.1.1.{number}") for number in range(MAX_GUESSES + 3)
+    ]
+    assert codes.count(WrongCode.code) == MAX_GUESSES - 1
 
 
 def test_total_lockout_spares_owners_who_have_entered(
     access: Access, me: str, now: datetime
 ) -> None:
     assert guess(access, CODE, me, now) == ""
-    said = [
+    codes = [
         guess(access, "wrong", f"visitor:{number}", now, f"2.2.2.{number}")
         for number in range(MAX_GUESSES_OF_ALL + 5)
     ]
-    assert said.count(WrongCode.code) == MAX_GUESSES_OF_ALL - 1
+    assert codes.count(WrongCode.code) == MAX_GUESSES_OF_ALL - 1
     assert guess(access, CODE, "visitor:new", now, "3.3.3.3") == LockedOut.code
     assert access.has_entered(me)
     assert guess(access, CODE, "visitor:new", now + LOCKOUT, "3.3.3.3") == ""
@@ -155,9 +157,9 @@ def test_concurrent_guesses_are_limited_across_processes(
         return guess(services[number % 2], "wrong", f"visitor:{number}", now)
 
     with ThreadPoolExecutor(50) as pool:
-        said = list(pool.map(attempt, range(50)))
-    assert said.count(WrongCode.code) == MAX_GUESSES - 1
-    assert set(said) == {WrongCode.code, LockedOut.code}
+        codes = list(pool.map(attempt, range(50)))
+    assert codes.count(WrongCode.code) == MAX_GUESSES - 1
+    assert set(codes) == {WrongCode.code, LockedOut.code}
     assert len(access.rows("wrong_codes")) == MAX_GUESSES + 2  # 5 owners, 1 address, 1 total
 
 

@@ -65,8 +65,8 @@ def test_deleted_conversation_is_listed_until_restored(service: ChatService) -> 
 
 def test_very_long_conversation_can_be_purged(service: ChatService) -> None:
     roles = (Role.USER, Role.ASSISTANT)
-    said = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]
-    conversation = service.space.store.messages.copy(ME, "Long", said)
+    copied = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]
+    conversation = service.space.store.messages.copy(ME, "Long", copied)
     service.as_owner(ME).conversations.purge(conversation)
     assert rows(service) == 0
 

@@ -154,8 +154,8 @@ def test_truncated_reply_is_marked_and_can_be_continued_in_a_copy(
 
 
 def test_snapshot_of_an_earlier_version_is_readable() -> None:
-    said = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
-    old = {"version": 1, "messages": [said]}
+    stored = {"role": "user", "text": "Hello", "model": "", "at": "2026-01-01T12:00", "files": []}
+    old = {"version": 1, "messages": [stored]}
     (message,) = parse_snapshot("Old", datetime(2026, 1, 1, tzinfo=UTC), old).messages
     assert (message.text, message.is_cut) == ("Hello", False)
 
