@@ -1,7 +1,7 @@
 # make run     install the dependencies and start Parley     PORT=8502  ARGS="--server.headless true"
 # make test    checks, then all tests but the slow ones    ARGS="-k stop"
 # make test-all   make test, then the slow tests and the rest of the suite on PostgreSQL, as in CI
-# make fast    the tests that are neither slow nor need a browser
+# make fast    the tests that are not slow and need neither a browser nor PostgreSQL
 # make check   formatting, types and import rules
 # make bench   compare Parley with the tutorial's app and a bare page; bench-peers adds other chat apps
 
@@ -33,7 +33,7 @@ test-slow: $(DEV) browser proxy
 test-all: test test-slow
 
 fast: $(DEV)
-	$(PYTEST) -m "not browser and not slow" $(ARGS)
+	$(PYTEST) -m "not browser and not slow and not postgres" $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

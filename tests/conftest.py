@@ -38,8 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
         kinds = set(map(str, callspec.params.values())) if callspec else set()
-        if "postgres" in kinds and item.path.parent.name != "store":
-            item.add_marker(pytest.mark.slow)
+        if "postgres" in kinds:
+            item.add_marker(pytest.mark.postgres)
+            if item.path.parent.name != "store":
+                item.add_marker(pytest.mark.slow)
         fixtures = getattr(item, "fixturenames", ())
         if "any" in kinds or "any_database_url" in fixtures or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.any_database)

@@ -7,6 +7,8 @@ import tracemalloc
 from io import BytesIO
 from typing import Any, BinaryIO
 
+import pytest
+
 from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportOutcome
 from chat.formats.importing.detect import read_conversations
@@ -51,6 +53,7 @@ class LargeExport(BytesIO):
         return (self._item * (count // len(self._item) + 2))[start : start + count]
 
 
+@pytest.mark.slow
 def test_large_export_is_streamed_in_bounded_memory() -> None:
     size, count, seen = 16_000_000, 0, []
     tracemalloc.start()

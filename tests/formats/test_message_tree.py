@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def test_prune_removes_a_long_chain() -> None:
     assert tree.resolve("5000") == "0"
 
 
+@pytest.mark.slow
 def test_conversation_of_ten_thousand_messages_is_stored(
     store: Store, portable: PortableStore
 ) -> None:

@@ -20,6 +20,8 @@ from benchmarks.streamlit_client import Tab
 from tests.support.app_server import AppServer
 from tests.support.llm_server import LLMServer, Script, text_of
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = 1_000
 AT_ONCE = 25
 MB = 1_000_000

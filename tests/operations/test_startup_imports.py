@@ -9,6 +9,8 @@ import re
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 from benchmarks.streamlit_client import Tab, run
 from chat.store import Store
 from tests.support.app_server import AppServer
@@ -33,6 +35,7 @@ async def _ask(url: str) -> None:
         await tab.ask("Which colour?", ["Blue."], timeout_s=60)
 
 
+@pytest.mark.slow
 def test_first_page_and_reply_import_only_allowed_packages(tmp_path: Path) -> None:
     Store(f"sqlite:///{tmp_path / 'parley.db'}").close()  # as at every start but the first
     with LLMServer() as server:

@@ -54,7 +54,7 @@ def import_conversation(service: ChatService, data: bytes = b"", **changes: Any)
     The attachment was exported as a table; `data` and `changes` replace its bytes and fields.
     """
     answer = service.as_owner(OWNER).messages.send(
-        None, Submission("Look", (File("a.csv", b"a,b\n1,2\n"),))
+        None, Submission("Thanks!", (File("a.csv", b"a,b\n1,2\n"),))
     )
     assert "".join(piece.text for piece in service.as_owner(OWNER).messages.follow(answer.id))
     value = json.loads(

@@ -13,6 +13,8 @@ from chat.store import Store
 from tests.support.app_server import AppServer
 from tests.support.llm_server import LLMServer
 
+pytestmark = pytest.mark.slow
+
 TABS = 12
 SWITCH_OFTEN = (
     "import sys; sys.setswitchinterval(1e-6)"  # so that threads interleave at every point

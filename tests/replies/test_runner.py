@@ -16,7 +16,6 @@ from chat.providers.base import Delta
 from chat.replies.runner import ReplyRunner
 from chat.replies.running_reply import RunningReply
 from tests.support.markers import on_one_database
-from tests.support.scripted_provider import ScriptedProvider
 
 ME = "visitor:me"
 Make = Callable[..., ChatService]
@@ -45,9 +44,9 @@ async def words() -> AsyncIterator[Delta]:
 
 def test_reply_started_after_close_ends_as_interrupted() -> None:
     runner, sink = ReplyRunner(), Sink()
+    runner.close()
     reply = RunningReply("a", sink)
     runner.reserve(reply)
-    runner.close()
     runner.start(reply, words())
     assert sink.finished == [(Status.INTERRUPTED, "")]
     assert runner.get("a") is None and reply.buffer.wait(0)
@@ -69,7 +68,9 @@ def test_answer_cannot_be_continued_before_its_end_is_stored() -> None:
         runner.reserve(RunningReply("a", Sink()))
     allowed.set()
     assert reply.buffer.wait(10)
-    runner.reserve(RunningReply("a", Sink()))
+    continued = RunningReply("a", Sink())
+    runner.reserve(continued)
+    runner.release(continued)
     runner.close()
 
 
@@ -88,8 +89,9 @@ def test_submit_after_close_closes_the_coroutine() -> None:
 
 @on_one_database
 def test_question_sent_while_the_service_closes_keeps_its_interrupted_answer(
-    make_service: Make, provider: ScriptedProvider
+    make_service: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chat.replies.runner.STORE_TIMEOUT", 0.1)
     service = make_service()
     dispatcher, me = service.space.dispatcher, service.as_owner(ME)
     answer = me.messages.send(None, Submission("First"))

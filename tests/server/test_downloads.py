@@ -109,6 +109,7 @@ def test_a_name_with_other_characters_is_encoded(file: Path) -> None:
     assert disposition == "attachment; filename*=utf-8''Caf%C3%A9%20%22x%22%0D%0A.zip"
 
 
+@pytest.mark.slow
 def test_a_large_file_is_not_read_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.zip"
     with path.open("wb") as large:

@@ -63,6 +63,7 @@ def test_deleted_conversation_is_listed_until_restored(service: ChatService) -> 
     assert [each.id for each in service.as_owner(ME).conversations.latest()] == [two]
 
 
+@pytest.mark.slow
 def test_very_long_conversation_can_be_purged(service: ChatService) -> None:
     roles = (Role.USER, Role.ASSISTANT)
     copied = [(roles[n % 2], "x", None, False, TokenCount(1, True)) for n in range(2500)]

@@ -25,6 +25,7 @@ def ask(service: ChatService, *, is_temporary: bool) -> None:
     assert me.conversations.open(answer.conversation_id).messages[-1].text
 
 
+@pytest.mark.slow
 def test_temporary_conversation_uses_the_same_local_model_server(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     pytest.importorskip("gguf")

@@ -109,6 +109,7 @@ def test_phrase_search_requires_word_order(store: Store) -> None:
     assert not find(store, '"be not"')
 
 
+@pytest.mark.slow
 def test_search_indexes_the_beginning_of_very_long_messages(store: Store) -> None:
     long = (
         "zebra " + " ".join(f"word{number}" for number in range(200_000)) + " " + "日本" * 100_000
@@ -118,6 +119,7 @@ def test_search_indexes_the_beginning_of_very_long_messages(store: Store) -> Non
     assert store.messages.path(ME, find(store, "zebra")[0].conversation_id, None, 1) == []
 
 
+@pytest.mark.slow
 def test_search_finds_other_words_of_a_message_with_an_extremely_long_word(store: Store) -> None:
     say(store, "before " + "x" * 3_000_000 + " after", "".join(map(chr, range(0x4E00, 0x9FA5))))
     assert find(store, "before") and find(store, "一丁") and find(store, "xxxxxxx")

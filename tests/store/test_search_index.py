@@ -6,6 +6,7 @@ import random
 import sqlite3
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from chat.domain.ids import new_id
@@ -34,6 +35,7 @@ def expected_ids(store: Store) -> set[tuple[str, str | None]]:
         return {(row[0], row[1]) for row in connection.execute(text(statement))}
 
 
+@pytest.mark.slow
 def test_index_stays_consistent_through_random_operations(store: Store) -> None:
     chance = random.Random(5)
     words = ["amber", "bronze", "coral", "日本", "表示", "denim", "ecru"]
@@ -110,6 +112,7 @@ def test_migration_indexes_existing_messages(empty_database_url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_purge_removes_all_words_from_the_sqlite_files(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
     for number in range(300):

@@ -95,6 +95,7 @@ def test_page_shows_the_sentence_instead_of_a_screen(monkeypatch: pytest.MonkeyP
     assert not page.exception and not page.chat_input
 
 
+@pytest.mark.slow
 def test_server_starts_and_logs_the_sentence_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import streamlit; streamlit.__version__ = '1.68.0'")
     with AppServer(tmp_path, PYTHONPATH=str(tmp_path)) as app:

@@ -98,6 +98,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield app.url
 
 
+@pytest.mark.slow
 def test_a_fragment_run_keeps_the_elements_of_the_previous_run(url: str) -> None:
     async def request_both() -> tuple[ForwardMsg, Page]:
         async with Page(url) as page:

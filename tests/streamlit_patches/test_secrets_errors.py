@@ -28,6 +28,7 @@ def readiness(app: AppServer) -> str:
     ],
     ids=["Latin-1", "not TOML"],
 )
+@pytest.mark.slow
 def test_unreadable_secrets_file_is_reported_with_all_other_problems(
     tmp_path: Path, content: bytes, problem: str
 ) -> None:
