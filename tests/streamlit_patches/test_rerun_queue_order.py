@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from streamlit import config
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import app_session
@@ -83,6 +84,9 @@ def anyio_backend() -> str:
 def tab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], AppSession]]:
     """Return a function that opens a session in the running loop."""
     Runner.created = []
+    # As in .streamlit/config.toml, which depends on the folder of the first test of a process.
+    before = config.get_option("runner.fastReruns")
+    config.set_option("runner.fastReruns", False)
     monkeypatch.setattr(app_session, "ScriptRunner", Runner)
     monkeypatch.setattr("streamlit.runtime.get_instance", MagicMock())
     patches.apply(monkeypatch, rerun_queue.replacements("complete_run"))
@@ -95,6 +99,7 @@ def tab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], AppSession]]:
         return session
 
     yield open_session
+    config.set_option("runner.fastReruns", before)
     for session in sessions:
         session._script_event_loop.close()
 
