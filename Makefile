@@ -12,9 +12,9 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
-# Three files at a time, because most tests wait. Browser tests run last: Playwright's event loop stays in
-# its thread.
-PYTEST  := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Three files at a time, because most tests wait. Browser tests need both cores and run one by one.
+SERIAL  := $(BIN)/python -m pytest
+PYTEST  := $(SERIAL) -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-slow test-all fast check format bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
@@ -24,11 +24,14 @@ run: $(RUN)
 
 test: $(DEV) browser proxy
 	@$(MAKE) --no-print-directory check
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not browser and not slow" $(ARGS)
+	$(SERIAL) -m "browser and not slow" $(ARGS)
 
 test-slow: $(DEV) browser proxy
-	$(PYTEST) -m slow $(ARGS)
-	$(PYTEST) -m "any_database and not slow" --database postgresql $(ARGS)
+	$(PYTEST) -m "slow and not browser" $(ARGS)
+	$(SERIAL) -m "slow and browser" $(ARGS)
+	$(PYTEST) -m "any_database and not browser and not slow" --database postgresql $(ARGS)
+	$(SERIAL) -m "browser and not slow" --database postgresql $(ARGS)
 
 test-all: test test-slow
 

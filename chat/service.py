@@ -38,7 +38,7 @@ class ChatService:
         self.runtime, self.space = runtime, space
         self.models = ModelService(runtime)
         self.admin = AdminService(runtime, space.store)
-        self.access = AccessService(runtime.settings, space.store)
+        self.access = AccessService(runtime.settings, space.store, runtime.exports)
         self._temporary: Space | None = None
         self._is_closed = False
         self._opening = threading.Lock()
@@ -76,11 +76,12 @@ class ChatService:
         now = datetime.now(UTC)
         self.runtime.exports.remove_expired()
         self.runtime.backups.remove_expired()
-        count = 0
-        if self._temporary is not None:
-            count = self._temporary.store.conversations.purge_idle(now - TEMPORARY_KEPT)
         before = now - timedelta(days=self.settings.retention_days)
-        return count + self.space.store.conversations.purge_deleted(before)
+        count = self.space.store.conversations.purge_deleted(before)
+        if self._temporary is not None:
+            temporary = self._temporary.store.conversations
+            count += temporary.purge_idle(now - TEMPORARY_KEPT) + temporary.purge_deleted(before)
+        return count
 
     def interrupt_abandoned(self) -> int:
         """Mark replies that no living process writes as interrupted; return their number."""
@@ -95,6 +96,8 @@ class ChatService:
         runtime = self.runtime
         runtime.tasks.signal_close()
         runtime.imports.cancel_all()
+        runtime.exports.close()
+        runtime.backups.close()
         runtime.runner.interrupt_all()
         runtime.runner.wait_for_all()
         with ExitStack() as stack:  # in reverse order; an error keeps nothing else open
@@ -102,8 +105,6 @@ class ChatService:
             if self._temporary is not None:
                 stack.callback(self._temporary.close)
             stack.callback(runtime.worker.retire)
-            stack.callback(runtime.exports.close)
-            stack.callback(runtime.backups.close)
             stack.callback(runtime.tasks.join, TASK_TIMEOUT)
             stack.callback(runtime.runner.close)
             stack.callback(self._close_providers)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chat.background.temp_folders import TempFolder, remove_leftovers
-from chat.errors import FileNotWritten, ParleyError
+from chat.errors import FileDiscarded, FileNotWritten, ParleyError
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class FileJob:
             self._ended.set()
 
     def remove(self) -> None:
-        """Delete the file. A running job deletes it when it has ended."""
+        """Delete the file. A running job stops at its next progress report and deletes it."""
         with self._lock:
             self._is_removed, self.path = True, None
             if self._folder is not None and (self.ended_at is not None):
@@ -76,6 +76,8 @@ class FileJob:
                 self._folder = None
 
     def _progress(self, done: int, total: int) -> None:
+        if self._is_removed:
+            raise FileDiscarded
         self.done, self.total = done, total
 
 
@@ -112,7 +114,7 @@ class FileJobs:
             return self._jobs.get(owner)
 
     def discard(self, owner: str) -> None:
-        """Delete the owner's file; a running job deletes it when it has ended."""
+        """Delete the owner's file; a running job is stopped."""
         job = self.of(owner)
         if job is not None:
             job.remove()

@@ -93,6 +93,11 @@ class FileNotWritten(ParleyError):
     sentence = "The file could not be written. Check the disk space of the server, then try again."
 
 
+class FileDiscarded(ParleyError):
+    code = "file_discarded"
+    sentence = "The export was stopped because a conversation was deleted. Start it again."
+
+
 class ServiceClosed(ParleyError):
     code = "service_closed"
     sentence = "Parley is shutting down. Reload the page in a moment."

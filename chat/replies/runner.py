@@ -78,14 +78,16 @@ class ReplyRunner:
         try:
             self.submit(self._run(reply, stream))
         except ServiceClosed:
+            reply.sent_tokens, reply.system_prompt = 0, ""  # no provider was called
             reply.begin(self._clock())
             reply.end(Status.INTERRUPTED, self._clock())
             try:
                 reply.sink.finish(reply)
             except ParleyError as error:  # the next start marks it as interrupted
                 log.error("reply %s: its end was not stored: %s", reply.answer_id, error)
-            self.release(reply)
-            reply.buffer.close()
+            finally:
+                self.release(reply)
+                reply.buffer.close()
 
     def get(self, answer_id: str) -> RunningReply | None:
         with self._lock:
@@ -114,8 +116,10 @@ class ReplyRunner:
             try:
                 write()
             except Exception:
-                with contextlib.suppress(ServiceClosed):
+                try:
                     self.submit(self._write(operation, write))
+                except ServiceClosed:
+                    log.error("%s: not stored, the service is closing", operation)
 
         with contextlib.suppress(RuntimeError):  # the pool is shut down
             self._writers.submit(contextvars.copy_context().run, attempt)

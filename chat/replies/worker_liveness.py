@@ -94,9 +94,9 @@ class Worker:
 
 @cache
 def _place() -> str:
-    """Return an id of the scope of process ids: this boot of the machine, and its container.
+    """Return an identifier of the host, within which process ids are unique.
 
-    Host names are not unique: a container may share that of its machine.
+    It covers the boot and the PID namespace, because containers may share a host name.
     """
     inside = ""
     if sys.platform == "linux":

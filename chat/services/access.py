@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import pbkdf2_hmac, sha256
 
+from chat.background.file_jobs import FileJobs
 from chat.config.settings import Settings
 from chat.domain.identity import ACCOUNT, is_visitor_cookie, require_owner, visitor_from_cookie
 from chat.errors import NotFound
@@ -18,8 +19,8 @@ MAX_GUESSES_OF_ALL = 50
 
 
 class AccessService:
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, store: Store, exports: FileJobs) -> None:
+        self._settings, self._store, self._exports = settings, store, exports
 
     def has_entered(self, owner: str) -> bool:
         """Return whether the owner has entered the current access code, or none is set."""
@@ -55,7 +56,10 @@ class AccessService:
         """
         if not owner.startswith(ACCOUNT) or not is_visitor_cookie(cookie):
             raise NotFound
-        return self._store.access.transfer_visitor_data(owner, visitor_from_cookie(cookie).owner)
+        visitor = visitor_from_cookie(cookie).owner
+        count = self._store.access.transfer_visitor_data(owner, visitor)
+        self._exports.discard(visitor)  # a later purge would not find it under the new owner
+        return count
 
     def _keyed(self, text: str) -> str:
         """Return a keyed hash that cannot be reversed or verified without the access code."""

@@ -99,10 +99,11 @@ with st.container(horizontal=True):
         disabled=is_exporting,
         on_click=begin_export,
     )
-    if exported is not None and exported.path is not None:
+    path = exported.path if exported is not None else None  # another tab may remove the file
+    if exported is not None and path is not None:
         st.link_button(
             f"Download the zip ({human_size(exported.size)})",
-            downloads.offer(exported.path, exported.file_name),
+            downloads.offer(path, exported.file_name),
             key="download_all",
             icon=":material/save:",
         )

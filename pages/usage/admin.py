@@ -165,10 +165,11 @@ def _draw_backup(person: Person) -> None:
             on_click=_begin_backup,
             args=(person,),
         )
-        if backup is not None and backup.path is not None:
+        path = backup.path if backup is not None else None  # it may expire at any time
+        if backup is not None and path is not None:
             st.link_button(
                 f"Download the backup ({human_size(backup.size)})",
-                downloads.offer(backup.path, backup.file_name),
+                downloads.offer(path, backup.file_name),
                 key="download_backup",
                 icon=":material/save:",
             )

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chat import open_chat
-from chat.background.file_jobs import FileJobs
-from chat.errors import BackupRunning, FileNotWritten
+from chat.background.file_jobs import FileJobs, Progress
+from chat.errors import BackupRunning, ExportRunning, FileDiscarded, FileNotWritten
 
 
 def test_backup_job_runs_once_at_a_time_and_its_file_is_removed_after_an_hour() -> None:
@@ -52,7 +52,7 @@ def test_backup_files_of_killed_processes_are_removed_and_others_kept(
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     script = """if True:
-        from chat.background.file_jobs import FileJobs
+        from chat.background.file_jobs import FileJobs, Progress
         from chat.errors import BackupRunning
         jobs = FileJobs("parley-backup-", BackupRunning)
         job, run = jobs.begin("all", "copy.db", lambda path, _: path.write_bytes(b"backup"))
@@ -81,3 +81,19 @@ def test_backup_files_of_killed_processes_are_removed_and_others_kept(
     assert (tmp_path / "linked" / "lock").exists()
     assert mine.path is not None and mine.path.read_bytes() == b"backup"
     jobs.close()
+
+
+def test_discarded_job_stops_at_its_next_progress_report() -> None:
+    jobs = FileJobs("parley-export-", ExportRunning)
+    reached: list[int] = []
+
+    def write(path: Path, on_progress: Progress) -> None:
+        path.write_bytes(b"part")
+        on_progress(1, 2)
+        jobs.discard("ann")
+        on_progress(2, 2)
+        reached.append(2)
+
+    job, run = jobs.begin("ann", "all.zip", write)
+    run()
+    assert isinstance(job.problem, FileDiscarded) and job.path is None and reached == []

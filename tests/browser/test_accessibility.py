@@ -14,7 +14,7 @@ from tests.support.chat_page import Chat, wait_until
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.sample_files import photo, workbook
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Gate = Callable[[], threading.Event]
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -17,7 +17,7 @@ from tests.support.llm_server import LLMServer, Script
 from tests.support.page_watch import PageWatch
 from tests.support.rich_markdown import RICH_MARKDOWN, expect_rich_markdown
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 class ChartPage(AppServer):

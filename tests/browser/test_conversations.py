@@ -13,7 +13,7 @@ from tests.support.app_server import AppServer
 from tests.support.chat_page import Chat
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def sent_texts(server: LLMServer) -> list[str]:

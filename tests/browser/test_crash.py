@@ -13,7 +13,7 @@ from tests.support.browser_app import KEY, configured
 from tests.support.chat_page import Chat, numbered
 from tests.support.llm_server import LLMServer, Script, text_of
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PACE = 40  # tokens per second
 # Words at which the process is killed; None: before the first.

@@ -16,7 +16,7 @@ from tests.support.chat_page import Chat, numbered
 from tests.support.databases import bundled_server, server_url
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Switch = Callable[[], object]
 
 

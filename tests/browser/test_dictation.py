@@ -14,7 +14,7 @@ from tests.support.dictation import MICROPHONE_ALLOWED, dictate, wait_for_speech
 from tests.support.llm_server import FAULTS, LLMServer, Script
 from tests.support.speech_server import HELLO_WORLD, SpeechServer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # Simulates a slow browser: delayed reads of the box run only after it has been emptied.
 DELAY_TIMERS = """() => {

@@ -22,7 +22,7 @@ from tests.support.llm_server import LLMServer
 from tests.support.page_watch import PageWatch
 from tests.support.payloads import LEAKS, SCRIPTS, with_target
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Visit = Callable[..., Chat]
 AT_ONCE = 140  # payloads in one message
 

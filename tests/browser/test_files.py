@@ -24,7 +24,7 @@ from tests.support.chat_page import Chat, tokens_in, wait_until
 from tests.support.databases import stored_bytes
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NOTES = b"The password of the day is swordfish."
 

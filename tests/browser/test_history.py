@@ -17,7 +17,7 @@ from tests.support.chat_page import Chat
 from tests.support.chatgpt_samples import Tree, export
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Visit = Callable[..., Chat]
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.support.chat_page import Chat, numbered
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Gate = Callable[[], threading.Event]
 
 

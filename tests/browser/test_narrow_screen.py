@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.support.chat_page import Chat, wait_until
 from tests.support.llm_server import LLMServer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 COMPOSER_IS_UNCOVERED = """() => {

@@ -14,7 +14,7 @@ from tests.support.chat_page import Chat
 from tests.support.databases import stored_bytes
 from tests.support.llm_server import FAULTS, LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OWN_KEY = "canary-own-Tf3Wz8Be5Uy1Kx6Mo9"
 _VALUES = """() => [...document.querySelectorAll("input, textarea")].map((each) => each.value)"""

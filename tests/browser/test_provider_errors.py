@@ -15,7 +15,7 @@ from tests.support.chat_page import Chat, numbered
 from tests.support.expected_errors import AFTER_FIVE_TOKENS, BEFORE_ANY_TEXT, Kinds
 from tests.support.llm_server import FAULTS, LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Gate = Callable[[], threading.Event]
 TIMEOUT = 4  # seconds; shorter ones fail on a busy machine
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.support.chat_page import Chat, wait_until
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_back_link_returns_to_a_temporary_conversation(chat: Chat, server: LLMServer) -> None:

@@ -18,7 +18,7 @@ from tests.support.app_server import AppServer
 from tests.support.chat_page import Chat
 from tests.support.openid_provider import COOKIE_SECRET, OpenIDProvider
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 USER = "_streamlit_user"
 Arrive = Callable[..., Chat]
 

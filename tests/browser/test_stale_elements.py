@@ -12,7 +12,7 @@ from chat.errors import ReplyRunning
 from tests.support.chat_page import Chat
 from tests.support.llm_server import LLMServer, Script
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Gate = Callable[[], threading.Event]
 
 PARAGRAPHS = "\n\n".join(f"para{number} " + "word " * 100 for number in range(5))

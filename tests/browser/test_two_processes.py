@@ -23,7 +23,7 @@ from tests.support.databases import postgres_database
 from tests.support.llm_server import LLMServer, Script, text_of
 from tests.support.proxy import COOKIE, Proxy
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Gate = Callable[[], threading.Event]
 Visit = Callable[..., Chat]
 PROCESSES = ("one", "two")

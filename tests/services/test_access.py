@@ -13,8 +13,9 @@ from secrets import token_hex, token_urlsafe
 import pytest
 
 from chat import ChatService, File, Submission, visitor_from_cookie
+from chat.background.file_jobs import FileJobs
 from chat.config.settings import Settings
-from chat.errors import LockedOut, NotFound, ParleyError, WrongCode
+from chat.errors import ExportRunning, LockedOut, NotFound, ParleyError, WrongCode
 from chat.services.access import LOCKOUT, MAX_GUESSES, MAX_GUESSES_OF_ALL, AccessService
 from chat.store import Store
 from chat.store.schema import Base
@@ -29,7 +30,7 @@ class Access(AccessService):
     """The access service on one store. Every test uses a different day."""
 
     def __init__(self, store: Store, code: str | None = CODE) -> None:
-        super().__init__(Settings(access_code=code), store)
+        super().__init__(Settings(access_code=code), store, FileJobs("test-", ExportRunning))
         self.store = store
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
