@@ -16,6 +16,9 @@ DEV     := $(VENV)/.requirements-dev
 SERIAL  := $(BIN)/python -m pytest
 PYTEST  := $(SERIAL) -n 3 --dist loadfile --no-loadscope-reorder
 
+# With compiled files, test workers and the servers of browser tests start faster.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-slow test-all fast check format bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "any" in kinds or "any_database_url" in fixtures or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.any_database)
+
+
+def pytest_collection_finish() -> None:
+    # The modules and tests collected so far stay alive, so the garbage collector may skip them.
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,7 @@ COMPLEX, DAMAGED = (FileTooComplex,), (UnreadableFile,)
 EITHER = (FileTooComplex, UnreadableFile)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_bounded_memory")
 @pytest.mark.parametrize(
     ("name", "make", "errors"),

@@ -123,6 +123,7 @@ def test_redact_truncates_long_text() -> None:
     assert len(redact("word " * 10_000)) == 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["a-", "a", "A1", "sk-", "://", "a:b@", "bearer ", "api_key=", "key_", "hf_a", "eyJ", "?key="],

@@ -155,6 +155,7 @@ def test_empty_text_has_no_segments() -> None:
     assert split_blocks("") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fragment",
     ["word ", "a\n\n", "> ", "- ", "- a\n\n", "\\[\n", "$$\n", "> $$\n", "1. ", "```\n", "|", "\n"],

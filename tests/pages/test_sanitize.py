@@ -382,6 +382,7 @@ def test_plain_text_removes_line_breaks_and_control_characters() -> None:
     assert sanitize.plain_text("👩‍💻 می‌خواهم") == "👩‍💻 می‌خواهم"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fragment",
     [

@@ -33,6 +33,7 @@ def in_stereo(audio: bytes) -> bytes:
     return output.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda audio: audio, in_stereo], ids=["mono", "stereo"])
 @pytest.mark.parametrize("rate", [44_100, 48_000])
 def test_downsampled_recording_keeps_its_length_and_is_understood(

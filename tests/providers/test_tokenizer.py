@@ -197,6 +197,7 @@ def test_estimate_is_at_most_the_number_of_bytes(text: str) -> None:
     assert (1 if text else 0) <= estimate_tokens(text) <= len(text.encode("utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["a", "A", " ", "^", "\n", "0", "é", "的", "🙂", "aB", "a-", " \n", "\t\x0b", "x" * 23 + " "],

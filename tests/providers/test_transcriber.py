@@ -483,6 +483,7 @@ def test_oversized_recording_error_names_both_sizes() -> None:
 # --- a real recognizer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [RATE, 44_100, 48_000])
 def test_speech_recognizer_understands_the_upload(rate: int, tmp_path: Path) -> None:
     samples = resample(decode_wav(HELLO_WORLD.read_bytes()), RATE, rate)
@@ -509,6 +510,7 @@ def test_speech_server_decodes_every_wav_encoding(kind: str) -> None:
     assert np.abs(decode_wav(head + data.tobytes()) - wave).max() < 0.02
 
 
+@pytest.mark.slow
 def test_speech_recognizer_understands_a_looped_recording(tmp_path: Path) -> None:
     # Chromium loops the file that it uses as a fake microphone.
     looped = np.tile(decode_wav(hello_world_wav(tmp_path / "hello.wav").read_bytes()), 2)
