@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 Gate = Callable[[], threading.Event]
 
 
+@pytest.mark.slow
 def test_ten_refreshes_neither_lose_nor_duplicate_text(
     watched_chat: Chat, server: LLMServer, gate: Gate
 ) -> None:
@@ -161,6 +162,7 @@ def test_running_indicator_disappears_when_the_reply_ends(
     expect(row).to_contain_text("chat_bubble")
 
 
+@pytest.mark.slow
 def test_idle_tab_shows_changes_made_in_another_tab(
     chat: Chat, visit: Callable[..., Chat], server: LLMServer
 ) -> None:
