@@ -74,7 +74,7 @@ class ReplyRunner:
                 del self._running[reply.answer_id]
 
     def start(self, reply: RunningReply, stream: AsyncIterator[Delta]) -> None:
-        """Run a reserved reply. After `close` it ends as interrupted: its question is stored."""
+        """Run a reserved reply. After `close`, mark it as interrupted; the question is kept."""
         try:
             self.submit(self._run(reply, stream))
         except ServiceClosed:

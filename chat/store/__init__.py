@@ -45,7 +45,7 @@ __all__ = ["Hit", "Outcome", "Store"]
 
 
 class Store:
-    """One migrated database. Thread-safe."""
+    """A migrated database. Safe to use from any thread."""
 
     def __init__(self, database_url: str, *, clock: Callable[[], datetime] = now) -> None:
         """Open and migrate the database.

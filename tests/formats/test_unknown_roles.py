@@ -10,7 +10,7 @@ from tests.support.import_samples import json_bytes, parley_export, parse_one, r
 
 
 def export_of_messages(*messages: tuple[str, str | None, str], **more: Any) -> bytes:
-    """An parley_export export of messages given as id, parent and role; each says its id."""
+    """Return an export with one message per (id, parent, role); its text is the id."""
     made = [
         {"id": id_, "parent_id": parent, "role": role, "text": id_}
         for id_, parent, role in messages

@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_offered_file_is_found_by_its_browser_only(
+def test_prepared_file_is_served_only_to_the_browser_it_was_offered_to(
     monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     token = offer(monkeypatch, ANN, file)
