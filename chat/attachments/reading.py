@@ -12,15 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from cachetools import TLRUCache, cached
+from cachetools import TLRUCache
 
 from chat.attachments import sandbox
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import FileType, detect_file_type
+from chat.attachments.reader_slots import FULL_SECONDS, NoFreeSlot, OnWait, ReaderSlots
 from chat.config.settings import Settings
 from chat.domain.attachment import File, FileKind
 from chat.domain.ids import storable
@@ -32,6 +34,7 @@ from chat.errors import (
     FileTooComplex,
     FileTooLarge,
     NoTextInFile,
+    ReadersBusy,
     UnreadableFile,
 )
 
@@ -49,9 +52,8 @@ _IMAGE_SIGNATURES = {
 }
 _CACHE_BYTES = 64_000_000
 _REFUSAL_BYTES = 1_000
-_REFUSAL_SECONDS = 60.0  # a timeout may not repeat on a less busy machine
-_TIMEOUT_SECONDS = 20.0
-_PDF_SECONDS = 12.0  # the PDF reader returns the pages it has read by then
+_BRIEF_SECONDS = 60.0  # that a refusal is cached: a timeout may not repeat on a less busy machine
+_PDF_SHARE = 0.6  # of the time: the PDF reader returns the pages it has read by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,76 +76,112 @@ class ParsedFile:
     height: int = 0
 
 
+_Key = tuple[bytes, str]
+_Result = ParsedFile | type[FileRefused]
+
+
 class FileReader:
     """Reader for attached files with a cache of parsed files. Thread-safe.
 
-    Threads that read the same file at the same time parse it once.
+    Threads that read the same file at the same time parse it once. The reader processes are shared
+    fairly among owners.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        slots: ReaderSlots | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limit = int(settings.max_file_mb * 1_000_000)
-        self._parse_cached = cached(
-            TLRUCache[tuple[bytes, str], ParsedFile | type[FileRefused]](
-                _CACHE_BYTES, ttu=_expires_at, timer=clock, getsizeof=_cached_size
-            ),
-            key=lambda name, data: (hashlib.sha256(data).digest(), name),
-            condition=threading.Condition(),
-        )(_parse_or_refuse)
+        self.slots = slots or ReaderSlots()
+        self._cache = TLRUCache[_Key, tuple[_Result, float]](
+            _CACHE_BYTES,
+            ttu=lambda _, entry, now: now + entry[1],
+            timer=clock,
+            getsizeof=lambda entry: _cached_size(entry[0]),
+        )
+        self._cache_lock = threading.Lock()
 
-    def read(self, file: File) -> ParsedFile:
-        """Return the parsed file. Raises the `FileRefused` that explains why it cannot be read."""
+    def read(self, file: File, owner: str, on_wait: OnWait = lambda: None) -> ParsedFile:
+        """Return the parsed file. Raises the `FileRefused` that explains why it cannot be read.
+
+        `on_wait` is called while the files of others are read first. It may raise an exception to
+        stop waiting.
+        """
         name = clean_name(file.name)
         if len(file.data) > self._limit:
             size, limit = human_size(len(file.data)), human_size(self._limit)
             if size == limit:
                 size = f"{len(file.data):,} bytes"
             raise FileTooLarge(name, size=size, limit=limit)
-        result = self._parse_cached(name, file.data)
+        key = (hashlib.sha256(file.data).digest(), name)
+        result = self._cached(key) or self._parse(key, file.data, owner, on_wait)
         if not isinstance(result, ParsedFile):
             raise result(name)
         return result if result.kind is FileKind.IMAGE else replace(result, content=file.data)
 
+    def is_valid_image(self, data: bytes, owner: str) -> bool:
+        """Return whether an image is undamaged and no larger than Parley stores.
 
-def is_valid_image(data: bytes) -> bool:
-    """Return whether an image is undamaged and no larger than Parley stores.
+        Decodes it in the sandbox, which takes about 100 ms.
+        """
+        with self.slots.hold(owner, object(), is_patient=True):
+            try:
+                header, _ = sandbox.run("image", data, {}, seconds=FULL_SECONDS)
+            except sandbox.SandboxError:
+                return False
+        return header.get("is_valid") is True
 
-    Decodes it in the sandbox, which takes about 100 ms.
-    """
-    try:
-        header, _ = sandbox.run("image", data, {}, seconds=_TIMEOUT_SECONDS)
-    except sandbox.SandboxError:
-        return False
-    return header.get("is_valid") is True
+    def _cached(self, key: _Key) -> _Result | None:
+        with self._cache_lock:
+            result, _ = self._cache.get(key, (None, 0.0))
+            return result
+
+    def _parse(self, key: _Key, data: bytes, owner: str, on_wait: OnWait) -> _Result:
+        """Parse a file once a slot is free, unless another thread has parsed it by then."""
+        _, name = key
+        try:
+            with self.slots.hold(owner, key, on_wait) as seconds:
+                if (result := self._cached(key)) is not None:
+                    return result
+                result = _parse_or_refuse(name, data, seconds)
+                is_hurried = seconds < FULL_SECONDS
+                if is_hurried and result is FileTooComplex:
+                    raise ReadersBusy(name)
+                is_lasting = isinstance(result, ParsedFile) and not is_hurried
+                with self._cache_lock, suppress(ValueError):  # larger than the cache
+                    self._cache[key] = result, math.inf if is_lasting else _BRIEF_SECONDS
+                return result
+        except NoFreeSlot:
+            raise ReadersBusy(name) from None
 
 
-def _cached_size(result: ParsedFile | type[FileRefused]) -> int:
+def _cached_size(result: _Result) -> int:
     """Return the approximate size of a cache entry in bytes."""
     if not isinstance(result, ParsedFile):
         return _REFUSAL_BYTES
     return sum(map(sys.getsizeof, (result.content, result.text, result.preview)))
 
 
-def _expires_at(_key: object, result: ParsedFile | type[FileRefused], now: float) -> float:
-    return math.inf if isinstance(result, ParsedFile) else now + _REFUSAL_SECONDS
-
-
-def _parse_or_refuse(name: str, data: bytes) -> ParsedFile | type[FileRefused]:
+def _parse_or_refuse(name: str, data: bytes, seconds: float) -> _Result:
     """Return the parsed file, or the error class: a cached error would keep `data` alive.
 
     Only images have their `content`; other files are stored as they were attached.
     """
     try:
-        parsed = _parse(name, data)
+        parsed = _parse(name, data, seconds)
     except FileRefused as error:
         return type(error)
     return parsed if parsed.kind is FileKind.IMAGE else replace(parsed, content=b"")
 
 
-def _parse(name: str, data: bytes) -> ParsedFile:
+def _parse(name: str, data: bytes, seconds: float) -> ParsedFile:
     file_type = detect_file_type(name, data)
     try:
         header, content = sandbox.run(
-            file_type.reader, data, _options(file_type), seconds=_TIMEOUT_SECONDS
+            file_type.reader, data, _options(file_type, seconds), seconds=seconds
         )
     except sandbox.SandboxError as error:
         raise _refusal(file_type, error.problem)(name) from None
@@ -156,9 +194,9 @@ def _parse(name: str, data: bytes) -> ParsedFile:
         raise UnreadableFile(name) from None
 
 
-def _options(file_type: FileType) -> dict[str, Any]:
+def _options(file_type: FileType, seconds: float) -> dict[str, Any]:
     if file_type.reader == "pdf":
-        return {"seconds": _PDF_SECONDS}
+        return {"seconds": seconds * _PDF_SHARE}
     return {"delimiter": "\t"} if file_type.label == "TSV" else {}
 
 

@@ -29,7 +29,6 @@ ENVIRONMENT = ("SystemRoot", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _ROOT = Path(__file__).parents[2]
 _MAX_OUTPUT_BYTES = 64_000_000
-_slots = threading.BoundedSemaphore(3)  # child processes at a time
 # The limits are set before any parser is imported.
 _BOOTSTRAP = """
 import json, sys
@@ -61,7 +60,7 @@ def run(
 ) -> tuple[dict[str, Any], bytes]:
     """Run the module `reader` of `package` on `data` and return its header and content.
 
-    Blocks while the maximum number of child processes is running. Raises SandboxError.
+    The caller limits the number of child processes. Raises SandboxError.
     """
     job = {
         "package": package,
@@ -72,22 +71,21 @@ def run(
         "path": _import_path(),
     }
     command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, json.dumps(job)]
-    with _slots:
-        started = time.monotonic()
-        outcome = "a limit"
-        try:
-            exit_code, output = _communicate(command, data, started + seconds)
-            header, content = _parse_output(exit_code, output)
-            outcome = _identifier(header.get("reason", "read"))
-            if problem := header.get("problem"):
-                raise SandboxError(problem if _identifier(problem) in PROBLEMS else "unreadable")
-            return header, content
-        except SandboxError as error:
-            outcome = f"{error.problem} ({outcome})"
-            raise
-        finally:
-            elapsed_ms = (time.monotonic() - started) * 1000
-            log.info("%s of %d bytes, %.0f ms: %s", reader, len(data), elapsed_ms, outcome)
+    started = time.monotonic()
+    outcome = "a limit"
+    try:
+        exit_code, output = _communicate(command, data, started + seconds)
+        header, content = _parse_output(exit_code, output)
+        outcome = _identifier(header.get("reason", "read"))
+        if problem := header.get("problem"):
+            raise SandboxError(problem if _identifier(problem) in PROBLEMS else "unreadable")
+        return header, content
+    except SandboxError as error:
+        outcome = f"{error.problem} ({outcome})"
+        raise
+    finally:
+        elapsed_ms = (time.monotonic() - started) * 1000
+        log.info("%s of %d bytes, %.0f ms: %s", reader, len(data), elapsed_ms, outcome)
 
 
 def _communicate(command: list[str], data: bytes, deadline: float) -> tuple[int, bytes]:

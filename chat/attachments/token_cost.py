@@ -14,6 +14,7 @@ from cachetools import LRUCache, cached
 
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import is_audio
+from chat.attachments.reader_slots import OnWait
 from chat.attachments.reading import FileReader, ParsedFile
 from chat.config.settings import Settings
 from chat.domain.attachment import File, FileCost, FileKind, NewAttachment
@@ -35,23 +36,23 @@ class AttachmentPricer:
     Thread-safe.
     """
 
-    def __init__(
-        self, settings: Settings, tokenizer: Tokenizer, reader: FileReader | None = None
-    ) -> None:
-        self._settings, self._tokenizer = settings, tokenizer
-        self._reader = reader or FileReader(settings)
+    def __init__(self, settings: Settings, tokenizer: Tokenizer, reader: FileReader) -> None:
+        self._settings, self._tokenizer, self._reader = settings, tokenizer, reader
         self._count_text = cached(
             LRUCache[tuple[str, int, bool], TokenCount](_MAX_CACHED_COUNTS),
             key=self._count_key,
             lock=threading.Lock(),
         )(self._uncached_count)
 
-    def price(self, files: Sequence[File], room: int) -> tuple[FileCost, ...]:
+    def price(
+        self, files: Sequence[File], room: int, owner: str, on_wait: OnWait = lambda: None
+    ) -> tuple[FileCost, ...]:
         """Return the price of each file, or the error message that explains its refusal.
 
+        `on_wait` is called while the files of others are read first, and may raise to stop it.
         Files that exceed what is left of `room` tokens have `is_too_long` set.
         """
-        prices = [self._price(file) for file in files]
+        prices = [self._price(file, owner, on_wait) for file in files]
         room -= sum(price.tokens for price in prices if price.kind is FileKind.IMAGE)
         checked = []
         for price in prices:
@@ -63,7 +64,13 @@ class AttachmentPricer:
         return tuple(checked)
 
     def attach(
-        self, files: Sequence[File], room: int, *, kept: int = 0, may_truncate: bool = False
+        self,
+        files: Sequence[File],
+        room: int,
+        owner: str,
+        *,
+        kept: int = 0,
+        may_truncate: bool = False,
     ) -> tuple[NewAttachment, ...]:
         """Return the files ready to be stored, at most `room` tokens in total.
 
@@ -73,7 +80,7 @@ class AttachmentPricer:
         """
         if len(files) + kept > self._settings.max_files:
             raise TooManyFiles(len(files) + kept, self._settings.max_files)
-        parsed_files = [self._reader.read(file) for file in files]
+        parsed_files = [self._reader.read(file, owner) for file in files]
         counts = [self._count(parsed) for parsed in parsed_files]
         # Images come first because they cannot be cut.
         room -= sum(
@@ -95,12 +102,12 @@ class AttachmentPricer:
             attached.append(new)
         return tuple(attached)
 
-    def _price(self, file: File) -> FileCost:
+    def _price(self, file: File, owner: str, on_wait: OnWait) -> FileCost:
         name = clean_name(file.name)
         if is_audio(file.name, file.data):
             return FileCost(name, len(file.data), is_audio=True)
         try:
-            parsed = self._reader.read(file)
+            parsed = self._reader.read(file, owner, on_wait)
         except ParleyError as error:
             return FileCost(name, len(file.data), problem=error.sentence)
         count = self._count(parsed)

@@ -73,6 +73,14 @@ class FileTooComplex(FileRefused):
     sentence = "“{name}” takes too much time or memory to read. Attach a smaller part of it."
 
 
+class ReadersBusy(FileRefused):
+    code = "readers_busy"
+    sentence = (
+        "“{name}” was not read, because many files are being read at the moment. "
+        "Try again in a minute, or attach fewer files at a time."
+    )
+
+
 class NoTextInFile(FileRefused):
     code = "no_text_in_file"
     sentence = (

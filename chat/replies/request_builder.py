@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from chat.attachments.reader_slots import OnWait
 from chat.attachments.token_cost import AttachmentPricer
 from chat.config.settings import Settings
 from chat.domain.attachment import Attachment, File, FileCost, FileKind
@@ -47,6 +48,7 @@ class RequestBuilder:
 
     def question(
         self,
+        owner: str,
         submission: Submission,
         settings: ReplySettings,
         kept: Sequence[Attachment] = (),
@@ -71,16 +73,26 @@ class RequestBuilder:
             tokens = sum(file.tokens for file in kept)
             raise FileTooLong(kept[0].name, tokens=tokens, room=max(0, room + tokens))
         new = self._pricer.attach(
-            submission.files, room, kept=len(kept), may_truncate=submission.may_truncate
+            submission.files,
+            room,
+            owner,
+            kept=len(kept),
+            may_truncate=submission.may_truncate,
         )
         self._selection.require_vision((*kept, *new), settings)
         return NewQuestion(
             text, count.tokens, count.is_exact, new_files=new, kept_files=tuple(kept)
         )
 
-    def price(self, files: Sequence[File], settings: ReplySettings) -> tuple[FileCost, ...]:
+    def price(
+        self,
+        owner: str,
+        files: Sequence[File],
+        settings: ReplySettings,
+        on_wait: OnWait = lambda: None,
+    ) -> tuple[FileCost, ...]:
         """Return the token cost of each file with these settings, or the reason it is refused."""
-        prices = self._pricer.price(files, self._selection.message_budget(settings))
+        prices = self._pricer.price(files, self._selection.message_budget(settings), owner, on_wait)
         try:
             self._selection.require_vision(prices, settings)
         except ImagesUnsupported as error:

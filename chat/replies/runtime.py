@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.attachments.reading import FileReader
 from chat.attachments.token_cost import AttachmentPricer
 from chat.background.file_jobs import FileJobs
 from chat.background.import_jobs import ImportJobs
@@ -38,7 +39,8 @@ class Runtime:
         self.worker = Worker()
         self.runner = ReplyRunner()
         self.tokenizer = Tokenizer(settings.tiktoken_cache_dir)
-        self.pricer = AttachmentPricer(settings, self.tokenizer)
+        self.reader = FileReader(settings)
+        self.pricer = AttachmentPricer(settings, self.tokenizer, self.reader)
         self.selection = ModelSelection(settings, catalogue, self.tokenizer, billing.kill_switch)
         self.recovery = Recovery(self.runner, self.worker, billing)
         self.tasks = BackgroundTasks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chat.attachments.reader_slots import OnWait
 from chat.domain.attachment import File, FileCost
 from chat.domain.conversation import ReplySettings
 from chat.errors import NotFound
@@ -19,16 +20,18 @@ class AttachmentService:
         conversation_id: str | None,
         files: Sequence[File],
         settings: ReplySettings | None = None,
+        on_wait: OnWait = lambda: None,
     ) -> tuple[FileCost, ...]:
         """Return the token cost of each file in the next message of a conversation.
 
-        Without a conversation, in the first message of a new one with `settings`.
+        Without a conversation, in the first message of a new one with `settings`. While the files
+        of others are read first, `on_wait` is called; it may raise an exception to stop waiting.
         """
         self._scope.require_owner()
         chosen = settings or ReplySettings()
         if conversation_id is not None:
             chosen = self._store.conversations.get(self._owner, conversation_id).settings
-        return self._scope.space.requests.price(files, chosen)
+        return self._scope.space.requests.price(self._owner, files, chosen, on_wait)
 
     def content(self, attachment_id: str) -> bytes:
         """Return a stored file. Images were stored without their metadata."""

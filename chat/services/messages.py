@@ -40,7 +40,7 @@ class MessageService:
         else:
             conversation = self._store.conversations.get(self._owner, conversation_id)
             chosen, leaf_id = conversation.settings, conversation.leaf_id
-        question = self._requests.question(submission, chosen)
+        question = self._requests.question(self._owner, submission, chosen)
         with self._dispatcher.reserved(
             self._owner, chosen, conversation, leaf_id, question, own=own
         ) as (reply, new):
@@ -70,7 +70,7 @@ class MessageService:
         kept = [file for file in old.attachments if keep is None or file.id in keep]
         conversation = self._store.conversations.get(self._owner, old.conversation_id)
         settings = conversation.settings
-        question = self._requests.question(submission, settings, kept)
+        question = self._requests.question(self._owner, submission, settings, kept)
         with self._dispatcher.reserved(
             self._owner, settings, conversation, old.parent_id, question, own=own
         ) as (reply, new):

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from chat.attachments.reading import is_valid_image
 from chat.background.file_jobs import FileJob, Progress
 from chat.background.import_jobs import ImportJob
 from chat.errors import NotFound, ProviderError, Refused
@@ -93,7 +92,9 @@ class TransferService:
         self._scope.require_owner()
 
         def merge(portable: PortableConversation) -> ItemReport:
-            portable = without_invalid_images(portable, is_valid_image)
+            portable = without_invalid_images(
+                portable, lambda image: self._runtime.reader.is_valid_image(image, self._owner)
+            )
             return self._store.portable.merge(self._owner, portable, self._runtime.tokenizer.count)
 
         return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from chat import FILE_CODES, File, FileCost, FileKind, FileTooLong, NotUploaded, human_size
 from pages.components import chat_input_bridge
@@ -45,9 +46,9 @@ def _draw_fragment(send: Send) -> None:
 def _draw(send: Send, *, is_busy: bool) -> None:
     kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _on_files_change)
     files = [*kept, *waiting]
-    costs = (*_costs(files), *_not_uploaded())
     # The same slots in every run, so that a removed file disappears before the run ends.
     with st.container(key="tray", gap="xsmall"):
+        costs = (*_costs(files, st.empty()), *_not_uploaded())
         if not costs:
             st.empty()
             st.empty()
@@ -86,14 +87,23 @@ def _dismiss_file_notice() -> None:
         st.session_state["notice_is_gone"] = True
 
 
-def _costs(files: list[File]) -> tuple[FileCost, ...]:
+def _costs(files: list[File], slot: DeltaGenerator) -> tuple[FileCost, ...]:
+    """Return the cost of each file. `slot` shows that the files of others are read first.
+
+    Streamlit ends the run there, and with it the wait, if it is out of date or its tab is closed.
+    """
     if not files:
         return ()
     draw_turns.end()  # reading large files is slow
     service = tab_state.service()
     found = notices.quietly(
-        service.attachments.price, tab_state.conversation_id(), files, tab_state.draft_settings()
+        service.attachments.price,
+        tab_state.conversation_id(),
+        files,
+        tab_state.draft_settings(),
+        lambda: slot.caption("Waiting: other files are being read first."),
     )
+    slot.empty()
     return found or tuple(FileCost(file.name, len(file.data)) for file in files)
 
 

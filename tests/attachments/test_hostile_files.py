@@ -70,21 +70,21 @@ def test_unreadable_file_is_refused_with_its_name(
     reader: FileReader, name: str, data: bytes, error: type[FileRefused]
 ) -> None:
     with pytest.raises(FileRefused) as refused:
-        reader.read(File(name, data))
+        reader.read(File(name, data), "me")
     assert type(refused.value) is error
     assert f"“{name}”" in refused.value.sentence
 
 
 def test_file_above_size_limit_is_refused(reader: FileReader) -> None:
     with pytest.raises(FileTooLarge) as refused:
-        reader.read(File("huge.txt", bytes(100_000_000)))
+        reader.read(File("huge.txt", bytes(100_000_000)), "me")
     assert "“huge.txt” has 100.0 MB; a file may have at most 20.0 MB" in refused.value.sentence
 
 
 def test_size_error_shows_bytes_when_rounded_sizes_are_equal() -> None:
     reader = FileReader(Settings(values={}, max_file_mb=1))
     with pytest.raises(FileTooLarge, match="1,000,001 bytes; a file may have at most 1"):
-        reader.read(File("a.txt", b"x" * 1_000_001))
+        reader.read(File("a.txt", b"x" * 1_000_001), "me")
 
 
 COMPLEX, DAMAGED = (FileTooComplex,), (UnreadableFile,)
@@ -128,7 +128,7 @@ def test_decompression_bomb_is_refused_without_memory_growth(
     reader: FileReader, name: str, make: Callable[[], bytes], errors: tuple[type[FileRefused], ...]
 ) -> None:
     with pytest.raises(errors):
-        reader.read(File(name, make()))
+        reader.read(File(name, make()), "me")
 
 
 def test_word_document_cannot_read_local_files(reader: FileReader, tmp_path: Path) -> None:
@@ -137,4 +137,4 @@ def test_word_document_cannot_read_local_files(reader: FileReader, tmp_path: Pat
     entity = f'<!ENTITY x SYSTEM "{secret.as_uri()}">'
     data = hostile.with_entities(sample.word(), DOCUMENT, "w:t", entity, "&x;")
     with pytest.raises(UnreadableFile):
-        reader.read(File("letter.docx", data))
+        reader.read(File("letter.docx", data), "me")

@@ -21,7 +21,7 @@ from tests.support import sample_files as sample
 
 
 def read(name: str, data: bytes) -> ParsedFile:
-    return FileReader(Settings(values={})).read(File(name, data))
+    return FileReader(Settings(values={})).read(File(name, data), "me")
 
 
 def decoded(parsed: ParsedFile) -> Image.Image:
@@ -150,7 +150,7 @@ def test_csv_encoding_and_delimiter_are_detected(
 def test_text_file_is_unchanged_and_served_as_text(
     reader: FileReader, name: str, data: bytes, label: str, details: str
 ) -> None:
-    parsed = reader.read(File(name, data))
+    parsed = reader.read(File(name, data), "me")
     assert parsed.text == data.decode()
     assert (parsed.kind, parsed.label, parsed.details) == (FileKind.DOCUMENT, label, details)
     # Nothing that a browser would run comes back as what it is.
@@ -168,22 +168,22 @@ def test_text_file_is_unchanged_and_served_as_text(
     ],
 )
 def test_legacy_encodings_are_detected(reader: FileReader, text: str, encoding: str) -> None:
-    assert reader.read(File("a.txt", text.encode(encoding))).text == text
+    assert reader.read(File("a.txt", text.encode(encoding)), "me").text == text
 
 
 def test_few_invalid_bytes_are_replaced(reader: FileReader) -> None:
     text = "Überall Umlaute: äöü ÄÖÜ ß. " * 10
-    assert reader.read(File("log.txt", text.encode() + b"\xc3")).text == text + "\ufffd"
+    assert reader.read(File("log.txt", text.encode() + b"\xc3"), "me").text == text + "\ufffd"
 
 
 def test_long_text_is_cut_at_line_end(reader: FileReader) -> None:
-    parsed = reader.read(File("long.log", b"a line of text\n" * 200_000))
+    parsed = reader.read(File("long.log", b"a line of text\n" * 200_000), "me")
     assert parsed.details == "only the first 133,333 of 200,000 lines"
     assert parsed.text == "a line of text\n" * 133_333
 
 
 def test_long_line_is_cut(reader: FileReader) -> None:
-    parsed = reader.read(File("long.json", b"[" + b"1," * 1_500_000))
+    parsed = reader.read(File("long.json", b"[" + b"1," * 1_500_000), "me")
     assert parsed.details == "1 line, only the beginning"
     assert len(parsed.text) == 2_000_000
 
@@ -222,7 +222,7 @@ def test_blank_rows_above_table_are_not_counted() -> None:
 def test_image_metadata_is_removed(reader: FileReader, kind: str, media_type: str) -> None:
     original = sample.photo(kind)
     assert sample.REMARK.encode() in original
-    parsed = reader.read(File(f"photo.{kind.lower()}", original))
+    parsed = reader.read(File(f"photo.{kind.lower()}", original), "me")
     assert (parsed.kind, parsed.media_type) == (FileKind.IMAGE, media_type)
     assert (parsed.text, parsed.preview, parsed.details) == ("", "", "80 × 40")
     image = decoded(parsed).convert("RGB")
@@ -236,7 +236,7 @@ def test_image_metadata_is_removed(reader: FileReader, kind: str, media_type: st
 def test_image_is_rotated_by_exif_orientation(reader: FileReader, orientation: int) -> None:
     original = sample.photo(orientation=orientation)
     expected = ImageOps.exif_transpose(Image.open(BytesIO(original)))
-    image = decoded(reader.read(File("photo.jpg", original)))
+    image = decoded(reader.read(File("photo.jpg", original), "me"))
     assert image.size == expected.size
     right, bottom = expected.width - 3, expected.height - 3
     for place in ((2, 2), (right, 2), (2, bottom), (right, bottom)):
@@ -244,7 +244,7 @@ def test_image_is_rotated_by_exif_orientation(reader: FileReader, orientation: i
 
 
 def test_large_image_is_scaled_down(reader: FileReader) -> None:
-    parsed = reader.read(File("wide.png", sample.photo("PNG", size=(4000, 1000))))
+    parsed = reader.read(File("wide.png", sample.photo("PNG", size=(4000, 1000))), "me")
     assert (parsed.width, parsed.height, parsed.details) == (1568, 392, "1,568 × 392")
 
 
@@ -252,32 +252,32 @@ def test_large_image_is_scaled_down(reader: FileReader) -> None:
 def test_image_color_modes_are_supported(reader: FileReader, mode: str) -> None:
     output = BytesIO()
     Image.new(mode, (8, 8)).save(output, "PNG")
-    image = decoded(reader.read(File("a.png", output.getvalue())))
+    image = decoded(reader.read(File("a.png", output.getvalue()), "me"))
     assert image.mode == ("RGBA" if mode in {"LA", "RGBA"} else "RGB" if mode == "P" else "L")
 
 
 def test_webp_transparency_is_kept(reader: FileReader) -> None:
     output = BytesIO()
     Image.new("RGBA", (8, 8), (255, 0, 0, 100)).save(output, "WEBP", lossless=True)
-    parsed = reader.read(File("a.webp", output.getvalue()))
+    parsed = reader.read(File("a.webp", output.getvalue()), "me")
     assert parsed.media_type == "image/png"
     assert decoded(parsed).getpixel((1, 1)) == (255, 0, 0, 100)
 
 
 def test_animation_is_reduced_to_first_frame(reader: FileReader) -> None:
-    parsed = reader.read(File("moving.gif", sample.animation()))
+    parsed = reader.read(File("moving.gif", sample.animation()), "me")
     assert parsed.details == "30 × 20, first frame only"
     assert is_red(decoded(parsed).convert("RGB").getpixel((5, 5)))
 
 
 def test_image_with_extension_of_other_format_is_read(reader: FileReader) -> None:
-    assert reader.read(File("photo.jpg", sample.photo("PNG"))).media_type == "image/png"
+    assert reader.read(File("photo.jpg", sample.photo("PNG")), "me").media_type == "image/png"
 
 
 def test_files_are_read_concurrently(reader: FileReader) -> None:
     texts = [f"text number {number}" for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        parsed_files = pool.map(lambda text: reader.read(File("a.txt", text.encode())), texts)
+        parsed_files = pool.map(lambda text: reader.read(File("a.txt", text.encode()), "me"), texts)
         assert [parsed.text for parsed in parsed_files] == texts
 
 
@@ -289,11 +289,11 @@ def test_logs_contain_no_file_names_or_content(caplog: pytest.LogCaptureFixture)
 
 
 def test_parsed_file_is_cached_by_content_and_name(reader: FileReader) -> None:
-    first = reader.read(File("once.txt", b"only once"))
-    again = reader.read(File("folder/once.txt", b"only once"))
+    first = reader.read(File("once.txt", b"only once"), "me")
+    again = reader.read(File("folder/once.txt", b"only once"), "me")
     assert again == first
     assert again.text is first.text
-    assert reader.read(File("other.txt", b"only once")).name == "other.txt"
+    assert reader.read(File("other.txt", b"only once"), "me").name == "other.txt"
 
 
 def test_concurrent_reads_parse_a_file_once(
@@ -301,7 +301,9 @@ def test_concurrent_reads_parse_a_file_once(
 ) -> None:
     file = File("shared.txt", b"read by eight threads")
     with caplog.at_level("INFO"), ThreadPoolExecutor(8) as pool:
-        texts = {parsed.text for parsed in pool.map(reader.read, [file] * 8)}
+        texts = {
+            parsed.text for parsed in pool.map(lambda file: reader.read(file, "me"), [file] * 8)
+        }
     assert texts == {"read by eight threads"}
     assert len(caplog.records) == 1
 
@@ -313,5 +315,5 @@ def test_refusal_is_cached_for_a_minute(caplog: pytest.LogCaptureFixture) -> Non
         for seconds, runs in ((0.0, 1), (59.0, 1), (61.0, 2)):
             now = seconds
             with pytest.raises(FileEmpty, match="is empty"):
-                reader.read(File("twice.txt", b"   "))
+                reader.read(File("twice.txt", b"   "), "me")
             assert len(caplog.records) == runs

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from chat.attachments.reader_slots import OnWait
 from chat.attachments.reading import FileReader, ParsedFile
 from chat.attachments.token_cost import AttachmentPricer
 from chat.config.settings import Settings
@@ -19,7 +20,7 @@ from chat.providers.tokenizer import Tokenizer
 class InProcessReader(FileReader):
     """Decode text files in this process instead of the sandbox."""
 
-    def read(self, file: File) -> ParsedFile:
+    def read(self, file: File, owner: str, on_wait: OnWait = lambda: None) -> ParsedFile:
         text = file.data.decode()
         return ParsedFile(
             file.name, FileKind.DOCUMENT, "text/plain", "text", file.data, text, "", "1 line"
@@ -50,7 +51,7 @@ def test_token_counts_are_cached(settings: Settings) -> None:
     tokenizer = CountingTokenizer()
     pricer = AttachmentPricer(settings, tokenizer, InProcessReader(settings))
     for _ in range(3):
-        (price,) = pricer.price([File("a.txt", b"a text")], room=100)
+        (price,) = pricer.price([File("a.txt", b"a text")], room=100, owner="me")
     assert price.tokens == 1
     assert len(tokenizer.texts) == 1
 
@@ -61,7 +62,9 @@ def test_threads_share_the_cache_of_token_counts(settings: Settings) -> None:
 
     def price_many(worker: int) -> None:
         for number in range(1_000):
-            pricer.price([File("a.txt", b"%d of worker %d" % (number, worker))], room=100)
+            pricer.price(
+                [File("a.txt", b"%d of worker %d" % (number, worker))], room=100, owner="me"
+            )
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(price_many, range(8)))

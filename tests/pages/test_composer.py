@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from chat.errors import (
-    TranscriptionUnavailable,
-)
+from chat import File
+from chat.errors import TranscriptionUnavailable
+from pages.session import process
 from tests.support.app_page import (
     OpenPage,
     all_text,
@@ -49,6 +51,20 @@ def test_unreadable_file_returns_to_the_composer_with_the_text(
     page.button(key="remove_file_0").click().run()
     send(page, "Then so.")
     assert len(server.requests) == 2
+
+
+def test_closed_tab_stops_waiting_for_its_files_to_be_read(page: AppTest) -> None:
+    slots = process.chat_service().runtime.reader.slots
+    page.session_state["kept_files"] = [File("notes.txt", b"swordfish")]
+    with slots.hold("ann", 1), slots.hold("ann", 2), slots.hold("bob", 3):
+        with pytest.raises(RuntimeError, match="timed out"):  # AppTest then stops the run
+            page.run(timeout=1)
+        for _ in range(100):
+            if not slots.waiting():
+                break
+            threading.Event().wait(0.05)
+        assert slots.waiting() == 0
+    assert "notes.txt" in all_text(page.run())
 
 
 def test_message_with_a_failed_upload_is_not_sent(page: AppTest, server: LLMServer) -> None:

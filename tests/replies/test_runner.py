@@ -97,7 +97,9 @@ def test_question_sent_while_the_service_closes_keeps_its_interrupted_answer(
     answer = me.messages.send(None, Submission("First"))
     list(me.messages.follow(answer.id))
     conversation = me.conversations.get(answer.conversation_id)
-    question = service.space.requests.question(Submission("Second"), conversation.settings)
+    question = service.space.requests.question(
+        conversation.owner, Submission("Second"), conversation.settings
+    )
     with dispatcher.reserved(ME, conversation.settings, conversation, answer.id, question) as (
         reply,
         new,
