@@ -35,7 +35,7 @@ def nodes(paths: Iterable[Path]) -> Iterator[tuple[str, ast.AST]]:
 
 def called_name(call: ast.Call) -> str:
     """Return the last part of the name of the called function."""
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    return str(getattr(call.func, "attr", None) or getattr(call.func, "id", ""))
 
 
 def imported_modules(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
