@@ -17,6 +17,7 @@ from chat.domain.person import is_billed_to_operator
 from chat.domain.token_estimate import TOKENS_PER_MESSAGE
 from chat.domain.usage import UsageReport
 from chat.providers.catalogue import GUIDE
+from chat.providers.hidden_reasoning import hides_reasoning
 from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 
@@ -87,7 +88,10 @@ class Billing:
         return nanos
 
     def ended(self, call: NewCall, record: CallRecord, counter: Tokenizer) -> EndedCall:
-        """Return the result of a reply: as the provider reported it, otherwise estimated."""
+        """Return the result of a reply: as the provider reported it, otherwise estimated.
+
+        Limits keep counting the reservation of a reply that may have cost more than the estimate.
+        """
         is_held = False
         if record.usage is not None:
             prompt, completion = record.usage.prompt_tokens, record.usage.completion_tokens
@@ -96,9 +100,7 @@ class Billing:
         else:
             prompt = sent_tokens(record.sent_tokens, record.system_prompt, counter)
             completion = counter.count(record.text).tokens + counter.count(record.reasoning).tokens
-            # A model may have produced hidden or summarized reasoning before its first word.
-            has_no_text = not record.text and record.status is not Status.COMPLETE
-            is_held = has_no_text and record.sent_tokens > 0
+            is_held = record.sent_tokens > 0 and not _is_measured(call.model, record)
         return EndedCall(
             call.id,
             record.status,
@@ -139,6 +141,16 @@ def sent_tokens(tokens: int, system_prompt: str, counter: Tokenizer) -> int:
     if not system_prompt:
         return tokens
     return tokens + counter.count(system_prompt).tokens + TOKENS_PER_MESSAGE
+
+
+def _is_measured(model: str, record: CallRecord) -> bool:
+    """Return whether the received text tells what a reply without reported usage has cost.
+
+    Only if the provider ended the reply, before its maximum length, and shows all reasoning: a
+    reply that was cut off may have cost hidden reasoning, and text that was not received.
+    """
+    is_ended = record.status is Status.COMPLETE and record.finish_reason not in (None, "length")
+    return is_ended and not hides_reasoning(model)
 
 
 def _is_guide(model: str) -> bool:

@@ -49,6 +49,7 @@ class CallRecord:
     first_token_ms: int | None = None
     total_ms: int | None = None
     error_code: str | None = None
+    finish_reason: str | None = None
     sent_tokens: int = 0
     system_prompt: str = ""
 

@@ -12,7 +12,8 @@ from decimal import Decimal
 class UsageLine:
     """Calls of one day and model, and of one owner in the report of all owners; or a sum of those.
 
-    Tokens and cost are those of ended calls. `estimated_tokens` are included in the other counts.
+    Tokens and cost are those of ended calls. `estimated_tokens` are included in the other counts;
+    `held_tokens` are not: limits count them for replies that may have cost more than the estimate.
     """
 
     day: date | None = None
@@ -24,6 +25,7 @@ class UsageLine:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated_tokens: int = 0
+    held_tokens: int = 0
     cost_usd: Decimal = Decimal(0)  # of calls with a known price
     unpriced: int = 0  # calls with an unknown price
     timed_tokens: int = 0  # of replies with a known duration

@@ -120,6 +120,7 @@ class RunningReply:
             first_token_ms=self._call_first_token_ms,
             total_ms=self._call_total_ms,
             error_code=self.failure.code if self.failure else None,
+            finish_reason=self.finish_reason,
             sent_tokens=self.sent_tokens,
             system_prompt=self.system_prompt,
         )

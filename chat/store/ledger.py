@@ -230,10 +230,10 @@ def _interrupt(
     row.cost_nanos = None
     if compute_cost is not None and row.kind == CallKind.REPLY.value:
         row.cost_nanos = compute_cost(row.model, prompt, completion)
-    # The length of a temporary reply is unknown; limits keep counting what was reserved for it.
+    # The real usage is unknown, so limits keep counting what was reserved.
     used = prompt + completion if is_billed_to_operator(row.model) else 0
-    row.limit_tokens = max(used, 0 if completion else row.limit_tokens)
-    row.limit_nanos = max(row.cost_nanos or 0, 0 if completion else row.limit_nanos)
+    row.limit_tokens = max(used, row.limit_tokens)
+    row.limit_nanos = max(row.cost_nanos or 0, row.limit_nanos)
 
 
 def _path_tokens(session: Session, leaf_id: str | None, max_messages: int = 40) -> int:

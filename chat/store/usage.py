@@ -70,6 +70,7 @@ def _lines(
 
     prompt = func.coalesce(LedgerRow.prompt_tokens, 0)
     completion = func.coalesce(LedgerRow.completion_tokens, 0)
+    held = LedgerRow.limit_tokens - prompt - completion
     group = [LedgerRow.day, LedgerRow.model, *([LedgerRow.owner] if by_owner else [])]
     sums = {
         "calls": func.count(),
@@ -78,6 +79,7 @@ def _lines(
         "prompt_tokens": total(prompt, ~_RUNS),
         "completion_tokens": total(completion, ~_RUNS),
         "estimated_tokens": total(prompt + completion, ~_RUNS & ~LedgerRow.is_reported),
+        "held_tokens": total(held, ~_RUNS & (held > 0)),
         "nanos": total(LedgerRow.cost_nanos, LedgerRow.cost_nanos.is_not(None)),
         "unpriced": total(1, ~_RUNS & LedgerRow.cost_nanos.is_(None)),
         "timed_tokens": total(completion, _HAS_RATE),
@@ -122,7 +124,7 @@ def _timed(line: UsageLine, times: list[int]) -> UsageLine:
 def _sum(lines: tuple[UsageLine, ...]) -> UsageLine:
     names = (
         *("calls", "running", "failed", "prompt_tokens", "completion_tokens", "estimated_tokens"),
-        *("unpriced", "timed_tokens", "timed_ms"),
+        *("held_tokens", "unpriced", "timed_tokens", "timed_ms"),
     )
     counts = {name: sum(getattr(line, name) for line in lines) for name in names}
     return UsageLine(cost_usd=sum((line.cost_usd for line in lines), Decimal(0)), **counts)

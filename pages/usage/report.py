@@ -46,6 +46,11 @@ def draw_totals(report: UsageReport) -> None:
     notes = []
     if total.estimated_tokens:
         notes.append(f"{total.estimated_tokens:,} of the tokens are estimated.")
+    if total.held_tokens:
+        notes.append(
+            f"Limits count {total.held_tokens:,} more tokens for replies that were stopped or cut "
+            "off: the provider reports no usage for them."
+        )
     if total.unpriced and total.cost_usd:
         notes.append(f"The price of {total.unpriced:,} messages is unknown and not included.")
     if total.running:

@@ -17,14 +17,21 @@ from chat import ChatService, Message, NotFound, Person, ReplySettings, Status, 
 from chat.billing.kill_switch import TTL, KillSwitch
 from chat.domain.attachment import File
 from chat.domain.calls import CallKind, EndedCall, NewCall
+from chat.domain.message import Usage
 from chat.domain.usage import median_and_p90
 from chat.errors import (
     ConnectionLost,
+    ContentFiltered,
     FirstTokenTimeout,
+    IncompleteReply,
     ModelDisabled,
+    ParleyError,
+    ProviderDown,
     RateLimited,
     Refused,
     StoreFailed,
+    StreamInterrupted,
+    StreamStalled,
 )
 from chat.providers.base import Delta
 from chat.replies.worker_liveness import Worker
@@ -228,18 +235,75 @@ def test_failure_without_text_keeps_the_reservation_if_billable(
 
 
 @on_one_database
-def test_stopped_reply_counts_the_received_tokens(
-    open_service: Open, provider: ScriptedProvider, database_url: str
+@pytest.mark.parametrize("is_temporary", [False, True])
+def test_stopped_reply_keeps_the_reservation(
+    open_service: Open, provider: ScriptedProvider, database_url: str, is_temporary: bool
 ) -> None:
-    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    service = open_service(
+        MODEL_PRICES="*=1/10", LIMIT_TOKENS_PER_DAY=9_000, LIMIT_DOLLARS_PER_DAY=9
+    )
+    me = service.as_owner(ME, is_temporary=is_temporary)
     provider.say([Delta(reasoning="I think " * 20), Delta(text="So"), Delta(text="Never seen")])
     provider.hold(at=2)
-    answer = service.as_owner(ME).messages.send(None, Submission("Hi"))
+    answer = me.messages.send(None, Submission("Hi"))
     assert provider.held.wait(10)
-    service.as_owner(ME).messages.stop(answer.conversation_id)
+    (reserved,) = rows(database_url)
+    me.messages.stop(answer.conversation_id)
     (row,) = rows(database_url)
-    assert row["limit_tokens"] == row["prompt_tokens"] + row["completion_tokens"]
-    assert 40 < row["limit_tokens"] < 200
+    assert row["limit_tokens"] == reserved["limit_tokens"] > 4_000
+    assert row["limit_nanos"] == reserved["limit_nanos"] > 0
+    assert 40 < row["prompt_tokens"] + row["completion_tokens"] < 200, "the report is an estimate"
+    total = me.usage.report().total
+    assert total.estimated_tokens == total.tokens
+    assert total.held_tokens == row["limit_tokens"] - total.tokens
+
+
+END = Delta(finish_reason="stop")
+REPORTED = Delta(finish_reason="stop", usage=Usage(5, 6, is_reported=True))
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("deltas", "is_held"),
+    [
+        ([Delta(text="So"), END], False),
+        ([Delta(reasoning="I think"), Delta(text="So"), END], False),
+        ([Delta(text="So"), REPORTED], False),
+        ([Delta(text="So")], True),
+        ([Delta(text="So"), Delta(finish_reason="length")], True),
+        ([Delta(text="So"), StreamInterrupted("X")], True),
+        ([Delta(text="So"), StreamStalled("X", seconds=1)], True),
+        ([Delta(text="So"), ProviderDown("X")], True),
+        ([Delta(text="So"), RateLimited("X")], True),
+        ([Delta(reasoning="I think"), IncompleteReply("X")], True),
+        ([Delta(text="So"), ParleyError()], True),
+        ([REPORTED, ContentFiltered("X")], False),
+    ],
+)
+def test_reply_keeps_the_reservation_unless_its_usage_is_known(
+    open_service: Open,
+    provider: ScriptedProvider,
+    database_url: str,
+    deltas: list[Delta | Exception],
+    is_held: bool,
+) -> None:
+    service = open_service(LIMIT_TOKENS_PER_DAY=9_000)
+    provider.say(deltas)
+    say(service)
+    (row,) = rows(database_url)
+    assert (row["limit_tokens"] > 4_000) is is_held
+    assert row["prompt_tokens"] + row["completion_tokens"] < 100
+
+
+@on_one_database
+def test_model_with_hidden_reasoning_keeps_the_reservation_without_reported_usage(
+    open_service: Open, server: LLMServer, database_url: str
+) -> None:
+    server.next(Script(text="So", has_usage=False))
+    service = open_service(server, LIMIT_TOKENS_PER_DAY=9_000)
+    say(service, model="openai/o3")
+    (row,) = rows(database_url)
+    assert row["status"] == "complete" and row["limit_tokens"] > 4_000
 
 
 def test_calls_of_a_living_process_are_not_ended(

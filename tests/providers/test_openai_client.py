@@ -197,6 +197,49 @@ def test_usage_after_the_finish_reason_is_part_of_the_last_delta() -> None:
     assert last == Delta(finish_reason="stop", usage=Usage(3, 2, is_reported=True))
 
 
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        # The first event reports the prompt only, as some gateways do.
+        (event({"content": "a"}, usage={"prompt_tokens": 3, "completion_tokens": 1}), (3, 1)),
+        (
+            event({"content": ""}, usage={"prompt_tokens": 3, "completion_tokens": 1})
+            + event({"content": "a"}),
+            None,
+        ),
+        (
+            event({"content": ""}, usage={"prompt_tokens": 3}) + event({"reasoning": "a"}),
+            None,
+        ),
+        # Gemini and xAI leave reasoning out of `completion_tokens`.
+        (
+            event(
+                {"content": "a"},
+                usage={"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 904},
+            ),
+            (3, 901),
+        ),
+        (
+            event(
+                {"content": "a"},
+                usage={"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 0},
+            ),
+            (3, 7),
+        ),
+    ],
+)
+def test_usage_covers_the_whole_reply(body: bytes, usage: tuple[int, int] | None) -> None:
+    last = read(body + DONE)[2]
+    assert last.usage == (Usage(*usage, is_reported=True) if usage else None)
+
+
+def test_usage_of_an_incomplete_reply_is_not_yielded() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    parser = ReplyParser("Acme", lambda body: errors.ProviderError("Acme"))
+    deltas = [*parser.feed(event({"content": "a"}, usage=usage)), *parser.flush()]
+    assert [delta.usage for delta in deltas] == [None]
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_is_read_from_either_field(field: str) -> None:
     text, reasoning, _ = read(event({field: "hmm"}) + event({"content": "yes"}) + DONE)

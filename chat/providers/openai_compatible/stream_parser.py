@@ -107,11 +107,14 @@ class ReplyParser:
         yield Delta(finish_reason=reason, usage=self.usage)
 
     def flush(self) -> Iterator[Delta]:
-        """Yield the buffered text and the usage, once, before an error is raised."""
+        """Yield the buffered text and the usage, once, before an error is raised.
+
+        Usage that was reported before the end of the reply does not cover all of it.
+        """
         if not self._is_flushed:
             self._is_flushed = True
             yield from self._buffered()
-            if self.usage is not None:
+            if self.usage is not None and self.finish_reason is not None:
                 yield Delta(usage=self.usage)
 
     def _detect_format(self, chunk: bytes) -> bool:
@@ -179,6 +182,8 @@ class ReplyParser:
         delta = choice.get("delta") or choice.get("message")
         if isinstance(delta, dict):
             reasoning, text = _content(delta)
+            if (reasoning or text) and not isinstance(value.get("usage"), dict):
+                self.usage = None  # an earlier report does not cover this part
             tagged = ""
             if text:
                 tagged, text = self._think_tags.feed(text)
@@ -234,6 +239,9 @@ def _plain_text(value: Any) -> str:
 
 
 def _usage(raw: dict[str, Any]) -> Usage | None:
-    counts = [raw.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (n if isinstance(n, int) and n >= 0 else 0 for n in counts)
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    counts = [raw.get(name) for name in names]
+    prompt, completion, total = (n if isinstance(n, int) and n >= 0 else 0 for n in counts)
+    if prompt:  # Gemini and xAI count reasoning in the total only
+        completion = max(completion, total - prompt)
     return Usage(prompt, completion, is_reported=True) if prompt or completion else None
