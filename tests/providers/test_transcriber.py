@@ -249,6 +249,27 @@ def test_text_is_read_from_every_known_response_format(
     assert ask(acme(server.base_url)) == text
 
 
+RANDOM_KEY = "sk-canary0123456789abcdef01"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(text=f"you sent Bearer {RANDOM_KEY}"),
+        Script(text=RANDOM_KEY),
+        Script(text=f"{RANDOM_KEY}{RANDOM_KEY}"),
+        Script(text=f"{RANDOM_KEY}, he said", fault="plain"),
+        Script(text=f'"{RANDOM_KEY}"', fault="plain"),
+        Script(text=f'{{"text": "{RANDOM_KEY}", "language": "en"}}', fault="plain"),
+    ],
+)
+def test_key_in_a_transcription_is_redacted(server: LLMServer, script: Script) -> None:
+    server.next(script)
+    endpoint = Endpoint("acme", "Acme", server.base_url, RANDOM_KEY)
+    text = ask(OpenAITranscriber(endpoint, "speech-1", Settings(values={}, max_retries=0)))
+    assert RANDOM_KEY not in text and "[redacted]" in text
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -32,6 +32,7 @@ from chat.providers.openai_compatible.error_mapping import (
     retry_after_seconds,
     to_provider_error,
 )
+from chat.providers.openai_compatible.http_client import HttpClient
 from chat.providers.openai_compatible.model_list import (
     assumed_models,
     merge_models,
@@ -235,13 +236,12 @@ class Connection:
         transport = self._transport or create_transport(
             endpoint.base_url, lambda: coalescing_delay(self.open_streams), self._guard
         )
-        http_client = _HttpClient(
+        http_client = HttpClient(
+            self._limit_retries,
+            openai.APITimeoutError,
             timeout=timeout,
             transport=transport,
-            event_hooks={
-                "request": [self._remove_environment_headers],
-                "response": [self._limit_retries],
-            },
+            event_hooks={"request": [self._remove_environment_headers]},
         )
         client = openai.AsyncOpenAI(
             base_url=endpoint.base_url,
@@ -281,7 +281,7 @@ class Connection:
         wait = retry_after_seconds(response.headers, datetime.now(UTC)) or 0.0
         is_final = wait > min(_MAX_RETRY_WAIT, share)
         if response.status_code == 429 and not is_final:
-            body = parse_error_body(429, await response.aread())
+            body = parse_error_body(429, response.content)
             is_final = isinstance(self.error_from_body(body, model=""), errors.NoCredit)
         if is_final:
             response.headers["x-should-retry"] = "false"
@@ -318,15 +318,3 @@ class Connection:
         return to_provider_error(
             body, headers or {}, provider=self.label, model=model, secrets=self.secrets
         )
-
-
-class _HttpClient(httpx2.AsyncClient):
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send without retrying a connect timeout.
-
-        The SDK does not retry its own errors, and retrying would triple the connect timeout.
-        """
-        try:
-            return await super().send(request, **options)
-        except httpx2.ConnectTimeout:
-            raise openai.APITimeoutError(request) from None

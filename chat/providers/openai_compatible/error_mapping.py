@@ -7,6 +7,7 @@ therefore checked first, then the message, then the status.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from chat import errors
 from chat.observability.redaction import redact
 from chat.providers.openai_compatible.sse import ParseError, parse_json
 
+MAX_ERROR_BYTES = 64 * 1024  # of an error response; the rest is not read
+_MAX_MESSAGE = 20_000  # characters that are searched
+_MAX_CODE = 2_000
 OPTIONAL_PARAMETERS = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
 
 _CONTEXT_CODES = {
@@ -80,6 +84,12 @@ _CAP_TOO_LARGE = re.compile(
     r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)"
 )
 
+# Long lists and texts inside a message are shortened while they are written.
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxlevel = 8
+_BOUNDED.maxdict = _BOUNDED.maxlist = 20
+_BOUNDED.maxstring = _BOUNDED.maxother = _BOUNDED.maxlong = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
@@ -94,11 +104,16 @@ class ErrorBody:
 
 
 def parse_error_body(status: int | None, content: bytes) -> ErrorBody:
-    """Parse the body of an error response, in any of the shapes that providers send."""
+    """Parse the body of an error response, in any of the shapes that providers send.
+
+    Only the beginning of an oversized body is used, as text.
+    """
+    content = content[:MAX_ERROR_BYTES]
     try:
         value = parse_json(content)
     except ParseError:
-        return ErrorBody(status, content.decode("utf-8", "replace").strip(), is_json=False)
+        text = content.decode("utf-8", "replace").strip()
+        return ErrorBody(status, text[:_MAX_MESSAGE], is_json=False)
     return parse_error_value(status, value)
 
 
@@ -108,24 +123,30 @@ def parse_error_value(status: int | None, value: Any) -> ErrorBody:
         value = value[0]
     inner = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(inner, dict):
-        return ErrorBody(status, str(inner or ""))
-    numbers = [int(str(n)) for n in (inner.get("code"), inner.get("status")) if str(n).isdigit()]
-    number = next(iter(numbers), None)
+        return ErrorBody(status, _text(inner, _MAX_MESSAGE))
+    codes = [_text(inner.get(name), _MAX_CODE) for name in ("code", "status")]
+    number = next((int(code) for code in codes if re.fullmatch("[0-9]{1,9}", code)), None)
     if status is None and number is not None and 400 <= number < 600:
         status = number
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
     metadata = inner.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
-        message = (
-            f"{message}: {metadata['raw']}"  # OpenRouter: the message of the upstream provider
-        )
+        # OpenRouter: the message of the upstream provider
+        message = f"{_text(message, _MAX_MESSAGE)}: {metadata['raw'][:_MAX_MESSAGE]}"
     return ErrorBody(
         status,
-        message if isinstance(message, str) else repr(message),
-        "" if number is not None else str(inner.get("code") or "").lower(),
-        str(inner.get("type") or "").lower(),
-        str(inner.get("param") or "").lower(),
+        _text(message, _MAX_MESSAGE),
+        "" if number is not None else codes[0].lower(),
+        _text(inner.get("type"), _MAX_CODE).lower(),
+        _text(inner.get("param"), _MAX_CODE).lower(),
     )
+
+
+def _text(value: Any, max_length: int) -> str:
+    """Return a JSON value as text, cut to `max_length`; a null or an empty value is empty."""
+    if isinstance(value, str):
+        return value[:max_length]
+    return _BOUNDED.repr(value)[:max_length] if value else ""
 
 
 def to_provider_error(

@@ -9,6 +9,7 @@ from chat.observability.redaction import contains_secret
 from chat.providers.base import Model
 from chat.providers.cloud_providers import well_known_models
 
+_MAX_ENTRIES, _MAX_ID = 5_000, 300
 _WINDOWS = ("context_length", "context_window", "max_model_len", "max_context_length")
 _CHAT_KINDS = {"chat", "language", "code", "llm", "vlm", "model", "base", "text"}
 # Names of models that embed, draw, speak, transcribe or moderate. Separators bound the matches, so
@@ -30,12 +31,12 @@ def parse_model_list(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list):
         return None
     found = []
-    for entry in value:
+    for entry in value[:_MAX_ENTRIES]:
         entry = {"id": entry} if isinstance(entry, str) else entry
         if not isinstance(entry, dict):
             continue
         model_id = entry.get("id") or entry.get("name")
-        if isinstance(model_id, str) and model_id.strip():
+        if isinstance(model_id, str) and model_id.strip() and len(model_id) <= _MAX_ID:
             found.append({**entry, "id": model_id.strip().removeprefix("models/")})
     return found if found or not value else None
 

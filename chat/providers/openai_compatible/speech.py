@@ -12,6 +12,7 @@ from typing import Any
 
 from chat import errors
 from chat.config.settings import Endpoint, Settings
+from chat.observability.redaction import StreamRedactor
 from chat.providers.openai_compatible.client import Connection
 from chat.providers.openai_compatible.error_mapping import parse_error_value
 from chat.providers.openai_compatible.speech_errors import SpeechTimeout, to_speech_error
@@ -73,6 +74,11 @@ class OpenAITranscriber:
     async def close(self) -> None:
         await self._connection.close()
 
+    def _redacted(self, text: str) -> str:
+        """Return the text without the keys of the connection, like the text of a reply."""
+        redactor = StreamRedactor(self._connection.secrets)
+        return redactor.feed(text) + redactor.finish()
+
     def _parse(self, body: bytes) -> str:
         """Return the text of a response: JSON, or plain text from some servers."""
         content = body.removeprefix(b"\xef\xbb\xbf").strip()
@@ -96,5 +102,5 @@ class OpenAITranscriber:
             value = content.decode()
         if not isinstance(value, str):
             raise ParseError("JSON without a text")
-        text = value.strip()
+        text = self._redacted(value.strip())
         return "" if text.lower() in _SILENCE else text

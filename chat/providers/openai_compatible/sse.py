@@ -83,10 +83,9 @@ def parse_json(data: bytes) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         try:
-            value = json.loads(data)
+            return _without_lone_surrogates(json.loads(data))
         except (ValueError, RecursionError):
             raise ParseError("not JSON") from None
-        return _without_lone_surrogates(value)
 
 
 def _without_lone_surrogates(value: Any) -> Any:
