@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from chat.errors import SettingsError, StoreFailed
 from chat.observability.io_hook import blocking_io
+from chat.store.column_types import decode_text
 from chat.store.corruption import install_corruption_handler, translate_corruption
 
 log = logging.getLogger("chat.store")
@@ -55,7 +59,7 @@ def make_engine(database_url: str) -> Engine:
             event.listen(engine, "connect", _configure_postgres)
         return engine
     if url.database and _is_file(url):
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _create_private_file(str(url.database))
     # An in-memory database belongs to one connection, so threads share it one at a time.
     single = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
     engine = create_engine(
@@ -70,6 +74,25 @@ def make_engine(database_url: str) -> Engine:
         _reject_replaced_file(engine, Path(str(url.database)))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_private_file(database: str) -> None:
+    """Create the database file, readable by its owner only, if it is missing.
+
+    SQLite gives its write-ahead log the same permissions. For an existing file, access is removed
+    from other users but not from the group, which may be an operator's choice.
+    """
+    path = Path(database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if database.startswith("file:"):  # an SQLite URI, which may be read-only
+        return
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        with contextlib.suppress(OSError):  # missing, or owned by another user
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & stat.S_IRWXO:
+                file.chmod(mode & ~stat.S_IRWXO)
+    with contextlib.suppress(OSError):  # SQLite reports a path that cannot be created
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _postgres_connect_args(url: URL) -> dict[str, int]:
@@ -132,10 +155,11 @@ def _configure_postgres(connection: Any, _record: object) -> None:
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event emits BEGIN
+    connection.text_factory = decode_text
     with translate_corruption():
         _enable_wal(connection)
         # secure_delete overwrites deleted content instead of leaving it in free pages.
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+        for pragma in ("foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
 
@@ -158,8 +182,15 @@ def _enable_wal(connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In WAL mode NORMAL does not sync at a commit, so a power failure may undo it.
+    level = "FULL" if options.get("durable", True) else "NORMAL"
+    raw: Any = connection.connection.driver_connection
+    raw.execute(f"PRAGMA synchronous={level}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager
@@ -174,19 +205,25 @@ def read_transaction(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def write_transaction(engine: Engine) -> Iterator[Session]:
-    """Open a session in a short writing transaction. Raises `StoreFailed` on database errors."""
-    with read_transaction(engine.execution_options(writes=True)) as session:
+def write_transaction(engine: Engine, *, durable: bool = True) -> Iterator[Session]:
+    """Open a session in a short writing transaction. Raises `StoreFailed` on database errors.
+
+    A commit that is not `durable` survives a crash of the process, but on SQLite not necessarily
+    a power failure. It is cheaper: the disk is not synced.
+    """
+    with read_transaction(engine.execution_options(writes=True, durable=durable)) as session:
         yield session
 
 
 def error_summary(error: Exception) -> str:
-    """Return the type and first line of a database error.
+    """Return the type and the beginning of a database error, for the log.
 
-    Some drivers quote the row on the following lines, which must not reach the log.
+    Drivers quote values of the row in quotation marks and on the following lines.
     """
     original = getattr(error, "orig", None) or error
-    return f"{type(original).__name__}: {(str(original).splitlines() or [''])[0][:200]}"
+    first_line = (str(original).splitlines() or [""])[0]
+    unquoted = re.split("[\"'«]", first_line)[0]
+    return f"{type(original).__name__}: {unquoted[:200]}"
 
 
 def scrub(engine: Engine) -> None:
@@ -227,7 +264,7 @@ def _merge_index(engine: Engine) -> None:
     """
     pages = -MERGE_PAGES
     while True:
-        with engine.execution_options(writes=True).begin() as connection:
+        with engine.execution_options(writes=True, durable=False).begin() as connection:
             raw: Any = connection.connection.driver_connection
             before = raw.total_changes
             connection.exec_driver_sql(

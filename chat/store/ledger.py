@@ -131,12 +131,12 @@ class LedgerStore:
 
     def record_prompt_tokens(self, call_id: str, prompt_tokens: int) -> None:
         """Store the size of the prompt, which is billed if the worker dies before the end."""
-        with write_transaction(self._engine) as session:
+        with write_transaction(self._engine, durable=False) as session:
             session.execute(_SET_PROMPT_TOKENS, {"call_id": call_id, "prompt": prompt_tokens})
 
     def heartbeat(self, call_id: str) -> None:
         """Record a heartbeat of a reply that is stored elsewhere; undo an interruption."""
-        with write_transaction(self._engine) as session:
+        with write_transaction(self._engine, durable=False) as session:
             session.execute(
                 update(LedgerRow)
                 .where(LedgerRow.id == call_id, _MAY_END)

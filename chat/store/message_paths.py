@@ -15,6 +15,7 @@ from chat.domain.attachment import Attachment
 from chat.domain.context_window import PathStep, SentMessage
 from chat.domain.message import Message, Role, Status
 from chat.store.attachments import load_attachments
+from chat.store.column_types import WholeNumber
 from chat.store.row_values import as_message
 from chat.store.schema import MessageRow, PlainRow
 
@@ -59,7 +60,7 @@ _STEPS = text(
         {_HAS_FILES}
     {_IN_ORDER}
     """
-)
+).columns(tokens=WholeNumber())
 
 _CLEARED_DEPTH = text(
     f"""{_walk("(SELECT MIN(depth) FROM messages WHERE id IN :cleared_ids)")}

@@ -67,7 +67,7 @@ class ReplyStore:
             "new_text": text,
             "new_reasoning": reasoning,
         }
-        with write_transaction(self._engine) as session:
+        with write_transaction(self._engine, durable=False) as session:
             saved = session.execute(_SAVE, {**values, "moment": now()}).one_or_none()
         if saved is not None:
             return saved.stop_asked_at is None

@@ -7,38 +7,21 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Row,
     String,
     Text,
-    TypeDecorator,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 
 from chat.domain.identity import require_owner
 from chat.domain.sharing import Share
+from chat.store.column_types import Moment, RealNumber, WholeNumber
 
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """A timezone-aware UTC datetime. SQLite stores no time zone, so reading adds it."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 PlainRow = Row[*tuple[Any, ...]]
@@ -46,7 +29,7 @@ PlainRow = Row[*tuple[Any, ...]]
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: Moment}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment, int: WholeNumber, float: RealNumber}  # noqa: RUF012
 
 
 class ConversationRow(Base):

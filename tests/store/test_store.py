@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 from sqlalchemy.engine import make_url
 
 from chat.domain.ids import new_id
@@ -17,7 +19,7 @@ from chat.domain.message import Role, Status
 from chat.domain.writes import NewAnswer, NewQuestion
 from chat.errors import ReplyRunning, SettingsError, StoreFailed
 from chat.store import Outcome, Store
-from chat.store.engine import MIGRATIONS, make_engine, migrate, newest_revision
+from chat.store.engine import MIGRATIONS, error_summary, make_engine, migrate, newest_revision
 from chat.store.schema import Base
 from tests.support.path_steps import path_step
 
@@ -261,3 +263,66 @@ def test_database_errors_do_not_log_message_text(
     with pytest.raises(StoreFailed):
         store.messages.send(ME, None, question("my secret words"), answer())
     assert "database failed" in caplog.text and "secret" not in caplog.text
+
+
+def test_acknowledged_writes_are_synced_and_running_text_is_not(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'parley.db'}")
+    levels: list[int] = []
+
+    @event.listens_for(store.engine, "commit")
+    def note(connection: Any) -> None:
+        raw = connection.connection.driver_connection
+        if connection.get_execution_options().get("writes"):
+            levels.append(raw.execute("PRAGMA synchronous").fetchone()[0])
+
+    def committed(write: Any) -> list[int]:
+        levels.clear()
+        write()
+        return list(levels)
+
+    normal, full = 1, 2
+    sent = store.messages.send(ME, None, question(), answer())
+    assert levels == [full]
+    assert committed(lambda: store.replies.save(sent.id, "w", "text", "")) == [normal]
+    end = Outcome(Status.COMPLETE, "text")
+    assert committed(lambda: store.replies.finish(sent.id, "w", end)) == [full]
+    rename = store.conversations.rename
+    assert committed(lambda: rename(ME, sent.conversation_id, "Title")) == [full]
+    store.close()
+
+
+def test_database_files_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "parley.db"
+    previous = os.umask(0)
+    try:
+        store = Store(f"sqlite:///{path}")
+    finally:
+        os.umask(previous)
+    store.messages.send(ME, None, question(), answer())
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert set(modes) == {"parley.db", "parley.db-wal", "parley.db-shm"}
+    assert set(modes.values()) == {0o600}
+    store.close()
+
+
+def test_existing_database_becomes_unreadable_for_other_users(tmp_path: Path) -> None:
+    path = tmp_path / "parley.db"
+    Store(f"sqlite:///{path}").close()
+    path.chmod(0o664)
+    Store(f"sqlite:///{path}").close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Could not decode to UTF-8 column 'text' with text 'secret words'",
+        'invalid input syntax for type integer: "secret"',
+        "duplicate key value violates unique constraint\nDETAIL: Key (text)=(secret)",
+        "valeur trop longue « secret »",
+    ],
+)
+def test_error_summary_contains_no_value(message: str) -> None:
+    summary = error_summary(ValueError(message))
+    assert summary.startswith("ValueError: ")
+    assert "secret" not in summary

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from chat.store.doctor import files, index, money, orphans, running, tree
+from chat.store.doctor import cells, files, index, money, orphans, running, tree
 from chat.store.doctor.checks import Check, Finding, Liveness
 from chat.store.engine import read_transaction, write_transaction
 
@@ -20,6 +20,7 @@ __all__ = ["Finding", "Liveness", "examine"]
 def all_checks(engine: Engine, liveness: Liveness) -> list[Check]:
     return [
         *files.database_checks(engine),
+        *cells.checks(engine),
         *orphans.CHECKS,
         *tree.CHECKS,
         *running.checks(engine, liveness),

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, bindparam, text
 
 from chat.domain.search_query import Matcher, Query
+from chat.store.column_types import Moment
 from chat.store.engine import read_transaction
-from chat.store.schema import Moment
 from chat.store.search.hits import Hit, as_hit, rank_messages
 from chat.store.search.match_expressions import (
     FilterTokens,
