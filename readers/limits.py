@@ -1,4 +1,4 @@
-"""Restrict the current process before it reads untrusted data. Cannot be undone.
+"""Limits of the current process that every system supports. Cannot be undone.
 
 Resource limits bound memory, CPU time and files; Windows has none, so only the parent's timeout
 applies there. An audit hook blocks network access, subprocesses and changes to files, in case a
@@ -39,29 +39,31 @@ _BLOCKED_EVENTS = (
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def confine(seconds: float, memory_mb: int) -> None:
-    """Set the resource limits and install the audit hook."""
+def set_resource_limits(seconds: float, memory_mb: int) -> None:
     try:
         import resource
     except ImportError:
-        pass
-    else:
-        limits = {
-            "RLIMIT_AS": memory_mb * 1_000_000,
-            "RLIMIT_CPU": math.ceil(seconds),
-            "RLIMIT_FSIZE": 0,
-            "RLIMIT_CORE": 0,
-            "RLIMIT_NOFILE": 64,
-            "RLIMIT_NPROC": 0,
-        }
-        for name, limit in limits.items():
-            if hasattr(resource, name):
-                kind = getattr(resource, name)
-                hard_limit = resource.getrlimit(kind)[1]
-                if hard_limit != resource.RLIM_INFINITY:
-                    limit = min(limit, hard_limit)
-                with suppress(OSError, ValueError):  # macOS does not support RLIMIT_AS
-                    resource.setrlimit(kind, (limit, limit))
+        return
+    limits = {
+        "RLIMIT_AS": memory_mb * 1_000_000,
+        "RLIMIT_CPU": math.ceil(seconds),
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_NPROC": 0,
+    }
+    for name, limit in limits.items():
+        if hasattr(resource, name):
+            kind = getattr(resource, name)
+            hard_limit = resource.getrlimit(kind)[1]
+            if hard_limit != resource.RLIM_INFINITY:
+                limit = min(limit, hard_limit)
+            with suppress(OSError, ValueError):  # macOS does not support RLIMIT_AS
+                resource.setrlimit(kind, (limit, limit))
+
+
+def install_audit_hook() -> None:
+    """Forbid network access, subprocesses and changes to files in Python code."""
     sys.addaudithook(_audit)
 
 

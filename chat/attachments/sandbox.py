@@ -1,7 +1,8 @@
 """Run a reader on untrusted bytes in a child process with limits on memory and time.
 
-The child gets the bytes, an almost empty environment and no write access to the disk. Its output
-is bounded in size and as untrusted as the input.
+The child gets the bytes, an almost empty environment and no write access to the disk. On Linux it
+can read only Python's own files (see `readers.confinement`). Its output is bounded in size and as
+untrusted as the input.
 """
 
 from __future__ import annotations
@@ -21,24 +22,28 @@ from typing import IO, Any
 
 import orjson
 
+from chat.attachments.reader_paths import import_path, readable_paths
+
 log = logging.getLogger(__name__)
 
 PROBLEMS = frozenset({"encrypted", "unreadable", "too_complex", "no_text"})
 # The only inherited variables: those the system needs to start a program. Others may hold keys.
 ENVIRONMENT = ("SystemRoot", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
-_ROOT = Path(__file__).parents[2]
 _MAX_OUTPUT_BYTES = 64_000_000
-# The limits are set before any parser is imported.
 _BOOTSTRAP = """
 import json, sys
 job = json.loads(sys.argv[1])
 sys.path[:] = job["path"]
-from readers.limits import confine
-confine(job["seconds"], job["memory_mb"])
+from readers.limits import set_resource_limits
+set_resource_limits(job["seconds"], job["memory_mb"])
 from readers.main import main
-main(job["package"], job["reader"], job["options"])
+main(job["package"], job["reader"], job["options"], job["readable"])
 """
+
+
+PROTECTIONS = ("landlock", "user", "seccomp")  # of the kernel; which exist depends on the system
+_logged: set[tuple[str, ...]] = set()
 
 
 class SandboxError(Exception):
@@ -68,7 +73,8 @@ def run(
         "options": dict(options),
         "seconds": seconds,
         "memory_mb": memory_mb,
-        "path": _import_path(),
+        "path": import_path(),
+        "readable": readable_paths(),
     }
     command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP, json.dumps(job)]
     started = time.monotonic()
@@ -76,6 +82,7 @@ def run(
     try:
         exit_code, output = _communicate(command, data, started + seconds)
         header, content = _parse_output(exit_code, output)
+        _log_protections(header.pop("protections", None))
         outcome = _identifier(header.get("reason", "read"))
         if problem := header.get("problem"):
             raise SandboxError(problem if _identifier(problem) in PROBLEMS else "unreadable")
@@ -165,13 +172,26 @@ def _parse_output(exit_code: int, output: bytes) -> tuple[dict[str, Any], bytes]
     return {"problem": "unreadable", "reason": f"exit_code_{exit_code}"}, b""
 
 
+def protections() -> tuple[str, ...]:
+    """Return the names of the kernel's protections that are active in a reader process."""
+    header, _ = run("protections", b"", {})
+    return _known_protections(header.get("active"))
+
+
+def _known_protections(active: object) -> tuple[str, ...]:
+    return tuple(each for each in PROTECTIONS if isinstance(active, list) and each in active)
+
+
+def _log_protections(reported: object) -> None:
+    """Log once which protections readers have: they differ between systems."""
+    if not isinstance(reported, list) or (active := _known_protections(reported)) in _logged:
+        return
+    _logged.add(active)
+    log.info("files are read in processes with limits and %s", ", ".join(active) or "no more")
+
+
 def _identifier(value: object) -> str:
     """Return `value` if it is a short identifier, else "unknown", so that logs quote no content."""
     if isinstance(value, str) and value.isidentifier() and len(value) < 50:
         return value
     return "unknown"
-
-
-def _import_path() -> list[str]:
-    """Return the root of the repository and the import path of this process."""
-    return [str(_ROOT), *(os.path.abspath(path) for path in sys.path if path)]

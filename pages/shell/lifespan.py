@@ -17,6 +17,7 @@ from pages.rendering import draw_turns
 from pages.session import process, request_tracing
 from pages.shell.shutdown import ShutdownWatchdog, on_signal
 from pages.streamlit_patches.warm_up import import_component_runtime
+from server import process_memory
 
 log = logging.getLogger("pages")
 
@@ -29,6 +30,7 @@ def lifespan(settings: Settings) -> Lifespan:
     @contextlib.asynccontextmanager
     async def run(_app: Any) -> AsyncIterator[None]:
         _log_to_console(settings)
+        process_memory.protect()
         set_io_hook(draw_turns.paused)
         # In the background: only the first page waits for it, not the server.
         opening = asyncio.create_task(anyio.to_thread.run_sync(_open))

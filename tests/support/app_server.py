@@ -24,6 +24,7 @@ class AppServer:
     """`with AppServer(folder, OPENAI_BASE_URL=…) as app:` — `app.url`. Data is in `folder`."""
 
     script = ROOT / "app.py"
+    launcher: tuple[str, ...] = ()  # a program that runs the command that follows
     new_database: Callable[[Path], str] = staticmethod(lambda file: f"sqlite:///{file}")
 
     def __init__(self, folder: Path, **config: str) -> None:
@@ -56,7 +57,7 @@ class AppServer:
             "headless": "true",
             "fileWatcherType": "none",
         }
-        command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
+        command = [*self.launcher, sys.executable, "-m", "streamlit", "run", str(self.script)]
         for name, value in options.items():
             command += [f"--server.{name}", value]
         with self._log.open("ab") as log:

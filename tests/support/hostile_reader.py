@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 Output = tuple[dict[str, Any], bytes]
+
+# Read before the process is confined, as is the C library, which an exploit could call directly.
+_SYSTEM_ENVIRONMENT = Path("/proc/self/environ")
+_INHERITED = _SYSTEM_ENVIRONMENT.read_bytes() if _SYSTEM_ENVIRONMENT.exists() else b""
+_LIBC = ctypes.CDLL(None) if sys.platform != "win32" else None
+_CALLS = {name: getattr(_LIBC, name) for name in ("open", "ptrace", "socket", "kill", "fork")}
 
 
 def read(data: bytes, options: dict[str, Any]) -> Output:
@@ -26,6 +33,8 @@ def read(data: bytes, options: dict[str, Any]) -> Output:
         "echo": lambda data: ({"size": len(data)}, data),
         "show environment": show_environment,
         "escape": escape,
+        "read paths": read_paths,
+        "call the kernel": call_kernel,
     }
     return actions[options["action"]](data)
 
@@ -48,9 +57,7 @@ def print_text(data: bytes) -> Output:
 
 def show_environment(data: bytes) -> Output:
     """Return the environment as seen by Python, and by the system as the content."""
-    system = Path("/proc/self/environ")
-    inherited = system.read_bytes() if system.exists() else b""
-    return {"environment": dict(os.environ), "folder": os.getcwd()}, inherited
+    return {"environment": dict(os.environ), "folder": os.getcwd()}, _INHERITED
 
 
 def escape(data: bytes) -> Output:
@@ -81,6 +88,43 @@ def escape(data: bytes) -> Output:
             continue
         done.append(name)
     return {"done": done}, b""
+
+
+def read_paths(data: bytes) -> Output:
+    """Try to read the files and folders in `data`, one path a line, and to find them from C.
+
+    Return the paths that could be read.
+    """
+    found = []
+    for path in data.decode().splitlines():
+        with suppress(OSError):
+            os.listdir(path) if path.endswith("/") else Path(path).read_bytes()
+            found.append(path)
+            continue
+        if _CALLS["open"](path.encode(), os.O_RDONLY) >= 0:
+            found.append(f"{path} from C")
+    return {"found": found}, b""
+
+
+def call_kernel(data: bytes) -> Output:
+    """Call the C library directly, as code in an exploited parser would; `data` names a process.
+
+    Return the calls that succeeded.
+    """
+    parent, attach = int(data), 16
+    unix, stream, datagram = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM
+    calls: dict[str, tuple[str, tuple[int, ...]]] = {
+        "attach to the parent": ("ptrace", (attach, parent, 0, 0)),
+        "TCP socket": ("socket", (socket.AF_INET, stream, 0)),
+        "UDP socket": ("socket", (socket.AF_INET, datagram, 0)),
+        "IPv6 socket": ("socket", (socket.AF_INET6, datagram, 0)),
+        "Unix socket": ("socket", (unix, stream, 0)),
+        "signal the parent": ("kill", (parent, 0)),
+    }
+    done = [name for name, (call, arguments) in calls.items() if _CALLS[call](*arguments) >= 0]
+    if (child := _CALLS["fork"]()) == 0:
+        os._exit(0)
+    return {"done": [*done, "fork"] if child > 0 else done}, b""
 
 
 def _fill_database(path: Path) -> None:
