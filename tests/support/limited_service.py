@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import create_engine, text
 
 from chat import ChatService, ReplySettings, Submission
 from tests.support.temporary import TemporaryService
@@ -36,3 +39,12 @@ def say(
     for _ in service.as_owner(owner).messages.follow(answer.id):
         pass
     return answer.conversation_id
+
+
+def ledger_rows(database_url: str) -> list[dict[str, Any]]:
+    """Return the rows of the ledger in order."""
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT * FROM ledger ORDER BY id")).mappings().all()
+    engine.dispose()
+    return [dict(row) for row in found]
