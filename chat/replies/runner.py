@@ -1,14 +1,13 @@
 """Runs all replies of a process on one asyncio event loop in one thread.
 
 The loop reads a provider's stream into a `RunningReply`, saves its text about once a second, and
-stores its end. It knows no database: `RunningReply.sink` does the storing, in a thread pool.
+stores its end. It knows no database: `RunningReply.sink` does the storing, in `BackgroundWriter`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
 import threading
 import time
@@ -17,27 +16,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_exponential,
-)
-
 from chat.domain.message import Status
 from chat.errors import EmptyReply, OnlyReasoning, ParleyError, ReplyRunning, ServiceClosed
 from chat.observability.failure_log import FailureLog
 from chat.providers.base import Delta
+from chat.replies.background_writer import BackgroundWriter
 from chat.replies.buffer import FollowerCount
 from chat.replies.running_reply import RunningReply
 
 log = logging.getLogger("chat.replies.runner")
 
 SAVE_INTERVAL = 1.0  # seconds
-# A database that is restarted, moved or out of space may take long to come back.
-RETRY_FOR = 3600.0  # seconds
-MAX_RETRY_INTERVAL = 5.0
 CLOSE_TIMEOUT = 1.5  # seconds for a provider to close its connection after a stop
 STORE_TIMEOUT = 5.0  # seconds for all replies together to be stored when the process ends
 LOOP_TIMEOUT = 5.0  # seconds for the event loop to end
@@ -55,7 +44,7 @@ class ReplyRunner:
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._store_deadline: float | None = None
-        self._writers = ThreadPoolExecutor(4, thread_name_prefix="parley-save")
+        self._writer = BackgroundWriter()
 
     def reserve(self, reply: RunningReply) -> None:
         """Register a reply before it is stored, so that recovery does not take it for abandoned.
@@ -111,18 +100,7 @@ class ReplyRunner:
 
     def write_soon(self, operation: str, write: Callable[[], object]) -> None:
         """Write to the database in the background; retry if that fails."""
-
-        def attempt() -> None:
-            try:
-                write()
-            except Exception:
-                try:
-                    self.submit(self._write(operation, write))
-                except ServiceClosed:
-                    log.error("%s: not stored, the service is closing", operation)
-
-        with contextlib.suppress(RuntimeError):  # the pool is shut down
-            self._writers.submit(contextvars.copy_context().run, attempt)
+        self._writer.write_soon(operation, write, self.submit)
 
     def submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Run a coroutine on the event loop. Raises `ServiceClosed` and closes the coroutine."""
@@ -169,10 +147,7 @@ class ReplyRunner:
             thread.join(LOOP_TIMEOUT)
             if not loop.is_running():
                 loop.close()
-        # A writer may block on the database for longer than the process can wait.
-        ending = threading.Thread(target=self._writers.shutdown, daemon=True)
-        ending.start()
-        ending.join(self._remaining())
+        self._writer.close(self._remaining())
 
     def _remaining(self) -> float:
         return max(0.0, (self._store_deadline or 0.0) - self._clock())
@@ -212,7 +187,7 @@ class ReplyRunner:
             has_ended.set()
             await saver
             reply.end(status, self._clock())
-            await self._write(
+            await self._writer.write_with_retries(
                 f"storing the end of reply {reply.answer_id}",
                 lambda: reply.sink.finish(reply),
                 on_failure=lambda: setattr(reply.buffer, "is_unstored", True),
@@ -276,7 +251,7 @@ class ReplyRunner:
             if has_ended.is_set():
                 return
             try:
-                await self._in_writer(lambda: reply.sink.save(reply))
+                await self._writer.write(lambda: reply.sink.save(reply))
                 failures.succeeded()
             except Exception as error:  # the text is in memory; the next second tries again
                 failures.failed(
@@ -284,40 +259,6 @@ class ReplyRunner:
                     with_traceback=not isinstance(error, ParleyError),
                     answer_id=reply.answer_id,
                 )
-
-    async def _write(
-        self,
-        operation: str,
-        write: Callable[[], object],
-        on_failure: Callable[[], object] = lambda: None,
-        **fields: Any,
-    ) -> None:
-        """Write with retries and exponential backoff; give up and log after `RETRY_FOR`."""
-        failures = FailureLog(log, operation)
-
-        def note(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            if error is not None:
-                failures.failed(error, with_traceback=not isinstance(error, ParleyError), **fields)
-            on_failure()
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Exception),
-            wait=wait_exponential(multiplier=0.1, max=MAX_RETRY_INTERVAL),
-            stop=stop_after_delay(RETRY_FOR),
-            after=note,
-            reraise=True,
-        )
-        try:
-            await retrying(self._in_writer, write)
-            failures.succeeded()
-        except Exception:
-            log.error("%s: given up", operation, extra=fields)
-
-    async def _in_writer(self, write: Callable[[], object]) -> None:
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()  # executor threads do not inherit the request id
-        await loop.run_in_executor(self._writers, context.run, write)
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

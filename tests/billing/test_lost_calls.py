@@ -115,7 +115,7 @@ def test_call_whose_end_was_not_written_releases_its_reservation(
         raise StoreFailed
 
     with monkeypatch.context() as patched:
-        patched.setattr("chat.replies.runner.RETRY_FOR", 0)
+        patched.setattr("chat.replies.background_writer.RETRY_FOR", 0)
         patched.setattr(service.runtime.billing.ledger, "end", fail)
         say(TemporaryService(service), model="openai/echo")
         assert (

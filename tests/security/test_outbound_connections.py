@@ -16,7 +16,8 @@ from tests.support.scripted_provider import ScriptedProvider
 
 ROOT = Path(__file__).parents[2]
 CALLERS = {
-    "chat/providers/openai_compatible/client.py",  # the client of all providers
+    "chat/providers/openai_compatible/connection.py",  # the client of all providers
+    "chat/providers/openai_compatible/client.py",  # a type only
     "chat/providers/ssrf/transport.py",  # refuses private addresses
     "chat/providers/openai_compatible/transport.py",  # the client's connections
     "chat/providers/openai_compatible/read_coalescing.py",  # wraps the client's streams
