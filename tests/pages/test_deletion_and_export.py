@@ -13,6 +13,7 @@ from chat.errors import (
     NotFound,
     StoreFailed,
 )
+from chat.services.messages import MessageService
 from chat.services.transfer import TransferService
 from pages.session import process
 from tests.support.app_page import OWNER, all_text, conversation, keys, send, texts
@@ -117,3 +118,22 @@ def test_deletion_of_a_conversation_can_be_undone(page: AppTest) -> None:
     page.button(key="undo").click().run()
     assert texts(page)[0] == "Precious"
     assert conversation(page) == precious
+
+
+def test_failed_undo_shows_its_error_and_can_be_tried_again(
+    page: AppTest, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.next(Script(text="A secret."))
+    send(page, "Tell me")
+    page.button(key=keys(page, "delete")[-1]).click().run()
+
+    def fail(*_: object) -> None:
+        raise StoreFailed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MessageService, "undelete", fail)
+        page.button(key="undo").click().run()
+        assert StoreFailed.sentence in all_text(page)
+        assert texts(page) == ["Tell me"]
+    page.button(key="undo").click().run()
+    assert texts(page) == ["Tell me", "A secret."]

@@ -6,8 +6,6 @@ a process on another machine by rows in the database.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
@@ -27,10 +25,11 @@ from chat.replies.worker_liveness import Worker
 from chat.store import Outcome, Store
 from chat.store.schema import LedgerRow, MessageRow
 from tests.support.dead_worker import presumed_dead
+from tests.support.held_reply import ME, begin_held_reply, until
 from tests.support.markers import on_one_database
 from tests.support.scripted_provider import ScriptedProvider
 
-ME, ADMIN = "visitor:me", Person("account:admin", is_admin=True)
+ADMIN = Person("account:admin", is_admin=True)
 REMOTE_WORKER = "another-machine:1:abc"
 
 Make = Callable[..., ChatService]
@@ -46,23 +45,35 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def begin(service: ChatService, provider: ScriptedProvider) -> Message:
     """Start a reply in `service` that pauses after two stored words."""
-    provider.say("one two three")
-    provider.hold(at=2)
-    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
-    assert provider.held.wait(10)
+    answer = begin_held_reply(service, provider)
     until(lambda: service.space.store.messages.get(ME, answer.id).text == "one two ")
     return answer
 
 
-def until(is_true: Callable[[], object], seconds: float = 10) -> None:
-    pause, end = threading.Event(), time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < end, "timed out"
-        pause.wait(0.01)
+def end_while_presumed_dead(
+    first: ChatService, second: ChatService, provider: ScriptedProvider, answer: Message
+) -> None:
+    """End the held reply of `first` while `second` takes it for abandoned; wait for its storing."""
+    reply = first.runtime.runner.get(answer.id)
+    assert reply is not None
+    with presumed_dead(first):
+        assert second.interrupt_abandoned() == 1
+        assert last(second, answer).status is Status.INTERRUPTED
+        provider.release()
+        until(lambda: reply.buffer.is_unstored)
+    assert reply.buffer.wait(10)
 
 
 def last(service: ChatService, answer: Message) -> Message:
     return service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
+
+
+def stop_from(service: ChatService, provider: ScriptedProvider, answer: Message) -> None:
+    """Stop the held reply in another process; its two words are kept and its request is closed."""
+    service.as_owner(ME).messages.stop(answer.conversation_id)  # waits for the end
+    stopped = last(service, answer)
+    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
+    assert provider.closed == 1, "the request is still open"
 
 
 @on_one_database
@@ -71,10 +82,7 @@ def test_reply_can_be_stopped_from_another_process(
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    second.as_owner(ME).messages.stop(answer.conversation_id)  # waits for the end
-    stopped = last(second, answer)
-    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
-    assert provider.closed == 1, "the request is still open"
+    stop_from(second, provider, answer)
     assert first.runtime.runner.get(answer.id) is None
 
 
@@ -196,14 +204,7 @@ def test_reply_that_ended_while_its_process_was_presumed_dead_is_stored_complete
 ) -> None:
     first, second = make_service(), make_service()
     answer = begin(first, provider)
-    generation = first.runtime.runner.get(answer.id)
-    assert generation is not None
-    with presumed_dead(first):
-        assert second.interrupt_abandoned() == 1
-        assert last(second, answer).status is Status.INTERRUPTED
-        provider.release()
-        until(lambda: generation.buffer.is_unstored)
-    assert generation.buffer.wait(10)
+    end_while_presumed_dead(first, second, provider, answer)
     done = last(second, answer)
     assert (done.status, done.text) == (Status.COMPLETE, "one two three")
     assert call_of(first, answer) == ("complete", 3, True)
@@ -219,13 +220,7 @@ def test_reply_with_unopened_think_tag_is_stored_after_its_process_was_presumed_
     answer = first.as_owner(ME).messages.send(None, Submission("Count."))
     assert provider.held.wait(10)
     until(lambda: first.space.store.messages.get(ME, answer.id).text == "Count to ")
-    generation = first.runtime.runner.get(answer.id)
-    assert generation is not None
-    with presumed_dead(first):
-        assert second.interrupt_abandoned() == 1
-        provider.release()
-        until(lambda: generation.buffer.is_unstored)
-    assert generation.buffer.wait(10)
+    end_while_presumed_dead(first, second, provider, answer)
     done = last(second, answer)
     assert (done.status, done.text) == (Status.COMPLETE, "one two")
     assert done.reasoning == "Count to three."
@@ -241,10 +236,7 @@ def test_reply_of_a_recovered_process_continues_and_can_be_stopped(
         assert second.interrupt_abandoned() == 1
     until(lambda: last(first, answer).is_live)
     assert call_of(first, answer)[:2] == ("streaming", None)
-    second.as_owner(ME).messages.stop(answer.conversation_id)
-    stopped = last(second, answer)
-    assert (stopped.status, stopped.text) == (Status.STOPPED, "one two ")
-    assert provider.closed == 1
+    stop_from(second, provider, answer)
 
 
 def send_next(service: ChatService, answer: Message) -> object:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CALLERS = {
     "chat/providers/openai_compatible/connection.py",  # the client of all providers
     "chat/providers/openai_compatible/client.py",  # a type only
+    "chat/providers/openai_compatible/http_client.py",  # bounds the client's responses
     "chat/providers/ssrf/transport.py",  # refuses private addresses
     "chat/providers/openai_compatible/transport.py",  # the client's connections
     "chat/providers/openai_compatible/read_coalescing.py",  # wraps the client's streams

@@ -22,6 +22,7 @@ from chat import (
 from chat.domain.message import Usage
 from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyReasoning, ProviderDown
 from chat.providers.base import Delta
+from tests.support.held_reply import begin_held_reply, stop_after_two_words
 from tests.support.scripted_provider import ScriptedProvider
 
 ME, OTHER = "visitor:me", "visitor:other"
@@ -95,10 +96,7 @@ def test_stop_before_the_first_token_keeps_the_question(
 def test_stop_stores_exactly_the_text_that_was_shown(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    provider.say("one two three four")
-    provider.hold(at=2)
-    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
-    assert provider.held.wait(10)
+    answer = begin_held_reply(service, provider, "one two three four")
     service.as_owner(ME).messages.stop(answer.conversation_id)
     stopped = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert stopped.text == "one two " and stopped.status is Status.STOPPED
@@ -108,12 +106,7 @@ def test_stop_stores_exactly_the_text_that_was_shown(
 def test_continue_extends_a_stopped_reply_in_place(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    provider.say("one two three four", "three four")
-    provider.hold(at=2)
-    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
-    assert provider.held.wait(10)
-    service.as_owner(ME).messages.stop(answer.conversation_id)
-    provider.release()
+    answer = stop_after_two_words(service, provider, next_text="three four")
     again = service.as_owner(ME).messages.continue_(answer.id)
     assert again.id == answer.id and finish(service, again) == "one two three four"
     assert provider.requests[-1].partial_answer == "one two "
@@ -753,12 +746,7 @@ def test_characters_refused_by_the_database_are_replaced(
 def test_usage_is_estimated_if_a_part_reported_none(
     service: ChatService, provider: ScriptedProvider
 ) -> None:
-    provider.say("one two three four", "three four")
-    provider.hold(at=2)
-    answer = service.as_owner(ME).messages.send(None, Submission("Count."))
-    assert provider.held.wait(10)
-    service.as_owner(ME).messages.stop(answer.conversation_id)
-    provider.release()
+    answer = stop_after_two_words(service, provider, next_text="three four")
     finish(service, service.as_owner(ME).messages.continue_(answer.id))
     whole = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert whole.usage is None and whole.tokens >= 4

@@ -11,7 +11,7 @@ import pytest
 
 from chat import ChatService, Submission, open_chat
 from chat.errors import ServiceClosed
-from chat.providers.local_gguf import LocalModelProvider
+from chat.providers.catalogue import Catalogue
 from chat.providers.tokenizer import Tokenizer
 from tests.support.markers import on_one_database
 
@@ -26,14 +26,25 @@ def ask(service: ChatService, *, is_temporary: bool) -> None:
 
 
 @pytest.mark.slow
-def test_temporary_conversation_uses_the_same_local_model_server(tmp_path: Path) -> None:
-    pytest.importorskip("xllamacpp")
+def test_temporary_conversation_uses_the_same_local_model_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xllamacpp = pytest.importorskip("xllamacpp")
     pytest.importorskip("gguf")
     from tests.support.tiny_gguf import write_tiny_gguf
 
     model = write_tiny_gguf(tmp_path / "tiny.gguf", context=2048)
+    start, addresses = xllamacpp.Server, []
+
+    def start_and_count(params: object) -> object:
+        server = start(params)
+        addresses.append(server.listening_address)
+        return server
+
+    monkeypatch.setattr(xllamacpp, "Server", start_and_count)
     gc.collect()
     tokenizers = sum(isinstance(each, Tokenizer) for each in gc.get_objects())
+    catalogues = sum(isinstance(each, Catalogue) for each in gc.get_objects())
     service = open_chat(
         {
             "DATABASE_URL": f"sqlite:///{tmp_path / 'parley.db'}",
@@ -46,7 +57,8 @@ def test_temporary_conversation_uses_the_same_local_model_server(tmp_path: Path)
         ask(service, is_temporary=False)
         ask(service, is_temporary=True)
         found = gc.get_objects()
-        assert sum(isinstance(each, LocalModelProvider) for each in found) == 1
+        assert len(addresses) == 1, "the number of llama.cpp servers"
+        assert sum(isinstance(each, Catalogue) for each in found) == catalogues + 1
         assert sum(isinstance(each, Tokenizer) for each in found) == tokenizers + 1
         loops = [each for each in threading.enumerate() if each.name == "parley-replies"]
         assert len(loops) == 1
