@@ -1,13 +1,14 @@
 # Parley in a container: no build tools, no root user, no writes outside /data and /tmp.
 #   docker build -t parley .
 #   docker run -p 8501:8501 -v parley:/data --env-file .env --read-only --tmpfs /tmp parley
-FROM python:3.11-slim-bookworm AS build
+# By digest: the tag is for people. After a change, rebuild and run the tests.
+FROM python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements.txt /
+COPY requirements.lock /
 # Wheels only, so that no compiler is needed. Remove 130 MB of unused files from the libraries: tests,
 # headers, and a speech recogniser.
 RUN python -m venv --without-pip /venv \
-    && pip --python /venv/bin/python install --only-binary :all: -r /requirements.txt \
+    && pip --python /venv/bin/python install --only-binary :all: --require-hashes -r /requirements.lock \
     && find /venv -type d -name tests -prune -exec rm -r {} + \
     && find /venv \( -path '*/pyarrow/include' -o -path '*/speech_recognition/flac-*' \
         -o -path '*/speech_recognition/pocketsphinx-data' \) -prune -exec rm -r {} +
@@ -17,7 +18,7 @@ ADD --checksum=sha256:446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0c
     /ranks/fb374d419588a4632f3f557e76b4b70aebbca790
 RUN mkdir --mode=700 /data
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
 COPY --from=build /venv /venv
 COPY --from=build /ranks /ranks
 COPY --from=build --chown=10001:10001 /data /data

@@ -3,6 +3,8 @@
 # make test-all   make test, then the slow tests and the rest of the suite on PostgreSQL, as in CI
 # make fast    the tests that are not slow and need neither a browser nor PostgreSQL
 # make check   formatting, types and import rules
+# make lock    resolve requirements*.txt again and write the lock files with the hashes of all packages
+# make audit   look for known vulnerabilities of the locked packages
 # make bench   compare Parley with the tutorial's app and a bare page; bench-peers adds other chat apps
 
 VENV    := .venv
@@ -12,6 +14,8 @@ PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11;
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
+UV      := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate
 # Three files at a time, because most tests wait. Browser tests need both cores and run one by one.
 SERIAL  := $(BIN)/python -m pytest
 PYTEST  := $(SERIAL) -n 3 --dist loadfile --no-loadscope-reorder
@@ -19,7 +23,7 @@ PYTEST  := $(SERIAL) -n 3 --dist loadfile --no-loadscope-reorder
 # With compiled files, test workers and the servers of browser tests start faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-all fast check format bench bench-peers browser proxy clean
+.PHONY: run test test-slow test-all fast check format lock audit bench bench-peers browser proxy clean
 .DEFAULT_GOAL := run
 
 run: $(RUN)
@@ -50,6 +54,15 @@ check: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# For all supported versions of Python and all systems.
+lock: | $(BIN)/pip
+	$(PIP) install uv==0.13.9
+	$(UV) requirements.txt --output-file requirements.lock
+	$(UV) --constraints requirements.lock requirements-dev.txt --output-file requirements-dev.lock
+
+audit: $(DEV)
+	$(BIN)/python .ci/audit
 
 bench: $(DEV) browser
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -101,14 +114,14 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python's venv module is incomplete (on Debian: sudo apt-get install python3-venv)." >&2; exit 1; }
 
-$(RUN): requirements.txt | $(BIN)/pip
+$(RUN): requirements.lock | $(BIN)/pip
 	@echo "Installing Parley's dependencies (about a minute)."
-	@$(PIP) install -r requirements.txt
+	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
 
-$(DEV): requirements-dev.txt $(RUN)
+$(DEV): requirements-dev.lock $(RUN)
 	@echo "Installing the test dependencies."
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean:

@@ -73,7 +73,7 @@ def test_image_runs_as_numeric_user_without_build_tools() -> None:
     assert not any(name == "RUN" for name, _ in steps), "the final stage must only copy"
     assert instruction(steps, "VOLUME") == "/data"
     installs = [rest for name, rest in dockerfile() if name == "RUN" and " install " in rest]
-    assert len(installs) == 1 and "--only-binary :all: -r /requirements.txt" in installs[0]
+    assert len(installs) == 1 and "--only-binary :all: --require-hashes" in installs[0]
 
 
 def test_image_health_check_uses_the_exposed_port() -> None:
