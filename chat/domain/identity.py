@@ -6,6 +6,7 @@ Pure: the caller passes the time. The module knows no page, server or database.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,13 @@ from chat.errors import NotAllowed, NotFound, SignInExpired
 VISITOR, ACCOUNT = "visitor:", "account:"
 SIGN_IN_LIFETIME = timedelta(days=30)
 _CLOCK_SKEW = timedelta(days=1)
+_SIGN_IN_CLAIMS = ("provider", "iss", "sub", "iat", "exp", "nonce", "jti", "sid", "at_hash")
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 # ASCII only: `str.lower` maps some other letters to ASCII, for example the Kelvin sign to "k".
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.I)
+_HOST_AND_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5}")  # some proxies add it
 _PROXY_HEADER = re.compile(
     r"forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*|fly-.*",
     re.I,
@@ -67,6 +70,13 @@ def account_from_claims(
         email,
         is_email_listed(email, settings.admin_emails or "", with_domains=False),
     )
+
+
+def sign_in_id(claims: Mapping[str, Any]) -> str:
+    """Return a hash that identifies one sign-in: the account, its session and its time."""
+    return hashlib.sha256(
+        json.dumps([str(claims.get(name)) for name in _SIGN_IN_CLAIMS]).encode()
+    ).hexdigest()
 
 
 def is_email_listed(email: str, names: str, *, with_domains: bool = True) -> bool:
@@ -134,16 +144,15 @@ class Connection:
         """Return the client's address behind `proxies` trusted proxies.
 
         Each proxy appends the address of its peer to X-Forwarded-For; earlier entries are sent by
-        the client and are not trusted. Empty for this machine, and if no trusted proxy reports an
-        address. IPv6 addresses are reduced to their /64 network.
+        the client and are not trusted. Without trusted proxies, and if they report no valid
+        address, the header is ignored: it would hide the client's own address. Empty for this
+        machine. IPv6 addresses are reduced to their /64 network.
         """
         forwarded = [
             each.strip() for line in self.header("x-forwarded-for") for each in line.split(",")
         ]
-        if not forwarded:
-            return _client_network(self.address or "")
-        # `self.address` is not used: the server may have taken it from the header.
-        return _client_network(forwarded[-proxies]) if 0 < proxies <= len(forwarded) else ""
+        reported = forwarded[-proxies] if 0 < proxies <= len(forwarded) else ""
+        return _client_network(reported) or _client_network(self.address or "")
 
 
 def is_local_admin(
@@ -179,8 +188,9 @@ def _is_text(value: object) -> bool:
 def _client_network(address: str) -> str:
     """Return an IPv4 address, or the /64 network of an IPv6 address, which one client controls."""
     try:
-        found = ip_address(address)
-    except ValueError:
+        host = _HOST_AND_PORT.fullmatch(address)
+        found = ip_address(host[1] or host[2] if host else address)
+    except (TypeError, ValueError):
         return ""
     if found.version == 4:
         return str(found)

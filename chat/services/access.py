@@ -1,26 +1,44 @@
-"""Access: the access code, its lockout, and moving a visitor's data to an account."""
+"""Access: the access code, its lockout, visitor cookies, signing out, and claiming a visitor."""
 
 from __future__ import annotations
 
 import hmac
+import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import pbkdf2_hmac, sha256
+from typing import Any
+
+from cachetools import TTLCache
 
 from chat.background.file_jobs import FileJobs
 from chat.config.settings import Settings
-from chat.domain.identity import ACCOUNT, is_visitor_cookie, require_owner, visitor_from_cookie
+from chat.domain.identity import (
+    ACCOUNT,
+    SIGN_IN_LIFETIME,
+    is_visitor_cookie,
+    require_owner,
+    sign_in_id,
+    visitor_from_cookie,
+)
 from chat.errors import NotFound
 from chat.store import Store
 
 LOCKOUT = timedelta(minutes=15)
 MAX_GUESSES = 5  # of one owner or address within the lockout time
 MAX_GUESSES_OF_ALL = 50
+UNSIGNED_COOKIES_END = timedelta(days=365)  # after the key was made: older cookies have expired
+_SIGN_OUT_DELAY = 10.0  # seconds until the other processes notice it
 
 
 class AccessService:
     def __init__(self, settings: Settings, store: Store, exports: FileJobs) -> None:
         self._settings, self._store, self._exports = settings, store, exports
+        self._signed_out: TTLCache[str, bool] = TTLCache(10_000, _SIGN_OUT_DELAY)
+        self._lock = threading.Lock()
+        self._visitor_key: bytes | None = None
+        self._visitor_key_created_at = datetime.max.replace(tzinfo=UTC) - UNSIGNED_COOKIES_END
 
     def has_entered(self, owner: str) -> bool:
         """Return whether the owner has entered the current access code, or none is set."""
@@ -60,6 +78,45 @@ class AccessService:
         count = self._store.access.transfer_visitor_data(owner, visitor)
         self._exports.discard(visitor)  # a later purge would not find it under the new owner
         return count
+
+    @property
+    def visitor_key(self) -> bytes | None:
+        """The key that signs visitor cookies, kept in the database; None until `load_keys`."""
+        return self._visitor_key
+
+    def load_keys(self) -> None:
+        """Read the keys of this instance, or make them. Raises `StoreFailed`."""
+        found = self._store.identities.signing_key("visitor", datetime.now(UTC))
+        self._visitor_key, self._visitor_key_created_at = found
+
+    def is_earlier_visitor(self, cookie: str, at: datetime | None = None) -> bool:
+        """Return whether a cookie that is not signed belongs to a visitor whose data is stored.
+
+        Earlier releases did not sign cookies. A made-up cookie has no data. False a year after the
+        first signed cookie: the last of the others has expired.
+        """
+        end = self._visitor_key_created_at + UNSIGNED_COOKIES_END
+        return (at or datetime.now(UTC)) <= end and self._store.identities.has_data(
+            visitor_from_cookie(cookie).owner
+        )
+
+    def sign_out(self, claims: Mapping[str, Any]) -> None:
+        """End the sign-in with these OpenID claims: copies of its cookie are not accepted again."""
+        sign_in, now = sign_in_id(claims), datetime.now(UTC)
+        self._store.identities.sign_out(sign_in, at=now, expires_at=now + SIGN_IN_LIFETIME)
+        with self._lock:
+            self._signed_out[sign_in] = True
+
+    def is_signed_out(self, claims: Mapping[str, Any]) -> bool:
+        """Return whether `sign_out` has ended this sign-in, in any process, seconds ago or more."""
+        sign_in = sign_in_id(claims)
+        with self._lock:
+            if (known := self._signed_out.get(sign_in)) is not None:
+                return known
+        found = self._store.identities.is_signed_out(sign_in)
+        with self._lock:
+            self._signed_out[sign_in] = found or self._signed_out.get(sign_in, False)
+        return found
 
     def _keyed(self, text: str) -> str:
         """Return a keyed hash that cannot be reversed or verified without the access code."""

@@ -27,6 +27,7 @@ from chat.store.engine import (
     migrate,
     newest_revision,
 )
+from chat.store.identities import IdentityStore
 from chat.store.kill_switch import SwitchStore
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
@@ -73,6 +74,7 @@ class Store:
         self.portable = PortableStore(self.engine)
         self.search = SearchStore(self.engine)
         self.access = AccessStore(self.engine)
+        self.identities = IdentityStore(self.engine)
 
     def on_failure(self, callback: Callable[[], object]) -> None:
         """Call `callback` on every database error."""

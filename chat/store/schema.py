@@ -102,6 +102,25 @@ class WrongCodeRow(Base):
     locked_until: Mapped[datetime | None]
 
 
+class SigningKeyRow(Base):
+    """A random key of this instance in hexadecimal, such as the one that signs visitor cookies."""
+
+    __tablename__ = "signing_keys"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class SignOutRow(Base):
+    """A sign-in that was ended; `sign_in` is a hash of its claims."""
+
+    __tablename__ = "sign_outs"
+
+    sign_in: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime]  # the sign-in is invalid after that anyway
+
+
 class ContentRow(Base):
     """Bytes keyed by their SHA-256, so that a file attached twice is stored once."""
 

@@ -16,7 +16,13 @@ from chat import ChatService, File, Submission, visitor_from_cookie
 from chat.background.file_jobs import FileJobs
 from chat.config.settings import Settings
 from chat.errors import ExportRunning, LockedOut, NotFound, ParleyError, WrongCode
-from chat.services.access import LOCKOUT, MAX_GUESSES, MAX_GUESSES_OF_ALL, AccessService
+from chat.services.access import (
+    LOCKOUT,
+    MAX_GUESSES,
+    MAX_GUESSES_OF_ALL,
+    UNSIGNED_COOKIES_END,
+    AccessService,
+)
 from chat.store import Store
 from chat.store.schema import Base
 from tests.support.databases import postgres_database
@@ -251,3 +257,65 @@ STAYS = {
 def test_tables_with_an_owner_are_moved_or_listed_as_exceptions() -> None:
     owned = {table.name for table in Base.metadata.sorted_tables if "owner" in table.columns}
     assert owned == MOVED | STAYS
+
+
+CLAIMS = {"iss": "https://id", "sub": "1", "iat": 1_700_000_000, "nonce": "n", "exp": 1_700_003_600}
+
+
+def test_processes_share_one_key_for_visitor_cookies(stores: list[Store]) -> None:
+    services = [Access(store) for store in stores]
+    assert services[0].visitor_key is None
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Access.load_keys, services * 4))
+    keys = {each.visitor_key for each in services}
+    assert len(keys) == 1 and len(keys.pop() or b"") == 32
+    assert len(services[0].rows("signing_keys")) == 1
+
+
+def test_unsigned_cookie_is_accepted_only_with_data_of_a_recent_release(
+    access: Access, now: datetime
+) -> None:
+    access.load_keys()
+    cookie, made_up = token_urlsafe(32), token_urlsafe(32)
+    access.enter(visitor_from_cookie(cookie).owner, CODE, "", now)
+    assert access.is_earlier_visitor(cookie) and not access.is_earlier_visitor(made_up)
+    later = datetime.now(UTC) + UNSIGNED_COOKIES_END
+    assert access.is_earlier_visitor(cookie, later - timedelta(days=1))
+    assert not access.is_earlier_visitor(cookie, later + timedelta(days=1))
+
+
+def test_unsigned_cookie_with_a_conversation_is_accepted(
+    service: ChatService, conversation: str
+) -> None:
+    service.access.load_keys()
+    assert service.access.is_earlier_visitor(COOKIE)
+    assert not service.access.is_earlier_visitor(COOKIE[::-1])
+    service.as_owner(visitor_from_cookie(COOKIE).owner).conversations.delete(conversation)
+    assert service.access.is_earlier_visitor(COOKIE), "it can be restored"
+
+
+def test_signed_out_claims_stay_so_in_other_processes_and_after_a_restart(
+    stores: list[Store],
+) -> None:
+    here, there = Access(stores[0]), Access(stores[1])
+    assert not here.is_signed_out(CLAIMS)
+    here.sign_out(CLAIMS)
+    assert here.is_signed_out(CLAIMS), "an earlier answer was remembered"
+    assert there.is_signed_out({**CLAIMS, "email": "other@x.org"})
+    assert Access(stores[0]).is_signed_out(CLAIMS)
+    here.sign_out(CLAIMS)  # a second time changes nothing
+
+
+@pytest.mark.parametrize(
+    "changed", [{"sub": "2"}, {"iss": "x"}, {"iat": 1}, {"nonce": "m"}, {"exp": 2}, {"sid": "s"}]
+)
+def test_sign_out_ends_one_sign_in_only(access: Access, changed: dict[str, object]) -> None:
+    access.sign_out(CLAIMS)
+    assert access.is_signed_out(CLAIMS) and not access.is_signed_out({**CLAIMS, **changed})
+
+
+def test_expired_sign_outs_are_deleted(stores: list[Store], now: datetime) -> None:
+    identities = stores[0].identities
+    identities.sign_out("old", at=now, expires_at=now + timedelta(days=1))
+    identities.sign_out("new", at=now + timedelta(days=2), expires_at=now + timedelta(days=3))
+    assert not identities.is_signed_out("old") and identities.is_signed_out("new")
