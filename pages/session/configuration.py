@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -24,7 +25,7 @@ class Configuration:
     settings: Settings
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def read() -> Configuration:
     """Return the configuration from the environment, `.env` and the secrets files."""
     values = _load()
@@ -32,6 +33,11 @@ def read() -> Configuration:
         return Configuration(values, read_settings(values))
     except SettingsError:  # raised again, with all problems, when the service is opened
         return Configuration(values, Settings())
+
+
+def forget() -> None:
+    """Let the next `read` read it again."""
+    read.cache_clear()
 
 
 def _load() -> Mapping[str, Any]:

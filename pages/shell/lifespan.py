@@ -70,11 +70,8 @@ def _open() -> None:
 
 
 def _close() -> None:
-    for service in process.opened_services():
-        try:
-            service.close()
-        except Exception:  # the remaining services may have replies to save
-            log.exception("closing a service failed")
+    if (service := process.opened_service()) is not None:
+        service.close()
 
 
 def _import_pages() -> None:

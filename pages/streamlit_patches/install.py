@@ -24,17 +24,18 @@ class Patches:
 _patches: Patches | None = None
 
 
-def install(visitor_cookie: Callable[[], str], complete_run_key: str) -> Patches:
+def install(visitor_cookie: Callable[[], str], cookie_name: str, complete_run_key: str) -> Patches:
     """Install the patches, or none of them if Streamlit is not the version they were written for.
 
     `visitor_cookie` returns the cookie of the browser that the current script runs for.
+    `cookie_name` is the name of this cookie in the headers of a WebSocket.
     `complete_run_key` is the session state key that marks a page as drawn to its end.
     Never raises: a mismatch is returned as `problem`. Later calls change nothing.
     """
     global _patches
     if _patches is None:
         owners = MediaOwners(visitor_cookie)
-        _patches = Patches(owners, _install(owners, complete_run_key))
+        _patches = Patches(owners, _install(owners, cookie_name, complete_run_key))
     return _patches
 
 
@@ -43,7 +44,7 @@ def problem() -> str:
     return _patches.problem if _patches else ""
 
 
-def _install(owners: MediaOwners, complete_run_key: str) -> str:
+def _install(owners: MediaOwners, cookie_name: str, complete_run_key: str) -> str:
     if not f"{st.__version__}.".startswith(f"{SUPPORTED}."):
         return f"Parley needs Streamlit {SUPPORTED}, but {st.__version__} is installed. {_REMEDY}"
     try:
@@ -51,16 +52,22 @@ def _install(owners: MediaOwners, complete_run_key: str) -> str:
         from pages.streamlit_patches import (
             atomic_callbacks,
             media_ownership,
+            message_filter,
             pages_directory,
             rerun_queue,
             secrets_errors,
+            session_ownership,
+            websocket_messages,
         )
 
         replacements = [
             *atomic_callbacks.replacements(),
             *media_ownership.replacements(owners),
+            *message_filter.replacements(),
             *rerun_queue.replacements(complete_run_key),
             *secrets_errors.replacements(),
+            *session_ownership.replacements(cookie_name),
+            *websocket_messages.replacements(),
         ]
         changed = [str(each) for each in replacements if not each.has_expected_signature]
     except (ImportError, AttributeError) as error:

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-import streamlit as st
 import yaml
 from streamlit.testing.v1 import AppTest
 
@@ -281,7 +280,7 @@ def test_ephemeral_disk_notice_is_shown_until_dismissed(
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'parley.db'}")
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     monkeypatch.setenv("DISK_IS_KEPT", "false")
-    st.cache_resource.clear()
+    process.reset()
 
     def is_notice_shown(page: AppTest) -> bool:
         return any("may be emptied" in each.value for each in page.markdown)
@@ -291,4 +290,4 @@ def test_ephemeral_disk_notice_is_shown_until_dismissed(
     page.button(key="disk_understood").click().run()
     assert not is_notice_shown(page) and not is_notice_shown(page.run())
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()

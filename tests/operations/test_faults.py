@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
@@ -387,12 +386,12 @@ def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
     monkeypatch.chdir(file.parent)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}?timeout=0.1")
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
-    st.cache_resource.clear()
+    process.reset()
     page = AppTest.from_file(APP, default_timeout=20)
     page.session_state["visitor"] = ME
     yield page.run()
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()
 
 
 def shown(page: AppTest) -> str:

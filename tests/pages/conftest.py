@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -48,9 +47,9 @@ def app_environment(
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     monkeypatch.setenv("MAX_RETRIES", "0")
     monkeypatch.setenv("MAX_USER_MESSAGE_TOKENS", "300")
-    st.cache_resource.clear()
+    process.reset()
     yield
-    st.cache_resource.clear()
+    process.reset()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas
 import pytest
-import streamlit as st
 from PIL import Image
 from sqlalchemy import create_engine, text
 from streamlit.testing.v1 import AppTest
@@ -35,11 +34,11 @@ def service(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
-    st.cache_resource.clear()
+    process.reset()
     service = process.chat_service()
     yield service
     service.close()
-    st.cache_resource.clear()
+    process.reset()
 
 
 def image(mode: str, size: tuple[int, int], file_format: str = "PNG") -> bytes:

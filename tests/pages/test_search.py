@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.session import process
@@ -22,10 +21,10 @@ def page(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
-    st.cache_resource.clear()
+    process.reset()
     yield AppTest.from_file(APP, default_timeout=20).run()
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()
 
 
 def captions(page: AppTest) -> str:

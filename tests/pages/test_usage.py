@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from chat import Person, ReplySettings, Submission, UsageLine, UsageReport, open_chat
@@ -32,10 +31,10 @@ def app_environment(
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    st.cache_resource.clear()
+    process.reset()
     yield
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()
 
 
 def ask_guide(owner: str) -> None:

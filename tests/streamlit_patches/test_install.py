@@ -18,8 +18,11 @@ from pages.streamlit_patches import (
     atomic_callbacks,
     install,
     media_ownership,
+    message_filter,
     rerun_queue,
     secrets_errors,
+    session_ownership,
+    websocket_messages,
 )
 from pages.streamlit_patches.media_owners import MediaOwners
 from pages.streamlit_patches.replacement import Replacement
@@ -28,8 +31,11 @@ from tests.support.app_server import ROOT, AppServer
 REPLACEMENTS = [
     *atomic_callbacks.replacements(),
     *media_ownership.replacements(MediaOwners(str)),
+    *message_filter.replacements(),
     *rerun_queue.replacements("complete_run"),
     *secrets_errors.replacements(),
+    *session_ownership.replacements("cookie"),
+    *websocket_messages.replacements(),
 ]
 
 
@@ -42,7 +48,7 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def do_install() -> str:
-    return install.install(str, "complete_run").problem
+    return install.install(str, "cookie", "complete_run").problem
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS, ids=str)
@@ -53,10 +59,10 @@ def test_installed_streamlit_has_the_expected_signature(replacement: Replacement
 
 
 def test_install_replaces_the_methods_once() -> None:
-    first = install.install(str, "complete_run")
+    first = install.install(str, "cookie", "complete_run")
     assert first.problem == install.problem() == ""
     assert AppSession._clear_queue is rerun_queue._keep_queue
-    assert install.install(str, "another") is first
+    assert install.install(str, "cookie", "another") is first
 
 
 @pytest.mark.parametrize("version", ["1.66.0", "1.68.0", "1.670.0", "2.0"])
@@ -109,7 +115,7 @@ def test_server_starts_and_logs_the_sentence_without_a_traceback(tmp_path: Path)
 def test_service_is_not_opened_on_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(st, "__version__", "1.68.0")
     sentence = do_install()
-    st.cache_resource.clear()
+    process.reset()
     with pytest.raises(SettingsError) as caught:
         process.chat_service()
     assert caught.value.problems == (sentence,)

@@ -24,12 +24,12 @@ from streamlit.runtime.app_session import AppSession
 handle = AppSession.handle_backmsg
 messages = []
 
-def hold(session, message):
-    messages.append(message)
+def hold(session, msg):
+    messages.append(msg)
     if len(messages) == 3:
         release(session)
     elif len(messages) != 2:
-        handle(session, message)
+        handle(session, msg)
 
 def release(session):
     if session._scriptrunner is not None:  # the first run has not ended yet
