@@ -12,11 +12,12 @@ else:
     from pages.session import configuration, downloads, process, tab_state, visitor
     from pages.shell.lifespan import lifespan, on_script_error
     from pages.streamlit_patches.active_sessions import count_active_sessions
+    from pages.streamlit_patches.held_uploads import held_uploads
     from pages.streamlit_patches.index_page import index_html
     from pages.streamlit_patches.install import install
-    from server.wiring import middleware, routes
+    from server.wiring import AccessChecks, middleware, routes
 
-    patches = install(visitor.visitor_cookie, tab_state.COMPLETE_RUN)
+    patches = install(visitor.visitor_cookie, visitor.VISITOR_COOKIE, tab_state.COMPLETE_RUN)
     settings = configuration.read().settings
     app = st.App(
         __file__,
@@ -24,8 +25,17 @@ else:
         middleware=middleware(
             settings,
             index_html(),
-            may_upload=visitor.may_upload,
-            may_fetch=patches.media_owners.may_fetch,
+            tabs=process.open_tabs(),
+            access=AccessChecks(
+                visitor_key=visitor.signing_key,
+                is_earlier_visitor=visitor.is_earlier,
+                has_access=visitor.has_access,
+                may_upload=visitor.may_upload,
+                held_uploads=held_uploads,
+                may_fetch=patches.media_owners.may_fetch,
+                may_clear_sign_in=visitor.may_clear_sign_in,
+                message_bytes=process.message_bytes,
+            ),
         ),
         lifespan=lifespan(settings),
         on_script_error=on_script_error,

@@ -22,6 +22,10 @@ _SCRIPT = re.compile(r"<script(?P<attributes>[^>]*)>(?P<code>.*?)</script>", re.
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _X_FRAME_OPTIONS = {"'self'": "SAMEORIGIN", "'none'": "DENY"}  # it cannot express a list
 _FILES = ("/media/", "/downloads/")  # uploaded and generated files
+_MEDIA_PATH = "/media/"
+_IMAGE_PATHS = (_MEDIA_PATH, "/static/", "/favicon.png")
+# A host with port as it may stand in a policy; anything else in the header is ignored.
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*)|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _LOOPBACK = re.compile(r"(?:[\w.-]+\.)?localhost|127(?:\.\d+){3}|\[::1\]")
 
 # Allowed are only the microphone, for dictation, and the clipboard.
@@ -39,8 +43,12 @@ _PERMISSIONS = ", ".join(
 )
 
 
-def page_policy(script_hashes: list[str], ancestors: str) -> str:
+def page_policy(script_hashes: list[str], ancestors: str, origins: list[str]) -> str:
     """Return the Content-Security-Policy for a page with these hashes of inline scripts.
+
+    `origins` are the host names with port, and the path of the app, under which browsers reach it.
+    Images and sounds are allowed from the paths that serve them only: at other addresses of our
+    own, such as that of signing out, a request could have an effect.
 
     `blob:` scripts: Streamlit loads the scripts of components from blob URLs, which only a script
     that already runs can create. `wasm-unsafe-eval`: its message decoder compiles WebAssembly.
@@ -48,13 +56,15 @@ def page_policy(script_hashes: list[str], ancestors: str) -> str:
     restricted to our origin. `connect-src 'self'` includes our WebSocket according to CSP 3
     (Chromium, Firefox, Safari since 15.4).
     """
+    images = [f"{each}{path}" for each in origins for path in _IMAGE_PATHS]
+    sounds = [f"{each}{_MEDIA_PATH}" for each in origins]
     return "; ".join(
         [
             "default-src 'none'",
             " ".join(["script-src 'self' blob: 'wasm-unsafe-eval'", *script_hashes]),
             "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "media-src 'self' blob:",
+            " ".join(["img-src", *images, "data: blob:"]),
+            " ".join(["media-src", *sounds, "blob:"]),
             "font-src 'self' data:",
             "connect-src 'self' blob:",
             "frame-src 'self'",
@@ -85,13 +95,16 @@ class SecurityHeaders:
     """ASGI middleware that adds the headers a response does not set itself.
 
     `index_html` is the page that is served at every address. `ancestors` is the value of
-    `FRAME_ANCESTORS`: origins that may embed Parley in a frame, separated by spaces.
+    `FRAME_ANCESTORS`: origins that may embed Parley in a frame, separated by spaces. `base_path` is
+    the path of the app, empty or with a slash in front.
     """
 
-    def __init__(self, app: ASGIApp, *, index_html: str, ancestors: str) -> None:
-        self._app = app
-        sources = _frame_sources(ancestors)
-        self._page_policy = page_policy(script_hashes(index_html), sources)
+    def __init__(
+        self, app: ASGIApp, *, index_html: str, ancestors: str, base_path: str = ""
+    ) -> None:
+        self._app, self._base_path = app, base_path
+        self._sources = sources = _frame_sources(ancestors)
+        self._script_hashes = script_hashes(index_html)
         self._file_policy = file_policy(sources)
         self._headers = {
             "x-content-type-options": "nosniff",
@@ -128,18 +141,32 @@ class SecurityHeaders:
                 await response(scope, receive, send_with_headers)
             raise
 
+    def _page_policy(self, request: Headers) -> str:
+        origins = [f"{host}{self._base_path}" for host in _hosts(request)]
+        return page_policy(self._script_hashes, self._sources, origins)
+
     def _headers_for(self, scope: Scope) -> dict[str, str]:
         request = Headers(scope=scope)
         is_secure = is_https(scope)
         host = request.get("host", "").rpartition(":")[0] or request.get("host", "")
         is_file = any(each in scope["path"] for each in _FILES)
-        policy = self._file_policy if is_file else self._page_policy
+        policy = self._file_policy if is_file else self._page_policy(request)
         headers = {**self._headers, "content-security-policy": policy}
         if is_secure or _LOOPBACK.fullmatch(host):  # elsewhere browsers ignore it with a warning
             headers["cross-origin-opener-policy"] = "same-origin"
         if is_secure:
             headers["strict-transport-security"] = f"max-age={_YEAR}"
         return headers
+
+
+def _hosts(request: Headers) -> list[str]:
+    """Return the host that the browser sees; a proxy may report it in another header.
+
+    A client can forge both, for itself only.
+    """
+    forwarded = request.get("x-forwarded-host", "").partition(",")[0].strip()
+    found = (request.get("host", ""), forwarded)
+    return list(dict.fromkeys(each for each in found if _HOST.fullmatch(each)))
 
 
 def _frame_sources(ancestors: str) -> str:

@@ -22,6 +22,8 @@ from chat import (
     visitor_from_cookie,
 )
 from pages.session import process
+from pages.streamlit_patches.auth_cookie import signed_in_claims
+from pages.streamlit_patches.session_owners import owns_session
 from pages.streamlit_patches.streamlit_secrets import read_secrets
 
 VISITOR_COOKIE = "parley_visitor"  # set by server/visitor_cookie.py
@@ -42,22 +44,71 @@ def person() -> Person:
         if not process.chat_service().access.has_entered(found.owner):
             return Person("")
         st.session_state["entered"] = found.owner  # until this tab is closed
+        process.open_tabs().grant_access(visitor_cookie())
     return found
 
 
-def may_upload(cookie: str) -> bool:
-    """Return whether the visitor with this cookie may upload files.
+def signing_key() -> bytes | None:
+    """Return the key that signs visitor cookies, or None while the database is not open."""
+    service = process.opened_service()
+    return None if service is None else service.access.visitor_key
 
-    With sign-in every visitor may: the account is known to the page scripts only.
+
+def is_earlier(cookie: str) -> bool:
+    """Return whether a cookie that is not signed has data, such as that of an earlier release.
+
+    True if it cannot be found out now: nothing can be read either.
     """
+    service = process.opened_service()
     try:
-        if has_sign_in() or not process.chat_service().settings.access_code:
-            return True
-        return bool(cookie) and process.chat_service().access.has_entered(
-            visitor_from_cookie(cookie).owner
-        )
-    except ParleyError:  # the pages show the error
+        return service is None or service.access.is_earlier_visitor(cookie)
+    except ParleyError:
+        return True
+
+
+def has_access(cookies: Mapping[str, str]) -> bool:
+    """Return whether the browser with these cookies may use Parley, outside of a page script.
+
+    It must be signed in, if sign-in is configured, and must have entered the access code, if there
+    is one. False if it cannot be found out now: the pages show the error.
+    """
+    service = process.opened_service()
+    try:
+        if service is None:
+            return False
+        if has_sign_in():
+            claims = signed_in_claims(cookies)
+            return bool(claims) and service.access.has_entered(_account(claims).owner)
+        cookie = cookies.get(VISITOR_COOKIE, "")
+        owner = visitor_from_cookie(cookie).owner if is_visitor_cookie(cookie) else ""
+        return service.access.has_entered(owner)
+    except ParleyError:
         return False
+
+
+def may_upload(cookies: Mapping[str, str], session_id: str) -> bool:
+    """Return whether this browser may upload a file to this session, which it must own."""
+    return has_access(cookies) and owns_session(session_id, cookies.get(VISITOR_COOKIE, ""))
+
+
+def may_clear_sign_in(cookies: Mapping[str, str]) -> bool:
+    """Return whether the cookie of a sign-in may be removed: only after `sign_out`, or if invalid.
+
+    Any page, also a picture in an answer, can make a browser request the address that removes it.
+    """
+    claims = signed_in_claims(cookies)
+    try:
+        return not claims or process.chat_service().access.is_signed_out(claims)
+    except ParleyError:
+        return False
+
+
+def sign_out() -> None:
+    """End this sign-in, also for copies of its cookie, and leave for the provider's sign-out."""
+    claims = st.user.to_dict()
+    process.chat_service().access.sign_out(claims)
+    process.open_tabs().revoke_access(visitor_cookie())
+    st.logout()
 
 
 def identified() -> Person:
@@ -68,15 +119,22 @@ def identified() -> Person:
     settings = process.chat_service().settings
     if has_sign_in():
         claims = st.user.to_dict()
-        if claims.get("is_logged_in") is not True:
-            return Person("")
-        return account_from_claims(
-            claims, settings, datetime.now(UTC), is_only_provider=_providers() == 1
-        )
+        return _account(claims) if claims.get("is_logged_in") is True else Person("")
     found = visitor_from_cookie(visitor_cookie() or _tab_id())
     has_desktop = not st.get_option("server.headless")
     is_admin = is_local_admin(_connection(), settings, has_desktop=has_desktop)
     return replace(found, is_admin=is_admin)
+
+
+def _account(claims: Mapping[str, Any]) -> Person:
+    """Return the account; one with an empty owner after its sign-out.
+
+    Raises `NotAllowed` and `SignInExpired`.
+    """
+    service = process.chat_service()
+    now, is_only = datetime.now(UTC), _providers() == 1
+    found = account_from_claims(claims, service.settings, now, is_only_provider=is_only)
+    return Person("") if service.access.is_signed_out(claims) else found
 
 
 def has_sign_in() -> bool:

@@ -42,7 +42,7 @@ def draw_sign_out() -> None:
         key="sign_out",
         icon=":material/logout:",
         on_click=notices.attempt,
-        args=(st.logout,),
+        args=(visitor.sign_out,),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
+from itsdangerous import URLSafeTimedSerializer
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from chat import Submission, account_from_claims, visitor_from_cookie
@@ -33,10 +35,10 @@ def app_environment(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", any_database_url)
     monkeypatch.setenv("FIND_LOCAL_SERVERS", "false")
-    st.cache_resource.clear()
+    process.reset()
     yield
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()
 
 
 def open_page(visitor: str = "ada", **claims: Any) -> AppTest:
@@ -176,15 +178,59 @@ def test_incomplete_sign_in_settings_are_reported_and_show_no_screen() -> None:
     assert "[auth] lacks client_secret and server_metadata_url" in texts(page)
 
 
-def test_may_upload_requires_the_access_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    cookie = "c" * 43
-    assert session_visitor.may_upload("")
+def test_access_outside_of_pages_requires_the_access_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie, other = {"parley_visitor": "c" * 43}, {"parley_visitor": "d" * 43}
+    assert not session_visitor.has_access(cookie), "the service is not open yet"
+    process.chat_service()
+    assert session_visitor.has_access({}) and session_visitor.has_access(cookie)
     process.chat_service().close()
-    st.cache_resource.clear()
+    process.reset()
     monkeypatch.setenv("ACCESS_CODE", CODE)
-    assert not session_visitor.may_upload("") and not session_visitor.may_upload(cookie)
-    process.chat_service().access.enter(visitor_from_cookie(cookie).owner, CODE)
-    assert session_visitor.may_upload(cookie) and not session_visitor.may_upload("d" * 43)
+    process.chat_service()
+    assert not session_visitor.has_access({}) and not session_visitor.has_access(cookie)
+    process.chat_service().access.enter(visitor_from_cookie("c" * 43).owner, CODE)
+    assert session_visitor.has_access(cookie) and not session_visitor.has_access(other)
+    assert not session_visitor.may_upload(cookie, "a session of another browser")
+
+
+def test_entering_the_code_grants_access_to_the_other_tabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCESS_CODE", CODE)
+    cookie = "c" * 43
+    page = open_page()
+    page.session_state["visitor_cookie"] = cookie
+    page.run()
+    assert not process.open_tabs().is_known(cookie)
+    page.text_input(key="access_code").set_value(CODE)
+    page.button(key="enter").click().run()
+    assert process.open_tabs().is_known(cookie)
+
+
+def test_sign_out_ends_the_sign_in_for_every_copy_of_its_cookie() -> None:
+    claims = ann(nonce="1")
+    page = open_page(**claims).run()
+    assert "composer" in str(page.chat_input)
+    copy, later = open_page(**claims).run(), open_page(**{**claims, "nonce": "2"}).run()
+    page.button(key="sign_out").click().run()
+    assert "sign_in" in keys(copy.run()), "a copied cookie still works"
+    assert "sign_in" in keys(open_page(**claims).run())
+    assert "sign_in" not in keys(later.run()), "another sign-in of the account was ended, too"
+
+
+def signed_cookie(claims: dict[str, Any]) -> str:
+    """Return a sign-in cookie as Streamlit makes it."""
+    serializer = URLSafeTimedSerializer(config.get_option("server.cookieSecret"), "_streamlit_user")
+    return str(serializer.dumps(json.dumps(claims)))
+
+
+def test_sign_in_cookie_is_removed_after_the_sign_out_only() -> None:
+    claims = ann(nonce="1")
+    cookies = {"_streamlit_user": signed_cookie(claims)}
+    assert session_visitor.may_clear_sign_in({})
+    assert session_visitor.may_clear_sign_in({"_streamlit_user": "rubbish"})
+    assert not session_visitor.may_clear_sign_in(cookies)
+    process.chat_service().access.sign_out(claims)
+    assert session_visitor.may_clear_sign_in(cookies)
+    assert not session_visitor.may_clear_sign_in({"_streamlit_user": signed_cookie(ann())})
 
 
 @pytest.mark.parametrize("is_admin", [False, True])

@@ -15,8 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from server.downloads import Download, DownloadsEndpoint
-from server.visitor_cookie import COOKIE
-from tests.support.middleware import middleware
+from tests.support.middleware import middleware, visitor_cookie
 
 ANN, BOB = "a" * 43, "b" * 43
 TOKEN = "t" * 43
@@ -40,7 +39,7 @@ def client(file: Path, name: str = "parley.zip") -> TestClient:
 
 def get(client: TestClient, token: str = TOKEN, cookie: str = ANN, **headers: str) -> Any:
     if cookie:
-        headers["cookie"] = f"{COOKIE}={cookie}"
+        headers["cookie"] = visitor_cookie(cookie)
     return client.get(f"/downloads/{token}", headers=headers)
 
 
@@ -95,7 +94,7 @@ def without_id(response: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/downloads/", "/downloads/../app.py", f"/downloads/{TOKEN}/x"])
 def test_other_paths_below_downloads_are_not_found(file: Path, path: str) -> None:
-    assert client(file).get(path, headers={"cookie": f"{COOKIE}={ANN}"}).status_code == 404
+    assert client(file).get(path, headers={"cookie": visitor_cookie(ANN)}).status_code == 404
 
 
 def test_an_interrupted_download_can_be_resumed(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,66 @@ def test_script_hashes_cover_inline_scripts_only() -> None:
 
 
 def test_policy_names_no_other_origin() -> None:
-    words = set(re.split(r"[; ]+", page_policy([], "'self'")))
+    policy = page_policy([], "'self'", ["here:8501/base"])
+    words = set(re.split(r"[; ]+", policy))
     allowed = {"'self'", "'none'", "'unsafe-inline'", "'wasm-unsafe-eval'", "data:", "blob:"}
-    assert {word for word in words if not word.endswith("-src")} - allowed == {
+    ours = {word for word in words if word.startswith("here:8501/base/")}
+    assert {word for word in words if not word.endswith("-src")} - allowed - ours == {
         "base-uri",
         "form-action",
         "frame-ancestors",
     }
-    assert "script-src 'self' blob: 'wasm-unsafe-eval';" in page_policy([], "'self'")
+    assert "script-src 'self' blob: 'wasm-unsafe-eval';" in policy
+
+
+def sources(response: Any, directive: str) -> list[str]:
+    (found,) = re.findall(rf"{directive} ([^;]*)", response.headers[_POLICY])
+    return str(found).split()
+
+
+def test_images_and_sounds_come_from_the_paths_that_serve_them(served: TestClient) -> None:
+    page, host = served.get("/"), "localhost:8501"
+    files = [f"{host}/media/", f"{host}/static/", f"{host}/favicon.png"]
+    assert sources(page, "img-src") == [*files, "data:", "blob:"]
+    assert sources(page, "media-src") == [f"{host}/media/", "blob:"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "hosts"),
+    [
+        ({"host": "parley.example"}, ["parley.example"]),
+        ({"host": "10.0.0.1:8080"}, ["10.0.0.1:8080"]),
+        ({"host": "[::1]:8501"}, ["[::1]:8501"]),
+        ({"host": "inner", "x-forwarded-host": "outer.example"}, ["inner", "outer.example"]),
+        ({"host": "one", "x-forwarded-host": "one, two"}, ["one"]),
+        ({"host": "*"}, []),
+        ({"host": "x; script-src *"}, []),
+        ({"host": "x y"}, []),
+        ({"host": "https://x"}, []),
+        ({"host": "x/auth/"}, []),
+        ({"host": "'self'"}, []),
+        ({"host": "x:99999999"}, []),
+        ({"host": "a.example", "x-forwarded-host": "*; img-src *"}, ["a.example"]),
+    ],
+)
+def test_policy_names_the_host_of_the_request(headers: dict[str, str], hosts: list[str]) -> None:
+    found = sources(client().get("/", headers=headers), "media-src")
+    assert found == [*(f"{each}/media/" for each in hosts), "blob:"]
+
+
+def test_images_of_an_app_below_a_path_come_from_below_it() -> None:
+    with _base_url_path("below"):
+        assert "testserver/below/media/" in sources(client().get("/below/"), "img-src")
+
+
+@contextmanager
+def _base_url_path(path: str) -> Iterator[None]:
+    before = config.get_option("server.baseUrlPath")
+    config.set_option("server.baseUrlPath", path)
+    try:
+        yield
+    finally:
+        config.set_option("server.baseUrlPath", before)
 
 
 def test_media_files_are_served_with_a_sandbox_policy(served: TestClient) -> None:

@@ -1,11 +1,13 @@
-"""Upload limits per visitor, per address and in total, and the access check."""
+"""Upload limits per visitor, per address, in total and in memory, and the access check."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
+import pytest
 import streamlit as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,6 +18,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from chat import read_settings
+from server.memory import memory_limit
 from server.upload_limits import SlidingWindow, UploadLimits
 from server.visitor_cookie import COOKIE
 
@@ -24,15 +27,26 @@ UPLOAD = "/_stcore/upload_file/session/file"
 ME, OTHER = "m" * 43, "o" * 43
 
 
-def limited(may_upload: Callable[[str], bool] = lambda _: True, **config: str) -> Starlette:
+def everyone(_cookies: Mapping[str, str], _session: str) -> bool:
+    return True
+
+
+def limited(
+    may_upload: Callable[[Mapping[str, str], str], bool] = everyone,
+    held: Callable[[], Mapping[str, int]] = dict,
+    memory: int = 10_000 * MB,
+    **config: str,
+) -> Starlette:
     """Return an app that accepts every upload, behind the limits for this configuration."""
 
     async def keep(request: Request) -> Response:
         return Response(status_code=204, headers={"x-size": str(len(await request.body()))})
 
-    route = Route("/{rest:path}", keep, methods=["PUT", "POST"])
+    route = Route("/{rest:path}", keep, methods=["PUT", "POST", "DELETE"])
     settings = read_settings(config)
-    limits = Middleware(UploadLimits, settings=settings, may_upload=may_upload)
+    limits = Middleware(
+        UploadLimits, settings=settings, may_upload=may_upload, held=held, memory=memory
+    )
     return Starlette(routes=[route], middleware=[limits])
 
 
@@ -117,10 +131,11 @@ def test_address_is_taken_from_a_trusted_proxy() -> None:
     assert put(app, MB, OTHER, "9.9.9.9").status_code == 204
 
 
-def test_visitors_behind_an_undeclared_proxy_do_not_share_an_address_limit() -> None:
-    app = client(limited(MAX_UPLOADS_MB="1"), "10.0.0.1")
-    codes = [put(app, MB, f"{number:043}", "8.8.8.8").status_code for number in range(4)]
-    assert codes == [204] * 4
+@pytest.mark.parametrize("forwarded", ["{}.1.1.1", "8.8.8.8, {}.1.1.1", "rubbish {}", "{}"])
+def test_made_up_forwarded_address_does_not_avoid_the_limit_of_the_address(forwarded: str) -> None:
+    app = client(limited(MAX_UPLOADS_MB="1"), "8.8.8.8")
+    codes = [put(app, MB, f"{n:043}", forwarded.format(n)).status_code for n in range(4)]
+    assert codes == [204, 204, 429, 429]
 
 
 def test_announced_bytes_that_never_arrive_are_not_counted() -> None:
@@ -175,6 +190,83 @@ def test_an_upload_without_content_length_is_refused() -> None:
 
 
 def test_a_visitor_without_access_cannot_upload() -> None:
-    app = client(limited(may_upload=lambda cookie: cookie == ME))
+    app = client(limited(may_upload=lambda cookies, _: cookies.get(COOKIE) == ME))
     assert put(app, 1).status_code == 204
     assert [put(app, 1, cookie).status_code for cookie in (OTHER, "", "short")] == [403] * 3
+    assert app.delete(UPLOAD, headers={"cookie": f"{COOKIE}={OTHER}"}).status_code == 403
+    assert app.delete(UPLOAD, headers={"cookie": f"{COOKIE}={ME}"}).status_code == 204
+
+
+def test_access_is_checked_for_the_session_of_the_upload() -> None:
+    sessions: list[str] = []
+
+    def may_upload(_cookies: Mapping[str, str], session: str) -> bool:
+        sessions.append(session)
+        return session == "session"
+
+    app = client(limited(may_upload=may_upload))
+    paths = (UPLOAD, "/_stcore/upload_file/other/file", "/below/_stcore/upload_file/third/file")
+    assert [app.put(path, content=b"x").status_code for path in paths] == [204, 403, 403]
+    assert sessions == ["session", "other", "third"]
+
+
+def test_refused_upload_is_read_to_its_end_so_that_browsers_see_the_reason() -> None:
+    parts = [part(MB), part(MB), part(MB, is_last=True)]
+    app = limited(may_upload=lambda _cookies, _session: False)
+    assert asyncio.run(send(app, 3 * MB, parts)) == [403]
+    assert not parts
+
+
+def test_files_in_memory_are_limited_by_the_memory_of_the_host() -> None:
+    held = {OTHER: 3 * MB}
+    app = client(limited(held=lambda: held, memory=10 * MB))  # 4 MB for all, 2.6 MB for one
+    assert [put(app, size).status_code for size in (MB, MB + 1)] == [204, 503]
+    held = {}
+    assert [put(app, size).status_code for size in (2 * MB, 3 * MB)] == [204, 413]
+    held = {ME: 2 * MB}
+    assert [put(app, MB).status_code, put(app, MB, OTHER).status_code] == [503, 204]
+
+
+def test_concurrent_uploads_share_the_memory_of_the_host() -> None:
+    app = limited(memory=10 * MB)
+
+    async def another() -> Message:
+        parts = [part(2 * MB, is_last=True)]
+        assert await send(app, 2 * MB, parts, OTHER) == [204]
+        return await part(1_500_000)()
+
+    parts = [part(500_000), another, part(1, is_last=True)]
+    assert asyncio.run(send(app, 2_000_001, parts)) == [204]
+
+    async def too_many() -> Message:
+        parts = [part(2 * MB), part(500_001, is_last=True)]
+        assert await send(app, 1, parts, OTHER) == [503], "more arrived than was announced"
+        return await part(1_500_000, is_last=True)()
+
+    assert asyncio.run(send(app, 2 * MB, [part(500_000), part(1_000_000), too_many])) == [503]
+    assert put(client(app), 2 * MB).status_code == 204, "an ended upload still counts"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"sys/fs/cgroup/memory.max": "1000"}, 1000),
+        ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "2000\n"}, 2000),
+        ({"proc/self/cgroup": "0::/unit\n", "sys/fs/cgroup/unit/memory.max": "3000"}, 3000),
+        ({"sys/fs/cgroup/memory.max": "4000", "proc/self/cgroup": "0::/\n"}, 4000),
+    ],
+)
+def test_memory_limit_is_that_of_the_container(
+    tmp_path: Path, files: dict[str, str], expected: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory_limit(tmp_path) == expected
+
+
+@pytest.mark.parametrize("text", ["max\n", "", "9" * 30])
+def test_memory_limit_is_that_of_the_machine_without_a_container(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text(text)
+    assert memory_limit(tmp_path) == memory_limit(tmp_path / "nothing") > 10 * MB

@@ -10,6 +10,17 @@ from starlette.routing import Route
 from chat import ChatService, read_settings
 from pages.streamlit_patches.index_page import index_html
 from server import wiring
+from server.open_tabs import OpenTabs, TabLimits
+from server.visitor_cookie import COOKIE
+from server.visitor_signature import VisitorSignature
+
+KEY = b"k" * 32  # signs visitor cookies
+
+
+def visitor_cookie(visitor: str) -> str:
+    """Return the cookie header of a visitor, signed for `middleware`."""
+    signature = VisitorSignature(lambda: KEY, lambda _cookie: False)
+    return f"{COOKIE}={signature.sign(visitor)}"
 
 
 def middleware(**config: str) -> list[Middleware]:
@@ -17,8 +28,17 @@ def middleware(**config: str) -> list[Middleware]:
     return wiring.middleware(
         read_settings(config),
         index_html(),
-        may_upload=lambda _cookie: True,
-        may_fetch=lambda _name, _cookie: True,
+        tabs=OpenTabs(TabLimits()),
+        access=wiring.AccessChecks(
+            visitor_key=lambda: KEY,
+            is_earlier_visitor=lambda _cookie: False,
+            has_access=lambda _cookies: True,
+            may_upload=lambda _cookies, _session: True,
+            held_uploads=dict,
+            may_fetch=lambda _name, _cookie: True,
+            may_clear_sign_in=lambda _cookies: True,
+            message_bytes=lambda: 8_000_000,
+        ),
     )
 
 
