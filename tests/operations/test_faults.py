@@ -28,6 +28,7 @@ from chat.replies.worker_liveness import DEAD_AFTER, Worker
 from chat.replies.worker_liveness import _local_workers as local_workers
 from pages.session import process
 from tests.support.databases import bundled_server, server_url
+from tests.support.held_reply import until
 from tests.support.scripted_provider import ScriptedProvider
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -95,6 +96,7 @@ def refuses_and_recovers(
         with pytest.raises(StoreFailed):
             service.as_owner(ME).messages.send(None, Submission(LONG))
         provider.release()
+        until(lambda: generation.buffer.is_unstored)
         assert not generation.buffer.wait(0.3), "the reply ended before it was stored"
         assert generation.buffer.text == LONG and generation.buffer.is_unstored
     finally:
