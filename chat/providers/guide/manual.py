@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+import weakref
 from collections import defaultdict
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -146,6 +147,7 @@ class Manual:
             topics = read_topics(self._folder)
             # All threads share the connection; each use holds the lock.
             index = sqlite3.connect(":memory:", check_same_thread=False)
+            weakref.finalize(self, index.close)
             index.execute(
                 "CREATE VIRTUAL TABLE manual USING fts5"
                 "(title, asked, topic, text, tokenize = 'porter unicode61 remove_diacritics 2')"
