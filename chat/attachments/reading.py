@@ -122,8 +122,10 @@ class FileReader:
             raise result(name)
         return result if result.kind is FileKind.IMAGE else replace(result, content=file.data)
 
-    def is_valid_image(self, data: bytes, owner: str) -> bool:
-        """Return whether an image is undamaged and no larger than Parley stores.
+    def image_size(self, data: bytes, owner: str) -> tuple[int, int] | None:
+        """Return the width and height of an image in pixels.
+
+        None if it is damaged or larger than Parley stores.
 
         Decodes it in the sandbox, which takes about 100 ms.
         """
@@ -131,8 +133,11 @@ class FileReader:
             try:
                 header, _ = sandbox.run("image", data, {}, seconds=FULL_SECONDS)
             except sandbox.SandboxError:
-                return False
-        return header.get("is_valid") is True
+                return None
+        width, height = header.get("width"), header.get("height")
+        if header.get("is_valid") is not True or not isinstance(width, int):
+            return None
+        return (width, height) if isinstance(height, int) else None
 
     def _cached(self, key: _Key) -> _Result | None:
         with self._cache_lock:

@@ -30,6 +30,11 @@ _MAX_CACHED_COUNTS = 100
 _MAX_CHARACTERS_PER_TOKEN = 20
 
 
+def image_tokens(width: int, height: int) -> int:
+    """Return the estimated tokens of an image of that many pixels."""
+    return max(MIN_IMAGE_TOKENS, math.ceil(width * height / PIXELS_PER_TOKEN))
+
+
 class AttachmentPricer:
     """Token prices of files before a message is sent, and their preparation for storage.
 
@@ -122,8 +127,7 @@ class AttachmentPricer:
 
     def _count(self, parsed: ParsedFile) -> TokenCount:
         if parsed.kind is FileKind.IMAGE:
-            tokens = math.ceil(parsed.width * parsed.height / PIXELS_PER_TOKEN)
-            return TokenCount(max(MIN_IMAGE_TOKENS, tokens), is_exact=False)
+            return TokenCount(image_tokens(parsed.width, parsed.height), is_exact=False)
         return self._count_text(parsed)
 
     def _count_key(self, parsed: ParsedFile) -> tuple[str, int, bool]:

@@ -67,6 +67,7 @@ class Settings:
     max_files: int = _setting(10, least=1, most=100)  # per message
     max_file_mb: float = _setting(20.0, least=0.001, most=200)
     max_uploads_mb: float = _setting(1000.0, least=1)  # per visitor and hour
+    max_stored_mb: float = _setting(2000.0, least=1)  # of texts and files, per visitor
     long_paste_characters: int = _setting(4_000, least=0)  # longer pastes become files; 0: never
     vision_models: str | None = _setting()  # patterns, separated by commas
     text_models: str | None = _setting()

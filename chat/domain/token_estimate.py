@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from chat.domain.long_text_estimate import weigh_long_text
+
 TOKENS_PER_MESSAGE = 4  # role and separators, in addition to the text
 
 
@@ -35,11 +37,15 @@ _PIECES = re.compile(
 )
 _BLOB_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,3}|[+/=_\-]+")
 _SAFETY_FACTOR = 1.1
+_LONG = 50_000  # characters; matching pieces takes a second for a few millions of them
 
 
 def estimate_tokens(text: str) -> int:
     """Return an estimate of the tokens of `text`, rather too high, at most its size in bytes."""
-    tokens = sum(_weigh(match.lastgroup, match.group()) for match in _PIECES.finditer(text))
+    if len(text) > _LONG:
+        tokens = weigh_long_text(text)
+    else:
+        tokens = sum(_weigh(match.lastgroup, match.group()) for match in _PIECES.finditer(text))
     return min(math.ceil(tokens * _SAFETY_FACTOR), len(text.encode("utf-8", "surrogatepass")))
 
 
@@ -62,6 +68,8 @@ def _weigh(kind: str | None, piece: str) -> float:
             return 1.4 * size
         case "rare":
             return 3.0 * size
+        case "space":
+            return 1 + max(0, size - 64) / 16
         case "blob":  # a path or long identifier, or base64 without words
             words = _BLOB_PIECES.findall(piece)
             if size < 2.6 * len(words):

@@ -51,6 +51,17 @@ class RequestTooExpensive(Refused):
         super().__init__(cost=cost, limit=limit)
 
 
+class StorageFull(Refused):
+    code = "storage_full"
+    sentence = (
+        "This would exceed the {limit} that your conversations and files may take up. "
+        "Delete some conversations for good, then try again."
+    )
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit=limit)
+
+
 class LimitReached(Refused):
     """A limit is used up for now.
 

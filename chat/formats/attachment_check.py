@@ -1,7 +1,8 @@
 """Verify the attachments of an imported conversation before they are stored. Pure.
 
-The checks match those of an upload, without parsing the file: the bytes have the declared SHA-256,
-the type matches the content, the text is text and the preview has the expected structure.
+The checks match those of an upload, without parsing documents: the bytes have the declared SHA-256,
+the type matches the content, the text is text and the preview has the expected structure. Tokens,
+sizes and the dimensions of images are determined again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 import orjson
 
 from chat.attachments.file_types import detect_file_type
+from chat.attachments.token_cost import image_tokens
 from chat.domain.attachment import Attachment, FileKind
-from chat.domain.token_estimate import estimate_tokens
+from chat.domain.document_fencing import fence_document
+from chat.domain.token_estimate import TokenCount
 from chat.errors import FileRefused
 from chat.formats import validation
-from chat.formats.conversation import PortableConversation
 
-_MIN_IMAGE_TOKENS, _MAX_IMAGE_TOKENS = 85, 200_000
+ImageSize = Callable[[bytes], tuple[int, int] | None]
+"""Return the width and height of a valid image in pixels; None if it is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,13 @@ class CheckedFile:
 
 
 def check_attachment(
-    file: Attachment, content: Callable[[str], bytes | None]
+    file: Attachment,
+    content: Callable[[str], bytes | None],
+    *,
+    count: Callable[[str], TokenCount],
+    image_size: ImageSize,
 ) -> CheckedFile | None:
-    """Return the attachment with corrected metadata, or None if it has to be left out."""
+    """Return the attachment with metadata from its content, or None if it has to be left out."""
     data = _verified(content, file.sha256)
     if data is None:
         return None
@@ -44,45 +51,56 @@ def check_attachment(
         return None
     if file_type.file_kind is not file.kind:
         return None
-    checked = replace(file, media_type=file_type.media_type, size=file.size or len(data))
-    contents = {file.sha256: data}
+    checked = replace(file, media_type=file_type.media_type, size=len(data))
     if file.kind is FileKind.IMAGE:
-        if not _MIN_IMAGE_TOKENS <= file.tokens <= _MAX_IMAGE_TOKENS:
-            checked = replace(checked, tokens=_MIN_IMAGE_TOKENS, is_exact=False)
-        return CheckedFile(replace(checked, text_sha256=None, preview_sha256=None), contents)
-    raw = _verified(content, file.text_sha256 or file.sha256)
-    text = _decode(raw)
-    if raw is None or text is None:
+        return _check_image(checked, data, image_size)
+    raw = data
+    if file.text_sha256 and file.text_sha256 != file.sha256:
+        found = _verified(content, file.text_sha256)
+        if found is None:
+            return None
+        raw = found
+    return _check_document(checked, data, raw, content, count)
+
+
+def _check_image(file: Attachment, data: bytes, image_size: ImageSize) -> CheckedFile | None:
+    size = image_size(data)
+    if size is None:
         return None
+    details = f"{size[0]:,} × {size[1]:,}"
+    checked = replace(
+        file,
+        details=file.details if file.details.startswith(f"{details}, ") else details,
+        tokens=image_tokens(*size),
+        is_exact=False,
+        is_partial=False,
+        text_sha256=None,
+        preview_sha256=None,
+    )
+    return CheckedFile(checked, {file.sha256: data})
+
+
+def _check_document(
+    file: Attachment,
+    data: bytes,
+    raw: bytes,
+    content: Callable[[str], bytes | None],
+    count: Callable[[str], TokenCount],
+) -> CheckedFile | None:
+    text = _decode(raw)
+    if text is None:
+        return None
+    tokens = count(fence_document(file.name, file.details, text))
+    checked = replace(file, tokens=tokens.tokens, is_exact=tokens.is_exact)
+    contents = {file.sha256: data}
     if file.text_sha256:
         contents[file.text_sha256] = raw
-    if not len(text) / 200 <= file.tokens <= 4 * len(text) + 1000:
-        checked = replace(checked, tokens=estimate_tokens(text), is_exact=False)
     preview = _verified(content, file.preview_sha256) if file.preview_sha256 else None
     if preview is not None and file.preview_sha256 and _is_preview(preview):
         contents[file.preview_sha256] = preview
     else:
         checked = replace(checked, preview_sha256=None)
     return CheckedFile(checked, contents)
-
-
-def without_invalid_images(
-    portable: PortableConversation, is_valid: Callable[[bytes], bool]
-) -> PortableConversation:
-    """Return the conversation without the content of invalid images. `is_valid` may be slow."""
-    files = (file for node in portable.nodes for file in node.message.attachments)
-    images = {file.sha256 for file in files if file.kind is FileKind.IMAGE}
-
-    def has_valid_content(sha256: str) -> bool:
-        data = portable.content(sha256)
-        return data is not None and is_valid(data)
-
-    invalid = {sha256 for sha256 in images if not has_valid_content(sha256)}
-    if not invalid:
-        return portable
-    return replace(
-        portable, content=lambda sha256: None if sha256 in invalid else portable.content(sha256)
-    )
 
 
 def _verified(content: Callable[[str], bytes | None], sha256: str) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class UnreadableConversation(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A message with its place in the tree.
+    """A message with its place in the tree. Its token counts are not used by an import.
 
     `resume_leaf_id` is the leaf that was selected in its branch when the user changed to another
     version.
@@ -35,7 +35,6 @@ class Node:
     message: Message
     origin: str | None = None  # the origin key of the first source, e.g. "chatgpt:…"
     resume_leaf_id: str | None = None
-    is_counted: bool = True  # False if `message.tokens` is unknown
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -56,12 +55,18 @@ def no_content(sha256: str) -> bytes | None:
     return None
 
 
+def no_pieces(sha256: str) -> Iterator[bytes]:
+    """Yield nothing: the pieces of a content that is missing."""
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class PortableConversation:
     """A conversation with all messages, ready to be exported or merged.
 
     `content` returns the bytes of an attachment by SHA-256, unverified, or None if they are
-    missing. `notes` are sentences about data that was left out.
+    missing. `pieces` yields them in pieces of bounded size, for a conversation of the store;
+    nothing if they are missing. `notes` are sentences about data that was left out.
     """
 
     conversation: Conversation
@@ -71,6 +76,7 @@ class PortableConversation:
     pinned_at: datetime | None = None
     notes: tuple[str, ...] = ()
     content: Callable[[str], bytes | None] = field(default=no_content, repr=False, compare=False)
+    pieces: Callable[[str], Iterator[bytes]] = field(default=no_pieces, repr=False, compare=False)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _nodes(turns: list[tuple[Role, str]], digest: str, now: datetime) -> Iterato
             status=Status.COMPLETE,
             created_at=now,
         )
-        yield Node(message, origin=f"{SOURCE}:{id_}", is_counted=False)
+        yield Node(message, origin=f"{SOURCE}:{id_}")
 
 
 def _text(content: Any) -> str:

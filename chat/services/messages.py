@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
+from chat.domain.attachment import Attachment
 from chat.domain.conversation import ReplySettings, new_conversation
 from chat.domain.message import Message, Submission
 from chat.domain.title import title_from
+from chat.domain.writes import NewQuestion
 from chat.errors import NothingToAnswer, ReplyRunning
 from chat.providers.user_keys import OwnKey
 from chat.replies.buffer import ReplyChunk, follow_stored
@@ -40,7 +42,7 @@ class MessageService:
         else:
             conversation = self._store.conversations.get(self._owner, conversation_id)
             chosen, leaf_id = conversation.settings, conversation.leaf_id
-        question = self._requests.question(self._owner, submission, chosen)
+        question = self._question(submission, chosen)
         with self._dispatcher.reserved(
             self._owner, chosen, conversation, leaf_id, question, own=own
         ) as (reply, new):
@@ -70,7 +72,7 @@ class MessageService:
         kept = [file for file in old.attachments if keep is None or file.id in keep]
         conversation = self._store.conversations.get(self._owner, old.conversation_id)
         settings = conversation.settings
-        question = self._requests.question(self._owner, submission, settings, kept)
+        question = self._question(submission, settings, kept)
         with self._dispatcher.reserved(
             self._owner, settings, conversation, old.parent_id, question, own=own
         ) as (reply, new):
@@ -141,6 +143,17 @@ class MessageService:
     def undelete(self, message_id: str) -> None:
         """Show a deleted message again."""
         self._store.messages.set_deleted(self._owner, message_id, is_deleted=False)
+
+    def _question(
+        self, submission: Submission, settings: ReplySettings, kept: Sequence[Attachment] = ()
+    ) -> NewQuestion:
+        """Return the submission read and counted. Raises `Refused` if it cannot be stored."""
+        question = self._requests.question(self._owner, submission, settings, kept)
+        if question.new_files:
+            size = sum(len(f.data) + len(f.text) + len(f.preview) for f in question.new_files)
+            limit = int(self._scope.runtime.settings.max_stored_mb * 1_000_000)
+            self._store.contents.require_room(self._owner, size, limit)
+        return question
 
     def _question_of(self, answer: Message) -> Message:
         if answer.parent_id is not None:

@@ -11,11 +11,11 @@ from typing import BinaryIO
 from chat.background.file_jobs import FileJob, Progress
 from chat.background.import_jobs import ImportJob
 from chat.errors import NotFound, ProviderError, Refused
-from chat.formats.attachment_check import without_invalid_images
 from chat.formats.code_snippets import ApiCall, find_endpoint
 from chat.formats.conversation import PortableConversation
 from chat.formats.export import Export, ExportFormat, export, export_call
 from chat.formats.import_report import ImportReport, ItemReport
+from chat.formats.importing.checks import ImportChecks
 from chat.formats.importing.importer import import_file
 from chat.formats.parley import archive
 from chat.services.scope import Scope
@@ -90,14 +90,19 @@ class TransferService:
         Calls `on_progress(done, total)` with bytes. Importing a file twice adds nothing.
         """
         self._scope.require_owner()
+        checks = self._checks()
 
         def merge(portable: PortableConversation) -> ItemReport:
-            portable = without_invalid_images(
-                portable, lambda image: self._runtime.reader.is_valid_image(image, self._owner)
-            )
-            return self._store.portable.merge(self._owner, portable, self._runtime.tokenizer.count)
+            return self._store.portable.merge(self._owner, portable, checks)
 
-        return import_file(file, name, merge, on_progress=on_progress, is_cancelled=is_cancelled)
+        return import_file(
+            file,
+            name,
+            merge,
+            on_progress=on_progress,
+            is_cancelled=is_cancelled,
+            max_content_bytes=checks.max_content_bytes,
+        )
 
     def begin_import(self, file: BinaryIO, name: str) -> ImportJob:
         """Start `import_` in the background. Raises `ImportRunning` or `ImportsBusy`."""
@@ -112,6 +117,16 @@ class TransferService:
     def import_job(self) -> ImportJob | None:
         """Return the running import, or the last one of this process with its report."""
         return self._runtime.imports.of(self._owner)
+
+    def _checks(self) -> ImportChecks:
+        runtime, limit = self._runtime, int(self._runtime.settings.max_stored_mb * 1_000_000)
+        return ImportChecks(
+            runtime.tokenizer.count,
+            lambda image: runtime.reader.image_size(image, self._owner),
+            max_file_bytes=int(runtime.settings.max_file_mb * 1_000_000),
+            room=limit - self._store.contents.stored_bytes(self._owner),
+            limit=limit,
+        )
 
     def _conversations(self, ids: list[str]) -> Iterator[PortableConversation]:
         for conversation_id in ids:

@@ -18,6 +18,7 @@ from chat.errors import SettingsError, StoreFailed
 from chat.store.access import AccessStore
 from chat.store.attachments import AttachmentStore
 from chat.store.backup.backup import back_up, estimate_size
+from chat.store.contents import StoredContents
 from chat.store.conversations import ConversationStore
 from chat.store.corruption import open_failure_message
 from chat.store.engine import (
@@ -70,6 +71,7 @@ class Store:
         self.messages = MessageStore(self.engine, self.ledger)
         self.replies = ReplyStore(self.engine, self.ledger)
         self.attachments = AttachmentStore(self.engine)
+        self.contents = StoredContents(self.engine)
         self.shares = ShareStore(self.engine)
         self.portable = PortableStore(self.engine)
         self.search = SearchStore(self.engine)

@@ -30,6 +30,8 @@ from chat.store.corruption import install_corruption_handler, translate_corrupti
 
 log = logging.getLogger("chat.store")
 
+LARGE_WRITE = 500_000  # bytes; a longer series of writes pauses after as many
+_PAUSE = 0.15  # seconds; longer than SQLite waits between two attempts to get the lock
 MERGE_PAGES = 2000  # pages of the search index that one transaction rewrites
 SQLITE_LOCK_TIMEOUT = 15  # seconds
 # A PostgreSQL host that loses power closes no connection. These detect it within 30 seconds.
@@ -213,6 +215,12 @@ def write_transaction(engine: Engine, *, durable: bool = True) -> Iterator[Sessi
     """
     with read_transaction(engine.execution_options(writes=True, durable=durable)) as session:
         yield session
+
+
+def pause_between_writes() -> None:
+    """Wait a moment in a long series of writes, so that others can take SQLite's write lock."""
+    with blocking_io():
+        threading.Event().wait(_PAUSE)
 
 
 def error_summary(error: Exception) -> str:

@@ -5,37 +5,26 @@ Ids of the export are kept if Parley created them and they are free; otherwise n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from chat.domain.attachment import Attachment
 from chat.domain.ids import new_id
 from chat.domain.token_estimate import TokenCount
-from chat.formats.attachment_check import check_attachment
 from chat.formats.conversation import Node, PortableConversation, is_parley_id
-from chat.formats.merge import MergePlan
-from chat.store.attachments import add_attachments, store_content
+from chat.formats.merge import Addition, MergePlan
+from chat.store.attachments import add_attachments
 from chat.store.schema import ClearMarkRow, ConversationRow, MessageRow, now
 
 _BATCH = 500  # ids per query
-_MAX_CONTENT_BYTES = 2 * 2**30  # read for one conversation
-
-
-class _LimitedContents:
-    """Contents by SHA-256 up to a total size: a small export can refer to large files often."""
-
-    def __init__(self, portable: PortableConversation) -> None:
-        self._content, self._bytes_left = portable.content, _MAX_CONTENT_BYTES
-
-    def __call__(self, sha256: str) -> bytes | None:
-        data = self._content(sha256) if self._bytes_left > 0 else None
-        self._bytes_left -= len(data or b"")
-        return data
+# One transaction adds that much, in a fraction of a second: others wait for SQLite's only writer.
+_MAX_PART_CHARACTERS = 250_000
+_CHARACTERS_PER_ROW = 400  # a row costs as much as the words of that many characters
 
 
 def add_imported_conversation(
@@ -69,20 +58,35 @@ def _is_plausible_id(id_: str) -> bool:
     return is_parley_id(id_) and int(id_[:14], 16) <= tomorrow.timestamp() * 1_000_000
 
 
+def next_part(additions: Sequence[Addition]) -> Sequence[Addition]:
+    """Return the first of the messages to add, as many as one transaction may take."""
+    size = 0
+    for position, each in enumerate(additions):
+        message = each.node.message
+        size += len(message.text) + len(message.reasoning) + _CHARACTERS_PER_ROW
+        size += len(message.attachments) * _CHARACTERS_PER_ROW
+        if size > _MAX_PART_CHARACTERS and position:
+            return additions[:position]
+    return additions
+
+
 def add_messages(
     session: Session,
     row: ConversationRow,
     planned: MergePlan,
-    counts: dict[str, TokenCount],
+    part: Sequence[Addition],
+    counts: Mapping[str, TokenCount],
     *,
     keep_ids: bool,
-) -> dict[str, str]:
-    """Add the new messages and return the stored id for every id of the export."""
-    additions = planned.additions
-    imported = [each.node.message.id for each in additions]
+) -> MergePlan:
+    """Add the first of the new messages; return the plan for the others.
+
+    References to messages that are not added yet stay empty; see `add_references`.
+    """
+    imported = [each.node.message.id for each in part]
     can_keep = (
         keep_ids
-        and not any(each.is_changed for each in additions)
+        and not any(each.is_changed for each in part)
         and all(map(_is_plausible_id, imported))
         and not _any_taken(session, imported)
     )
@@ -92,13 +96,13 @@ def add_messages(
     ids = {**planned.known, **new_ids}
     depths = dict(planned.depths)
     values = []
-    for each in additions:
+    for each in part:
         message = each.node.message
         parent_id = ids[message.parent_id] if message.parent_id else None
         depths[ids[message.id]] = depths[parent_id] + 1
         values.append(
             {
-                **_columns(each.node, counts.get(message.id), ids),
+                **_columns(each.node, counts[message.id], ids),
                 "id": ids[message.id],
                 "conversation_id": row.id,
                 "parent_id": parent_id,
@@ -108,7 +112,22 @@ def add_messages(
         )
     if values:
         session.execute(insert(MessageRow), values)
-    return ids
+    return MergePlan(planned.additions[len(part) :], ids, depths)
+
+
+def add_references(session: Session, nodes: Iterable[Node], ids: Mapping[str, str]) -> None:
+    """Store the references among messages that were added in several parts."""
+    for node in nodes:
+        replaces_id, resume_leaf_id = node.message.replaces_id, node.resume_leaf_id
+        if replaces_id or resume_leaf_id:
+            session.execute(
+                update(MessageRow)
+                .where(MessageRow.id == ids[node.message.id])
+                .values(
+                    replaces_id=ids[replaces_id] if replaces_id else None,
+                    resume_leaf_id=ids[resume_leaf_id] if resume_leaf_id else None,
+                )
+            )
 
 
 def _any_taken(session: Session, ids: Sequence[str]) -> bool:
@@ -119,7 +138,7 @@ def _any_taken(session: Session, ids: Sequence[str]) -> bool:
     return False
 
 
-def _columns(node: Node, count: TokenCount | None, ids: dict[str, str]) -> dict[str, Any]:
+def _columns(node: Node, count: TokenCount, ids: Mapping[str, str]) -> dict[str, Any]:
     message, usage, failure = node.message, node.message.usage, node.message.failure
     return {
         "role": message.role.value,
@@ -127,8 +146,8 @@ def _columns(node: Node, count: TokenCount | None, ids: dict[str, str]) -> dict[
         "status": message.status.value,
         "created_at": message.created_at,
         "deleted_at": now() if message.is_deleted else None,
-        "tokens": count.tokens if count else message.tokens,
-        "is_exact": count.is_exact if count else message.is_exact,
+        "tokens": count.tokens,
+        "is_exact": count.is_exact,
         "reasoning": message.reasoning,
         "reasoning_ms": message.reasoning_ms,
         "finish_reason": message.finish_reason,
@@ -142,56 +161,38 @@ def _columns(node: Node, count: TokenCount | None, ids: dict[str, str]) -> dict[
         "error_sentence": failure.sentence if failure else None,
         "error_details": failure.details if failure else None,
         "retry_at": failure.retry_at if failure else None,
-        "replaces_id": ids[message.replaces_id] if message.replaces_id else None,
-        "resume_leaf_id": ids[node.resume_leaf_id] if node.resume_leaf_id else None,
+        "replaces_id": ids.get(message.replaces_id or ""),
+        "resume_leaf_id": ids.get(node.resume_leaf_id or ""),
     }
 
 
 def add_files(
-    session: Session, planned: MergePlan, portable: PortableConversation, ids: dict[str, str]
-) -> list[str]:
-    """Add the files of new messages; return a sentence about missing or damaged ones."""
-    contents = _LimitedContents(portable)
-    checked: dict[Attachment, Attachment | None] = {}
-    skipped = 0
-    for each in planned.additions:
-        message, valid = each.node.message, []
-        for file in message.attachments:
-            unbound = replace(file, message_id="")
-            if unbound not in checked:
-                checked[unbound] = _store_checked(session, unbound, contents)
-            attachment = checked[unbound]
-            if attachment is None:
-                skipped += 1
-            else:
-                valid.append(attachment)
-        if valid:
+    session: Session,
+    part: Sequence[Addition],
+    files: Mapping[Attachment, Attachment | None],
+    ids: Mapping[str, str],
+) -> None:
+    """Add the files of new messages whose contents are stored."""
+    for each in part:
+        message = each.node.message
+        found = (files[unbound(file)] for file in message.attachments)
+        if valid := [file for file in found if file is not None]:
             add_attachments(session, ids[message.id], (), valid)
-    if not skipped:
-        return []
-    return [f"{skipped:,} files are not in the export, or damaged, and were left out."]
 
 
-def _store_checked(
-    session: Session, file: Attachment, contents: _LimitedContents
-) -> Attachment | None:
-    """Store the contents of a file; return None if they are missing or invalid."""
-    checked = check_attachment(file, contents)
-    if checked is None:
-        return None
-    for data in checked.contents.values():
-        store_content(session, data)
-    return checked.attachment
+def unbound(file: Attachment) -> Attachment:
+    """Return the attachment without its message."""
+    return replace(file, message_id="")
 
 
 def add_clear_marks(
     session: Session,
     row: ConversationRow,
-    planned: MergePlan,
+    new: Container[str],
     portable: PortableConversation,
-    ids: dict[str, str],
+    ids: Mapping[str, str],
 ) -> None:
-    new = {each.node.message.id for each in planned.additions}
+    """Add the marks at the `new` messages."""
     session.add_all(
         ClearMarkRow(
             conversation_id=row.id, message_id=ids[mark.message_id], created_at=mark.created_at

@@ -13,13 +13,13 @@ from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportOutcome
 from chat.formats.importing.detect import read_conversations
 from chat.formats.importing.importer import import_file
-from chat.providers.tokenizer import Tokenizer
 from chat.store.transfer import PortableStore
 from tests.support import chatgpt_samples as samples
 from tests.support.import_samples import (
     CHATGPT_EXPORT,
     ME,
     NOW,
+    import_checks,
     json_bytes,
     outcomes,
     parley_export,
@@ -71,11 +71,11 @@ def test_large_export_is_streamed_in_bounded_memory() -> None:
 
 def test_cancelled_import_keeps_merged_conversations(portable: PortableStore) -> None:
     trees = [samples.simple(f"id-{number}") for number in range(5)]
-    count = Tokenizer().count
+    checks = import_checks()
     done: list[ImportOutcome] = []
 
     def merge(conversation: PortableConversation) -> Any:
-        report = portable.merge(ME, conversation, count)
+        report = portable.merge(ME, conversation, checks)
         done.append(report.outcome)
         return report
 
@@ -98,7 +98,7 @@ def test_progress_ends_at_the_total(portable: PortableStore) -> None:
         import_file(
             BytesIO(data),
             "x",
-            lambda conversation: portable.merge(ME, conversation, Tokenizer().count),
+            lambda conversation: portable.merge(ME, conversation, import_checks()),
             on_progress=lambda *values: progress.append(values),  # noqa: B023
         )
         assert progress == sorted(progress)

@@ -9,7 +9,6 @@ import pytest
 
 from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportOutcome
-from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 from chat.store.transfer import PortableStore
 from tests.support import chatgpt_samples as samples
@@ -17,6 +16,7 @@ from tests.support.import_samples import (
     ME,
     OTHER,
     all_conversations,
+    import_checks,
     import_data,
     json_bytes,
     outcomes,
@@ -199,6 +199,6 @@ def test_failed_merge_is_rolled_back(portable: PortableStore) -> None:
     broken = parse_one(json_bytes(value))
     broken = PortableConversation(broken.conversation, broken.nodes, content=fail)
     with pytest.raises(RuntimeError):
-        portable.merge(ME, broken, Tokenizer().count)
+        portable.merge(ME, broken, import_checks())
     assert portable.ids(ME) == []
-    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.ADDED
+    assert portable.merge(ME, conversation, import_checks()).outcome is ImportOutcome.ADDED

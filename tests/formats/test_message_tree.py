@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from chat.formats.import_report import ImportOutcome
 from chat.formats.message_tree import build_tree, prune
-from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 from chat.store.transfer import PortableStore
 from tests.support import chatgpt_samples as samples
-from tests.support.import_samples import ME, parse_one
+from tests.support.import_samples import ME, import_checks, parse_one
 
 
 @given(st.dictionaries(st.integers(0, 12).map(str), st.none() | st.integers(0, 14).map(str)))
@@ -39,9 +38,9 @@ def test_conversation_of_ten_thousand_messages_is_stored(
     store: Store, portable: PortableStore
 ) -> None:
     conversation = parse_one(samples.export(samples.deep(10_000)))
-    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.ADDED
+    assert portable.merge(ME, conversation, import_checks()).outcome is ImportOutcome.ADDED
     id_ = portable.ids(ME)[0]
     newest = store.conversations.get(ME, id_)
     (last,) = store.messages.path(ME, id_, newest.leaf_id, 1)
     assert (last.depth, last.text) == (9_999, "Message 9999")
-    assert portable.merge(ME, conversation, Tokenizer().count).outcome is ImportOutcome.UNCHANGED
+    assert portable.merge(ME, conversation, import_checks()).outcome is ImportOutcome.UNCHANGED

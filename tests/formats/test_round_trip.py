@@ -22,10 +22,9 @@ from chat.formats.export import ExportFormat, export
 from chat.formats.import_report import ImportOutcome
 from chat.formats.parley import archive
 from chat.formats.parley.conversation_json import from_json, to_json, with_contents
-from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 from chat.store.transfer import PortableStore
-from tests.support.import_samples import ME, OTHER, import_data
+from tests.support.import_samples import ME, OTHER, import_checks, import_data
 from tests.support.portable_samples import (
     CONTENTS,
     NOTES,
@@ -39,7 +38,7 @@ from tests.support.portable_samples import (
 
 def merge_all(portable: PortableStore, owner: str, *conversations: PortableConversation) -> None:
     for conversation in conversations:
-        report = portable.merge(owner, conversation, Tokenizer().count)
+        report = portable.merge(owner, conversation, import_checks())
         assert report.outcome is ImportOutcome.ADDED
         assert report.notes == ()
 
@@ -97,7 +96,7 @@ def test_missing_and_forged_attachments_are_dropped_and_reported(portable: Porta
     del value["contents"][PNG]
     report = import_data(portable, json.dumps(value).encode())
     assert report.items[0].notes == (
-        "3 files are not in the export, or damaged, and were left out.",
+        "3 files are not in the export, damaged or too large, and were left out.",
     )
     conversation = portable.load(ME, report.items[0].conversation_id or "")
     assert [file.name for file in conversation.nodes[0].message.attachments] == ["t.csv"]

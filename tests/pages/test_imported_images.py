@@ -102,7 +102,9 @@ def fail_to_decode(self: Image.Image) -> None:
 )
 def test_import_omits_an_invalid_image(service: ChatService, data: bytes) -> None:
     report = import_conversation(service, data, name="a.png", kind="image")
-    assert report.notes == ("1 files are not in the export, or damaged, and were left out.",)
+    assert report.notes == (
+        "1 files are not in the export, damaged or too large, and were left out.",
+    )
     page = open_page(str(report.conversation_id))
     assert page.get("image") == []
     assert page.chat_input(key="composer")

@@ -192,6 +192,19 @@ def test_estimate_is_close_and_not_too_low(kind: str) -> None:
     assert 1.0 <= estimate_tokens(text) / true <= 1.7
 
 
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_estimate_of_a_long_text_is_close_to_that_of_a_short_one(kind: str) -> None:
+    text = f"{SAMPLES[kind][1]}\n"
+    copies = 60_000 // len(text) + 1
+    assert 0.9 <= estimate_tokens(text * copies) / (copies * estimate_tokens(text)) <= 1.4
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", " \n", "\t", "\u3000", "a ", "😀", "é", "0", "!"])
+def test_estimate_of_a_long_text_grows_with_its_length(unit: str) -> None:
+    first, second = (estimate_tokens(unit * size) for size in (100_000, 200_000))
+    assert second >= 1.9 * first > 10_000
+
+
 @given(st.text())
 def test_estimate_is_at_most_the_number_of_bytes(text: str) -> None:
     assert (1 if text else 0) <= estimate_tokens(text) <= len(text.encode("utf-8"))

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
+from PIL import Image
+
 from chat.domain.message import Message
 from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportReport
+from chat.formats.importing.checks import ImportChecks
 from chat.formats.importing.detect import RejectedItem, read_conversations
 from chat.formats.importing.importer import import_file
 from chat.formats.importing.json_stream import JsonLimits
@@ -31,6 +34,15 @@ JSONL_LINE = {
         {"role": "assistant", "content": None},
     ]
 }
+
+
+def import_checks(max_file_bytes: int = 20_000_000, **options: int) -> ImportChecks:
+    return ImportChecks(
+        Tokenizer().count,
+        lambda image: Image.open(BytesIO(image)).size,
+        max_file_bytes=max_file_bytes,
+        **options,
+    )
 
 
 def json_bytes(value: Any) -> bytes:
@@ -74,11 +86,11 @@ def rejection_sentences(data: bytes) -> list[str]:
 def import_data(
     portable: PortableStore, data: bytes, owner: str = ME, name: str = "conversations.json"
 ) -> ImportReport:
-    count = Tokenizer().count
+    checks = import_checks()
     return import_file(
         BytesIO(data),
         name,
-        lambda conversation: portable.merge(owner, conversation, count),
+        lambda conversation: portable.merge(owner, conversation, checks),
         now=NOW,
     )
 

@@ -79,7 +79,7 @@ class _Draft:
             finish_reason=self.finish_reason,
             model=self.model,
         )
-        return Node(message, origin=origin_key(SOURCE, self.id), is_counted=False)
+        return Node(message, origin=origin_key(SOURCE, self.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ from chat.formats.parley.conversation_json import from_json, is_parley
 MAX_CONVERSATIONS = 100_000
 # A single exported conversation contains its attachments, each as one Base64 string.
 SINGLE_CONVERSATION_LIMITS = JsonLimits(size=256 * 2**20)
+MAX_CONTENT_BYTES = 256 * 2**20  # of one attachment
+# Each message is stored in one transaction, and the words of a longer one take too long to index.
+MAX_TEXT_CHARACTERS = 1_000_000
 _WHITESPACE = b" \t\r\n"
 _UNKNOWN_FORMAT = (
     "This file format is not supported. Choose an export of Parley, the zip or the "
@@ -43,6 +46,7 @@ _UNKNOWN_FORMAT = (
 )
 _DAMAGED = "The rest of the file is damaged and cannot be read."
 _TOO_LARGE = "It is too large or has too many parts to be imported."
+_TEXT_TOO_LONG = "It holds a text of more than 1,000,000 characters, which cannot be imported."
 _TYPE_NAMES = {NullValue: "empty (null)", list: "a list", str: "a text", bool: "true or false"}
 
 
@@ -91,6 +95,7 @@ class _Source:
     now: datetime
     limits: JsonLimits
     progress: _Progress
+    max_content_bytes: int
 
     def chunks(self) -> Iterator[bytes]:
         return self._read(lambda: self.file.read(CHUNK_BYTES))
@@ -117,15 +122,18 @@ def read_conversations(
     now: datetime,
     on_progress: Callable[[int, int], None],
     limits: JsonLimits | None = None,
+    max_content_bytes: int = MAX_CONTENT_BYTES,
 ) -> Iterator[Item]:
     """Yield the conversations of a seekable file.
 
-    The format is detected by content; `name` is only displayed.
+    The format is detected by content; `name` is only displayed. Larger attachments than
+    `max_content_bytes` are not read from an archive.
     """
     progress = _Progress(on_progress)
+    source = _Source(file, name, now, limits or JsonLimits(), progress, max_content_bytes)
     count = 0
     try:
-        for item in _read(_Source(file, name, now, limits or JsonLimits(), progress)):
+        for item in _read(source):
             yield item
             count += item is not None
             if count >= MAX_CONVERSATIONS:
@@ -146,7 +154,8 @@ def _read(source: _Source) -> Iterator[Item]:
     if not head:
         yield RejectedItem(source.name, "The file is empty.")
     elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        yield from _read_archive(open_archive(cast(BinaryIO, file)), source)
+        archive = open_archive(cast(BinaryIO, file), source.max_content_bytes)
+        yield from _read_archive(archive, source)
     elif start == b"{":
         yield from _read_object(source)
     elif not (start == b"[" and is_document_start(head)) and _has_json_lines(source):
@@ -256,14 +265,24 @@ def _convert(value: Any, source: _Source) -> Item:
         return RejectedItem(source.name, f"It is {type_name}, not a conversation.")
     try:
         if is_parley(value):
-            return from_json(value, source.now)
+            return _bounded(from_json(value, source.now))
         if is_chatgpt(value):
-            return from_chatgpt(value, source.now)
+            return _bounded(from_chatgpt(value, source.now))
         if is_jsonl(value):
-            return from_jsonl(value, source.now)
+            return _bounded(from_jsonl(value, source.now))
     except UnreadableConversation as error:
         return RejectedItem(_title(value, source), str(error))
     return RejectedItem(_title(value, source), _UNKNOWN_FORMAT)
+
+
+def _bounded(portable: PortableConversation) -> PortableConversation:
+    """Return the conversation. Raises `UnreadableConversation` if a text in it is too long."""
+    messages = (node.message for node in portable.nodes)
+    texts = (text for message in messages for text in (message.text, message.reasoning))
+    prompt = portable.conversation.settings.system_prompt
+    if any(len(text) > MAX_TEXT_CHARACTERS for text in (prompt, *texts)):
+        raise UnreadableConversation(_TEXT_TOO_LONG)
+    return portable
 
 
 def _title(value: Any, source: _Source) -> str:

@@ -10,7 +10,12 @@ from chat.attachments.file_names import clean_name
 from chat.errors import ParleyError
 from chat.formats.conversation import PortableConversation
 from chat.formats.import_report import ImportOutcome, ImportReport, ItemReport
-from chat.formats.importing.detect import FileNote, RejectedItem, read_conversations
+from chat.formats.importing.detect import (
+    MAX_CONTENT_BYTES,
+    FileNote,
+    RejectedItem,
+    read_conversations,
+)
 
 
 def import_file(
@@ -21,6 +26,7 @@ def import_file(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     now: datetime | None = None,
+    max_content_bytes: int = MAX_CONTENT_BYTES,
 ) -> ImportReport:
     """Call `merge` with each conversation of a seekable file.
 
@@ -30,7 +36,9 @@ def import_file(
     reports: list[ItemReport] = []
     notes: list[str] = []
     name = clean_name(name)
-    for item in read_conversations(file, name, now or datetime.now(UTC), on_progress):
+    for item in read_conversations(
+        file, name, now or datetime.now(UTC), on_progress, max_content_bytes=max_content_bytes
+    ):
         if is_cancelled():
             return ImportReport(tuple(reports), tuple(notes), is_cancelled=True)
         if isinstance(item, PortableConversation):

@@ -15,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, Any, BinaryIO
 
 import orjson
@@ -27,7 +28,8 @@ INDEX = "parley.json"
 MAX_ENTRIES = 200_000
 MAX_DIRECTORY_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 4 * 2**30  # of conversations, uncompressed
-MAX_CONTENT_BYTES = 256 * 2**20
+# An export unpacks to a few times its size. More is a bomb, except in a small file.
+MAX_RATIO, FREE_BYTES = 20, 32 * 2**20
 CHUNK_BYTES = 2**20  # compressed at once
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the minimum of the format; fixed for reproducible exports
 _PARLEY = re.compile(r"conversations/[0-9a-zA-Z]{1,100}\.json")
@@ -70,35 +72,60 @@ def write(
 
 
 def _put_content(archive: zipfile.ZipFile, portable: PortableConversation, sha256: str) -> bool:
-    """Write a file and drop its bytes on return: two large ones are never in memory at once."""
-    data = portable.content(sha256)
-    if data is None:
+    """Write an attachment in pieces, so that none is in memory as a whole."""
+    pieces = portable.pieces(sha256)
+    first = next(pieces, None)
+    if first is None:
         return False
-    _put(archive, f"contents/{sha256}", data)
+    _put(archive, f"contents/{sha256}", chain((first,), pieces))
     return True
 
 
-def _json(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2)
+def _json(value: Any) -> Iterator[bytes]:
+    data = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    return (data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES))
 
 
-def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def _put(archive: zipfile.ZipFile, name: str, pieces: Iterable[bytes]) -> None:
     entry = zipfile.ZipInfo(name, _EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     with archive.open(entry, "w") as file:
-        for start in range(0, len(data), CHUNK_BYTES):
-            file.write(data[start : start + CHUNK_BYTES])
+        for piece in pieces:
+            file.write(piece)
+
+
+class _Contents:
+    """The attachments in an archive, each up to `max_bytes` and up to `total` bytes together."""
+
+    def __init__(self, file: zipfile.ZipFile, max_bytes: int, total: int) -> None:
+        self._zip, self._max_bytes, self._bytes_left = file, max_bytes, total
+
+    def __call__(self, sha256: str) -> bytes | None:
+        try:
+            entry = self._zip.getinfo(f"contents/{sha256}")
+            # zipfile reads no more than the declared size.
+            is_too_large = entry.file_size > min(self._max_bytes, self._bytes_left)
+            if is_too_large or entry.compress_type not in _COMPRESSION_METHODS:
+                return None
+            self._bytes_left -= entry.file_size
+            return self._zip.read(entry)
+        except (KeyError, *READ_ERRORS):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An open archive with the names of its readable conversation entries."""
+    """An open archive with the names of its readable conversation entries.
+
+    `content` returns an attachment, or None if it is missing, unreadable or too large.
+    """
 
     zip: zipfile.ZipFile
     names: Sequence[str]
     size: int  # uncompressed bytes of the named entries
     is_parley: bool
     notes: tuple[str, ...]
+    content: Callable[[str], bytes | None]
 
     def open(self, name: str) -> IO[bytes]:
         """Open an entry as a stream that never exceeds the declared size.
@@ -107,21 +134,8 @@ class Archive:
         """
         return self.zip.open(name)
 
-    def content(self, sha256: str) -> bytes | None:
-        """Return the bytes of an attachment, or None if they are missing or unreadable."""
-        try:
-            entry = self.zip.getinfo(f"contents/{sha256}")
-            if (
-                entry.file_size > MAX_CONTENT_BYTES
-                or entry.compress_type not in _COMPRESSION_METHODS
-            ):
-                return None
-            return self.zip.read(entry)
-        except (KeyError, *READ_ERRORS):
-            return None
 
-
-def open_archive(file: BinaryIO) -> Archive:
+def open_archive(file: BinaryIO, max_content_bytes: int) -> Archive:
     """Open an untrusted archive. Raises `UnreadableConversation`."""
     try:
         if _directory_size(file) > MAX_DIRECTORY_BYTES:
@@ -142,12 +156,19 @@ def open_archive(file: BinaryIO) -> Archive:
         raise UnreadableConversation(
             "The archive holds more than 4 GB of conversations, the maximum."
         )
+    allowed = FREE_BYTES + MAX_RATIO * file.seek(0, 2)
+    if size > allowed:
+        raise UnreadableConversation(
+            "The archive unpacks to much more than an export of its size. "
+            "Import its conversations from a smaller archive."
+        )
     return Archive(
         opened,
         sorted(entry.filename for entry in readable),
         size,
         is_parley,
         tuple(_notes(entries, unreadable=len(matching) - len(readable))),
+        _Contents(opened, max_content_bytes, allowed - size),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -73,7 +72,6 @@ def message_from_json(raw: Any, started: datetime, now: datetime) -> Node | None
     text = value.get("text")
     if not id_ or len(id_) > 1000 or not isinstance(text, str):
         return None
-    tokens = validation.integer(value.get("tokens"))
     message = Message(
         id=id_,
         conversation_id="",
@@ -83,7 +81,7 @@ def message_from_json(raw: Any, started: datetime, now: datetime) -> Node | None
         text=validation.text(text),
         status=_status(value.get("status"), role),
         created_at=validation.timestamp(value.get("created_at"), now) or started,
-        tokens=tokens or 0,
+        tokens=validation.integer(value.get("tokens")) or 0,
         is_exact=value.get("is_exact") is True,
         reasoning=validation.text(value.get("reasoning")),
         reasoning_ms=validation.integer(value.get("reasoning_ms")),
@@ -97,18 +95,11 @@ def message_from_json(raw: Any, started: datetime, now: datetime) -> Node | None
         is_deleted=value.get("is_deleted") is True,
         attachments=_files(value.get("attachments"), id_),
     )
-    is_counted = tokens is not None and _is_plausible_count(tokens, message.text)
     return Node(
-        message if is_counted else replace(message, tokens=0, is_exact=False),
+        message,
         origin=validation.optional_text(value.get("origin"), 200),
         resume_leaf_id=validation.optional_text(value.get("resume_leaf_id")),
-        is_counted=is_counted,
     )
-
-
-def _is_plausible_count(tokens: int, text: str) -> bool:
-    """Return whether the text can have that many tokens. 0 is allowed: it may be uncounted."""
-    return tokens == 0 or len(text) / 200 <= tokens <= 4 * len(text)
 
 
 def _status(value: Any, role: Role) -> Status:
