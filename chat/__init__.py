@@ -34,6 +34,7 @@ from chat.domain.person import Person
 from chat.domain.search_query import is_searchable
 from chat.domain.sharing import Share, SharedMessage, Snapshot
 from chat.domain.sizes import human_size
+from chat.domain.text_encodings import TEXT_ENCODINGS, encoding_label
 from chat.domain.usage import UsageLine, UsageReport
 from chat.errors import (
     FILE_CODES,
@@ -81,6 +82,7 @@ _LAZY = {
 __all__ = [
     "FILE_CODES",
     "OTHER",
+    "TEXT_ENCODINGS",
     "Attachment",
     "ChatService",
     "Connection",
@@ -134,6 +136,7 @@ __all__ = [
     "Versions",
     "account_from_claims",
     "begin_request",
+    "encoding_label",
     "human_size",
     "is_audio",
     "is_history_persistent",

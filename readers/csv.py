@@ -18,10 +18,11 @@ _SAMPLE_CHARACTERS = 8_192  # csv.Sniffer is slow on more
 def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Return the text in UTF-8, unchanged.
 
-    Header: `rows` without the first, `rows_read` of them, `is_cut`, `preview`.
-    `options["delimiter"]` overrides the detected delimiter.
+    Header: `rows` without the first, `rows_read` of them, `is_cut`, `preview`, `encoding` if it
+    was guessed. `options["delimiter"]` and `options["encoding"]` override what is detected.
     """
-    text = decode(data)
+    decoded = decode(data, options.get("encoding", ""))
+    text = decoded.text
     if not text.strip():
         raise ReaderError("no_text")
     kept = truncate(text, options.get("characters", MAX_CHARACTERS))
@@ -32,8 +33,14 @@ def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         preview.add_row(row)
     rows = preview.rows_total
     rows_read = rows if kept == text else max(0, sum(1 for _ in _rows(kept, delimiter)) - 1)
-    header = {"rows": rows, "rows_read": rows_read, "is_cut": kept != text}
-    return header | {"preview": preview.to_json()}, kept.encode()
+    header = {
+        "rows": rows,
+        "rows_read": rows_read,
+        "is_cut": kept != text,
+        "preview": preview.to_json(),
+        "encoding": decoded.encoding,
+    }
+    return header, kept.encode(errors="replace")
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -41,11 +41,14 @@ _TEXT_TYPES = {
     "json": FileType(FileKind.DOCUMENT, "text", "application/json", "JSON"),
     "md": FileType(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
     "markdown": FileType(FileKind.DOCUMENT, "text", "text/markdown", "Markdown"),
+    "ipynb": FileType(FileKind.DOCUMENT, "notebook", "text/plain", "notebook"),
+    "eml": FileType(FileKind.DOCUMENT, "email", "text/plain", "email"),
 }
+_RTF = FileType(FileKind.DOCUMENT, "rtf", "application/rtf", "RTF")
 _PLAIN_TEXT = FileType(FileKind.DOCUMENT, "text", "text/plain", "text")
 _CODE = FileType(FileKind.DOCUMENT, "text", "text/plain", "code")
 _CODE_NAMES = """bash bat c cc clj cpp cs css cu dart erl ex f90 fs go gradle graphql h hpp hs htm
-    html ini ipynb java jl js jsx kt less lua m makefile ml mjs nix php pl proto ps1 py pyi r rb
+    html ini java jl js jsx kt less lua m makefile ml mjs nix php pl proto ps1 py pyi r rb
     rs sass scala scss sh sql svelte swift tex toml ts tsx vb vue xml yaml yml zig zsh"""
 _CODE_EXTENSIONS = frozenset(_CODE_NAMES.split())
 
@@ -57,7 +60,11 @@ _EXPECTED_READERS = {
         (("xlsx", "xlsm", "xltx", "xls", "xlsb", "ods"), ("sheet",)),
         (("docx", "docm", "dotx"), ("word",)),
         (("pdf",), ("pdf",)),
-        ((*_TEXT_TYPES, *_CODE_EXTENSIONS, "txt", "log", "svg"), ("csv", "text")),
+        (("rtf",), ("rtf",)),
+        (
+            (*_TEXT_TYPES, *_CODE_EXTENSIONS, "txt", "log", "svg"),
+            ("csv", "text", "notebook", "email"),
+        ),
     )
     for suffix in suffixes
 }
@@ -66,6 +73,11 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, 
 _SAMPLE_BYTES = 65_536
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 _MAX_CONTROL_RATIO = 0.01
+
+_NUL_RUNS = re.compile(rb"\0+")
+_MIN_TEXT_PER_NUL = 10  # bytes, on average
+_HIGH_BYTES = bytes(range(128, 256))
+_MIN_ASCII_RATIO = 0.7  # of text with NUL bytes that is not UTF-8
 
 _AUDIO_NAMES = "aac flac m4a mp3 mp4 mpeg mpga oga ogg opus wav weba webm"
 _AUDIO_EXTENSIONS = frozenset(_AUDIO_NAMES.split())
@@ -117,6 +129,8 @@ def _detect_by_content(name: str, data: bytes) -> FileType | None:
     if not _is_text(data):
         return None
     suffix = extension(name)
+    if data.startswith(b"{\\rtf") and "text" not in _EXPECTED_READERS.get(suffix, ()):
+        return _RTF  # also under the names .doc and .docx
     return _TEXT_TYPES.get(suffix) or (_CODE if suffix in _CODE_EXTENSIONS else _PLAIN_TEXT)
 
 
@@ -159,7 +173,27 @@ def _is_text(data: bytes) -> bool:
     if data.startswith(_BYTE_ORDER_MARKS):
         return True
     if b"\0" in data:
-        return False
+        if _may_be_utf16(data):
+            return True
+        data, runs = _NUL_RUNS.subn(b"", data)
+        # A crash or a log rotation leaves a few runs of them; binary files have many.
+        if not data or runs > max(1, len(data) // _MIN_TEXT_PER_NUL):
+            return False
+        if len(data.translate(None, _HIGH_BYTES)) < _MIN_ASCII_RATIO * len(data):
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                return False
     sample = data[:_SAMPLE_BYTES]
     controls = len(sample) - len(sample.translate(None, _CONTROL_BYTES))
     return controls <= _MAX_CONTROL_RATIO * len(sample)
+
+
+def _may_be_utf16(data: bytes) -> bool:
+    """Return whether NUL bytes are in every other place only, as in UTF-16 without a mark.
+
+    The reader decides whether it is text.
+    """
+    sample = data[:_SAMPLE_BYTES]
+    nulls = sample[0::2].count(0), sample[1::2].count(0)
+    return max(nulls) > 4 * min(nulls) and 200 * max(nulls) >= len(sample)

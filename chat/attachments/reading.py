@@ -20,6 +20,7 @@ import orjson
 from cachetools import TLRUCache
 
 from chat.attachments import sandbox
+from chat.attachments.details import describe
 from chat.attachments.file_names import clean_name
 from chat.attachments.file_types import FileType, detect_file_type
 from chat.attachments.reader_slots import FULL_SECONDS, NoFreeSlot, OnWait, ReaderSlots
@@ -27,6 +28,7 @@ from chat.config.settings import Settings
 from chat.domain.attachment import File, FileKind
 from chat.domain.ids import storable
 from chat.domain.sizes import human_size
+from chat.domain.text_encodings import TEXT_ENCODINGS
 from chat.errors import (
     EncryptedFile,
     FileEmpty,
@@ -74,9 +76,10 @@ class ParsedFile:
     details: str  # "3 pages"
     width: int = 0  # of an image, in pixels
     height: int = 0
+    encoding: str = ""  # of a text, if it was guessed or chosen
 
 
-_Key = tuple[bytes, str]
+_Key = tuple[bytes, str, str]  # SHA-256, name, chosen encoding
 _Result = ParsedFile | type[FileRefused]
 
 
@@ -116,7 +119,8 @@ class FileReader:
             if size == limit:
                 size = f"{len(file.data):,} bytes"
             raise FileTooLarge(name, size=size, limit=limit)
-        key = (hashlib.sha256(file.data).digest(), name)
+        encoding = file.encoding if file.encoding in TEXT_ENCODINGS else ""
+        key = (hashlib.sha256(file.data).digest(), name, encoding)
         result = self._cached(key) or self._parse(key, file.data, owner, on_wait)
         if not isinstance(result, ParsedFile):
             raise result(name)
@@ -146,12 +150,12 @@ class FileReader:
 
     def _parse(self, key: _Key, data: bytes, owner: str, on_wait: OnWait) -> _Result:
         """Parse a file once a slot is free, unless another thread has parsed it by then."""
-        _, name = key
+        _, name, encoding = key
         try:
             with self.slots.hold(owner, key, on_wait) as seconds:
                 if (result := self._cached(key)) is not None:
                     return result
-                result = _parse_or_refuse(name, data, seconds)
+                result = _parse_or_refuse(name, data, encoding, seconds)
                 is_hurried = seconds < FULL_SECONDS
                 if is_hurried and result is FileTooComplex:
                     raise ReadersBusy(name)
@@ -170,23 +174,23 @@ def _cached_size(result: _Result) -> int:
     return sum(map(sys.getsizeof, (result.content, result.text, result.preview)))
 
 
-def _parse_or_refuse(name: str, data: bytes, seconds: float) -> _Result:
+def _parse_or_refuse(name: str, data: bytes, encoding: str, seconds: float) -> _Result:
     """Return the parsed file, or the error class: a cached error would keep `data` alive.
 
     Only images have their `content`; other files are stored as they were attached.
     """
     try:
-        parsed = _parse(name, data, seconds)
+        parsed = _parse(name, data, encoding, seconds)
     except FileRefused as error:
         return type(error)
     return parsed if parsed.kind is FileKind.IMAGE else replace(parsed, content=b"")
 
 
-def _parse(name: str, data: bytes, seconds: float) -> ParsedFile:
+def _parse(name: str, data: bytes, encoding: str, seconds: float) -> ParsedFile:
     file_type = detect_file_type(name, data)
     try:
         header, content = sandbox.run(
-            file_type.reader, data, _options(file_type, seconds), seconds=seconds
+            file_type.reader, data, _options(file_type, encoding, seconds), seconds=seconds
         )
     except sandbox.SandboxError as error:
         raise _refusal(file_type, error.problem)(name) from None
@@ -199,14 +203,15 @@ def _parse(name: str, data: bytes, seconds: float) -> ParsedFile:
         raise UnreadableFile(name) from None
 
 
-def _options(file_type: FileType, seconds: float) -> dict[str, Any]:
+def _options(file_type: FileType, encoding: str, seconds: float) -> dict[str, Any]:
     if file_type.reader == "pdf":
         return {"seconds": seconds * _PDF_SHARE}
-    return {"delimiter": "\t"} if file_type.label == "TSV" else {}
+    options = {"encoding": encoding} if encoding else {}
+    return options | ({"delimiter": "\t"} if file_type.label == "TSV" else {})
 
 
 def _refusal(file_type: FileType, problem: str) -> type[FileRefused]:
-    if problem == "no_text" and file_type.reader not in {"pdf", "word"}:
+    if problem == "no_text" and file_type.reader not in {"pdf", "word", "rtf"}:
         return FileEmpty  # PDF and Word files may hold scans; others are blank
     return _REFUSALS[problem]
 
@@ -246,32 +251,6 @@ def _parsed_text(
         content=data,
         text=storable(content.decode()),
         preview=storable(preview),
-        details=_details(file_type.reader, header),
+        details=describe(file_type.reader, header),
+        encoding=header.get("encoding") or "",
     )
-
-
-def _details(reader: str, header: dict[str, Any]) -> str:
-    match reader:
-        case "pdf":
-            damaged = int(header["pages_damaged"])
-            pages = _amount(header, "page")
-            return f"{pages}, {damaged:,} of them damaged" if damaged else pages
-        case "word":
-            return _amount(header, "word")
-        case "sheet":
-            sheets = int(header["sheets"])
-            rows = _amount(header, "row")
-            return f"{sheets:,} sheets, {rows}" if sheets > 1 else rows
-        case "csv":
-            return _amount(header, "row")
-        case _:
-            return _amount(header, "line")
-
-
-def _amount(header: dict[str, Any], unit: str) -> str:
-    """Return "3 pages", "only the first 2 of 3 pages" or "1 page, only the beginning"."""
-    total, read = int(header[f"{unit}s"]), int(header[f"{unit}s_read"])
-    amount = f"{total:,} {unit}" if total == 1 else f"{total:,} {unit}s"
-    if read < total:
-        return f"only the first {read:,} of {amount}"
-    return f"{amount}, only the beginning" if header["is_cut"] else amount

@@ -27,6 +27,7 @@ PIXELS_PER_TOKEN = 750  # providers differ; this is the most expensive common fo
 MIN_IMAGE_TOKENS = 85
 MIN_PARTIAL_TOKENS = 50  # a shorter beginning of a file is not worth sending
 _MAX_CACHED_COUNTS = 100
+_EXCERPT_LENGTH, _MAX_SEARCHED = 60, 100_000  # characters
 _MAX_CHARACTERS_PER_TOKEN = 20
 
 
@@ -123,6 +124,8 @@ class AttachmentPricer:
             details=parsed.details,
             tokens=count.tokens,
             is_exact=count.is_exact,
+            encoding=parsed.encoding,
+            excerpt=_excerpt(parsed.text) if parsed.encoding else "",
         )
 
     def _count(self, parsed: ParsedFile) -> TokenCount:
@@ -158,6 +161,12 @@ class AttachmentPricer:
         return _attachment(
             file, parsed, TokenCount(cost(text), count.is_exact), text=text, is_partial=True
         )
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of the first line with characters that depend on the encoding."""
+    lines = (line for line in text[:_MAX_SEARCHED].splitlines() if not line.isascii())
+    return " ".join(next(lines, "").split())[:_EXCERPT_LENGTH]
 
 
 def _attachment(

@@ -14,10 +14,14 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An uploaded file. Its name and its content are untrusted."""
+    """An uploaded file. Its name and its content are untrusted.
+
+    `encoding` is chosen by the person if the guess was wrong: a key of TEXT_ENCODINGS, or "".
+    """
 
     name: str
     data: bytes = field(repr=False)
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class FileCost:
     details: str = ""
     tokens: int = 0
     is_exact: bool = False
+    encoding: str = ""  # of a text, if it was guessed or chosen
+    excerpt: str = ""  # of that text, to judge the encoding by
     problem: str = ""
     is_too_long: bool = False  # True if only its beginning fits
     is_audio: bool = False  # True if it is transcribed into the message box instead

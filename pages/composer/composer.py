@@ -119,7 +119,8 @@ def send_suggestion(text: str) -> None:
 
 def send(text: str, files: list[File] | None = None, *, may_truncate: bool = False) -> None:
     """Send `text` with the pending files in the conversation in view, or in a new one."""
-    files = [*tab_state.kept_files(), *(files or [])]
+    pending = (*tab_state.kept_files(), *(files or []))
+    files = [tab_state.in_chosen_encoding(file) for file in pending]
     is_sent = False
     try:
         is_sent = _send(Submission(text, tuple(files), may_truncate=may_truncate))

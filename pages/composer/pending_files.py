@@ -12,7 +12,17 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from chat import FILE_CODES, File, FileCost, FileKind, FileTooLong, NotUploaded, human_size
+from chat import (
+    FILE_CODES,
+    TEXT_ENCODINGS,
+    File,
+    FileCost,
+    FileKind,
+    FileTooLong,
+    NotUploaded,
+    encoding_label,
+    human_size,
+)
 from pages.components import chat_input_bridge
 from pages.markdown import sanitize
 from pages.rendering import draw_turns, stale_elements
@@ -45,7 +55,7 @@ def _draw_fragment(send: Send) -> None:
 
 def _draw(send: Send, *, is_busy: bool) -> None:
     kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _on_files_change)
-    files = [*kept, *waiting]
+    files = [tab_state.in_chosen_encoding(file) for file in (*kept, *waiting)]
     # The same slots in every run, so that a removed file disappears before the run ends.
     with st.container(key="tray", gap="xsmall"):
         costs = (*_costs(files, st.empty()), *_not_uploaded())
@@ -120,6 +130,8 @@ def _draw_file(number: int, cost: FileCost, file: File | None, *, is_kept: bool)
         key=f"file_waiting_{number}", horizontal=True, vertical_alignment="center", gap="small"
     ):
         _draw_cost(cost)
+        if file is not None and cost.encoding:
+            _draw_encoding(number, cost, file)
         if is_kept:
             _button("Remove", "close", f"remove_file_{number}", _remove, number)
         elif file is not None and file.name.startswith(_PASTE_PREFIX):
@@ -139,13 +151,35 @@ def _draw_cost(cost: FileCost) -> None:
         st.markdown(f":small[:material/mic: {name} · will be transcribed into the box]")
         return
     about = "" if cost.is_exact else "≈ "
-    facts = [name, human_size(cost.size), cost.details, f"{about}{cost.tokens:,} tokens"]
+    excerpt = f"“{sanitize.plain_text(cost.excerpt)}”" if cost.excerpt else ""
+    tokens = f"{about}{cost.tokens:,} tokens"
+    facts = [name, human_size(cost.size), cost.details, excerpt, tokens]
     icon = _ICONS.get(cost.kind, "draft") if cost.kind else "draft"
     text = " · ".join(filter(None, facts))
     if cost.is_too_long:
         rest = "" if cost.kind is FileKind.IMAGE else ": its beginning can be sent"
         text += f" · :orange[too long for the model{rest}]"
     st.markdown(f":small[:material/{icon}: {text}]")
+
+
+def _draw_encoding(number: int, cost: FileCost, file: File) -> None:
+    """Render the guessed encoding of a text, so that the user can correct it."""
+    key = f"encoding_{number}_{len(file.data)}"
+    st.selectbox(
+        f"Encoding of {sanitize.plain_text(cost.name)}",
+        list(TEXT_ENCODINGS),
+        index=list(TEXT_ENCODINGS).index(cost.encoding),
+        format_func=encoding_label,
+        key=key,
+        label_visibility="collapsed",
+        width=220,  # pixels
+        on_change=_choose_encoding,
+        args=(key, file.name, len(file.data)),
+    )
+
+
+def _choose_encoding(key: str, name: str, size: int) -> None:
+    tab_state.choose_encoding(name, size, st.session_state[key])
 
 
 def _draw_sum(costs: tuple[FileCost, ...]) -> None:

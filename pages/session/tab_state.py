@@ -139,6 +139,16 @@ def keep_files(files: list[File]) -> None:
     st.session_state["kept_files"] = list(files)
 
 
+def choose_encoding(name: str, size: int, encoding: str) -> None:
+    """Read the pending text file with a name and a size in another encoding."""
+    st.session_state.setdefault("encodings", {})[name, size] = encoding
+
+
+def in_chosen_encoding(file: File) -> File:
+    chosen = st.session_state.get("encodings", {}).get((file.name, len(file.data)), "")
+    return replace(file, encoding=chosen) if chosen else file
+
+
 def drop_downloads() -> None:
     """Drop prepared exports, which may contain a purged conversation."""
     st.session_state.pop(EXPORT, None)
