@@ -52,6 +52,15 @@ class NoPermission(ProviderError):
     )
 
 
+class OrganizationUnverified(ProviderError):
+    code = "organization_unverified"
+    is_billed = False
+    sentence = (
+        "{provider} requires that the organization of the API key is verified before it may use "
+        "this model. Verify it on the provider's site, or choose another model."
+    )
+
+
 class UnknownModel(ProviderError):
     code = "unknown_model"
     is_billed = False
@@ -175,6 +184,32 @@ class IncompleteReply(ProviderError):
     sentence = (
         "{provider} ended the reply without marking it as complete. "
         "The text received so far is kept. Continue or retry."
+    )
+
+
+class UnknownFinish(ProviderError):
+    code = "unknown_finish"
+    sentence = (
+        "{provider} ended the reply with the reason “{reason}”, which Parley does not know. "
+        "The reply may be incomplete. The text received so far is kept. Continue or retry."
+    )
+
+
+class PartlyUnreadable(ProviderError):
+    """Unlike the others, it may belong to a complete reply."""
+
+    code = "partly_unreadable"
+    sentence = (
+        "Parts of this reply from {provider} could not be read, so some text may be missing. "
+        "Retry if you need it."
+    )
+
+
+class ToolCallUnsupported(ProviderError):
+    code = "tool_call"
+    sentence = (
+        "The model called a tool instead of finishing its answer, and Parley offers no tools. "
+        "Rephrase the question, or choose another model."
     )
 
 

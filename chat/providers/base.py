@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat.domain.message import Role, Usage
+from chat.errors import ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A part of a reply. The last ones carry `finish_reason` and, if reported, `usage`."""
+    """A part of a reply. The last ones carry `finish_reason` and, if reported, `usage`.
+
+    `problem` is shown below a reply that is complete in spite of it.
+    """
 
     text: str = ""
     reasoning: str = ""
     finish_reason: str | None = None  # "stop", "length", …
     usage: Usage | None = None
+    problem: ProviderError | None = None
 
 
 class Provider(Protocol):

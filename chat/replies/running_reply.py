@@ -83,6 +83,7 @@ class RunningReply:
         if delta.finish_reason:
             self.finish_reason = storable(delta.finish_reason)[:40]
         self.usage = delta.usage or self.usage
+        self.failure = delta.problem or self.failure
         if is_first or delta.finish_reason:
             self.buffer.notify()
 

@@ -145,7 +145,7 @@ def test_redact_takes_linear_time(unit: str) -> None:
 
 @pytest.mark.parametrize("kind", list(ProviderError.kinds()), ids=lambda kind: kind.__name__)
 def test_provider_error_reads_as_sentences(kind: type[ProviderError]) -> None:
-    error = kind("Some AI", model="some-model", seconds=2.5, language="de")
+    error = kind("Some AI", model="some-model", seconds=2.5, language="de", reason="odd")
     assert str(error) == error.sentence
     assert str(error)[0].isupper()
     assert str(error).endswith((".", "?"))

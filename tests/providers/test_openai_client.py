@@ -297,7 +297,7 @@ BAD_ENDS = {
     "plain text": (b"Welcome to this server\n", errors.MalformedResponse),
     "html": (b"<html></html>", errors.MalformedResponse),
     "another document": (b'{"status": "ok"}', errors.MalformedResponse),
-    "a number": (TEXT + b"data: 7\n\n", errors.MalformedResponse),
+    "a number": (TEXT + b"data: 7\n\n", errors.IncompleteReply),
     "empty": (DONE, errors.EmptyReply),
     "only white space": (event({"content": " \n \n "}) + DONE, errors.EmptyReply),
     "only blank thinking": (event({"content": "<think>\n</think>\n"}) + DONE, errors.EmptyReply),

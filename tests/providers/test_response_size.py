@@ -16,12 +16,12 @@ from chat.config.settings import Endpoint, Settings
 from chat.domain.message import Role
 from chat.providers.base import Request, Turn
 from chat.providers.openai_compatible.client import OpenAIProvider
-from chat.providers.openai_compatible.error_mapping import (
+from chat.providers.openai_compatible.error_body import (
     MAX_ERROR_BYTES,
     parse_error_body,
     parse_error_value,
-    to_provider_error,
 )
+from chat.providers.openai_compatible.error_mapping import to_provider_error
 from chat.providers.openai_compatible.http_client import MAX_DOCUMENT_BYTES
 
 KEY = "sk-canary0123456789abcdef01"

@@ -9,7 +9,8 @@ import pytest
 from chat.config.settings import Settings, read_settings
 from chat.errors import ImagesRefused
 from chat.providers.base import Model
-from chat.providers.openai_compatible.error_mapping import ErrorBody, to_provider_error
+from chat.providers.openai_compatible.error_body import ErrorBody
+from chat.providers.openai_compatible.error_mapping import to_provider_error
 from chat.providers.openai_compatible.model_list import merge_models
 from chat.providers.vision_support import supports_vision
 

@@ -32,9 +32,15 @@ AFTER_FIVE_TOKENS: Kinds = {
     "break": errors.StreamInterrupted,
     "unfinished": errors.IncompleteReply,
     "stall": errors.StreamStalled,
-    "malformed": errors.MalformedResponse,
     "error-event": errors.ProviderDown,
     "filtered": errors.ContentFiltered,
 }
-NO_ERROR = {"length", "json", "refuses-temperature", "refuses-max_tokens", "refuses-stream_options"}
+NO_ERROR = {
+    "length",
+    "json",
+    "malformed",
+    "refuses-temperature",
+    "refuses-max_tokens",
+    "refuses-stream_options",
+}
 assert set(FAULTS) == {*BEFORE_ANY_TEXT, *AFTER_FIVE_TOKENS, *NO_ERROR}, "fault without an error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +42,8 @@ class Script:
     body: Any = None  # of an error response: JSON or text
     headers: tuple[tuple[str, str], ...] = ()
     raw: str | None = None  # the complete body of a response with status 200
+    events: tuple[bytes, ...] | None = None  # the body of a stream, sent unchanged at `pace`
+    choose: Callable[[dict[str, Any]], Script] | None = None  # the script for a request body
     refuses: tuple[str, ...] = ()  # parameters that the model does not support
 
     def pieces(self) -> list[str]:

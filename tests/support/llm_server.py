@@ -199,6 +199,8 @@ class LLMServer:
     async def _play(
         self, script: Script, request: RecordedRequest, writer: asyncio.StreamWriter
     ) -> None:
+        if script.choose is not None:
+            script = script.choose(request.body)
         refused = next((name for name in script.refuses if name in request.body), None)
         if refused:
             message = f"Unsupported parameter: '{refused}' is not supported with this model."
@@ -250,6 +252,17 @@ class LLMServer:
         """Yield the chunks of the body; None aborts the connection."""
         model = request.body.get("model")
         begun_at = time.monotonic()
+        if script.events is not None:
+            for place, data in enumerate(script.events):
+                if script.pace:
+                    await asyncio.sleep(begun_at + place / script.pace - time.monotonic())
+                if data:  # an empty chunk would end the body
+                    yield data
+            if script.fault == "break":
+                yield None
+            if script.fault == "stall":
+                await self._stop.wait()
+            return
         yield _chunk(model, {"role": "assistant", "content": ""})
         for thought in script.reasoning:
             yield _chunk(model, {"reasoning_content": thought})

@@ -20,15 +20,12 @@ import openai
 
 from chat import errors
 from chat.config.settings import Endpoint, Settings
-from chat.providers.openai_compatible.error_mapping import (
-    ErrorBody,
-    parse_error_body,
-    retry_after_seconds,
-    to_provider_error,
-)
+from chat.providers.openai_compatible.error_body import ErrorBody, parse_error_body
+from chat.providers.openai_compatible.error_mapping import to_provider_error
 from chat.providers.openai_compatible.http_client import HttpClient
 from chat.providers.openai_compatible.network_errors import connection_error, describe_cause
 from chat.providers.openai_compatible.read_coalescing import coalescing_delay
+from chat.providers.openai_compatible.retry_after import seconds_to_wait
 from chat.providers.openai_compatible.sse import ParseError
 from chat.providers.openai_compatible.transport import create_transport
 from chat.providers.ssrf.transport import SsrfGuard
@@ -173,10 +170,10 @@ class Connection:
         if response.status_code != 429 and response.status_code < 500:
             return
         share = self._settings.first_token_timeout / (self._settings.max_retries + 1)
-        wait = retry_after_seconds(response.headers, datetime.now(UTC)) or 0.0
+        body = parse_error_body(response.status_code, response.content)
+        wait = seconds_to_wait(body, response.headers, datetime.now(UTC)) or 0.0
         is_final = wait > min(_MAX_RETRY_WAIT, share)
         if response.status_code == 429 and not is_final:
-            body = parse_error_body(429, response.content)
             is_final = isinstance(self.error_from_body(body, model=""), errors.NoCredit)
         if is_final:
             response.headers["x-should-retry"] = "false"

@@ -7,20 +7,14 @@ therefore checked first, then the message, then the status.
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 from chat import errors
 from chat.observability.redaction import redact
-from chat.providers.openai_compatible.sse import ParseError, parse_json
+from chat.providers.openai_compatible.error_body import ErrorBody
+from chat.providers.openai_compatible.retry_after import seconds_to_wait
 
-MAX_ERROR_BYTES = 64 * 1024  # of an error response; the rest is not read
-_MAX_MESSAGE = 20_000  # characters that are searched
-_MAX_CODE = 2_000
 OPTIONAL_PARAMETERS = ("temperature", "max_completion_tokens", "max_tokens", "stream_options")
 
 _CONTEXT_CODES = {
@@ -77,76 +71,29 @@ _IMAGE_WORDS = re.compile(
     r"|(?:unknown variant|unsupported content|invalid content type|unexpected)[^.]{0,40}image_url"
     r"|image_url[^.]{0,20}only supported|content[^.]{0,20}must be a string"
 )
+_ADDRESS_WORDS = re.compile(
+    r"^not found\.?$|unexpected endpoint|unknown (?:url|endpoint|path|route|request url)"
+    r"|unrecognized request url|invalid url|cannot (?:get|post)\b"
+    r"|no (?:such )?(?:route|endpoint|handler)\b(?! found that)"
+    r"|(?:route|endpoint|path|page|url|resource)\b.{0,120}(?:not found|does not exist|not exist)"
+    r"|method not allowed|not found:? /\S*completions"
+)
+_UNVERIFIED_WORDS = re.compile(
+    r"(?:organi[sz]ation|account|user|project)\b.{0,60}(?:must|needs? to|has to|not)\b.{0,20}verif"
+    r"|unverified (?:organi[sz]ation|account|user)|verify your (?:organi[sz]ation|account|identity)"
+)
+_RATE_WORDS = re.compile(
+    r"rate[ _-]?limit|too many requests|quota exceeded|throttl|(?:requests|tokens) per (?:min|day)"
+)
+_DOWN_WORDS = re.compile(
+    r"overloaded|server is busy|at capacity|temporarily|unavailable|try again later|time[ds]? ?out"
+)
 _RANGE_WORDS = re.compile(
     r"too (?:large|big|high|small)|at most|at least|must be|less than|greater than|range|between"
 )
 _CAP_TOO_LARGE = re.compile(
     r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)"
 )
-
-# Long lists and texts inside a message are shortened while they are written.
-_BOUNDED = reprlib.Repr()
-_BOUNDED.maxlevel = 8
-_BOUNDED.maxdict = _BOUNDED.maxlist = 20
-_BOUNDED.maxstring = _BOUNDED.maxother = _BOUNDED.maxlong = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
-    """A parsed error response. `status` is None for an error inside a stream without a status."""
-
-    status: int | None
-    message: str = ""
-    code: str = ""
-    kind: str = ""
-    parameter: str = ""
-    is_json: bool = True
-
-
-def parse_error_body(status: int | None, content: bytes) -> ErrorBody:
-    """Parse the body of an error response, in any of the shapes that providers send.
-
-    Only the beginning of an oversized body is used, as text.
-    """
-    content = content[:MAX_ERROR_BYTES]
-    try:
-        value = parse_json(content)
-    except ParseError:
-        text = content.decode("utf-8", "replace").strip()
-        return ErrorBody(status, text[:_MAX_MESSAGE], is_json=False)
-    return parse_error_value(status, value)
-
-
-def parse_error_value(status: int | None, value: Any) -> ErrorBody:
-    """Parse decoded JSON: `{"error": …}`, Gemini's list around it, or the bare error object."""
-    if isinstance(value, list) and value:
-        value = value[0]
-    inner = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(inner, dict):
-        return ErrorBody(status, _text(inner, _MAX_MESSAGE))
-    codes = [_text(inner.get(name), _MAX_CODE) for name in ("code", "status")]
-    number = next((int(code) for code in codes if re.fullmatch("[0-9]{1,9}", code)), None)
-    if status is None and number is not None and 400 <= number < 600:
-        status = number
-    message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
-    metadata = inner.get("metadata")
-    if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
-        # OpenRouter: the message of the upstream provider
-        message = f"{_text(message, _MAX_MESSAGE)}: {metadata['raw'][:_MAX_MESSAGE]}"
-    return ErrorBody(
-        status,
-        _text(message, _MAX_MESSAGE),
-        "" if number is not None else codes[0].lower(),
-        _text(inner.get("type"), _MAX_CODE).lower(),
-        _text(inner.get("param"), _MAX_CODE).lower(),
-    )
-
-
-def _text(value: Any, max_length: int) -> str:
-    """Return a JSON value as text, cut to `max_length`; a null or an empty value is empty."""
-    if isinstance(value, str):
-        return value[:max_length]
-    return _BOUNDED.repr(value)[:max_length] if value else ""
 
 
 def to_provider_error(
@@ -163,9 +110,10 @@ def to_provider_error(
     message = redact(body.message, secrets, 1500)
     parts = (str(body.status or ""), redact(body.code or body.kind, secrets, 200), message)
     details = " · ".join(part for part in parts if part)
-    retry_at = _retry_at(headers, now or datetime.now(UTC))
-    if kind not in (errors.RateLimited, errors.ProviderDown):
-        retry_at = None
+    now = now or datetime.now(UTC)
+    seconds = seconds_to_wait(body, headers, now)
+    is_temporary = kind in (errors.RateLimited, errors.ProviderDown)
+    retry_at = now + timedelta(seconds=seconds) if is_temporary and seconds is not None else None
     return kind(provider, details=details, retry_at=retry_at, secrets=secrets, model=model)
 
 
@@ -195,52 +143,40 @@ def _error_class(body: ErrorBody) -> type[errors.ProviderError]:
         return errors.ContextTooLong
     if may_be_too_long and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
         return errors.ContextTooLong
-    if status in {400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
+    if status in {None, 400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
         return errors.ImagesRefused
     if names & _CREDIT_CODES or status == 402 or _CREDIT_WORDS.search(text):
         return errors.NoCredit
-    if status in {400, 401, 403} and (_KEY_WORDS.search(text) or body.code == "invalid_api_key"):
+    is_key_code = body.code.replace("_", "") == "invalidapikey"
+    if status in {None, 400, 401, 403} and (_KEY_WORDS.search(text) or is_key_code):
         return errors.WrongKey
-    if names & _FILTER_CODES or (status in {400, 403, 451} and _FILTER_WORDS.search(text)):
+    if names & _FILTER_CODES or (status in {None, 400, 403, 451} and _FILTER_WORDS.search(text)):
         return errors.ContentFiltered
+    if _UNVERIFIED_WORDS.search(text):
+        return errors.OrganizationUnverified
     if status == 401:
         return errors.NoPermission if "permission" in text else errors.WrongKey
     if status == 403:
         return errors.NoPermission
     if names & _PARAMETER_CODES:
         return errors.RefusedParameter
-    if body.code in _MODEL_CODES or (status in {400, 404, 422} and _MODEL_WORDS.search(text)):
+    if body.code in _MODEL_CODES or (status in {None, 400, 404, 422} and _MODEL_WORDS.search(text)):
         return errors.UnknownModel
+    if status in {None, 200, 400, 404, 405, 422} and _ADDRESS_WORDS.search(text):
+        return errors.MalformedResponse
     if status == 404:
         names_model = body.is_json and "model" in f"{text} {body.code} {body.parameter}"
         return errors.UnknownModel if names_model else errors.MalformedResponse
-    if status == 405 or (status is not None and status < 400):
+    if status == 405:
         return errors.MalformedResponse
     if status in {400, 422} and refused_parameter(body, set(OPTIONAL_PARAMETERS)):
         return errors.RefusedParameter
     if status == 429 or "rate_limit" in f"{body.code} {body.kind}":
         return errors.RateLimited
+    if status is None and _RATE_WORDS.search(text):
+        return errors.RateLimited
+    if status is not None and status < 400:
+        return errors.MalformedResponse
     if status is None or status >= 500 or status == 408:
         return errors.ProviderDown
     return errors.BadRequest
-
-
-def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the wait from `retry-after-ms`, or from the seconds or date in `retry-after`."""
-    for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) / per_second
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds < 1e8 else None  # also rejects NaN
-    try:
-        at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (TypeError, ValueError, IndexError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
-
-
-def _retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    seconds = retry_after_seconds(headers, now)
-    return None if seconds is None else now + timedelta(seconds=seconds)

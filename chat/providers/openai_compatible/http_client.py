@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from chat.providers.openai_compatible.error_mapping import MAX_ERROR_BYTES
+from chat.providers.openai_compatible.error_body import MAX_ERROR_BYTES
 
 MAX_DOCUMENT_BYTES = 4 * 2**20  # of a model list or a transcription
 _REMOVED_HEADERS = ("content-encoding", "content-length", "transfer-encoding")

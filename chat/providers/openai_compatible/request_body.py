@@ -10,8 +10,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from chat.providers.base import Request, Turn
+from chat.providers.openai_compatible.error_body import ErrorBody
 from chat.providers.openai_compatible.error_mapping import (
-    ErrorBody,
     is_value_out_of_range,
     refused_parameter,
 )

@@ -14,7 +14,7 @@ from chat import errors
 from chat.config.settings import Endpoint, Settings
 from chat.observability.redaction import StreamRedactor
 from chat.providers.openai_compatible.connection import Connection
-from chat.providers.openai_compatible.error_mapping import parse_error_value
+from chat.providers.openai_compatible.error_body import parse_error_value
 from chat.providers.openai_compatible.speech_errors import SpeechTimeout, to_speech_error
 from chat.providers.openai_compatible.sse import ParseError, parse_json
 

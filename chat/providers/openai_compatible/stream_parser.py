@@ -1,8 +1,8 @@
 """Parser for the body of one streamed reply. Pure: no network, no clock, no SDK.
 
-Accepts server-sent events as well as a single JSON document (from a server that ignores `stream`).
-It knows the dialects: the fields that hold reasoning, the names of finish reasons and the shapes
-of an error inside a stream.
+Accepts server-sent events as well as JSON documents (from a server that ignores `stream`). Events
+that are no part of a reply are skipped and counted. `reply_assembler` makes the deltas; this
+module decides whether the reply is complete, and which error it ends with.
 """
 
 from __future__ import annotations
@@ -11,24 +11,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chat import errors
-from chat.domain.message import Usage
-from chat.observability.redaction import StreamRedactor, redact
+from chat.observability.redaction import redact
 from chat.providers.base import Delta
-from chat.providers.openai_compatible.error_mapping import ErrorBody, parse_error_value
-from chat.providers.openai_compatible.reasoning_tags import ThinkTagSplitter
-from chat.providers.openai_compatible.sse import ParseError, SSEDecoder, parse_event, parse_json
+from chat.providers.openai_compatible.error_body import (
+    ErrorBody,
+    has_bad_base_response,
+    is_error,
+    parse_error_value,
+)
+from chat.providers.openai_compatible.finish_reasons import Finish
+from chat.providers.openai_compatible.reply_assembler import ReplyAssembler
+from chat.providers.openai_compatible.reply_chunk import first_choice, unwrapped
+from chat.providers.openai_compatible.sse import (
+    ParseError,
+    SSEDecoder,
+    Unreadable,
+    is_done,
+    parse_event,
+)
 
 _MAX_QUOTED_BYTES = 3000  # redacted before the first 300 characters are quoted in an error
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-_FINISH_REASONS = {
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_length": "length",
-}
-_FILTER_REASONS = ("content_filter", "safety", "recitation", "prohibited_content", "blocklist")
-_FAILURE_REASONS = {"error", "insufficient_system_resource"}
+_BROKEN_CHUNK = (b"choices", b"delta", b"content", b"reasoning", b"message", b"text")
 
 ErrorFactory = Callable[[ErrorBody], errors.ProviderError]
 
@@ -44,18 +48,31 @@ class ReplyParser:
     ) -> None:
         self._provider, self._to_error, self._secrets = provider, to_error, secrets
         self._decoder = SSEDecoder()
-        self._think_tags = ThinkTagSplitter()
-        self._text, self._reasoning = StreamRedactor(secrets), StreamRedactor(secrets)
+        self._reply = ReplyAssembler(secrets)
         self._document: bytearray | None = None  # set when the body is a JSON document
         self._head = b""
-        self._has_begun = False
-        self._has_events = False
-        self._is_flushed = False
-        self._has_words = False  # text or reasoning other than white space
-        self.finish_reason: str | None = None
-        self.usage: Usage | None = None
-        self.has_content = False  # a delta with text or reasoning was returned
+        self._has_begun = self._has_events = self._has_chunks = self._is_flushed = False
+        self._skipped = 0  # events that are no part of a reply
+        self._lost = 0  # of them those that look like a part of the reply
+        self._first_skipped = b""
         self.is_done = False  # the stream has sent its end marker
+
+    @property
+    def has_content(self) -> bool:
+        """Whether a delta with text or reasoning was returned."""
+        return self._reply.has_content
+
+    @property
+    def is_finish_plain(self) -> bool:
+        """Whether a finish reason came alone, after all text, so that only usage may follow."""
+        reply = self._reply
+        is_alone = reply.is_finish_alone and not reply.is_finish_disproved
+        return reply.finish is not None and is_alone and reply.has_content
+
+    @property
+    def may_end_without_marker(self) -> bool:
+        """Whether silence or a broken connection now is the end of a complete reply."""
+        return self._reply.finish is not None and not self._reply.is_finish_disproved
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Yield the deltas in `chunk`. May raise a `ProviderError` after some of them."""
@@ -79,8 +96,7 @@ class ReplyParser:
     def finish(self) -> Iterator[Delta]:
         """Yield the remaining deltas at the end of the body; the last has finish reason and usage.
 
-        Raises `ContentFiltered`, `ProviderDown`, `IncompleteReply`, `EmptyReply` or
-        `MalformedResponse` if the reply is not complete.
+        Raises a `ProviderError` if the reply is not complete.
         """
         if self._document is not None:
             yield from self._parse_document(bytes(self._document))
@@ -88,23 +104,13 @@ class ReplyParser:
             yield from self._last_event()
         if self._head.strip() or (self._document is None and not self._has_events):
             raise self._malformed("the body holds no event: " + self._quoted(self._head))
-        reason = self.finish_reason
-        if reason is None:
-            yield from self.flush()
-            if self.is_done and not self._has_words:
-                raise errors.EmptyReply(self._provider)
-            raise errors.IncompleteReply(self._provider)
-        if reason.startswith(_FILTER_REASONS):
-            yield from self.flush()
-            raise errors.ContentFiltered(self._provider, details=f"finish_reason {reason}")
-        if reason in _FAILURE_REASONS:
-            yield from self.flush()
-            raise errors.ProviderDown(self._provider, details=f"finish_reason {reason}")
         yield from self._buffered()
-        if not self._has_words:
+        failure = self._failure()
+        if failure is not None:
             yield from self.flush()
-            raise errors.EmptyReply(self._provider, details=f"finish_reason {reason}")
-        yield Delta(finish_reason=reason, usage=self.usage)
+            raise failure
+        problem = self._partly_unreadable() if self._lost else None
+        yield Delta(finish_reason=self._finish_reason(), usage=self._reply.usage, problem=problem)
 
     def flush(self) -> Iterator[Delta]:
         """Yield the buffered text and the usage, once, before an error is raised.
@@ -114,8 +120,8 @@ class ReplyParser:
         if not self._is_flushed:
             self._is_flushed = True
             yield from self._buffered()
-            if self.usage is not None and self.finish_reason is not None:
-                yield Delta(usage=self.usage)
+            if self._reply.usage is not None and self._reply.finish is not None:
+                yield Delta(usage=self._reply.usage)
 
     def _detect_format(self, chunk: bytes) -> bool:
         """Detect the format by the first byte: content types are unreliable. False: no byte yet."""
@@ -131,80 +137,114 @@ class ReplyParser:
 
     def _last_event(self) -> Iterator[Delta]:
         """Yield from a final event without its empty line; ignore an event that was cut off."""
-        try:
-            for name, data in self._decoder.finish():
-                if data != b"[DONE]":
-                    parse_event(data)
-                yield from self._event(name, data)
-        except ParseError:
-            return
+        for name, data in self._decoder.finish():
+            if any(isinstance(value, Unreadable) for value in parse_event(data)):
+                self._has_events = self._has_events or is_done(name, data)
+                self.is_done = self.is_done or is_done(name, data)
+                continue
+            yield from self._event(name, data)
 
     def _event(self, name: bytes, data: bytes) -> Iterator[Delta]:
         self._has_events = True
-        if data == b"[DONE]" or self.is_done:
+        if self.is_done or is_done(name, data):
             self.is_done = True
             return
         if not data.strip():
             return
-        try:
-            values = parse_event(data)
-        except ParseError:
-            raise self._malformed(self._quoted(data)) from None
-        for value in values:
-            yield from self._value(value, is_error=name == b"error")
+        for value in parse_event(data):
+            yield from self._value(value, is_error_event=name == b"error")
 
     def _parse_document(self, content: bytes) -> Iterator[Delta]:
-        try:
-            value = parse_json(content)
-        except ParseError:
-            raise self._malformed(self._quoted(content)) from None
-        if isinstance(value, dict) and not any(value.get(each) for each in ("error", "choices")):
-            if value.get("object") == "error":
-                raise self._to_error(parse_error_value(None, value))
+        """Yield from a JSON document, or from several on lines of their own."""
+        values = parse_event(content)
+        if len(values) == 1 and isinstance(values[0], list):
+            values = values[0] if all(isinstance(each, dict) for each in values[0]) else values
+        for value in values:
+            yield from self._value(value, is_error_event=False)
+        if not self._has_chunks:
             raise self._malformed(self._quoted(content))
-        yield from self._value(value, is_error=False)
 
-    def _value(self, value: Any, *, is_error: bool) -> Iterator[Delta]:
+    def _value(self, value: Any, *, is_error_event: bool) -> Iterator[Delta]:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             value = value[0]
+        if is_error_event and not isinstance(value, dict):
+            value = {"error": _words(value)}
         if not isinstance(value, dict):
-            raise self._malformed(self._quoted(str(value).encode()))
-        if is_error or value.get("error") or value.get("object") == "error":
-            raise self._to_error(parse_error_value(None, value))
-        if isinstance(value.get("usage"), dict):
-            self.usage = _usage(value["usage"])
-        choices = value.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if not isinstance(choice, dict):
+            self._skip(value)
             return
-        if choice.get("error"):
+        value = unwrapped(value)
+        choice = first_choice(value)
+        if (is_error_event or value.get("error") or has_bad_base_response(value)) or (
+            choice is None and is_error(value)
+        ):
+            raise self._to_error(parse_error_value(None, value))
+        if choice is not None and choice.get("error"):
             raise self._to_error(parse_error_value(None, choice))
-        delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, dict):
-            reasoning, text = _content(delta)
-            if (reasoning or text) and not isinstance(value.get("usage"), dict):
-                self.usage = None  # an earlier report does not cover this part
-            tagged = ""
-            if text:
-                tagged, text = self._think_tags.feed(text)
-            reasoning, text = self._reasoning.feed(reasoning + tagged), self._text.feed(text)
-            yield from self._delta(reasoning, text)
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            reason = reason.lower()
-            self.finish_reason = _FINISH_REASONS.get(reason, redact(reason, self._secrets, 40))
+        if choice is None and "usage" not in value and "choices" not in value:
+            self._skip(value)
+            return
+        self._has_chunks = True
+        delta = self._reply.add(value)
+        if delta is not None:
+            yield delta
+
+    def _skip(self, value: Any) -> None:
+        """Count an event that is no part of a reply, such as a ping."""
+        data = value.data if isinstance(value, Unreadable) else repr(value).encode()
+        self._first_skipped = self._first_skipped or data
+        self._skipped += 1
+        is_part = isinstance(value, Unreadable) and any(each in data for each in _BROKEN_CHUNK)
+        if is_part and self._reply.finish is None:
+            self._lost += 1
+
+    def _failure(self) -> errors.ProviderError | None:
+        """Return the error that a body with this end is to be reported as."""
+        reply, word = self._reply, self._finish_reason()
+        details = f"finish_reason {word}" if word else ""
+        if not self._has_chunks and self._skipped:
+            return self._malformed(self._quoted(self._first_skipped))
+        ends = reply.finish is not None and (reply.is_finish_last or self.is_done)
+        if not ends and not (self.is_done and not reply.has_words):
+            return self._error(errors.IncompleteReply)
+        if reply.finish is Finish.FILTERED:
+            return self._error(errors.ContentFiltered, details)
+        if reply.finish is Finish.BROKEN:
+            return self._error(errors.ProviderDown, details)
+        if reply.has_tool_call:
+            return self._error(errors.ToolCallUnsupported, details)
+        if not reply.has_words:
+            return self._error(errors.EmptyReply, details)
+        if reply.finish is Finish.UNKNOWN:
+            return self._error(errors.UnknownFinish, details, reason=word)
+        return None
+
+    def _finish_reason(self) -> str:
+        """Return the finish reason to store: one spelling for each known end."""
+        finish, word = self._reply.finish, self._reply.finish_word
+        if finish in {Finish.STOP, Finish.LENGTH}:
+            return finish.name.lower()
+        return redact(word.lower(), self._secrets, 40)
+
+    def _error(
+        self, kind: type[errors.ProviderError], details: str = "", *, reason: str = ""
+    ) -> errors.ProviderError:
+        parts = (details, self._skipped_note())
+        details = " · ".join(part for part in parts if part)
+        return kind(self._provider, details=details, secrets=self._secrets, reason=reason)
+
+    def _partly_unreadable(self) -> errors.ProviderError:
+        return self._error(errors.PartlyUnreadable)
+
+    def _skipped_note(self) -> str:
+        if not self._skipped:
+            return ""
+        events = "1 event" if self._skipped == 1 else f"{self._skipped} events"
+        return f"{events} could not be read: {self._quoted(self._first_skipped)}"
 
     def _buffered(self) -> Iterator[Delta]:
-        reasoning, text = self._think_tags.finish()
-        reasoning = self._reasoning.feed(reasoning) + self._reasoning.finish()
-        text = self._text.feed(text) + self._text.finish()
-        yield from self._delta(reasoning, text)
-
-    def _delta(self, reasoning: str, text: str) -> Iterator[Delta]:
-        if reasoning or text:
-            self.has_content = True
-            self._has_words = self._has_words or bool(reasoning.strip() or text.strip())
-            yield Delta(text=text, reasoning=reasoning)
+        delta = self._reply.flush()
+        if delta is not None:
+            yield delta
 
     def _malformed(self, details: str) -> errors.MalformedResponse:
         return errors.MalformedResponse(self._provider, details=details, secrets=self._secrets)
@@ -213,35 +253,5 @@ class ReplyParser:
         return redact(content[:_MAX_QUOTED_BYTES].decode("utf-8", "replace"), self._secrets, 300)
 
 
-def _content(delta: dict[str, Any]) -> tuple[str, str]:
-    """Return (reasoning, text) of a delta or message; a refusal counts as text.
-
-    Mistral sends the content as a list of parts.
-    """
-    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-    if not isinstance(reasoning, str):
-        reasoning = ""
-    content = delta.get("content")
-    if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, dict)]
-        reasoning += "".join(_plain_text(part.get("thinking")) for part in parts)
-        content = "".join(_plain_text(part.get("text")) for part in parts)
-    elif not isinstance(content, str):
-        content = ""
-    refusal = delta.get("refusal")
-    return reasoning, content + refusal if isinstance(refusal, str) else content
-
-
-def _plain_text(value: Any) -> str:
-    if isinstance(value, list):
-        return "".join(_plain_text(part.get("text")) for part in value if isinstance(part, dict))
-    return value if isinstance(value, str) else ""
-
-
-def _usage(raw: dict[str, Any]) -> Usage | None:
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    counts = [raw.get(name) for name in names]
-    prompt, completion, total = (n if isinstance(n, int) and n >= 0 else 0 for n in counts)
-    if prompt:  # Gemini and xAI count reasoning in the total only
-        completion = max(completion, total - prompt)
-    return Usage(prompt, completion, is_reported=True) if prompt or completion else None
+def _words(value: Any) -> str:
+    return value.data.decode("utf-8", "replace") if isinstance(value, Unreadable) else str(value)

@@ -18,7 +18,7 @@ from chat.providers.openai_compatible.stream_parser import ReplyParser
 # A stall may be detected early by this share of the idle timeout: moving the timer for every token
 # costs CPU.
 _TOLERANCE = 0.02
-_USAGE_GRACE = 3.0  # seconds that the usage may arrive after the last token
+_USAGE_GRACE = 3.0  # seconds that the usage may arrive after a finish reason without text
 _REUSE_GRACE = 0.1  # seconds to read the end of the body, so that the connection can be reused
 
 
@@ -44,6 +44,7 @@ class StreamTimeouts:
         max_silence = max(self._first, self._idle)
         content_deadline = first_token_deadline
         finish_deadline: float | None = None
+        grace = min(_USAGE_GRACE, self._idle)
         try:
             async with asyncio.timeout_at(first_token_deadline) as limit:
                 while not parser.is_done:
@@ -53,8 +54,8 @@ class StreamTimeouts:
                     for delta in parser.feed(chunk):
                         content_deadline = now + max_silence
                         yield delta
-                    if parser.finish_reason is not None:
-                        deadline = finish_deadline = finish_deadline or now + _USAGE_GRACE
+                    if parser.is_finish_plain:
+                        deadline = finish_deadline = finish_deadline or now + grace
                     elif parser.has_content:
                         # Keep-alive comments extend the deadline, but not without limit.
                         deadline = min(now + self._idle, content_deadline)
@@ -63,8 +64,9 @@ class StreamTimeouts:
                     if not 0 <= deadline - (limit.when() or deadline) < self._idle * _TOLERANCE:
                         limit.reschedule(deadline)
         except (TimeoutError, httpx2.HTTPError) as error:
-            # After the finish reason the text is complete, however the connection ends.
-            if parser.finish_reason is None:
+            # After the finish reason the text is complete, however the connection ends, unless
+            # the provider has sent text after an earlier one.
+            if not parser.may_end_without_marker:
                 if not isinstance(error, TimeoutError):
                     raise
                 failure = self._stalled() if parser.has_content else self.first_token_timeout()
