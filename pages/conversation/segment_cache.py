@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from chat import Message, Role
-from pages.markdown import block_splitter, sanitize
+from pages.markdown import sanitize
 
 MAX_LENGTH = 20_000  # characters; longer texts are sanitized in every run
 _KEY = "segments"
@@ -26,17 +26,10 @@ def segments(message: Message) -> tuple[str, ...]:
         text, found = entries[message.id]
         if text == message.text:
             return found
-    found = sanitized(message.text)
-    if message.role is Role.USER:
-        found = tuple(map(sanitize.hard_line_breaks, found))
+    found = sanitize.document(message.text, keeps_lines=message.role is Role.USER)
     if len(message.text) <= MAX_LENGTH:
         entries[message.id] = message.text, found
     return found
-
-
-def sanitized(text: str) -> tuple[str, ...]:
-    """Return `text` as sanitized Markdown segments, without the cache."""
-    return tuple(sanitize.markdown(segment) for segment in block_splitter.split_blocks(text))
 
 
 def retain(messages: Iterable[Message]) -> None:

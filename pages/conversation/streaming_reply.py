@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import accumulate
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -38,7 +37,7 @@ class StreamingReply:
         self._place = place
         stale_elements.reserve(f"{place} first", 1)
         self._segments = _ReplySegments(tab_state.service().messages.follow(answer.id))
-        known = [sanitize.markdown(segment) for segment in self._segments.known()]
+        known = self._segments.known()
         self._thinking, self._text = st.empty(), st.container()
         # The note replaces the actions of a finished reply.
         self._segments.set_note_place(stale_elements.clear_slot(place))
@@ -50,7 +49,6 @@ class StreamingReply:
             # Markdown and not a stream, which would blank the text first.
             self._cells = [st.markdown(segment) for segment in known]
             self._cells += [st.empty() for _ in range(stale_count - len(known))]
-        self._filled = len(known)
 
     def follow(self) -> None:
         """Render the rest of the reply until it ends."""
@@ -60,12 +58,11 @@ class StreamingReply:
             if count == len(cells):
                 stale_elements.reserve(self._place, count + 1)
                 cells.append(self._text.empty())
-            if count < self._filled:
-                _extend(cells[count], segments.stream_segment())
-            else:
-                cells[count].write_stream(_TextStream.of(segments.stream_segment()))
-            self._filled = max(self._filled, count + 1)
-            count += segments.is_segment_done
+            # Not `write_stream`: the frontend would complete open Markdown in what is sent, and it
+            # does not know which of it is text.
+            for text in segments.stream_segment():
+                cells[count].markdown(text)
+            count += 1
 
     def _draw_thinking(self) -> None:
         status = inner = None
@@ -73,36 +70,11 @@ class StreamingReply:
             if status is None or inner is None:
                 status = self._thinking.status(":shimmer[Thinking…]", type="compact")
                 inner = status.empty()
-            inner.markdown(sanitize.markdown(reasoning[-MAX_REASONING:]))
+            inner.markdown(sanitize.markdown(reasoning[-MAX_REASONING:], is_growing=True))
         if status is None:
             self._thinking.empty()
         else:
             status.update(label="Thought", state="complete")
-
-
-def _extend(cell: DeltaGenerator, parts: Iterator[str]) -> None:
-    """Stream into a cell that already shows text; `write_stream` would blank it first."""
-    for text in accumulate(parts):
-        cell.markdown(text)
-
-
-class _TextStream(tuple[str, ...]):
-    """An iterator of strings that `st.write_stream` accepts without importing pandas.
-
-    Streamlit 1.67 imports pandas to check whether any other iterable is a table, which takes 80 MB
-    and delays the first reply of the process by a second.
-    """
-
-    parts: Iterator[str]
-
-    @classmethod
-    def of(cls, parts: Iterator[str]) -> _TextStream:
-        stream = cls()
-        stream.parts = parts
-        return stream
-
-    def __iter__(self) -> Iterator[str]:
-        return self.parts
 
 
 class _ReplySegments:
@@ -114,18 +86,13 @@ class _ReplySegments:
         self._finished: deque[str] = deque()
         self._reasoning = ""
         self._is_exhausted = self._has_text = False
-        self.is_segment_done = False
+        self.is_done = False  # all segments of the finished reply were streamed
         self._note_place: DeltaGenerator | None = None
         self._read()  # the first chunk holds the text so far and is available at once
 
     def set_note_place(self, place: DeltaGenerator) -> None:
         """Set where to render the note that the reply cannot be stored."""
         self._note_place = place
-
-    @property
-    def is_done(self) -> bool:
-        """True if all segments of the finished reply were streamed."""
-        return self._is_exhausted and not self._finished and self.is_segment_done
 
     def _read(self) -> None:
         tab_state.checkpoint()
@@ -142,8 +109,10 @@ class _ReplySegments:
             self._finished.extend(self._splitter.feed(chunk.text))
 
     def known(self) -> list[str]:
-        """Return the segments read so far, including the open one."""
-        return [*self._finished, *filter(None, [self._splitter.pending])]
+        """Return the segments read so far, sanitized, including the open one."""
+        known = [sanitize.markdown(segment) for segment in self._finished]
+        pending = self._splitter.pending
+        return [*known, sanitize.markdown(pending, is_growing=True)] if pending else known
 
     def stream_reasoning(self) -> Iterator[str]:
         """Yield the reasoning so far whenever it grew, until the first text or the end."""
@@ -157,26 +126,17 @@ class _ReplySegments:
             self._read()
 
     def stream_segment(self) -> Iterator[str]:
-        """Yield the additions to the current segment, sanitized, until it is finished.
-
-        Returns early, with `is_segment_done` False, if the segment has to be rendered again from
-        its beginning: a later character can change the meaning of earlier ones, such as a `$` that
-        turns out to open a formula.
-        """
-        rendered = ""
-        self.is_segment_done = False
+        """Yield the current segment, sanitized, whenever it grew, until it is finished."""
+        yielded = ""
         while True:
             is_finished = bool(self._finished)
-            text = self._finished[0] if is_finished else self._splitter.pending
-            sanitized = sanitize.markdown(text)
-            if not sanitized.startswith(rendered):
-                return
-            if len(sanitized) > len(rendered):
-                yield sanitized[len(rendered) :]
-                rendered = sanitized
-            if is_finished:
-                self._finished.popleft()
-            if is_finished or self._is_exhausted:
-                self.is_segment_done = True
+            text = self._finished.popleft() if is_finished else self._splitter.pending
+            is_growing = not (is_finished or self._is_exhausted)
+            sanitized = sanitize.markdown(text, is_growing=is_growing)
+            if sanitized != yielded:
+                yield sanitized
+                yielded = sanitized
+            if not is_growing:
+                self.is_done = self._is_exhausted and not self._finished and not is_finished
                 return
             self._read()

@@ -114,7 +114,7 @@ def draw_shared(message: SharedMessage) -> None:
     with st.chat_message(message.role.value, avatar=_AVATARS[message.role]):
         for file in message.files:
             st.caption(f":material/attach_file: {sanitize.plain_text(file)}")
-        for segment in segment_cache.sanitized(message.text):
+        for segment in sanitize.document(message.text, keeps_lines=message.role is Role.USER):
             st.markdown(segment)
         if message.is_cut:
             st.caption(":material/content_cut: This reply was cut short")

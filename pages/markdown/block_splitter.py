@@ -1,16 +1,21 @@
 """Split growing Markdown into segments that no longer change, so only the last is re-rendered.
 
-A segment is one or more complete Markdown blocks. `BlockParser` decides where blocks begin and end.
-This module must not know inline Markdown, Streamlit, or how a segment is rendered.
+A segment is one or more complete Markdown blocks. The parser decides where blocks end. This module
+must not know inline Markdown, Streamlit, or how a segment is rendered.
 """
 
 import re
+from typing import Any
 
-from pages.markdown.block_structure import ITEM, QUOTE, BlockParser
+from pages.markdown import parser
 
 DEFINITION = re.compile(r"\[[^\[\]]{1,999}\]:")
 LINE_END = re.compile(r"\r\n|\n|\r(?!$)")
 LIST_MARKER = re.compile(r"[-+*0-9]")
+# The search for a place to split parses the open segment. A limit for all searches together keeps
+# the time linear.
+MAX_PARSED = 4  # times the length of the text
+ALWAYS_PARSED = 20_000  # characters
 
 
 class BlockSplitter:
@@ -24,11 +29,13 @@ class BlockSplitter:
 
     def __init__(self, min_length: int = 1200) -> None:
         self._min_length = max(min_length, 1)
-        self._parser = BlockParser()
         self._lines: list[str] = []  # complete lines of the open segment
         self._size = 0
+        self._total = self._parsed = 0  # characters of complete lines, and those that were parsed
         self._line: list[str] = []  # parts of the incomplete last line
+        self._is_decided = False  # whether the segment may end before the last line
         self._after_blank = False
+        self._closer = ""  # what the line must hold or be that closes an open formula or fence
         self._held_back = ""  # a trailing CR; its LF may be in the next chunk
 
     @property
@@ -48,17 +55,23 @@ class BlockSplitter:
             line = "".join(self._line)
             if self._can_end_before(line, is_complete=True):
                 finished.append(self._take_segment())
-            self._line = []
-            self._lines.append(line + end[0])
-            self._size += len(line) + len(end[0])
-            self._parser.feed(line)
-            self._after_blank = not line.strip(" \t")
+            self._add(line, end[0])
             start = end.end()
         if start < len(chunk):
             self._line.append(chunk[start:])
             if self._can_end_before(self._line[0], is_complete=False):
                 finished.append(self._take_segment())
         return finished
+
+    def _add(self, line: str, line_end: str) -> None:
+        """Append a complete line to the open segment."""
+        self._line, self._is_decided = [], False
+        self._lines.append(line + line_end)
+        self._size += len(line) + len(line_end)
+        self._total += len(line) + len(line_end)
+        self._after_blank = not line.strip(" \t")
+        if self._closer and _closes(line, self._closer):
+            self._closer = ""
 
     def _take_segment(self) -> str:
         segment = "".join(self._lines)
@@ -71,19 +84,41 @@ class BlockSplitter:
         A line that starts with a letter is enough to decide; any other line must be complete. A
         link or footnote definition stays with the text before it, a list item with its list.
         """
-        parser = self._parser
-        if not self._after_blank or self._size < self._min_length or parser.is_open_at_top_level:
+        if self._is_decided or not self._after_blank or self._size < self._min_length:
             return False
-        if not line or line[0].isspace():
+        if self._closer or not line or line[0].isspace():
             return False
-        if line[0].isalpha():
-            return True
-        if not is_complete or DEFINITION.match(line):
+        if not line[0].isalpha() and (not is_complete or DEFINITION.match(line)):
             return False
-        if parser.top_kind == ITEM:
+        self._is_decided = True
+        if self._parsed + self._size > MAX_PARSED * self._total + ALWAYS_PARSED:
+            return False
+        self._parsed += self._size
+        kind, self._closer = self._last_block()
+        if self._closer:
+            return False
+        if kind.endswith("list_open"):
             return not LIST_MARKER.match(line)
-        # Adjacent quotes or raw HTML blocks render closer together than two segments would.
-        return (parser.top_kind, line[0]) not in {(QUOTE, ">"), ("html", "<")}
+        # Adjacent quotes render closer together than two segments would.
+        return not (kind == "blockquote_open" and line[0] == ">")
+
+    def _last_block(self) -> tuple[str, str]:
+        """Return the kind of the last top-level block, and what closes it if it is open."""
+        env: dict[str, Any] = {}
+        tokens = parser.parse_blocks(re.sub(r"\r\n?", "\n", "".join(self._lines)), env)
+        last = next(
+            (each for each in reversed(tokens) if not each.level and each.nesting >= 0), None
+        )
+        if last is None:
+            return "", ""
+        is_open = last.type == "fence" and not parser.is_closed(last)
+        return last.type, last.markup if is_open else env.get("open_formula", "")
+
+
+def _closes(line: str, closer: str) -> bool:
+    if closer[0] in "`~":
+        return line.strip(" \t").rstrip(closer[0]) == "" and line.count(closer[0]) >= len(closer)
+    return closer in line
 
 
 def split_blocks(text: str, min_length: int = 1200) -> list[str]:

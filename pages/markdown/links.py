@@ -1,38 +1,28 @@
-"""CommonMark parsing of link parts: URLs, destinations, titles, labels and definitions.
+"""URLs of links: which are allowed, how they are written, and whether a link hides its host.
 
-The functions take a text and an index. This module must not know whether the part belongs to a link
-or an image, or how it is written for the frontend.
+This module must not know Markdown.
 """
 
 import re
-from html import unescape
 from unicodedata import category, normalize
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-AUTOLINK = re.compile(
-    r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^ <>\x00-\x1f\x7f]*>"
-    rf"|<[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_NAME}(?:\.{_NAME})*>"
-)
-SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 ALLOWED_SCHEMES = {"http", "https", "mailto", "tel"}  # others can start programs or run scripts
-URL = re.compile(r"https?://[^\s<>\[\]`\"\\|，。；：！？、（）「」『』【】《》]+", re.IGNORECASE)
-TITLE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)""", re.DOTALL)
-BLANKS = re.compile(r"[ \t\n]*")
-ANGLE_DESTINATION = re.compile(r"<(?:[^<>\\\n]|\\.)*>")
-BARE_DESTINATION = re.compile(r"[()]|(?>\\[!-/:-@\[-`{-~]|[^ ()\\\x00-\x1f\x7f]|\\)++")
-MAX_PARENTHESES = 8  # the frontend allows 32; URLs rarely nest any, and each level costs time
-LABEL = re.compile(r"\[([^\[\]\\]{0,999})\]")
-FOOTNOTE = re.compile(r"\^[^\s\[\]]{1,999}\]")
-# Stricter than CommonMark: a line that the frontend might not parse as a definition is text.
-DEFINITION = re.compile(
-    r"\[(?!\s*\])([^\[\]\\^][^\[\]\\]{0,998})\]: *"
-    r"(<[^<>\\\[\]\x00-\x1f\x7f]*>|[^\s<()\\\[\]\x00-\x1f\x7f]+)"
-    r"""(?: +(?:"[^"\\\[\]]*"|'[^'\\\[\]]*'|\([^()\\\[\]]*\)))? *$"""
+URL_END = re.compile(r"""[\s<>\[\]`"\\|，。；：！？、（）「」『』【】《》]""")
+TRAILING = "?!.,:*_~';"  # punctuation that ends a sentence and not a URL
+INVISIBLE = re.compile(r"[\s\0-\x20\x7f-\xa0\u200b-\u200f\ufeff]")
+HTTP_HOST = re.compile(r"(?:https?:/*|//+)([^/?#]*)", re.IGNORECASE)
+# Characters that look like the dot of a host name, after compatibility normalization.
+DOTS = re.compile(
+    "[\u3002\u00b7\u0387\u2022\u2027\u2219\u22c5\u30fb\ua4f8\ua60e\u0701\u0702\u06d4\u0660\u06f0"
+    "\u16eb\u1427\u2e31\u2e33\u02d9\u0589\u05c3\ufe12\U0001d16d\U00010a50]"
 )
-ESCAPE_OR_REFERENCE = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#\w+|\w+);")
-CONTROL_CHARACTERS = "".join(map(chr, range(0x21)))
-HOST_LIKE = re.compile(r"[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}\.?(?![\w@])")
+# Characters without a glyph that are not of the category Cf.
+BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
+    "\U000e0100-\U000e01ef]"
+)
+WORD = re.compile(r"(//)?([\w.@:\[\]-]+)")
 # File and product names that look like host names. The first extensions are not top-level domains;
 # py, rs, sh and md are, so they count only after common file names.
 FILE_NAME = re.compile(
@@ -44,66 +34,40 @@ FILE_NAME = re.compile(
     r"|(?:asp|ado|vb|ml)\.net"
 )
 MAX_LABEL_LENGTH = 1000  # characters; a longer link text always gets the host beside it
-INCOMPLETE_TARGET = re.compile(r"\([^\s!\[\]$`()<]*$")
 
 
-def normalize_label(label: str) -> str:
-    """Return the normalized form by which a label and its definition match."""
-    return " ".join(label.split()).casefold()
-
-
-def parse_target(text: str, start: int) -> tuple[str, int] | None:
-    """Parse `(destination "title")` at `start`; return the destination and the end index."""
-    if not text.startswith("(", start):
-        return None
-    end = start = skip_blanks(text, start + 1)
-    if pointed := ANGLE_DESTINATION.match(text, start):
-        end = pointed.end()
-    elif not text.startswith("<", start):
-        depth = 0
-        while found := BARE_DESTINATION.match(text, end):
-            depth += {"(": 1, ")": -1}.get(found[0], 0)
-            if not -1 < depth < MAX_PARENTHESES:
-                break
-            end = found.end()
-    position = skip_blanks(text, end)
-    if position > end and (title := TITLE.match(text, position)):
-        position = skip_blanks(text, title.end())
-    return (text[start:end], position + 1) if text.startswith(")", position) else None
-
-
-def match_url(text: str, start: int) -> str:
+def match_url(text: str, start: int, end: int) -> str:
     """Return the bare URL at `start`, without the punctuation that ends the sentence."""
-    found = URL.match(text, start)
-    assert found is not None
-    url = found[0].rstrip("?!.,:*_~';")
-    while url.endswith(")") and url.count(")") > url.count("("):
-        url = url[:-1].rstrip("?!.,:*_~';")
-    return url
+    found = URL_END.search(text, start, end)
+    url = text[start : found.start() if found else end].rstrip(TRAILING)
+    surplus = url.count(")") - url.count("(")
+    length = len(url)
+    while surplus > 0 and url[length - 1] in (")" + TRAILING):
+        surplus -= url[length - 1] == ")"
+        length -= 1
+    return url[:length].rstrip(TRAILING)
 
 
-def decode_destination(target: str) -> str:
-    """Return the URL that a browser reads from a link destination."""
-    found = re.sub(r"^<(.*)>$", r"\1", target, flags=re.DOTALL)
-    found = ESCAPE_OR_REFERENCE.sub(lambda mark: mark[1] or unescape(mark[0]), found)
-    return re.sub(r"[\t\n\r]", "", found.strip(CONTROL_CHARACTERS))
+def encode(url: str) -> str:
+    """Return a destination as the ASCII URL that a browser reads from it."""
+    url = re.sub(r"[\t\n\r]", "", url.strip("".join(map(chr, range(0x21)))))
+    address, mark, rest = url.partition("?")
+    address = address.replace("\\", "/") + mark + rest
+    return quote(address, safe="!#$%&'*+,-./:;=?@_~", errors="replace")
 
 
-def is_allowed(target: str) -> bool:
+def is_allowed(url: str) -> bool:
     """Return whether a link may have this destination: a relative URL or an allowed scheme."""
-    scheme = SCHEME.match(
-        re.sub(r"[\s\0-\x20\x7f-\xa0\u200b-\u200f\ufeff]", "", decode_destination(target))
-    )
-    return scheme is None or scheme[1].casefold() in ALLOWED_SCHEMES
+    address = INVISIBLE.sub("", url)
+    scheme, colon, _ = re.split("[/?#]", address, maxsplit=1)[0].partition(":")
+    return not colon or scheme.casefold() in ALLOWED_SCHEMES
 
 
-def host_of(target: str) -> str:
+def host_of(url: str) -> str:
     """Return the host of a destination in lower-case ASCII (IDNA), or "" if it has none."""
-    found = re.match(
-        r"(?:https?:/*|//+)([^/?#]*)", decode_destination(target).replace("\\", "/"), re.I
-    )
+    found = HTTP_HOST.match(encode(url))
     host = unquote(found[1]).rpartition("@")[2].casefold() if found else ""
-    host = re.sub(r":\d*$", "", host)
+    host = re.sub(r":\d*\Z", "", host)
     if not host.isascii():
         try:
             host = host.encode("idna").decode()
@@ -112,33 +76,55 @@ def host_of(target: str) -> str:
     return re.sub(r"[^a-z0-9.?:_-]", "", host)
 
 
-def host_note(shown: str, target: str) -> str:
+def host_note(shown: str, url: str) -> str:
     """Return the host to show beside a link if its text names another host or nothing visible."""
-    host = host_of(target)
+    host = host_of(url)
     if not host or len(shown) > MAX_LABEL_LENGTH:
         return host
-    text = normalize(
-        "NFKC", ESCAPE_OR_REFERENCE.sub(lambda mark: mark[1] or unescape(mark[0]), shown)
-    )
+    text = DOTS.sub(".", BLANKS.sub("", normalize("NFKC", shown)))
     text = "".join(c for c in text if category(c) != "Cf").casefold()
     if not any(c.isalnum() or category(c) == "So" for c in text):
         return host
     own = host.removeprefix("www.")
-    named = (
-        found[0].strip(".-").removeprefix("www.")
-        for found in HOST_LIKE.finditer(text)
-        if not _is_file_name(text, found)
-    )
-    return "" if all(name == own or own.endswith(f".{name}") for name in named) else host
+    names = (name.removeprefix("www.") for found in WORD.finditer(text) for name in _hosts(found))
+    return "" if all(name == own or own.endswith(f".{name}") for name in names) else host
 
 
-def _is_file_name(text: str, found: re.Match[str]) -> bool:
-    """Return whether this match of `HOST_LIKE` is a file name outside of any URL."""
-    before, after = text[: found.start()], text[found.end() : found.end() + 1]
-    is_address = before.endswith(("//", "@", ".")) or after in {"/", "\\", "?"}
-    return not is_address and FILE_NAME.fullmatch(found[0].rstrip(".")) is not None
+def _hosts(found: re.Match[str]) -> list[str]:
+    """Return the hosts that a match of `WORD` names."""
+    after = found.string[found.end() : found.end() + 1]
+    if found[1]:
+        host = found[2].rpartition("@")[2]
+        return [host.rpartition(":")[0] or host]
+    if (
+        "@" not in found[2]
+        and after not in ("/", "\\", "?")
+        and FILE_NAME.fullmatch(found[2].rstrip("."))
+    ):
+        return []
+    parts = re.split("[@:]", found[2].strip("[]"))
+    has_port = len(parts) > 1 and parts[-1].isdigit() and len(parts[-1]) > 1
+    return [
+        part.strip(".-")
+        for part in parts
+        if _is_host(part.strip(".-")) or (has_port and part == parts[-2])
+    ]
 
 
-def skip_blanks(text: str, start: int) -> int:
-    """Return the index after the spaces, tabs and line endings at `start`."""
-    return BLANKS.match(text, start).end()  # type: ignore[union-attr]
+def _is_host(name: str) -> bool:
+    labels = name.split(".")
+    if len(labels) == 1:
+        return name == "localhost"
+    is_address = len(labels) == 4 and all(map(str.isdigit, labels))
+    last = labels[-1]
+    return is_address or last.startswith("xn--") or (len(last) > 1 and last.isalpha())
+
+
+def shows_host(shown: str, url: str) -> bool:
+    """Return whether a text that looks like `url` starts with its actual host."""
+    host = host_of(url)
+    begins = re.match(r"(?:https?:/*)?", shown, re.IGNORECASE)
+    rest = shown[begins.end() :].casefold() if begins else ""
+    after = rest[len(host) :]
+    is_whole = not after or not (after[0].isalnum() or after[0] in "_.@-")
+    return rest.startswith(host) and is_whole and "@" not in after.partition("/")[0]
