@@ -35,7 +35,8 @@ class Price:
 def read_prices(written: str | None) -> tuple[Price, ...]:
     """Parse `MODEL_PRICES`: "openai/gpt-5=1.25/10, local/*=0/0". Raises `SettingsError`."""
     problems, found = [], []
-    for entry in filter(None, (each.strip() for each in (written or "").split(","))):
+    entries = filter(None, (each.strip() for each in (written or "").split(",")))
+    for number, entry in enumerate(entries, 1):
         pattern, _, amounts = entry.rpartition("=")
         try:
             prompt, completion = (Decimal(amount.strip()) for amount in amounts.split("/"))
@@ -44,7 +45,7 @@ def read_prices(written: str | None) -> tuple[Price, ...]:
         except (ValueError, InvalidOperation):
             problems.append(
                 f"MODEL_PRICES should list entries like openai/gpt-5=1.25/10 (dollars per million "
-                f"tokens, sent/received), not {entry!r}"
+                f"tokens, sent/received); entry {number} is not like that"
             )
             continue
         found.append(Price(pattern.strip(), prompt, completion))

@@ -8,6 +8,7 @@ from typing import Any
 Kind = type[bool] | type[int] | type[float] | type[str]
 
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_MAX_SHOWN = 14  # characters of a wrong value that a problem repeats
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -20,11 +21,17 @@ def parse_value(name: str, raw: Any, kind: Kind, least: float | None, most: floa
     try:
         value = _convert(raw, kind)
     except ValueError:
-        raise ValueError(f"{name} should be {_EXPECTED[kind]}, not {raw!r}") from None
+        raise ValueError(f"{name} should be {_EXPECTED[kind]}{_instead_of(raw)}") from None
     if (least is not None and not value >= least) or (most is not None and value > most):
         bounds = f"at least {least:g}" + (f" and at most {most:g}" if most is not None else "")
-        raise ValueError(f"{name} should be {bounds}, not {value}")
+        raise ValueError(f"{name} should be {bounds}{_instead_of(value)}")
     return value
+
+
+def _instead_of(raw: Any) -> str:
+    """Return ", not …" for a value that is too short to be a key in the wrong setting."""
+    shown = repr(raw)
+    return f", not {shown}" if len(shown) <= _MAX_SHOWN else ""
 
 
 def _convert(raw: Any, kind: Kind) -> Any:

@@ -6,19 +6,35 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from chat.observability.redaction import looks_like_key
+
 _ANCESTOR = re.compile(
     r"'self'|(?:https?://)?(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::(?:\d+|\*))?"
+)
+
+# Names of models, languages and prices, which pages show.
+_SHOWN = (
+    "default_model",
+    "vision_models",
+    "text_models",
+    "transcription_model",
+    "transcription_language",
+    "model_prices",
 )
 
 
 def rule_problems(found: Mapping[str, Any]) -> list[str]:
     """Return the problems of parsed settings, by field name. Secrets are not repeated."""
-    problems = []
+    problems = [
+        f"{field.upper()} should not contain an API key: everyone can see it"
+        for field in _SHOWN
+        if looks_like_key(str(found.get(field) or ""))
+    ]
     level, form = found["log_level"], found["log_format"]
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        problems.append(f"LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR, not {level!r}")
+        problems.append("LOG_LEVEL should be DEBUG, INFO, WARNING or ERROR")
     if form not in {"text", "json"}:
-        problems.append(f"LOG_FORMAT should be text or json, not {form!r}")
+        problems.append("LOG_FORMAT should be text or json")
     if len(found.get("metrics_token", "x" * 16)) < 16:
         problems.append("METRICS_TOKEN should be random, with at least 16 characters")
     if len(found.get("access_code", "x" * 6)) < 6:  # a shorter one could be guessed

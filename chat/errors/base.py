@@ -105,11 +105,15 @@ class ServiceClosed(ParleyError):
 
 
 class SettingsError(ParleyError):
-    """The configuration is invalid. `problems` holds one sentence per problem."""
+    """The configuration is invalid. `problems` holds one sentence per problem.
+
+    Everyone who opens a page sees them: what looks like a key is removed, because a key may have
+    been pasted into another setting.
+    """
 
     code = "settings"
     sentence = "The configuration needs attention: {problems}"
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(problems="; ".join(problems))
+        self.problems = tuple(map(redact, problems))
+        super().__init__(problems="; ".join(self.problems))

@@ -51,6 +51,11 @@ def redact(text: str, secrets: tuple[str, ...] = (), max_length: int = 2000) -> 
     return _RUN.sub(_redact_if_random, text)[:max_length]
 
 
+def looks_like_key(text: str) -> bool:
+    """Return whether `text` contains what looks like an API key, a token or a password."""
+    return redact(text, max_length=_MAX_INPUT) != text[:_MAX_INPUT]
+
+
 def contains_secret(text: str, secrets: tuple[str, ...]) -> bool:
     """Return whether `text` contains one of `secrets` that looks like a key."""
     return _contains_disguised(text, tuple(_like_keys(secrets)))

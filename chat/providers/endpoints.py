@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from chat.config.settings import Endpoint, Settings
 from chat.domain.person import OWN_KEY_PREFIX
 from chat.errors import SettingsError
+from chat.observability.redaction import looks_like_key, redact
 from chat.providers.cloud_providers import CLOUD, CLOUD_PROVIDERS, CloudProvider
 
 LOCAL = {
@@ -141,9 +142,12 @@ def _custom(table: Any, taken: set[str], problems: list[str]) -> list[Endpoint]:
         problems.append("providers should be a table: [providers.<name>] with a base_url")
         return []
     found = []
-    for name, entry in table.items():
+    for number, (name, entry) in enumerate(table.items(), 1):
         where = f"providers.{name}"
-        if (
+        label = entry.get("label") if isinstance(entry, Mapping) else ""
+        if looks_like_key(f"{name} {label}"):
+            problems.append(f"the name or label of provider {number} in [providers] is an API key")
+        elif (
             not _NAME.fullmatch(str(name))
             or name in _RESERVED
             or str(name).startswith(OWN_KEY_PREFIX)
@@ -155,7 +159,7 @@ def _custom(table: Any, taken: set[str], problems: list[str]) -> list[Endpoint]:
             problems.append(f"{where} should be a table with a base_url")
         else:
             unknown = sorted(set(map(str, entry)) - _CUSTOM_FIELDS)
-            problems += [f"{where}.{field} is not a provider setting" for field in unknown]
+            problems += [f"{where}.{redact(field)} is not a provider setting" for field in unknown]
             found.append(
                 Endpoint(
                     str(name),
@@ -186,7 +190,9 @@ def _url(raw: Any, where: str, problems: list[str], default: str | None) -> str:
         _ = parts.port  # raises ValueError for an invalid port
     except ValueError:
         is_usable = False
-    if not is_usable or any(character.isspace() for character in text):
+    # A key instead of the address would be shown as the name of the server.
+    is_key = is_usable and "." not in (parts.hostname or "") and looks_like_key(parts.netloc)
+    if not is_usable or is_key or any(character.isspace() for character in text):
         problems.append(f"{where} should be a URL that starts with http:// or https://")
     return text
 
@@ -210,5 +216,8 @@ def _models(raw: Any, where: str, problems: list[str]) -> tuple[str, ...]:
     listed = raw.split(",") if isinstance(raw, str) else raw
     if not isinstance(listed, (list, tuple)) or not all(isinstance(each, str) for each in listed):
         problems.append(f"{where} should be a list of model ids")
+        return ()
+    if any(map(looks_like_key, listed)):
+        problems.append(f"{where} should list model ids, not an API key: everyone can see it")
         return ()
     return tuple(dict.fromkeys(each.strip() for each in listed if each.strip()))
