@@ -12,6 +12,8 @@ BIN     := $(VENV)/bin
 PYTHON  ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# This computer only, except in a container, which is reached from outside of it. ARGS overrides it.
+ADDRESS := $(if $(wildcard /.dockerenv /run/.containerenv),,--server.address=localhost)
 RUN     := $(VENV)/.requirements
 DEV     := $(VENV)/.requirements-dev
 UV      := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
@@ -27,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := run
 
 run: $(RUN)
-	$(BIN)/streamlit run app.py $(if $(PORT),--server.port $(PORT)) $(ARGS)
+	$(BIN)/streamlit run app.py $(ADDRESS) $(if $(PORT),--server.port $(PORT)) $(ARGS)
 
 test: $(DEV) browser proxy
 	@$(MAKE) --no-print-directory check

@@ -26,6 +26,7 @@ else:
             settings,
             index_html(),
             tabs=process.open_tabs(),
+            is_local_only=process.is_local_only(),
             access=AccessChecks(
                 visitor_key=visitor.signing_key,
                 is_earlier_visitor=visitor.is_earlier,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chat.attachments.file_types import is_audio
 from chat.background.file_jobs import FileJob
 from chat.background.import_jobs import ImportJob
-from chat.config.ephemeral_disk import is_history_persistent
+from chat.config.ephemeral_disk import is_community_cloud, is_history_persistent
 from chat.config.openid import sign_in_problems, sign_in_providers
 from chat.config.settings import Settings, read_settings
 from chat.config.sources import load_config
@@ -139,6 +139,7 @@ __all__ = [
     "encoding_label",
     "human_size",
     "is_audio",
+    "is_community_cloud",
     "is_history_persistent",
     "is_local_admin",
     "is_searchable",

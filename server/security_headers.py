@@ -26,6 +26,7 @@ _MEDIA_PATH = "/media/"
 _IMAGE_PATHS = (_MEDIA_PATH, "/static/", "/favicon.png")
 # A host with port as it may stand in a policy; anything else in the header is ignored.
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*)|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _LOOPBACK = re.compile(r"(?:[\w.-]+\.)?localhost|127(?:\.\d+){3}|\[::1\]")
 
 # Allowed are only the microphone, for dictation, and the clipboard.
@@ -43,12 +44,12 @@ _PERMISSIONS = ", ".join(
 )
 
 
-def page_policy(script_hashes: list[str], ancestors: str, origins: list[str]) -> str:
+def page_policy(script_hashes: list[str], ancestors: str, origins: list[str] | None) -> str:
     """Return the Content-Security-Policy for a page with these hashes of inline scripts.
 
     `origins` are the host names with port, and the path of the app, under which browsers reach it.
     Images and sounds are allowed from the paths that serve them only: at other addresses of our
-    own, such as that of signing out, a request could have an effect.
+    own, such as that of signing out, a request could have an effect. None if they are not known.
 
     `blob:` scripts: Streamlit loads the scripts of components from blob URLs, which only a script
     that already runs can create. `wasm-unsafe-eval`: its message decoder compiles WebAssembly.
@@ -56,8 +57,11 @@ def page_policy(script_hashes: list[str], ancestors: str, origins: list[str]) ->
     restricted to our origin. `connect-src 'self'` includes our WebSocket according to CSP 3
     (Chromium, Firefox, Safari since 15.4).
     """
-    images = [f"{each}{path}" for each in origins for path in _IMAGE_PATHS]
-    sounds = [f"{each}{_MEDIA_PATH}" for each in origins]
+    if origins is None:
+        images = sounds = ["'self'"]
+    else:
+        images = [f"{each}{path}" for each in origins for path in _IMAGE_PATHS]
+        sounds = [f"{each}{_MEDIA_PATH}" for each in origins]
     return "; ".join(
         [
             "default-src 'none'",
@@ -96,13 +100,21 @@ class SecurityHeaders:
 
     `index_html` is the page that is served at every address. `ancestors` is the value of
     `FRAME_ANCESTORS`: origins that may embed Parley in a frame, separated by spaces. `base_path` is
-    the path of the app, empty or with a slash in front.
+    the path of the app, empty or with a slash in front. `is_address_known` is False if a proxy
+    serves the app under another host or path and reports neither: images may then come from every
+    path of our origin.
     """
 
     def __init__(
-        self, app: ASGIApp, *, index_html: str, ancestors: str, base_path: str = ""
+        self,
+        app: ASGIApp,
+        *,
+        index_html: str,
+        ancestors: str,
+        base_path: str = "",
+        is_address_known: bool = True,
     ) -> None:
-        self._app, self._base_path = app, base_path
+        self._app, self._base_path, self._is_address_known = app, base_path, is_address_known
         self._sources = sources = _frame_sources(ancestors)
         self._script_hashes = script_hashes(index_html)
         self._file_policy = file_policy(sources)
@@ -142,7 +154,11 @@ class SecurityHeaders:
             raise
 
     def _page_policy(self, request: Headers) -> str:
-        origins = [f"{host}{self._base_path}" for host in _hosts(request)]
+        if not self._is_address_known:
+            return page_policy(self._script_hashes, self._sources, None)
+        prefix = request.get("x-forwarded-prefix", "").rstrip("/")
+        paths = [self._base_path, *([prefix] if _PREFIX.fullmatch(prefix) else [])]
+        origins = [f"{host}{path}" for host in _hosts(request) for path in paths]
         return page_policy(self._script_hashes, self._sources, origins)
 
     def _headers_for(self, scope: Scope) -> dict[str, str]:

@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse
 from starlette.routing import Route
 
+from chat import is_community_cloud
 from server.disconnects import SuppressDisconnectErrors
 from server.downloads import PREFIX, Download, DownloadsEndpoint
+from server.local_only import LocalOnly
 from server.metrics import MetricsEndpoint
 from server.open_tabs import OpenTabs
 from server.private_media import PrivateMedia
@@ -83,9 +85,18 @@ class AccessChecks:
 
 
 def middleware(
-    settings: Settings, index_html: str, *, tabs: OpenTabs, access: AccessChecks
+    settings: Settings,
+    index_html: str,
+    *,
+    tabs: OpenTabs,
+    access: AccessChecks,
+    is_local_only: bool = False,
 ) -> list[Middleware]:
-    """Return our middleware, the outermost first. `index_html` is the page Streamlit serves."""
+    """Return our middleware, the outermost first.
+
+    `index_html` is the page that Streamlit serves. With `is_local_only` other computers are
+    refused: see `LocalOnly`.
+    """
     base = _base_path()
     signature = VisitorSignature(access.visitor_key, access.is_earlier_visitor)
     proxies = settings.trusted_proxies
@@ -93,11 +104,13 @@ def middleware(
         Middleware(TcpNoDelay),
         Middleware(SuppressDisconnectErrors),
         Middleware(RequestIds),
+        *([Middleware(LocalOnly)] if is_local_only else []),
         Middleware(
             SecurityHeaders,
             index_html=index_html,
             ancestors=settings.frame_ancestors,
             base_path=base,
+            is_address_known=not is_community_cloud(Path(__file__)),
         ),
         Middleware(VisitorCookie, signature=signature),
         Middleware(

@@ -19,4 +19,9 @@ def is_history_persistent(settings: Settings, folder: PurePath) -> bool:
         return True
     if settings.disk_is_kept is not None:
         return settings.disk_is_kept
-    return not folder.is_relative_to(COMMUNITY_CLOUD)
+    return not is_community_cloud(folder)
+
+
+def is_community_cloud(folder: PurePath) -> bool:
+    """Return whether Streamlit Community Cloud runs the app in this folder."""
+    return folder.is_relative_to(COMMUNITY_CLOUD)

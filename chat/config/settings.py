@@ -113,6 +113,13 @@ class Settings:
     # The raw mapping, from which providers read their keys; left out of the repr.
     values: Mapping[str, Any] = dataclasses.field(default=None, repr=False)  # type: ignore[arg-type]
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether strangers need a code or an account, or are held back by a limit."""
+        limits = (name for name in setting_names().values() if "_per_" in name)
+        has_limit = any(getattr(self, name) is not None for name in limits)
+        return bool(self.access_code) or "auth" in (self.values or {}) or has_limit
+
 
 def setting_names() -> dict[str, str]:
     """Return the fields of `Settings` by the name of the setting, such as MAX_FILES."""

@@ -7,11 +7,14 @@ Streamlit's developer menu can clear.
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from chat import ParleyError, SettingsError
 from pages.session import configuration
 from pages.streamlit_patches import install
+from pages.streamlit_patches.server_address import is_address_chosen
+from server.local_only import is_hosted
 from server.open_tabs import OpenTabs, limits_of_process
 
 if TYPE_CHECKING:
@@ -66,6 +69,12 @@ def open_tabs() -> OpenTabs:
         if _tabs is None:
             _tabs = OpenTabs(limits_of_process())
         return _tabs
+
+
+@cache
+def is_local_only() -> bool:
+    """Return whether other computers are refused: by default, except in containers."""
+    return not is_address_chosen() and not is_hosted()
 
 
 def message_bytes() -> int:

@@ -18,6 +18,7 @@ from pages.session import process, request_tracing
 from pages.shell.shutdown import ShutdownWatchdog, on_signal
 from pages.streamlit_patches.warm_up import import_component_runtime
 from server import process_memory
+from server.listening import listens_to_others
 
 log = logging.getLogger("pages")
 
@@ -65,8 +66,19 @@ def _open() -> None:
     except ParleyError as error:
         log.error("%s", error)  # pages show the same sentence
         return
+    _warn_if_open_to_everyone(service.settings)
     if service.runtime.transcriber is not None:
         import_component_runtime()  # for the microphone button
+
+
+def _warn_if_open_to_everyone(settings: Settings) -> None:
+    if process.is_local_only():
+        log.info("only this computer is answered; see --server.address in docs/manual/sign-in.md")
+    elif not settings.is_restricted and listens_to_others():
+        log.warning(
+            "everyone who can reach this address can use Parley and its API keys without a limit: "
+            "set ACCESS_CODE, sign-in or LIMIT_… (docs/manual/sign-in.md)"
+        )
 
 
 def _close() -> None:

@@ -283,3 +283,20 @@ SAFE = {
 def test_streamlit_options_are_safe(name: str) -> None:
     config.get_config_options(force_reparse=True)  # another test may have run in another folder
     assert config.get_option(name) == SAFE[name]
+
+
+def test_images_may_come_from_our_origin_if_the_address_is_not_known() -> None:
+    policy = page_policy([], "'self'", None)
+    assert "img-src 'self' data: blob:;" in policy and "media-src 'self' blob:;" in policy
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path"),
+    [("/chat", "/chat"), ("/a/b/", "/a/b"), ("x", None), ("/a b", None), ("/; img-src *", None)],
+)
+def test_images_may_come_from_the_prefix_that_a_proxy_removes(
+    prefix: str, path: str | None
+) -> None:
+    found = sources(client().get("/", headers={"x-forwarded-prefix": prefix}), "media-src")
+    ours = [] if path is None else [f"testserver{path}/media/"]
+    assert found == ["testserver/media/", *ours, "blob:"]
