@@ -160,9 +160,14 @@ ABOUT_THE_CALLER = {
     "access.has_entered": "whether this owner has entered the code (test_access)",
     "access.enter": "grants this owner access (test_access)",
     "access.claim_visitor": "takes the cookie, which authenticates the visitor (test_access)",
+    "access.is_earlier_visitor": "takes the cookie; whether it has data (test_access)",
+    "access.is_signed_out": "takes the claims of a sign-in (test_access)",
+    "access.sign_out": "takes the claims of a sign-in, and ends no other (test_access)",
 }
 
 WITHOUT_OWNER = {
+    "access.load_keys": "the same for all; returns nothing",
+    "access.visitor_key": "the key of the process; no page reads it",
     "sharing.open": "anyone with the secret of a link may read the snapshot (test_sharing)",
     "models.available": "the models on offer are the same for all",
     "models.get": "the same",

@@ -26,6 +26,7 @@ CALLERS = {
     "chat/providers/openai_compatible/network_errors.py",  # error classes only
     "chat/providers/openai_compatible/timeouts.py",  # error classes only
     "chat/replies/worker_liveness.py",  # the local host name
+    "server/listening.py",  # the listening sockets
     "server/tcp_nodelay.py",  # options of listening sockets
 }
 NETWORK = {

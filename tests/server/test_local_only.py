@@ -29,7 +29,13 @@ def status(server: tuple[str, int | None] | None, kind: str = "http") -> int:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": kind, "path": "/", "headers": [], "server": server, "client": ("1.1.1.1", 1)}
+    scope: Any = {
+        "type": kind,
+        "path": "/",
+        "headers": [],
+        "server": server,
+        "client": ("1.1.1.1", 1),
+    }
     asyncio.run(LocalOnly(app)(scope, None, send))  # type: ignore[arg-type]
     return int(sent[0]["status"])
 
