@@ -158,7 +158,7 @@ def test_two_refused_parameters_are_both_omitted() -> None:
     assert not {"temperature", "max_tokens"} & set(bodies[-1])
 
 
-def test_length_limit_out_of_range_is_omitted_for_one_call() -> None:
+def test_length_limit_out_of_range_is_lowered_for_one_call() -> None:
     handler, bodies = refusing("max_tokens is too large: 9000. At most 4096 are possible.")
     acme = provider(handler)
 
@@ -169,7 +169,7 @@ def test_length_limit_out_of_range_is_omitted_for_one_call() -> None:
         await acme.close()
 
     asyncio.run(run())
-    assert [body.get("max_tokens") for body in bodies] == [9000, None, 100]
+    assert [body.get("max_tokens") for body in bodies] == [9000, 4096, 100]
 
 
 def test_parameter_refused_by_one_model_is_still_sent_to_others() -> None:

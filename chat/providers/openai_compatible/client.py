@@ -21,6 +21,11 @@ from chat import errors
 from chat.config.settings import Endpoint, Settings
 from chat.providers.base import Delta, Model, Request
 from chat.providers.endpoints import length_parameter
+from chat.providers.openai_compatible.adaptations import (
+    STREAM,
+    LearnedParameters,
+    find_parameter_fix,
+)
 from chat.providers.openai_compatible.connection import (
     DISCOVERY_TIMEOUT,
     Connection,
@@ -31,11 +36,7 @@ from chat.providers.openai_compatible.model_list import (
     merge_models,
     parse_model_list,
 )
-from chat.providers.openai_compatible.request_body import (
-    LearnedParameters,
-    find_parameter_fix,
-    request_body,
-)
+from chat.providers.openai_compatible.request_body import request_body
 from chat.providers.openai_compatible.sse import ParseError, parse_json
 from chat.providers.openai_compatible.stream_parser import ReplyParser
 from chat.providers.openai_compatible.timeouts import StreamTimeouts
@@ -119,8 +120,9 @@ class OpenAIProvider:
         deadline = self._timeouts.first_token_deadline()
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout_at(deadline):
-                    response = await self._open(request, stack)
+                async with asyncio.timeout_at(deadline) as limit:
+                    response = await self._open(request, stack, limit)
+                    deadline = limit.when() or deadline
             except TimeoutError:
                 raise self._timeouts.first_token_timeout() from None
             body = await stack.enter_async_context(aclosing(response.iter_bytes()))
@@ -128,16 +130,18 @@ class OpenAIProvider:
             async for delta in await stack.enter_async_context(aclosing(deltas)):
                 yield delta
 
-    async def _open(self, request: Request, stack: AsyncExitStack) -> Any:
+    async def _open(self, request: Request, stack: AsyncExitStack, limit: asyncio.Timeout) -> Any:
         """Return the response once its status is good.
 
-        A request that is refused because of an optional parameter is repeated without it, once per
-        parameter. Raises a `ProviderError` for every other refusal.
+        A refused request is adapted and repeated, once per adaptation; `limit` is extended for a
+        reply in one piece. Raises a `ProviderError` for every other refusal.
         """
         known = self._learned.for_model(request.model)
-        applied: dict[str, str | None] = {}
-        lasting: dict[str, str | None] = {}
+        applied: dict[str, str | int | None] = {}
+        lasting: dict[str, str | int | None] = {}
         while True:
+            if STREAM in known or STREAM in applied:
+                limit.reschedule(self._timeouts.whole_reply_deadline())
             body = request_body(request, self._limit_name, {**known, **applied})
             try:
                 response = await self._connection.open_stream(request.model, body, stack)
@@ -147,7 +151,7 @@ class OpenAIProvider:
                     refusal, model=request.model, headers=refused.headers
                 )
                 fix = find_parameter_fix(refusal, body, applied, self._limit_name)
-                if fix is None or not isinstance(failure, errors.RefusedParameter):
+                if fix is None:
                     raise failure from None
                 applied[fix.name] = fix.replacement
                 if fix.is_lasting:

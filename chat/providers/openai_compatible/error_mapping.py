@@ -41,7 +41,7 @@ _FILTER_CODES = {
 _PARAMETER_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
 
 _CONTEXT_WORDS = re.compile(
-    r"context[ _](?:length|size|window)|maximum context|prompt is too long"
+    r"context[ _](?:length|size|window|limit)|maximum context|prompt is too long"
     r"|too many (?:input )?tokens"
     r"|input (?:token count|length).{0,60}exceed|reduce the length of (?:the|your)"
     r"|reduce your (?:message|prompt) size|prompt.{0,40}exceeds? .{0,40}tokens",
@@ -88,8 +88,28 @@ _RATE_WORDS = re.compile(
 _DOWN_WORDS = re.compile(
     r"overloaded|server is busy|at capacity|temporarily|unavailable|try again later|time[ds]? ?out"
 )
+_REFUSAL_WORDS = re.compile(
+    r"\bnot\b|n't\b|\bno\b|unsupported|invalid|unknown|unexpected|cannot|disallow|forbid|only|must"
+    r"|disabled|expected"
+)
+_STREAM_WORDS = re.compile(
+    r"\bstream(?:ing|ed)?\b[^.]{0,80}(?:\bnot\b|n't\b|unsupported|disabled|unavailable|only|false)"
+    r"|(?:\bnot\b|n't\b|\bno\b|cannot|unsupported|verified to|disable)[^.]{0,60}\bstream(?:ing)?\b"
+)
+_SYSTEM_WORDS = re.compile(
+    r"\b(?:system|developer)[ _-]?(?:role|message|prompt|instruction)s?\b"
+    r"|[\"'`](?:system|developer)[\"'`]|\broles?\W{1,4}(?:system|developer)\b"
+    r"|\brole\b[^.]{0,40}\b(?:system|developer)\b"
+)
+_ALTERNATION_WORDS = re.compile(
+    r"roles? must alternate|must alternate between"
+    r"|only (?:the )?\W?user\W? and \W?(?:assistant|model)"
+    r"|(?:should|must) be \W?user\W? or \W?(?:assistant|model)|(?:start|begin)s? with a?n? ?\W?user"
+    r"|first message must be (?:from )?(?:the )?\W?user"
+)
 _RANGE_WORDS = re.compile(
-    r"too (?:large|big|high|small)|at most|at least|must be|less than|greater than|range|between"
+    r"too (?:large|big|high|small|long)|maximum|exceed|up to|larger than|at most|at least|must be"
+    r"|less than|greater than|range|between"
 )
 _CAP_TOO_LARGE = re.compile(
     r"max_(?:completion_)?tokens.{0,40}(?:too large|at most|less than|must be)"
@@ -129,6 +149,28 @@ def refused_parameter(body: ErrorBody, sent: set[str]) -> str | None:
     return None
 
 
+def is_about_context(body: ErrorBody) -> bool:
+    """Return whether the request, with or without its reply, exceeds the context window."""
+    text = body.message.lower()
+    if {body.code, body.kind} & _CONTEXT_CODES or body.status == 413:
+        return True
+    may_be = body.status in {None, 400, 413, 422, 500}
+    return may_be and bool(_CONTEXT_WORDS.search(text)) and not _CAP_TOO_LARGE.search(text)
+
+
+def refuses_stream(body: ErrorBody) -> bool:
+    """Return whether the model does not stream, or not for this account."""
+    return body.parameter == "stream" or bool(_STREAM_WORDS.search(body.message.lower()))
+
+
+def refuses_system_prompt(body: ErrorBody) -> bool:
+    """Return whether the model accepts no message with the role of the system."""
+    text = body.message.lower()
+    if _ALTERNATION_WORDS.search(text):
+        return True
+    return bool(_SYSTEM_WORDS.search(text) and _REFUSAL_WORDS.search(text))
+
+
 def is_value_out_of_range(body: ErrorBody) -> bool:
     """Return whether the error rejects the value of a parameter, not the parameter itself."""
     return _RANGE_WORDS.search(body.message.lower()) is not None
@@ -136,12 +178,9 @@ def is_value_out_of_range(body: ErrorBody) -> bool:
 
 def _error_class(body: ErrorBody) -> type[errors.ProviderError]:
     status, text, names = body.status, body.message.lower(), {body.code, body.kind}
-    may_be_too_long = status in {None, 400, 413, 422, 500}
     if status is not None and 300 <= status < 400:
         return errors.RedirectRefused
-    if names & _CONTEXT_CODES or status == 413:
-        return errors.ContextTooLong
-    if may_be_too_long and _CONTEXT_WORDS.search(text) and not _CAP_TOO_LARGE.search(text):
+    if is_about_context(body):
         return errors.ContextTooLong
     if status in {None, 400, 404, 415, 422, 500} and _IMAGE_WORDS.search(text):
         return errors.ImagesRefused
@@ -158,6 +197,8 @@ def _error_class(body: ErrorBody) -> type[errors.ProviderError]:
         return errors.NoPermission if "permission" in text else errors.WrongKey
     if status == 403:
         return errors.NoPermission
+    if status in {400, 404, 422} and (refuses_stream(body) or refuses_system_prompt(body)):
+        return errors.BadRequest  # adaptations did not help
     if names & _PARAMETER_CODES:
         return errors.RefusedParameter
     if body.code in _MODEL_CODES or (status in {None, 400, 404, 422} and _MODEL_WORDS.search(text)):

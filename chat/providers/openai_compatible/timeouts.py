@@ -19,6 +19,7 @@ from chat.providers.openai_compatible.stream_parser import ReplyParser
 # costs CPU.
 _TOLERANCE = 0.02
 _USAGE_GRACE = 3.0  # seconds that the usage may arrive after a finish reason without text
+_WHOLE_REPLY = 5  # times the first token timeout, for a reply in one piece
 _REUSE_GRACE = 0.1  # seconds to read the end of the body, so that the connection can be reused
 
 
@@ -32,6 +33,10 @@ class StreamTimeouts:
     def first_token_deadline(self) -> float:
         """Return the event loop time by which a request that starts now must yield a token."""
         return asyncio.get_running_loop().time() + self._first
+
+    def whole_reply_deadline(self) -> float:
+        """Return the event loop time by which a reply that is not streamed must arrive."""
+        return asyncio.get_running_loop().time() + _WHOLE_REPLY * self._first
 
     async def read(
         self, body: AsyncIterator[bytes], parser: ReplyParser, first_token_deadline: float
