@@ -14,9 +14,9 @@ import unicodedata
 # Encodings with a plausible source, and how common files in them are relative to each other.
 CANDIDATES = {
     "cp1252": 1.5,
-    "cp1251": 1.5,
+    "cp1251": 1.2,
     **dict.fromkeys(("cp1250", "gb18030", "cp932", "big5hkscs", "cp949"), 1.0),
-    **dict.fromkeys(("cp1253", "cp1254", "cp1255", "cp1256", "cp1257"), 0.6),
+    **dict.fromkeys(("cp1253", "cp1254", "cp1255", "cp1256", "cp1257"), 0.7),
     "euc_jis_2004": 0.8,
     "cp874": 0.4,
     **dict.fromkeys(("cp866", "cp852", "cp850"), 0.5),
@@ -41,13 +41,15 @@ _PENALTIES = tuple(
         (f"[{_LETTERS}][sq][{_LETTERS}]", 2.0),  # a symbol inside a word
         (f"[{_LETTERS}]s|s[{_LETTERS}]", 0.7),
         ("s", 0.2),
-        ("[iIj]", 0.2),
+        ("[iI]", 0.4),
+        ("j", 0.2),
         ("J", 1.0),
         ("y", 0.5),
         ("[ sq]m", 1.5),  # a combining mark without its letter
         ("[aAlLiI][cCjJgGhrt]|[cCjJgGhrt][aAlLiI]", 2.0),  # two alphabets in one word
         ("[cCjJ][gGhrt]|[gG][cCjJhrt]|[hrt][cCjJgG]|h[rt]|r[ht]|t[hr]", 2.0),
         ("[ali][LI]|[li]A|[cj][CJ]|gG", 1.5),  # a capital after a small letter
+        ("[AL]L[al]", 1.0),
         ("[lLiI]{3}", 1.0),
         ("[ali][zyo]|[zyo][ali]", 0.5),
         ("A[zyo]|[zyo]A", 0.3),
@@ -60,6 +62,8 @@ _PENALTIES = tuple(
 _TEXT_PENALTIES = (
     # One letter three times, but not in the scripts of East Asia.
     (re.compile(r"([^\W\d_\u2e80-\U0010ffff])\1\1(?<=[^\x00-\x7f])"), 2.0),
+    (re.compile(r"([\u2500-\u256c])\1"), -1.0),  # a line
+    (re.compile("¤"), 1.0),  # where ISO 8859-15 has the euro
     (re.compile(r"\b[ъьыЪЬЫ]"), 1.0),  # no word begins with them
     (re.compile(r"\b[бвгджзйклмнпрстфхцчшщъь]{4,}\b"), 3.0),  # no vowel
     (re.compile(r"[ךםןףץ](?=[א-ת])"), 1.0),  # a final letter inside a word
@@ -111,13 +115,13 @@ def _words(data: bytes) -> bytes:
 
 
 def _is_ascii_with_symbols(sample: bytes) -> bool:
-    """Return whether the only other characters of a text in cp1252 are symbols such as £ or °."""
+    """Return whether the only other characters of a text in cp1252 are symbols outside of words."""
     try:
         text = sample.decode("cp1252")
     except UnicodeDecodeError:
         return False
     symbols = {character for character in text if not character.isascii()}
-    return symbols <= _WESTERN_SYMBOLS and not _penalty(text)
+    return symbols <= _WESTERN_SYMBOLS and not _MISPLACED_SYMBOL.search(text)
 
 
 def _penalty(text: str) -> float:
@@ -185,8 +189,10 @@ def _is_common(character: str) -> bool:
 
 _IN_WORDS = "’·–—‑\u00a0\u00ad"
 _USUAL = "“”„‘‚«»‹›…€£§°²³®©™µ×½、。，：；！？（）「」『』・ー％￥～　¿¡•"
-_WESTERN_SYMBOLS = frozenset("€£§°²³®©™µ×½")
-_RARE = dict.fromkeys("ðþħţđ", "i") | dict.fromkeys("ђѓќљњћџўґ", "j")
+_WESTERN_SYMBOLS = frozenset("€£§°²³®©™µ×÷½¼¾±·¿¡ªº–—‘’“”„…•«»\u00a0")
+# Between two letters, or beside another symbol: part of a word in another encoding.
+_MISPLACED_SYMBOL = re.compile(r"[^\W\d_][^\x00-\x7f][^\W\d_]|[^\x00-\x7f\u00a0][^\x00-\x7f\u00a0]")
+_RARE = dict.fromkeys("ðþħţđƒ", "i") | dict.fromkeys("ђѓќљњћџўґ", "j")
 # The first character behind each script, in order.
 _SCRIPTS = (
     ("\u0300", "l"),

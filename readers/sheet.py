@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO, StringIO
@@ -22,14 +21,13 @@ from python_calamine import (
 
 from readers.errors import ReaderError
 from readers.preview import Preview
+from readers.sheet_biff import BIFF_START, read_errors
 from readers.sheet_xml import SheetExtras, WorkbookExtras, read_extras, with_known_errors
 from readers.text_decoding import MAX_CHARACTERS
 from readers.zip_check import check_zip
 
 _MANIFEST, _MAX_MANIFEST_BYTES = "META-INF/manifest.xml", 1_000_000
-# BIFF, the .xls format, is a sequence of records: type and length (two bytes each), then the body.
-_BIFF_START = re.compile(rb"\x09\x08[\x08\x10]\x00\x00[\x05\x06]\x05\x00")
-_FILEPASS, _FIRST_RECORDS = b"\x2f\x00", 10  # the record that marks encryption
+_FILEPASS, _FIRST_RECORDS = b"\x2f\x00", 10  # the BIFF record that marks encryption
 _MAX_COLUMNS = 16_384
 _MAX_EXACT = 2**53  # a float holds larger integers with gaps
 
@@ -59,6 +57,12 @@ def _read(
 ) -> tuple[dict[str, Any], bytes]:
     workbook = CalamineWorkbook.from_filelike(BytesIO(data))
     sheets = [each for each in workbook.sheets_metadata if each.typ is SheetTypeEnum.WorkSheet]
+    if not data.startswith(b"PK"):
+        errors = read_errors(data)
+        extras.is_complete = errors is not None
+        for sheet, found in zip(workbook.sheets_metadata, errors or (), strict=False):
+            for (row, column), error in found.items():
+                extras.sheets[sheet.name].cells[row][column] = error
     text, preview, skipped, formulas = StringIO(), Preview(), 0, 0
     for sheet in sheets:
         preview.start_sheet(sheet.name)
@@ -101,7 +105,7 @@ def _is_encrypted(data: bytes) -> bool:
         with ZipFile(BytesIO(data)) as archive, suppress(KeyError), archive.open(_MANIFEST) as file:
             return b"encryption-data" in file.read(_MAX_MANIFEST_BYTES)
         return False
-    start = _BIFF_START.search(data)
+    start = BIFF_START.search(data)
     offset = start.start() if start else len(data)
     for _ in range(_FIRST_RECORDS):
         if data[offset : offset + 2] == _FILEPASS:

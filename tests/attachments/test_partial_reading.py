@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 
 import pytest
@@ -13,6 +14,7 @@ from chat.domain.attachment import File
 from chat.domain.document_fencing import fence_document
 from readers import pdf, sheet, word
 from tests.support import office_files as office
+from tests.support import sample_files as sample
 
 BLANK = "[This page has no text that can be read.]"
 
@@ -174,6 +176,25 @@ def test_error_after_the_last_value_is_shown_in_its_place() -> None:
     assert read_sheet(office.sheet(value, error)) == ("1,\n,#N/A\n", "1 row")
     formula = '<row r="9"><c r="B9"><f>C3</f></c></row>'
     assert read_sheet(office.sheet(value, formula))[0] == ",1\n=C3\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(0x07, "#DIV/0!"), (0x0F, "#VALUE!"), (0x17, "#REF!"), (0x1D, "#NAME?"), (0x2A, "#N/A")],
+)
+def test_error_in_an_old_workbook_is_shown(code: int, error: str) -> None:
+    constant = struct.pack("<HHHHBB", 0x0205, 3, 0, 0, code, 1)
+    formula = struct.pack("<HHHHBxBxxxHHIH", 0x0006, 3, 1, 0, 2, code, 0xFFFF, 0, 0, 0)
+    boolean = struct.pack("<HHHHBB", 0x0205, 2, 1, 0, 1, 0)
+    data = sample.old_workbook(more=[boolean, constant, formula])
+    text, details = read_sheet(data)
+    assert text == f"year,sum\n1999,12.5\n,TRUE\n{error},{error}\n"
+    assert details == "3 rows"
+
+
+def test_old_workbook_in_several_pieces_says_that_errors_may_be_missing() -> None:
+    broken = sample.old_workbook(more=[struct.pack("<HH", 0x0FFF, 0) + bytes(9_000)])
+    assert read_sheet(broken)[1] == "1 row, formulas and errors may be missing"
 
 
 def test_formulas_of_an_open_document_are_shown() -> None:

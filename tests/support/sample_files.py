@@ -141,8 +141,10 @@ def open_sheet(*, is_encrypted: bool = False) -> bytes:
     return output.getvalue()
 
 
-def old_workbook(*, is_encrypted: bool = False) -> bytes:
-    """Return an Excel 97-2003 workbook: a sheet "Old" with "year,sum" and "1999,12.5"."""
+def old_workbook(*, is_encrypted: bool = False, more: Sequence[bytes] = ()) -> bytes:
+    """Return an Excel 97-2003 workbook: a sheet "Old" with "year,sum" and "1999,12.5".
+
+    `more` are the bodies of more records, each after its type."""
 
     def record(kind: int, body: bytes) -> bytes:
         return struct.pack("<HH", kind, len(body)) + body
@@ -165,6 +167,8 @@ def old_workbook(*, is_encrypted: bool = False) -> bytes:
     sheet = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0x0DBB, 1996, 0, 6))
     sheet += record(0x0200, struct.pack("<IIHHH", 0, 2, 0, 2, 0))
     sheet += label(0, 0, "year") + label(0, 1, "sum") + number(1, 0, 1999.0) + number(1, 1, 12.5)
+    for each in more:
+        sheet += record(int.from_bytes(each[:2], "little"), each[2:])
     return ole({"Workbook": globals_ + sheet + end})
 
 
