@@ -151,7 +151,8 @@ def _draw_cost(cost: FileCost) -> None:
         st.markdown(f":small[:material/mic: {name} · will be transcribed into the box]")
         return
     about = "" if cost.is_exact else "≈ "
-    excerpt = f"“{sanitize.plain_text(cost.excerpt)}”" if cost.excerpt else ""
+    # Isolated, so that right-to-left words do not reorder what follows.
+    excerpt = f"“\u2068{sanitize.plain_text(cost.excerpt)}\u2069”" if cost.excerpt else ""
     tokens = f"{about}{cost.tokens:,} tokens"
     facts = [name, human_size(cost.size), cost.details, excerpt, tokens]
     icon = _ICONS.get(cost.kind, "draft") if cost.kind else "draft"
@@ -172,7 +173,7 @@ def _draw_encoding(number: int, cost: FileCost, file: File) -> None:
         format_func=encoding_label,
         key=key,
         label_visibility="collapsed",
-        width=220,  # pixels
+        width=240,  # pixels
         on_change=_choose_encoding,
         args=(key, file.name, len(file.data)),
     )

@@ -228,6 +228,18 @@ def test_price_updates_with_the_files_in_the_composer(chat: Chat) -> None:
     expect(chat.waiting("two.txt")).to_have_count(1)
 
 
+def test_guessed_encoding_can_be_changed_before_sending(chat: Chat, server: LLMServer) -> None:
+    chat.attach("namen.csv", "שם,גיל\n1,2\n".encode("cp1255"))
+    expect(chat.waiting("namen.csv")).to_contain_text(re.compile("read as Windows-1253.*ων,βιμ"))
+    chat.waiting("namen.csv").get_by_role("combobox").click()
+    chat.page.get_by_role("option", name="Windows-1255 (Hebrew)").click()
+    expect(chat.waiting("namen.csv")).to_contain_text(re.compile("read as Windows-1255.*שם,גיל"))
+    chat.send("Who is in it?")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_done()
+    assert "שם,גיל" in sent(server)
+
+
 def test_hostile_file_name_is_shown_as_text(chat: Chat, server: LLMServer) -> None:
     name = "![x](https:evil.example) <img src=x>\u202egpj.txt"
     chat.attach(name, NOTES, is_shown_as="![x]")
