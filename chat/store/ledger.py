@@ -8,6 +8,7 @@ transactions of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, bindparam, case, delete, exists, func, select, update
@@ -35,23 +36,22 @@ MAX_CALL_DURATION = timedelta(hours=1)  # a running call older than this is cons
 # The worker of an interrupted call may still be alive, so its own end replaces the estimate.
 _MAY_END = LedgerRow.status.in_([Status.STREAMING.value, Status.INTERRUPTED.value])
 _RUNNING = {"status": Status.STREAMING.value, "completion_tokens": None, "cost_nanos": None}
+# The fields of a result are columns, except what limits count.
+_END_COLUMNS = tuple(
+    each.name for each in fields(EndedCall) if each.name not in ("id", "held_tokens", "held_nanos")
+)
 _END = (
     update(LedgerRow)
     .where(LedgerRow.id == bindparam("call_id"), _MAY_END)
     .values(
-        status=bindparam("end_status"),
-        prompt_tokens=bindparam("prompt"),
-        completion_tokens=bindparam("completion"),
-        is_reported=bindparam("reported"),
-        cost_nanos=bindparam("cost"),
-        limit_tokens=case(
-            (LedgerRow.model.startswith(OWN_KEY_PREFIX, autoescape=True), 0),
-            else_=bindparam("counted_tokens"),
-        ),
-        limit_nanos=bindparam("counted_nanos"),
-        first_token_ms=bindparam("first_ms"),
-        total_ms=bindparam("all_ms"),
-        error_code=bindparam("error"),
+        {name: bindparam(f"new_{name}") for name in _END_COLUMNS}
+        | {
+            "limit_tokens": case(
+                (LedgerRow.model.startswith(OWN_KEY_PREFIX, autoescape=True), 0),
+                else_=bindparam("counted_tokens"),
+            ),
+            "limit_nanos": bindparam("counted_nanos"),
+        }
     )
     .execution_options(synchronize_session=False)
 )
@@ -171,18 +171,11 @@ def end_call(session: Session, call: EndedCall) -> None:
     """Store the result of a call. Only the first result counts; it replaces an estimate."""
     session.execute(
         _END,
-        {
+        {f"new_{name}": getattr(call, name) for name in _END_COLUMNS}
+        | {
             "call_id": call.id,
-            "end_status": call.status.value,
-            "prompt": call.prompt_tokens,
-            "completion": call.completion_tokens,
-            "reported": call.is_reported,
-            "cost": call.cost_nanos,
             "counted_tokens": max(call.prompt_tokens + call.completion_tokens, call.held_tokens),
             "counted_nanos": max(call.cost_nanos or 0, call.held_nanos),
-            "first_ms": call.first_token_ms,
-            "all_ms": call.total_ms,
-            "error": call.error_code,
         },
     )
 
