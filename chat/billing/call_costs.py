@@ -5,6 +5,8 @@ One instance per process, so that temporary conversations count as well.
 
 from __future__ import annotations
 
+import math
+
 from chat import errors
 from chat.billing.kill_switch import KillSwitch
 from chat.billing.prices import Prices
@@ -21,6 +23,7 @@ from chat.providers.hidden_reasoning import hides_reasoning
 from chat.providers.tokenizer import Tokenizer
 from chat.store import Store
 
+TOKENS_PER_MINUTE = 1_000  # of a recording; providers charge by the minute, or about as many
 KEY_CHECKS_AT_ONCE, KEY_CHECKS_PER_MINUTE = 3, 10  # of all users together
 
 
@@ -72,11 +75,11 @@ class Billing:
             rules=self.rules,
         )
 
-    def transcription(self, owner: str, model: str, worker: str) -> NewCall:
+    def transcription(self, owner: str, model: str, worker: str, seconds: float) -> NewCall:
         """Return the reservation for a transcription. Raises `PriceUnknown`."""
         nanos = 0
         if self.rules.limits_money:
-            nanos = self._most(self.prices.configured(model, 0, 1_000), model)
+            nanos = self._most(self.prices.configured(model, 0, _audio_tokens(seconds)), model)
         return NewCall(
             owner, model, CallKind.TRANSCRIPTION, worker, reserved_nanos=nanos, rules=self.rules
         )
@@ -121,18 +124,30 @@ class Billing:
         return code is not None and not errors.is_billed(code) and not has_output
 
     def transcribed(
-        self, call: NewCall, status: Status, tokens: int, total_ms: int, error_code: str | None
+        self,
+        call: NewCall,
+        status: Status,
+        tokens: int,
+        seconds: float,
+        total_ms: int,
+        error_code: str | None,
     ) -> EndedCall:
+        """Return the result of a transcription; `tokens` are those of its text.
+
+        Silence costs as much as speech, so at least the length is charged unless the request was
+        refused.
+        """
+        is_refused = error_code is not None and not errors.is_billed(error_code)
+        billed = 0 if is_refused else max(tokens, _audio_tokens(seconds))
         return EndedCall(
             call.id,
             status,
             0,
             tokens,
             is_reported=False,
-            cost_nanos=self.prices.configured(call.model, 0, tokens),
+            cost_nanos=self.prices.configured(call.model, 0, billed),
             total_ms=total_ms,
             error_code=error_code,
-            held_nanos=call.reserved_nanos if status is Status.STOPPED else 0,
         )
 
 
@@ -141,6 +156,11 @@ def sent_tokens(tokens: int, system_prompt: str, counter: Tokenizer) -> int:
     if not system_prompt:
         return tokens
     return tokens + counter.count(system_prompt).tokens + TOKENS_PER_MESSAGE
+
+
+def _audio_tokens(seconds: float) -> int:
+    """Return the tokens by which a recording is charged: 1,000 for each minute that was begun."""
+    return TOKENS_PER_MINUTE * max(1, math.ceil(seconds / 60))
 
 
 def _is_measured(model: str, record: CallRecord) -> bool:

@@ -1,17 +1,18 @@
 """Transcriber protocol, and validation of recordings before upload.
 
-Checks what the bytes of a recording reveal: its format, size and, for a WAV, duration. Only the
-speech service can detect that a recording is silent.
+Checks what the bytes of a recording reveal: its format, size and length. Only the speech service
+can detect that a recording is silent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from chat.config.settings import Settings
 from chat.domain.sizes import human_size
 from chat.errors import RecordingEmpty, RecordingTooLarge, RecordingTooLong
+from chat.providers.audio_length.measure import LOWEST_BYTES_PER_SECOND, measure
 
 
 class Transcriber(Protocol):
@@ -41,10 +42,11 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """File name and media type for the upload of a recording."""
+    """File name and media type for the upload of a recording, and its length at most."""
 
     file_name: str
     media_type: str
+    seconds: float = field(default=0.0, compare=False)
 
 
 _WAV = AudioFormat("recording.wav", "audio/wav")
@@ -59,7 +61,7 @@ _SIGNATURES = {
     b"fLaC": AudioFormat("recording.flac", "audio/flac"),
     b"ID3": _MP3,
 }
-_UNKNOWN_SIZES = {0, 0xFFFFFFFF}  # data size in the header of a WAV that was streamed
+_PADDING = 0.5  # seconds that encoders add
 
 
 def build_transcriber(settings: Settings) -> Transcriber | None:
@@ -78,19 +80,21 @@ def check_recording(audio: bytes, settings: Settings) -> AudioFormat:
     """Return the format of `audio`, detected from its content.
 
     An unknown format is sent without a media type; the service may support it. Raises
-    `RecordingEmpty` or `RecordingTooLarge`, and for a WAV also `RecordingTooLong`.
+    `RecordingEmpty`, `RecordingTooLarge` or `RecordingTooLong`.
     """
     max_bytes = int(settings.max_recording_mb * 1_000_000)
     if len(audio) > max_bytes:
         size, limit = human_size(len(audio)), human_size(max_bytes)
         raise RecordingTooLarge(size if size != limit else f"{len(audio):,} bytes", limit)
-    detected = _detect_format(audio)
-    seconds = _wav_seconds(audio) if detected is _WAV else None
-    if not audio or seconds == 0:
+    detected, length, most = _detect_format(audio), measure(audio), settings.max_recording_seconds
+    if not audio or (length.is_measured and not length.seconds):
         raise RecordingEmpty
-    if seconds is not None and seconds > settings.max_recording_seconds:
-        raise RecordingTooLong(seconds, settings.max_recording_seconds)
-    return detected
+    if not length.is_measured and length.seconds > most:
+        max_bytes = int(most * LOWEST_BYTES_PER_SECOND)
+        raise RecordingTooLarge(human_size(len(audio)), human_size(max_bytes))
+    if length.seconds > most + (0 if detected is _WAV else _PADDING):
+        raise RecordingTooLong(length.seconds, most)
+    return replace(detected, seconds=length.seconds)
 
 
 def _detect_format(audio: bytes) -> AudioFormat:
@@ -105,29 +109,3 @@ def _detect_format(audio: bytes) -> AudioFormat:
     if len(audio) > 1 and audio[0] == 0xFF and audio[1] & 0xE0 == 0xE0:
         return _MP3 if audio[1] & 0x06 else _AAC
     return _UNKNOWN
-
-
-def _wav_seconds(audio: bytes) -> float | None:
-    """Return the duration of a WAV; None if its header lacks the bytes per second."""
-    bytes_per_second, frame = 0, 1
-    offset = 12
-    while offset + 8 <= len(audio):
-        name, size = audio[offset : offset + 4], _number(audio, offset + 4, 4)
-        offset += 8
-        if name == b"data":
-            rest = len(audio) - offset
-            size = rest if size in _UNKNOWN_SIZES else min(size, rest)
-            if size < frame:
-                return 0.0
-            return size / bytes_per_second if bytes_per_second else None
-        if name == b"fmt ":
-            frame = max(1, _number(audio, offset + 12, 2))
-            bytes_per_second = (
-                _number(audio, offset + 8, 4) or _number(audio, offset + 4, 4) * frame
-            )
-        offset += size + size % 2
-    return 0.0
-
-
-def _number(audio: bytes, offset: int, width: int) -> int:
-    return int.from_bytes(audio[offset : offset + width], "little")

@@ -40,7 +40,9 @@ class SpeechService:
         ref = self._transcriber.ref
         if self._billing.kill_switch.is_off(ref):
             raise ModelDisabled(ref)
-        call = self._billing.transcription(self._scope.owner, ref, self._runtime.worker.name)
+        call = self._billing.transcription(
+            self._scope.owner, ref, self._runtime.worker.name, kind.seconds
+        )
         self._billing.ledger.add(call)
         started = time.monotonic()
         runner = self._runtime.runner
@@ -54,12 +56,13 @@ class SpeechService:
         # Runs as well when the future is cancelled before it has started.
         text.add_done_callback(
             lambda done: runner.write_soon(
-                "storing the end of a transcription", lambda: self._end(call, done, started)
+                "storing the end of a transcription",
+                lambda: self._end(call, done, started, kind.seconds),
             )
         )
         return text
 
-    def _end(self, call: NewCall, done: Future[str], started: float) -> None:
+    def _end(self, call: NewCall, done: Future[str], started: float, seconds: float) -> None:
         status, tokens, code = Status.STOPPED, 0, None
         if not done.cancelled():
             error = done.exception()
@@ -67,4 +70,6 @@ class SpeechService:
             code = getattr(error, "code", None)
             tokens = 0 if error else self._runtime.tokenizer.count(done.result()).tokens
         total_ms = round((time.monotonic() - started) * 1000)
-        self._billing.ledger.end(self._billing.transcribed(call, status, tokens, total_ms, code))
+        self._billing.ledger.end(
+            self._billing.transcribed(call, status, tokens, seconds, total_ms, code)
+        )

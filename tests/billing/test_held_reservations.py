@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import wave
+
 import pytest
 
 from chat import Status, Submission
+from chat.domain.attachment import File
 from chat.domain.message import Usage
 from chat.errors import (
     ConnectionLost,
@@ -14,6 +19,7 @@ from chat.errors import (
     ParleyError,
     ProviderDown,
     RateLimited,
+    SpendingLimitReached,
     StreamInterrupted,
     StreamStalled,
 )
@@ -143,3 +149,55 @@ def test_model_with_hidden_reasoning_keeps_the_reservation_without_reported_usag
     say(service, model="openai/o3")
     (row,) = ledger_rows(database_url)
     assert row["status"] == "complete" and row["limit_tokens"] > 4_000
+
+
+def recording(seconds: int) -> File:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(bytes(16_000 * seconds))
+    return File("a.wav", out.getvalue())
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("seconds", "script", "minutes"),
+    [
+        (1, Script(text=""), 1),
+        (61, Script(text=" [BLANK_AUDIO]"), 2),
+        (200, Script(text="hello"), 4),
+        (200, Script(status=500, body="down"), 0),
+        (61, Script(status=401, body="wrong key"), 0),
+        (61, Script(fault="html"), 2),
+        (61, Script(fault="hang-up"), 2),
+    ],
+)
+def test_recording_is_charged_by_its_length_unless_it_was_refused(
+    open_service: Open,
+    server: LLMServer,
+    database_url: str,
+    seconds: int,
+    script: Script,
+    minutes: int,
+) -> None:
+    server.next(script)
+    service = open_service(server, MODEL_PRICES="openai/*=0/6", LIMIT_DOLLARS_PER_DAY=9)
+    service.as_owner(ME).speech.transcribe(recording(seconds)).exception(10)
+    pause = threading.Event()
+    while service.as_owner(ME).usage.report().total.running:
+        pause.wait(0.01)
+    (row,) = ledger_rows(database_url)
+    assert row["limit_nanos"] == row["cost_nanos"] == minutes * 6_000_000
+
+
+@on_one_database
+def test_silent_recordings_reach_the_dollar_limit(open_service: Open, server: LLMServer) -> None:
+    server.next(*[Script(text="")] * 10)
+    service = open_service(server, MODEL_PRICES="openai/*=0/6", LIMIT_DOLLARS_PER_DAY=0.02)
+    for _ in range(3):
+        service.as_owner(ME).speech.transcribe(recording(1)).exception(10)
+    with pytest.raises(SpendingLimitReached):
+        service.as_owner(ME).speech.transcribe(recording(1))
+    server.reset()

@@ -484,14 +484,16 @@ def test_wav_duration_is_checked(audio: bytes) -> None:
     assert "at most 3 s" in str(caught.value)
 
 
-def test_wav_without_a_rate_is_checked_by_size_only() -> None:
+def test_wav_without_a_rate_is_bounded_by_its_size() -> None:
     audio = bytearray(wav(3.5))
     audio[24:36] = bytes(12)
-    assert check_recording(bytes(audio), Settings(max_recording_seconds=3.0))
+    assert check_recording(bytes(audio), Settings(max_recording_seconds=30.0))
+    with pytest.raises(errors.RecordingTooLarge, match="at most 6 kB"):
+        check_recording(bytes(audio), Settings(max_recording_seconds=3.0))
 
 
 def test_oversized_recording_error_names_both_sizes() -> None:
-    settings = Settings(max_recording_mb=25.0)
+    settings = Settings(max_recording_mb=25.0, max_recording_seconds=15_000.0)
     assert check_recording(b"OggS".ljust(25_000_000), settings)
     with pytest.raises(errors.RecordingTooLarge) as caught:
         check_recording(b"OggS".ljust(31_000_000), settings)
