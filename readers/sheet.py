@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO, StringIO
@@ -28,6 +29,7 @@ from readers.zip_check import check_zip
 
 _MANIFEST, _MAX_MANIFEST_BYTES = "META-INF/manifest.xml", 1_000_000
 _FILEPASS, _FIRST_RECORDS = b"\x2f\x00", 10  # the BIFF record that marks encryption
+_EXTRA_SECONDS = 5.0  # of CPU time
 _MAX_COLUMNS = 16_384
 _MAX_EXACT = 2**53  # a float holds larger integers with gaps
 
@@ -43,13 +45,14 @@ def read(data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         check_zip(data)
     if _is_encrypted(data):
         raise ReaderError("encrypted")
+    extras = read_extras(data, options.get("seconds", _EXTRA_SECONDS))
     try:
-        return _read(data, read_extras(data), options)
+        return _read(data, extras, options)
     except CalamineError as error:
         if "cell error" not in str(error):
             raise
         # calamine refuses a sheet with an error that is newer than it, such as #SPILL!
-        return _read(with_known_errors(data), read_extras(data), options)
+        return _read(with_known_errors(data), extras, options)
 
 
 def _read(
@@ -58,12 +61,10 @@ def _read(
     workbook = CalamineWorkbook.from_filelike(BytesIO(data))
     sheets = [each for each in workbook.sheets_metadata if each.typ is SheetTypeEnum.WorkSheet]
     if not data.startswith(b"PK"):
-        errors = read_errors(data)
-        extras.is_complete = errors is not None
-        for sheet, found in zip(workbook.sheets_metadata, errors or (), strict=False):
-            for (row, column), error in found.items():
-                extras.sheets[sheet.name].cells[row][column] = error
-    text, preview, skipped, formulas = StringIO(), Preview(), 0, 0
+        _add_errors(read_errors(data), workbook, extras)
+    text, preview, left_out = StringIO(), Preview(), Counter(extras.left_out)
+    left_out["chart_sheets"] = len(workbook.sheets_metadata) - len(sheets)
+    skipped = 0
     for sheet in sheets:
         preview.start_sheet(sheet.name)
         if len(sheets) > 1 or _is_hidden(sheet):
@@ -74,25 +75,46 @@ def _read(
         skipped_rows = _write(values, more, text, preview, options)
         preview.skip_rows(skipped_rows)
         skipped += skipped_rows
-        formulas += more.formulas
-        if more.comments and not skipped_rows:
-            text.write("\n")
-            text.writelines(f"Comment on {place}: {comment}\n" for place, comment in more.comments)
+        left_out["comments"] += _write_comments(more.comments, text, options)
     if preview.is_empty:
         raise ReaderError("no_text")
     total = preview.rows_total
-    chart_sheets = len(workbook.sheets_metadata) - len(sheets)
     header = {
         "sheets": len(sheets),
         "sheets_hidden": sum(map(_is_hidden, sheets)),
         "rows": total,
         "rows_read": total - skipped,
         "is_cut": skipped > 0,
-        "formulas": formulas,
-        "left_out": extras.left_out | ({"chart_sheets": chart_sheets} if chart_sheets else {}),
+        "formulas": sum(each.formulas for each in extras.sheets.values()),
+        "left_out": dict(left_out),
         "is_unchecked": not extras.is_complete,
     }
     return header | {"preview": preview.to_json()}, text.getvalue().encode(errors="replace")
+
+
+def _add_errors(
+    errors: list[dict[tuple[int, int], str]] | None,
+    workbook: CalamineWorkbook,
+    extras: WorkbookExtras,
+) -> None:
+    extras.is_complete = errors is not None
+    for sheet, found in zip(workbook.sheets_metadata, errors or (), strict=False):
+        for (row, column), error in found.items():
+            extras.sheets[sheet.name].cells[row][column] = error
+
+
+def _write_comments(
+    comments: list[tuple[str, str]], text: StringIO, options: dict[str, Any]
+) -> int:
+    """Write comments up to the character limit. Return the number of those left."""
+    room = options.get("characters", MAX_CHARACTERS) - text.tell()
+    for number, (place, comment) in enumerate(comments):
+        line = f"Comment on {place}: {comment}\n"
+        room -= len(line) + 1
+        if room < 0:
+            return len(comments) - number
+        text.write(line if number else f"\n{line}")
+    return 0
 
 
 def _is_hidden(sheet: SheetMetadata) -> bool:

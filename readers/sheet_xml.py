@@ -17,7 +17,6 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-_SECONDS = 5.0  # of CPU time for all sheets
 # Parsing a sheet is slow, so it is skipped if it has neither formulas, errors nor long numbers.
 _WORTH_PARSING = re.compile(rb"""<(?:\w+:)?f[\s/>]|\st=["']e["']|v>-?\d{16}""")
 _ERROR_VALUE = re.compile(
@@ -48,12 +47,12 @@ class WorkbookExtras:
     is_complete: bool = True  # False if time was too short for all sheets
 
 
-def read_extras(data: bytes) -> WorkbookExtras:
+def read_extras(data: bytes, seconds: float) -> WorkbookExtras:
     """Return what `data` holds beside values; nothing for the binary formats .xls and .xlsb."""
     extras = WorkbookExtras()
     if not data.startswith(b"PK"):
         return extras
-    deadline = time.process_time() + _SECONDS
+    deadline = time.process_time() + seconds
     with ZipFile(BytesIO(data)) as archive:
         names = {name.lower(): name for name in archive.namelist()}
         for what, pattern in _PARTS.items():

@@ -93,7 +93,8 @@ def note_number(element: Any) -> str:
     """Return the number of a note, a comment or a reference to one."""
     identifier = element.get(qn("w:id")) or ""
     is_comment = element.tag in {qn("w:comment"), qn("w:commentReference")}
-    return str(int(identifier) + is_comment) if identifier[:9].isdecimal() else "?"
+    is_number = identifier.isdecimal() and len(identifier) < 10
+    return str(int(identifier) + is_comment) if is_number else "?"
 
 
 def _form_value(field: Any) -> str:

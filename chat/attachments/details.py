@@ -14,6 +14,7 @@ _LEFT_OUT = {
     "pictures": ("picture", "pictures"),
     "charts": ("chart", "charts"),
     "chart_sheets": ("chart sheet", "chart sheets"),
+    "comments": ("comment", "comments"),
     "diagrams": ("diagram", "diagrams"),
     "text_boxes": ("text box", "text boxes"),
     "embedded_objects": ("embedded object", "embedded objects"),

@@ -58,7 +58,7 @@ _EXPECTED_READERS = {
     for suffixes, readers in (
         (("png", "jpg", "jpeg", "jpe", "webp", "gif"), ("image",)),
         (("xlsx", "xlsm", "xltx", "xls", "xlsb", "ods"), ("sheet",)),
-        (("docx", "docm", "dotx"), ("word",)),
+        (("docx", "docm", "dotx"), ("word", "rtf")),
         (("pdf",), ("pdf",)),
         (("rtf",), ("rtf",)),
         (

@@ -55,7 +55,8 @@ _IMAGE_SIGNATURES = {
 _CACHE_BYTES = 64_000_000
 _REFUSAL_BYTES = 1_000
 _BRIEF_SECONDS = 60.0  # that a refusal is cached: a timeout may not repeat on a less busy machine
-_PDF_SHARE = 0.6  # of the time: the PDF reader returns the pages it has read by then
+# The part of the time after which a reader returns what it has read.
+_SHARES = {"pdf": 0.6, "sheet": 0.25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +205,8 @@ def _parse(name: str, data: bytes, encoding: str, seconds: float) -> ParsedFile:
 
 
 def _options(file_type: FileType, encoding: str, seconds: float) -> dict[str, Any]:
-    if file_type.reader == "pdf":
-        return {"seconds": seconds * _PDF_SHARE}
+    if share := _SHARES.get(file_type.reader):
+        return {"seconds": seconds * share}
     options = {"encoding": encoding} if encoding else {}
     return options | ({"delimiter": "\t"} if file_type.label == "TSV" else {})
 

@@ -224,7 +224,7 @@ def test_rtf_is_read(source: bytes, text: str) -> None:
 
 def test_rtf_is_detected_by_content_and_says_what_is_left_out() -> None:
     source = rb"Text{\shppict{\pict\pngblip 89504e47}}{\nonshppict{\pict\wmetafile8 0100}}"
-    for name in ("letter.rtf", "letter.doc", "letter"):
+    for name in ("letter.rtf", "letter.doc", "letter.docx", "letter"):
         parsed = read(name, RTF % source)
         assert (parsed.text, parsed.label) == ("Text", "RTF")
         assert parsed.details == "1 word; not included: 1 picture"

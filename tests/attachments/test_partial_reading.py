@@ -230,6 +230,18 @@ def test_comments_of_cells_follow_their_sheet() -> None:
     assert text == "a\n\nComment on B2: Please check.\n"
 
 
+def test_comments_and_formulas_beyond_the_limits_are_counted() -> None:
+    comments = '<comment ref="A1"><text><t>one</t></text></comment>' * 3
+    data = office.sheet(office.text_cells("a"), comments=comments)
+    header, text = sheet.read(data, {"characters": 45})
+    assert text == b"a\n\nComment on A1: one\nComment on A1: one\n"
+    assert describe("sheet", header) == "0 rows; not included: 1 comment"
+    data = office.sheet("<c><v>1</v></c><c><f>A1</f></c>")
+    header, text = sheet.read(data, {"seconds": -1})
+    assert text == b"1\n"
+    assert describe("sheet", header) == "0 rows, formulas and errors may be missing"
+
+
 def test_charts_and_pictures_of_a_workbook_are_counted() -> None:
     more = {"xl/charts/chart1.xml": "", "xl/charts/chart2.xml": "", "xl/media/image1.png": ""}
     _, details = read_sheet(office.sheet(office.text_cells("a"), more=more))
