@@ -38,6 +38,7 @@ from chat.domain.text_encodings import TEXT_ENCODINGS, encoding_label
 from chat.domain.usage import UsageLine, UsageReport
 from chat.errors import (
     FILE_CODES,
+    DatabaseUnavailable,
     FileTooLong,
     ImagesUnsupported,
     LimitReached,
@@ -89,6 +90,7 @@ __all__ = [
     "ContextWindow",
     "Conversation",
     "ConversationView",
+    "DatabaseUnavailable",
     "Export",
     "ExportFormat",
     "Failure",

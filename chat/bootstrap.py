@@ -11,10 +11,17 @@ from typing import Any
 from chat.billing.call_costs import Billing
 from chat.billing.kill_switch import KillSwitch
 from chat.billing.prices import Prices, read_prices
-from chat.config.settings import DEFAULT_DATABASE_URL, parse_settings, read_settings
-from chat.config.sources import load_config, unreadable_files
+from chat.config.settings import (
+    DEFAULT_DATABASE_URL,
+    parse_settings,
+    read_settings,
+    setting_names,
+)
+from chat.config.sources import load_config, names_in_files, unreadable_files
+from chat.config.spelling import misspelling_sentence, misspelt_names
 from chat.errors import ParleyError, SettingsError
 from chat.observability.failure_log import FailureLog
+from chat.providers import tokenizer
 from chat.providers.base import Provider
 from chat.replies.runtime import Runtime
 from chat.replies.space import Space
@@ -50,9 +57,12 @@ def open_chat(
 
     config = load_config() if config is None else config
     if problems := _problems(config, with_catalogue=providers is None):
-        raise SettingsError(problems)
+        # Everything at once, so that nothing is left for the next start.
+        raise SettingsError(problems + _database_problems(config) + _warnings(config))
     settings = read_settings(config)
     logging.getLogger("chat").setLevel(settings.log_level)
+    for warning in _warnings(config):
+        log.warning("%s", warning)
     for name in _VERBOSE_LOGGERS:
         if not logging.getLogger(name).level:
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -77,24 +87,57 @@ def open_chat(
 def problems_of(config: Mapping[str, Any]) -> list[str]:
     """Return the problems of a configuration, including a database that cannot be opened."""
     problems = _problems(config, with_catalogue=True)
+    return problems + _database_problems(config) + _warnings(config)
+
+
+def _database_problems(config: Mapping[str, Any]) -> list[str]:
     if unreadable_files(config):  # an unreadable file may name another database
-        return problems
+        return []
     url = str(config.get("DATABASE_URL") or "").strip() or DEFAULT_DATABASE_URL
-    return problems + probe.find_problems(url)
+    return probe.find_problems(url)
+
+
+def _warnings(config: Mapping[str, Any]) -> list[str]:
+    """Return what is probably a mistake but prevents no start.
+
+    The environment has names of other programs, of which one may resemble a setting.
+    """
+    own = names_in_files(config)
+    misspelt = misspelt_names(config, _setting_names()).items()
+    warnings = [misspelling_sentence(*each) for each in misspelt if each[0] not in own]
+    port = str(config.get("PORT") or "")
+    if port and port != str(config.get("STREAMLIT_SERVER_PORT") or ""):
+        warnings.append("PORT is not read: set STREAMLIT_SERVER_PORT, or start with --server.port")
+    if problem := tokenizer.cache_dir_problem(parse_settings(config)[0].tiktoken_cache_dir):
+        warnings.append(problem)
+    return warnings
+
+
+def _setting_names() -> list[str]:
+    from chat.providers.endpoints import endpoint_setting_names
+
+    return [*setting_names(), *endpoint_setting_names()]
 
 
 def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:
     """Run all checks of the configuration: one failure does not hide the others."""
-    from chat.providers.endpoints import endpoints, transcription_endpoint
+    from chat.providers.endpoints import check_default_model, endpoints, transcription_endpoint
     from chat.providers.local_gguf import check_file
 
     settings, problems = parse_settings(config)
+    own = names_in_files(config)
+    misspelt = misspelt_names(config, _setting_names()).items()
+    problems += [misspelling_sentence(*each) for each in misspelt if each[0] in own]
     checks: list[Callable[[], object]] = [
         lambda: read_prices(settings.model_prices),
         lambda: transcription_endpoint(settings),
     ]
     if with_catalogue:
-        checks += [lambda: endpoints(config), lambda: check_file(settings.local_model)]
+        checks += [
+            lambda: endpoints(config),
+            lambda: check_file(settings.local_model),
+            lambda: check_default_model(settings),
+        ]
     for check in checks:
         try:
             check()

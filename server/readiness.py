@@ -14,7 +14,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from chat import ParleyError, SettingsError
+from chat import DatabaseUnavailable, ParleyError, SettingsError
 
 if TYPE_CHECKING:
     from chat import ChatService
@@ -49,6 +49,8 @@ class ReadinessEndpoint:
             service = self._service()
             self._stage = "database"
             return service.admin.readiness()
+        except DatabaseUnavailable:
+            return "database"
         except SettingsError:
             return "settings"
         except ParleyError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,28 @@ _BYTE_ORDER_MARK = "\ufeff"  # some editors write it at the start of a file
 
 
 class LoadedConfig(dict[str, Any]):
-    """Configured values. `unread` holds one sentence per file that could not be read."""
+    """Configured values. `unread` holds one sentence per file that could not be read.
 
-    def __init__(self, values: Mapping[str, Any], unread: Sequence[str]) -> None:
+    `in_files` are the names that Parley's own files set; the environment also holds names of
+    other programs.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], unread: Sequence[str], in_files: Iterable[str] = ()
+    ) -> None:
         super().__init__(values)
         self.unread = tuple(unread)
+        self.in_files = frozenset(in_files)
 
 
 def unreadable_files(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why these values may be incomplete: one sentence per unreadable file."""
     return values.unread if isinstance(values, LoadedConfig) else ()
+
+
+def names_in_files(values: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names that are set in files that only Parley reads."""
+    return values.in_files if isinstance(values, LoadedConfig) else frozenset()
 
 
 def load_config(
@@ -47,8 +59,9 @@ def load_config(
         for name in (_SECRETS,) if files is None else files:
             values |= _read(folder, name, _toml, problems)
     values |= _read(folder, _DOTENV, _dotenv, problems)
+    in_files = tuple(values)
     values |= {name: value for name, value in os.environ.items() if value.strip()}
-    return LoadedConfig(values, problems)
+    return LoadedConfig(values, problems, in_files)
 
 
 def _read(

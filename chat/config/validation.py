@@ -23,6 +23,12 @@ _SHOWN = (
 )
 
 
+# A model id or a pattern of ids. An opening bracket without its end would only match itself.
+_PATTERN = re.compile(r"""(?:[\w.:/@+*?~-]|\[[^\[\]\s"']+\])+""")
+_ADDRESS = re.compile(r'[^\s@,;"*<>\[\]]+@[\w.-]+')
+_DOMAIN = re.compile(r"@?[\w.-]+")
+
+
 def rule_problems(found: Mapping[str, Any]) -> list[str]:
     """Return the problems of parsed settings, by field name. Secrets are not repeated."""
     problems = [
@@ -45,4 +51,27 @@ def rule_problems(found: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"FRAME_ANCESTORS should be addresses such as {example}, with spaces between"
         )
+    return problems + _list_problems(found)
+
+
+def _list_problems(found: Mapping[str, Any]) -> list[str]:
+    """Return the problems of settings that are lists, separated by commas."""
+    problems = []
+    for name in ("vision_models", "text_models"):
+        if wrong := _entries_unlike(found.get(name), _PATTERN):
+            example = "patterns of model ids such as gpt-4o*, my-llava"
+            problems.append(f"{name.upper()} should be {example}, not {wrong!r}")
+    for name, forms, expected in (
+        ("allowed_emails", (_ADDRESS, _DOMAIN), "addresses and domains such as ann@x.org, y.org"),
+        ("admin_emails", (_ADDRESS,), "addresses such as ann@x.org, bob@x.org"),
+    ):
+        if wrong := _entries_unlike(found.get(name), *forms):
+            problems.append(f"{name.upper()} should be {expected}, not {wrong!r}")
     return problems
+
+
+def _entries_unlike(listed: str | None, *forms: re.Pattern[str]) -> str:
+    """Return the first entry that has none of the forms; "" if all are valid."""
+    entries = (each.strip() for each in (listed or "").split(","))
+    wrong = (each for each in entries if each and not any(form.fullmatch(each) for form in forms))
+    return next(wrong, "")

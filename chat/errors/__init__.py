@@ -11,6 +11,7 @@
     ├── BackupFailed
     ├── ServiceClosed         the process is shutting down
     ├── SettingsError         an invalid configuration, with every problem
+    │   └── DatabaseUnavailable   the database cannot be opened now, but may later
     └── ProviderError         the provider failed or rejected the request
 
 `str(error)` is the sentence. `details` may hold the provider's message, with keys redacted.

@@ -117,3 +117,10 @@ class SettingsError(ParleyError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(map(redact, problems))
         super().__init__(problems="; ".join(self.problems))
+
+
+class DatabaseUnavailable(SettingsError):
+    """The database cannot be opened now, but may later, with the same configuration."""
+
+    code = "database_unavailable"
+    sentence = "Parley cannot open its database: {problems}"

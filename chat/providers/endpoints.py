@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ LOCAL = {
 _RESERVED = {"guide", "local"}
 _DEFAULT_SPEECH_MODEL = "whisper-1"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SETTINGS = ("API_KEY", "BASE_URL", "MODELS")
 _CUSTOM_FIELDS = {"base_url", "api_key", "models", "label"}
 
 
@@ -45,6 +47,32 @@ def endpoints(values: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     if problems:
         raise SettingsError(problems)
     return tuple(found)
+
+
+def endpoint_setting_names() -> list[str]:
+    """Return the names of all settings of providers, such as OPENAI_API_KEY."""
+    cloud = [f"{each.name.upper()}_{what}" for each in CLOUD_PROVIDERS for what in _SETTINGS]
+    return cloud + [f"{name.upper()}_{what}" for name in LOCAL for what in _SETTINGS]
+
+
+def check_default_model(settings: Settings) -> None:
+    """Raise `SettingsError` if `DEFAULT_MODEL` names no provider, or a misspelt one."""
+    ref = settings.default_model
+    if not ref:
+        return
+    provider, _, model_id = ref.partition("/")
+    if not (provider.strip() and model_id.strip()):
+        expected = "a provider and a model such as openai/gpt-4o"
+        raise SettingsError([f"DEFAULT_MODEL should be {expected}, not {ref!r}"])
+    table = (settings.values or {}).get("providers")
+    custom = set(map(str, table)) if isinstance(table, Mapping) else set()
+    # Other names are possible: the id of a model may begin with the name of its maker.
+    known = {*CLOUD, *LOCAL, *_RESERVED, *custom}
+    nearest = [] if provider in known else get_close_matches(provider.lower(), known, 1, 0.8)
+    if nearest and not provider.startswith(OWN_KEY_PREFIX):
+        raise SettingsError(
+            [f"DEFAULT_MODEL: unknown provider {provider!r}. Did you mean {nearest[0]}?"]
+        )
 
 
 def unconfigured_local_servers(values: Mapping[str, Any]) -> tuple[Endpoint, ...]:

@@ -47,6 +47,13 @@ RANKS_PATTERN = "|".join(
 )
 
 
+def cache_dir_problem(folder: str | None) -> str | None:
+    """Return why the configured folder has no effect; None if it exists or is not set."""
+    if not folder or Path(folder).expanduser().is_dir():
+        return None
+    return f"TIKTOKEN_CACHE_DIR: no such folder: {folder}. Token counts are estimates."
+
+
 class Tokenizer:
     """Counts the tokens of a text. Safe to use from any thread.
 

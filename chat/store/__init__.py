@@ -20,7 +20,6 @@ from chat.store.attachments import AttachmentStore
 from chat.store.backup.backup import back_up, estimate_size
 from chat.store.contents import StoredContents
 from chat.store.conversations import ConversationStore
-from chat.store.corruption import open_failure_message
 from chat.store.engine import (
     current_revision,
     error_summary,
@@ -28,10 +27,12 @@ from chat.store.engine import (
     migrate,
     newest_revision,
 )
+from chat.store.free_space import require_writable
 from chat.store.identities import IdentityStore
 from chat.store.kill_switch import SwitchStore
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
+from chat.store.open_errors import OPEN_ERRORS, open_failure
 from chat.store.probe import startup_problems
 from chat.store.replies import ReplyStore
 from chat.store.schema import now
@@ -52,8 +53,8 @@ class Store:
     def __init__(self, database_url: str, *, clock: Callable[[], datetime] = now) -> None:
         """Open and migrate the database.
 
-        Raises `SettingsError` if it cannot be opened, belongs to another program or was created
-        by a newer version.
+        Raises `SettingsError` if it belongs to another program or was created by a newer version,
+        and `DatabaseUnavailable` if it cannot be opened.
         """
         try:
             self.engine = make_engine(database_url)
@@ -61,9 +62,9 @@ class Store:
                 self.engine.dispose()
                 raise SettingsError(problems)
             migrate(self.engine)
-        except (SQLAlchemyError, OSError, ImportError) as error:
+        except OPEN_ERRORS as error:
             log.error("the database cannot be opened: %s", error_summary(error))
-            raise SettingsError([open_failure_message(error)]) from None
+            raise open_failure(error) from None
         self.conversations = ConversationStore(self.engine)
         self.ledger = LedgerStore(self.engine, clock)
         self.usage = UsageStore(self.engine)
@@ -98,8 +99,9 @@ class Store:
         try:
             with self.engine.connect() as connection:
                 is_newest = current_revision(connection) == newest_revision()
-        except SQLAlchemyError as error:
-            log.warning("the database does not answer: %s", error_summary(error))
+                require_writable(connection)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the database is not ready: %s", error_summary(error))
             return "database"
         return "" if is_newest else "migrations"
 

@@ -18,25 +18,16 @@ from sqlalchemy.exc import DatabaseError
 
 def is_corruption(error: Exception) -> bool:
     """Return whether SQLite reported a corrupt file or index, not a locked, full or missing one."""
-    return _primary_code(error) == sqlite3.SQLITE_CORRUPT
+    return primary_code(error) == sqlite3.SQLITE_CORRUPT
 
 
 def is_unusable(error: Exception) -> bool:
     """Return whether the file is corrupt or not a SQLite database at all."""
-    return is_corruption(error) or _primary_code(error) == sqlite3.SQLITE_NOTADB
+    return is_corruption(error) or primary_code(error) == sqlite3.SQLITE_NOTADB
 
 
-def open_failure_message(error: Exception) -> str:
-    """Return the sentence shown to the operator when the database cannot be opened."""
-    if is_unusable(error):
-        return (
-            "the database at DATABASE_URL is damaged, or no database at all: restore a backup, or "
-            "name another file"
-        )
-    return f"the database at DATABASE_URL cannot be opened ({type(error).__name__})"
-
-
-def _primary_code(error: Exception) -> int | None:
+def primary_code(error: Exception) -> int | None:
+    """Return SQLite's result code without its extension; None for other errors."""
     original = getattr(error, "orig", None) or error
     code = getattr(original, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

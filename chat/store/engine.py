@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -27,6 +26,7 @@ from chat.errors import SettingsError, StoreFailed
 from chat.observability.io_hook import blocking_io
 from chat.store.column_types import decode_text
 from chat.store.corruption import install_corruption_handler, translate_corruption
+from chat.store.database_url import parse_url
 
 log = logging.getLogger("chat.store")
 
@@ -48,7 +48,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def make_engine(database_url: str) -> Engine:
     """Return an engine for `database_url`; create the folder of a SQLite file if it is missing."""
-    url = make_url(database_url)
+    url = parse_url(database_url)
     if url.get_backend_name() != "sqlite":
         is_postgres = url.get_backend_name() == "postgresql"
         engine = create_engine(
@@ -104,7 +104,7 @@ def _postgres_connect_args(url: URL) -> dict[str, int]:
 
 def sqlite_path(database_url: str) -> Path | None:
     """Return the file of a SQLite database; None for PostgreSQL and for in-memory databases."""
-    url = make_url(database_url)
+    url = parse_url(database_url)
     if url.get_backend_name() != "sqlite" or not _is_file(url):
         return None
     return Path(url.database or "")

@@ -6,18 +6,21 @@ creates files beside it, which is avoided here.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat.store.corruption import install_corruption_handler, open_failure_message
+from chat.store.corruption import install_corruption_handler
+from chat.store.database_url import parse_url
 from chat.store.engine import current_revision, make_engine, newest_revision, sqlite_path
+from chat.store.free_space import reserve_space
+from chat.store.open_errors import OPEN_ERRORS, READ_ONLY, open_failure_message
 from chat.store.schema import Base
 
 _PARLEY_REVISION = re.compile(r"\d{4}")  # other programs use Alembic with other revision ids
@@ -46,7 +49,7 @@ class DatabaseState:
 def inspect_database(database_url: str) -> DatabaseState:
     """Read the state of a database. Raises the errors of SQLAlchemy, the driver and the OS."""
     path = sqlite_path(database_url)
-    is_sqlite = make_url(database_url).get_backend_name() == "sqlite"
+    is_sqlite = parse_url(database_url).get_backend_name() == "sqlite"
     if is_sqlite and (path is None or not path.exists()):
         return DatabaseState(None, ())
     if path is not None and not path.is_file():
@@ -66,18 +69,38 @@ def find_problems(database_url: str) -> list[str]:
     """Return why Parley cannot use a database. A missing SQLite file is no problem."""
     try:
         path = sqlite_path(database_url)
-        if path is not None and not str(path).startswith("file:") and not path.exists():
-            _check_writable(path.absolute().parent)
-        return inspect_database(database_url).problems()
-    except (SQLAlchemyError, OSError, ImportError) as error:
+        if path is not None and not str(path).startswith("file:"):
+            _try_options(parse_url(database_url))
+        problems = inspect_database(database_url).problems()
+        if path is not None and not str(path).startswith("file:"):
+            problems += _write_problems(path.absolute())
+        return problems
+    except OPEN_ERRORS as error:
         return [open_failure_message(error)]
 
 
-def _check_writable(folder: Path) -> None:
+def _try_options(url: URL) -> None:
+    """Open an empty database in memory with the options of a SQLite URL."""
+    engine = make_engine(url.set(database=":memory:").render_as_string(hide_password=False))
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+def _write_problems(path: Path) -> list[str]:
+    """Return why SQLite cannot write to its file, or to the log that it creates beside it."""
+    folder = path.parent
     while not folder.exists():
         folder = folder.parent
-    with TemporaryDirectory(dir=folder):
-        pass
+    if path.exists() and not os.access(path, os.W_OK):
+        return [f"{READ_ONLY}: {path}"]
+    try:
+        reserve_space(folder)
+    except OSError as error:
+        problem = "the database at DATABASE_URL cannot be opened for writing"
+        return [f"{problem}: {error.strerror}: {folder}"]
+    return []
 
 
 def startup_problems(engine: Engine, database_url: str) -> list[str]:

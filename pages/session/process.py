@@ -7,6 +7,7 @@ Streamlit's developer menu can clear.
 from __future__ import annotations
 
 import threading
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ _service: ChatService | None = None
 _tabs: OpenTabs | None = None
 _opening = threading.Lock()
 
+_RETRY = 3.0  # seconds between two attempts to open a database that is not available
+_failed_at = 0.0
+
 _MAX_MESSAGE = 8_000_000  # bytes that a tab sends at once: its texts, and a long draft
 _MAX_RECORDING = 25_000_000  # Streamlit's limit; recordings are sent as base64
 
@@ -34,7 +38,7 @@ def chat_service() -> ChatService:
     Raises `SettingsError` if the configuration is invalid or Streamlit is not the right version.
     The configuration is read again by the call after that.
     """
-    global _service
+    global _service, _failed_at
     if _service is not None:
         return _service
     from chat import open_chat
@@ -47,6 +51,7 @@ def chat_service() -> ChatService:
                 service = open_chat(configuration.read().values)
             except SettingsError:
                 configuration.forget()
+                _failed_at = time.monotonic()
                 raise
             try:
                 service.access.load_keys()
@@ -55,6 +60,18 @@ def chat_service() -> ChatService:
                 raise
             _service = service
         return _service
+
+
+def can_open() -> bool:
+    """Try to open the chat service, unless it failed just now or another tab is trying."""
+    if _service is None:
+        if _opening.locked() or time.monotonic() - _failed_at < _RETRY:
+            return False
+        try:
+            chat_service()
+        except ParleyError:
+            return False
+    return True
 
 
 def opened_service() -> ChatService | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from chat import SettingsError
+from chat import DatabaseUnavailable, SettingsError
 from pages.markdown import sanitize
 from pages.rendering import draw_turns
 from pages.session import process, tab_state
@@ -33,10 +33,12 @@ def _draw() -> None:
     st.html(_STYLE)
     try:
         process.chat_service()
+    except DatabaseUnavailable as error:
+        _report("Parley cannot open its database. It tries again every few seconds:", error)
+        _retry()
+        st.stop()
     except SettingsError as error:
-        st.error("Parley cannot start with this configuration:", icon=":material/error:")
-        for problem in error.problems:
-            st.text(problem)
+        _report("Parley cannot start with this configuration:", error)
         st.stop()
     if banner := process.chat_service().admin.banner():
         st.info(sanitize.plain_text(banner), icon=":material/campaign:")
@@ -56,3 +58,15 @@ def _draw() -> None:
         screen.run()
     else:
         gate.draw()
+
+
+def _report(sentence: str, error: SettingsError) -> None:
+    st.error(sentence, icon=":material/error:")
+    for problem in error.problems:
+        st.text(problem)
+
+
+@st.fragment(run_every=2.0)
+def _retry() -> None:
+    if process.can_open():
+        st.rerun()

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from chat import ChatService, SettingsError, Submission, log_formatter, read_settings
+from chat import ChatService, SettingsError, Submission, log_formatter, open_chat, read_settings
 from chat.errors import NameNotFound, StoreFailed
 from chat.observability.metrics import MAX_MODELS, Metrics
 from server.readiness import ReadinessEndpoint
@@ -64,6 +65,41 @@ def test_readyz_names_the_problem_in_one_word(service: ChatService) -> None:
     asked = client(misconfigured)
     assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "settings")
     assert asked.get("/healthz").status_code == 200
+
+
+def test_readyz_says_database_until_a_late_database_is_available(tmp_path: Path) -> None:
+    folder = tmp_path / "not mounted yet"
+    folder.touch()
+    opened: list[ChatService] = []
+
+    def open_service() -> ChatService:
+        if not opened:
+            opened.append(open_chat({"DATABASE_URL": f"sqlite:///{folder}/parley.db"}))
+        return opened[0]
+
+    asked = client(open_service)
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (503, "database")
+    folder.unlink()
+    assert (asked.get("/readyz").status_code, asked.get("/readyz").text) == (200, "ready")
+    opened[0].close()
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("sqlite:x.db", "settings"),
+        ("sqlite:///x.db?timeout=soon", "settings"),
+        ("mysql://db/parley", "settings"),
+        ("postgres://parley:pw@127.0.0.1:1/parley", "database"),
+        ("postgresql://127.0.0.1:1/parley", "database"),
+    ],
+)
+def test_readyz_tells_a_wrong_address_from_a_database_that_is_down(
+    url: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = client(lambda: open_chat({"DATABASE_URL": url}))
+    assert asked.get("/readyz").text == word
 
 
 def test_readyz_answers_in_time_and_uses_one_thread_while_the_database_hangs() -> None:

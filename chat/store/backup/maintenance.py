@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from chat.errors import SettingsError, StoreFailed
+from chat.errors import DatabaseUnavailable, SettingsError, StoreFailed
 from chat.store import doctor
 from chat.store.backup import backup
 from chat.store.backup import restore as restoring
-from chat.store.corruption import is_unusable, open_failure_message
+from chat.store.corruption import is_unusable
+from chat.store.database_url import parse_url
 from chat.store.doctor import Finding, Liveness
 from chat.store.engine import error_summary, make_engine, newest_revision, sqlite_path
 from chat.store.ledger import LedgerStore
+from chat.store.open_errors import OPEN_ERRORS, open_failure
 from chat.store.probe import inspect_database
 from chat.store.replies import ReplyStore
 
@@ -53,12 +55,12 @@ def open_database(database_url: str) -> Iterator[Database]:
             raise SettingsError(["there is no database at DATABASE_URL"])
         state = inspect_database(database_url)
         engine = make_engine(database_url)
-    except (ArgumentError, OSError, ImportError) as error:  # an invalid URL
-        raise SettingsError([open_failure_message(error)]) from None
-    except SQLAlchemyError as error:
-        if is_unusable(error):
-            raise SettingsError([open_failure_message(error)]) from None
-        raise StoreFailed(details=error_summary(error)) from None
+    except OPEN_ERRORS as error:
+        failure = open_failure(error)
+        is_database_error = isinstance(error, SQLAlchemyError) and not is_unusable(error)
+        if isinstance(failure, DatabaseUnavailable) and is_database_error:
+            raise StoreFailed(details=error_summary(error)) from None
+        raise failure from None
     if not state.is_parley:
         raise SettingsError(["the database at DATABASE_URL is not a database of Parley"])
     try:
@@ -72,7 +74,7 @@ def display_name(database_url: str) -> str:
     try:
         if (path := sqlite_path(database_url)) is not None:
             return str(path.absolute())
-        url = make_url(database_url)
+        url = parse_url(database_url)
     except SQLAlchemyError:
         return "DATABASE_URL cannot be read"
     kind = url.get_backend_name()

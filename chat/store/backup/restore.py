@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.errors import RestoreRefused, StoreFailed
@@ -31,6 +31,7 @@ from chat.store.backup.backup import (
 )
 from chat.store.backup.row_copy import copy_rows, is_empty
 from chat.store.corruption import install_corruption_handler
+from chat.store.database_url import parse_url
 from chat.store.engine import error_summary, make_engine, migrate, newest_revision, upgrade
 
 Prepare = Callable[[Engine], object]
@@ -54,7 +55,7 @@ def restore(
     copy before it is put in place. Raises `RestoreRefused`, `BackupFailed`, `SettingsError` and
     `StoreFailed`; the database is unchanged then.
     """
-    file, url = file.absolute(), make_url(database_url)
+    file, url = file.absolute(), parse_url(database_url)
     stamp = f"before-{at:%Y%m%d-%H%M%S}"
     try:
         _validate(file)
