@@ -110,13 +110,24 @@ def _warnings(config: Mapping[str, Any]) -> list[str]:
         warnings.append("PORT is not read: set STREAMLIT_SERVER_PORT, or start with --server.port")
     if problem := tokenizer.cache_dir_problem(parse_settings(config)[0].tiktoken_cache_dir):
         warnings.append(problem)
-    return warnings
+    return warnings + _environment_problems(config)
 
 
 def _setting_names() -> list[str]:
     from chat.providers.endpoints import endpoint_setting_names
 
     return [*setting_names(), *endpoint_setting_names()]
+
+
+def _environment_problems(config: Mapping[str, Any]) -> list[str]:
+    """Return the variables of the environment that keep Parley from reaching a provider."""
+    from chat.providers.endpoints import endpoints
+    from chat.providers.openai_compatible.environment import environment_problems
+
+    try:
+        return environment_problems(each.base_url for each in endpoints(config))
+    except SettingsError:  # reported by `_problems`
+        return []
 
 
 def _problems(config: Mapping[str, Any], *, with_catalogue: bool) -> list[str]:

@@ -151,6 +151,15 @@ class ConnectionRefused(ProviderError):
     )
 
 
+class ProxyFailed(ProviderError):
+    code = "proxy_failed"
+    is_billed = False
+    sentence = (
+        "{provider} cannot be reached through the proxy of this machine. "
+        "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in its environment."
+    )
+
+
 class ConnectionLost(ProviderError):
     code = "connection_lost"
     sentence = "The connection to {provider} failed. Check the network, then retry."

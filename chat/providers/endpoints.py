@@ -17,6 +17,7 @@ from chat.config.settings import Endpoint, Settings
 from chat.domain.person import OWN_KEY_PREFIX
 from chat.errors import SettingsError
 from chat.observability.redaction import looks_like_key, redact
+from chat.providers import base_url
 from chat.providers.cloud_providers import CLOUD, CLOUD_PROVIDERS, CloudProvider
 
 LOCAL = {
@@ -121,23 +122,23 @@ def _speech_endpoint(settings: Settings, problems: list[str]) -> Endpoint | None
         return next((each for each in found if each is not None), None)
     openai = _cloud(values, CLOUD["openai"], problems)
     default_url = openai.base_url if openai else CLOUD["openai"].base_url
-    base_url = _url(url, "TRANSCRIPTION_BASE_URL", problems, default_url)
-    if openai and not key and base_url == openai.base_url:
+    address = _url(url, "TRANSCRIPTION_BASE_URL", problems, default_url)
+    if openai and not key and address == openai.base_url:
         return openai
     key = _key(key, "TRANSCRIPTION_API_KEY", problems)
     if problems:
         return None
-    if openai and base_url == openai.base_url:
+    if openai and address == openai.base_url:
         label = openai.label
-    elif cloud := _cloud_at(base_url):
+    elif cloud := _cloud_at(address):
         label = cloud.label
     else:
-        label = urlsplit(base_url).hostname or "The provider"
-    return Endpoint("transcription", label, base_url, key)
+        label = urlsplit(address).hostname or "The provider"
+    return Endpoint("transcription", label, address, key)
 
 
-def _cloud_at(base_url: str) -> CloudProvider | None:
-    return next((each for each in CLOUD_PROVIDERS if each.base_url == base_url), None)
+def _cloud_at(address: str) -> CloudProvider | None:
+    return next((each for each in CLOUD_PROVIDERS if each.base_url == address), None)
 
 
 def _cloud(values: Mapping[str, Any], cloud: CloudProvider, problems: list[str]) -> Endpoint | None:
@@ -152,14 +153,14 @@ def _from_settings(
     values: Mapping[str, Any], name: str, label: str, default_url: str, problems: list[str]
 ) -> Endpoint:
     prefix = name.upper()
-    base_url = _url(values.get(f"{prefix}_BASE_URL"), f"{prefix}_BASE_URL", problems, default_url)
+    address = _url(values.get(f"{prefix}_BASE_URL"), f"{prefix}_BASE_URL", problems, default_url)
     return Endpoint(
         name,
         label,
-        base_url,
+        address,
         _key(values.get(f"{prefix}_API_KEY"), f"{prefix}_API_KEY", problems),
         _models(values.get(f"{prefix}_MODELS"), f"{prefix}_MODELS", problems),
-        is_standard=name in CLOUD and base_url == default_url,
+        is_standard=name in CLOUD and address == default_url,
     )
 
 
@@ -206,8 +207,11 @@ def _is_set(values: Mapping[str, Any], name: str, what: str) -> bool:
 
 
 def _url(raw: Any, where: str, problems: list[str], default: str | None) -> str:
-    """Return the URL without a trailing slash, otherwise unchanged."""
-    text = str(raw or "").strip().rstrip("/")
+    """Return the URL without the path of an endpoint that was pasted with it.
+
+    A host that is known to need a path, such as `/v1`, gets the path of `default`.
+    """
+    text = str(raw or "").strip()
     if not text:
         if default is None:
             problems.append(f"{where} is missing")
@@ -216,6 +220,13 @@ def _url(raw: Any, where: str, problems: list[str], default: str | None) -> str:
         parts = urlsplit(text)
         is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
         _ = parts.port  # raises ValueError for an invalid port
+        text = base_url.normalized(text)
+        is_known = default is not None and (
+            where.removesuffix("_BASE_URL").lower() in LOCAL
+            or parts.hostname == urlsplit(default).hostname
+        )
+        if default and is_known and not base_url.has_path(text):
+            text = base_url.with_path(text, urlsplit(default).path)
     except ValueError:
         is_usable = False
     # A key instead of the address would be shown as the name of the server.

@@ -17,6 +17,7 @@ from chat import errors
 from chat.config.settings import Endpoint, Settings
 from chat.domain.person import OWN_KEY_PREFIX
 from chat.providers.base import Delta, Model, Provider, Request
+from chat.providers.base_url import without_endpoint
 from chat.providers.cloud_providers import CLOUD, CLOUD_PROVIDERS
 from chat.providers.openai_compatible.model_list import assumed_models
 
@@ -81,7 +82,7 @@ class OwnKeys:
             return OwnKey(OWN_KEY_PREFIX + provider, CLOUD[provider].label, key)
         from chat.providers.ssrf.public_address import parse_base_url
 
-        url = parse_base_url(base_url)
+        url = parse_base_url(without_endpoint(base_url))
         host = url.netloc.decode("ascii")
         return OwnKey(OWN_KEY_PREFIX + host, host, key, str(url))
 

@@ -15,6 +15,10 @@ _CLOUD = [each.name.upper() for each in CLOUD_PROVIDERS]
 PROVIDER_SETTINGS = {f"{name}_API_KEY" for name in _CLOUD} | {
     f"{name}_BASE_URL" for name in [*_CLOUD, *map(str.upper, LOCAL)]
 }
+# Variables of the process that are not Parley's own; `openai_compatible/environment.py` reads them.
+ENVIRONMENT = {"SSL_CERT_FILE", "SSL_CERT_DIR"} | {
+    f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")
+}
 ENV_EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
 SETTINGS_PAGE = re.sub(
     r"<!--.*?-->", "", (MANUAL_FOLDER / "settings.md").read_text("utf-8"), flags=re.DOTALL
@@ -45,7 +49,7 @@ def test_settings_page_lists_every_setting_and_no_other() -> None:
 def test_manual_names_no_unknown_setting() -> None:
     for page in MANUAL_FOLDER.glob("*.md"):
         unknown = names_in(page.read_text("utf-8")) - set(SETTINGS)
-        assert unknown <= PROVIDER_SETTINGS, page.name
+        assert unknown <= PROVIDER_SETTINGS | ENVIRONMENT, page.name
 
 
 def test_settings_page_states_the_defaults() -> None:

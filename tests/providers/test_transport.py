@@ -9,10 +9,10 @@ import httpcore2
 import httpx2
 import pytest
 
+from chat.providers.openai_compatible.environment import environment_proxy
 from chat.providers.openai_compatible.transport import (
     PoolTransport,
     create_transport,
-    environment_proxy,
     shared_ssl_context,
 )
 from chat.providers.ssrf.transport import SsrfGuard

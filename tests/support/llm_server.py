@@ -56,6 +56,8 @@ class LLMServer:
         self.api_key = api_key
         self.models: Any = models  # ids, or the complete response of /models
         self.requests: list[RecordedRequest] = []
+        self.targets: list[str] = []  # of all requests but model lists
+        self.without_version: Script | None = None  # the answer to paths that do not begin with /v1
         self.model_lists = 0
         self.connections = 0
         self._port = port
@@ -76,6 +78,8 @@ class LLMServer:
     def reset(self) -> None:
         """Forget recorded requests and queued scripts."""
         self.requests.clear()
+        self.targets.clear()
+        self.without_version = None
         self._next.clear()
 
     def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[RecordedRequest]:
@@ -140,7 +144,14 @@ class LLMServer:
         """Answer one request; return a byte of the next request if it was read already."""
         key = headers.get("authorization", "").removeprefix("Bearer ")
         is_allowed = self.api_key in {None, key}
-        if target.endswith("/models"):
+        path = target.partition("?")[0]
+        if not path.endswith("/models"):
+            self.targets.append(target)
+        if self.without_version is not None and not path.startswith("/v1/"):
+            request = RecordedRequest({}, headers, time.monotonic())
+            await self._play(self.without_version, request, writer)
+            return b""
+        if path.endswith("/models"):
             self.model_lists += 1
             listed = self.models
             if isinstance(listed, tuple):
@@ -149,9 +160,9 @@ class LLMServer:
             await _reply(writer, 200 if is_allowed else 401, listed if is_allowed else refused)
             return b""
         upload = None
-        if target.endswith("/audio/transcriptions"):
+        if path.endswith("/audio/transcriptions"):
             upload = read_upload(headers["content-type"], body)
-        elif not target.endswith("/chat/completions"):
+        elif not path.endswith("/chat/completions"):
             await _reply(writer, 404, "<html>404 page not found</html>")
             return b""
         asked = upload.fields if upload else json.loads(body)

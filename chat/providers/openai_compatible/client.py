@@ -77,6 +77,28 @@ class OpenAIProvider:
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """See `base.Provider`. Closing it, or cancelling its task, closes the HTTP response."""
+        has_begun = False
+        try:
+            async with aclosing(self._stream(request)) as deltas:
+                async for delta in deltas:
+                    has_begun = True
+                    yield delta
+            return
+        except errors.MalformedResponse as error:
+            if has_begun or not self._connection.add_version():
+                raise
+            failure = error
+        try:
+            async with aclosing(self._stream(request)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except errors.MalformedResponse:
+            self._connection.remove_version()
+        else:
+            return
+        raise failure
+
+    async def _stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         to_error = functools.partial(self._connection.error_from_body, model=request.model)
         parser = ReplyParser(self.label, to_error, self._connection.secrets)
         self._connection.open_streams += 1
@@ -97,6 +119,19 @@ class OpenAIProvider:
         raise failure
 
     async def discover(self) -> None:
+        error = await self._load_models()
+        if isinstance(error, errors.MalformedResponse) and self._connection.add_version():
+            if await self._load_models() is None:
+                error = None
+            else:
+                self._connection.remove_version()
+        self.last_error = error
+        self.is_live = error is None or not self.is_local
+        if error is not None:
+            log.info("models of %s not discovered: %s", self.name, error.code)
+
+    async def _load_models(self) -> errors.ProviderError | None:
+        """Replace the models by those that the endpoint lists; return the error of a failure."""
         try:
             async with asyncio.timeout(DISCOVERY_TIMEOUT.read):
                 response = await self._connection.get_models()
@@ -104,14 +139,11 @@ class OpenAIProvider:
             if entries is None:
                 raise ParseError("/models is not a list of models")
         except Exception as error:  # replies work without a model list
-            self.last_error = self._connection.provider_error(error)
-            self.is_live = not self.is_local
-            log.info("models of %s not discovered: %s", self.name, self.last_error.code)
-            return
-        self.last_error, self.is_live = None, True
+            return self._connection.provider_error(error)
         if entries or self.is_local:
             secrets = self._connection.secrets
             self._models = tuple(merge_models(self.name, self._endpoint.models, entries, secrets))
+        return None
 
     async def close(self) -> None:
         await self._connection.close()

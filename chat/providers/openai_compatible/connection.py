@@ -13,13 +13,18 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from chat import errors
 from chat.config.settings import Endpoint, Settings
+from chat.providers import base_url
+from chat.providers.openai_compatible.environment import (
+    UnusableCertificates,
+    UnusableProxy,
+    environment_proxy,
+)
 from chat.providers.openai_compatible.error_body import ErrorBody, parse_error_body
 from chat.providers.openai_compatible.error_mapping import to_provider_error
 from chat.providers.openai_compatible.http_client import HttpClient
@@ -63,8 +68,9 @@ class Connection:
         guard: SsrfGuard | None = None,
     ) -> None:
         self.label = endpoint.label
-        password = urlsplit(endpoint.base_url).password
-        self.secrets = tuple(each for each in (endpoint.api_key, password) if each)
+        keys = (endpoint.api_key, *base_url.secrets_of(endpoint.base_url))
+        self.secrets = tuple(each for each in keys if each)
+        self._base_url = endpoint.base_url
         self.open_streams = 0
         self._endpoint, self._settings = endpoint, settings
         self._transport, self._guard = transport, guard
@@ -115,6 +121,25 @@ class Connection:
         if client is not None:
             await client.close()
 
+    def add_version(self) -> bool:
+        """Append `/v1` to a base URL without a path, which often lacks it.
+
+        Return False if the base URL has a path.
+        """
+        if base_url.has_path(self._endpoint.base_url):
+            return False
+        self._set_base_url(base_url.with_path(self._endpoint.base_url, "/v1"))
+        return True
+
+    def remove_version(self) -> None:
+        """Use the base URL as it was configured: `/v1` was not what it lacked."""
+        self._set_base_url(self._endpoint.base_url)
+
+    def _set_base_url(self, url: str) -> None:
+        self._base_url = url
+        if self._client is not None:
+            self._client.base_url = base_url.split_query(url)[0]
+
     async def client(self) -> openai.AsyncOpenAI:
         """Return the SDK client, created in a thread on first use."""
         if self._client is None:
@@ -135,8 +160,10 @@ class Connection:
             transport=transport,
             event_hooks={"request": [self._remove_environment_headers]},
         )
+        url, query = base_url.split_query(self._base_url)
         client = openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
+            base_url=url,
+            default_query=query,
             api_key=endpoint.api_key or _NO_KEY,
             timeout=timeout,
             max_retries=settings.max_retries,
@@ -189,8 +216,12 @@ class Connection:
             return self.error_from_body(body, model="", headers=error.response.headers)
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
             kind = errors.ConnectionLost
+        elif isinstance(error, UnusableCertificates):
+            kind = errors.TlsFailed
+        elif isinstance(error, UnusableProxy):
+            kind = errors.ProxyFailed
         elif isinstance(error, openai.APIConnectionError):
-            kind = connection_error(error)
+            kind = self._proxied(connection_error(error))
         elif isinstance(error, (ParseError, httpx2.DecodingError)):
             kind = errors.MalformedResponse
         elif isinstance(error, httpx2.HTTPError):
@@ -201,7 +232,14 @@ class Connection:
             log.error(
                 "unexpected %s from %s:\n%s", type(error).__name__, self._endpoint.name, frames
             )
-        return kind(self.label, details=describe_cause(error), secrets=self.secrets)
+        is_problem = isinstance(error, UnusableCertificates | UnusableProxy)
+        details = str(error) if is_problem else describe_cause(error)
+        return kind(self.label, details=details, secrets=self.secrets)
+
+    def _proxied(self, kind: type[errors.ProviderError]) -> type[errors.ProviderError]:
+        """Return the error for a connection that failed, perhaps on its way to the proxy."""
+        uses_proxy = self._guard is None and environment_proxy(self._endpoint.base_url)
+        return kind if kind is errors.TlsFailed or not uses_proxy else errors.ProxyFailed
 
     def error_from_body(
         self, body: ErrorBody, *, model: str, headers: Mapping[str, str] | None = None

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from chat.observability.redaction import contains_secret
 from chat.providers.base import Model
 from chat.providers.cloud_providers import well_known_models
+from chat.providers.openai_compatible.chat_models import can_chat
 
 _MAX_ENTRIES, _MAX_ID = 5_000, 300
 _WINDOWS = ("context_length", "context_window", "max_model_len", "max_context_length")
-_CHAT_KINDS = {"chat", "language", "code", "llm", "vlm", "model", "base", "text"}
-# Names of models that embed, draw, speak, transcribe or moderate. Separators bound the matches, so
-# that "guard" does not match "vanguard".
-_NOT_CHAT = re.compile(
-    r"(?:^|[-_/.:])(?:text-)?(?:embed(?:ding|dings|der)?|bge|e5|gte|minilm|whisper|tts|stt|asr|dall-e|dalle"
-    r"|image|images|imagen|flux|stable-diffusion|sdxl|veo|sora|video|audio|speech|orpheus|playai|lyria"
-    r"|realtime|live|transcribe|transcription|moderation|rerank|reranker|guard|safeguard|ocr|aqa"
-    r"|davinci|babbage|curie|ada|instruct-0914|computer-use|nano-banana)(?=$|[-_/.:\d])"
-    r"|gpt-3\.5-turbo-instruct|embedding|nomic-embed|llamaguard|robotics",
-    re.IGNORECASE,
-)
 
 
 def parse_model_list(value: Any) -> list[dict[str, Any]] | None:
@@ -56,7 +45,7 @@ def merge_models(
     listed = {
         entry["id"]: (_window(entry), _vision(entry))
         for entry in _newest_first(entries)
-        if _can_chat(entry) and not contains_secret(entry["id"], secrets)
+        if can_chat(entry) and not contains_secret(entry["id"], secrets)
     }
     favourites = [*configured, *(each for each in known if each in listed)]
     ids = dict.fromkeys([*favourites, *listed])
@@ -76,21 +65,6 @@ def _newest_first(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not all(isinstance(entry.get("created"), int) for entry in entries):
         return entries
     return sorted(entries, key=lambda entry: -entry["created"])
-
-
-def _can_chat(entry: dict[str, Any]) -> bool:
-    kind, capabilities = entry.get("type"), entry.get("capabilities")
-    architecture = entry.get("architecture")
-    if isinstance(kind, str) and kind.lower() not in _CHAT_KINDS:
-        return False
-    if isinstance(capabilities, dict) and capabilities.get("completion_chat") is False:
-        return False
-    if entry.get("active") is False or entry.get("supports_chat") is False:
-        return False
-    outputs = architecture.get("output_modalities") if isinstance(architecture, dict) else None
-    if isinstance(outputs, list) and outputs and "text" not in outputs:
-        return False
-    return _NOT_CHAT.search(entry["id"]) is None
 
 
 def _window(entry: dict[str, Any]) -> int | None:

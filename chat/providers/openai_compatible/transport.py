@@ -13,11 +13,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 import httpx2
 
+from chat.providers.openai_compatible.environment import (
+    UnusableCertificates,
+    UnusableProxy,
+    certificate_problem,
+    environment_proxy,
+    proxy_problem,
+)
 from chat.providers.openai_compatible.read_coalescing import CoalescingBackend, Delay
 from chat.providers.ssrf.transport import SsrfGuard
 
@@ -35,44 +41,38 @@ def create_transport(
     """Return the transport for one endpoint, with coalesced reads.
 
     A guarded transport ignores the proxy of the environment, which would connect in place of the
-    guard and so bypass its checks.
+    guard and so bypass its checks. Raises `UnusableProxy`, and `UnusableCertificates` if the
+    endpoint needs certificates.
     """
     coalescing = CoalescingBackend(backend or httpcore2.AnyIOBackend(), delay)
     proxy = None if guard else environment_proxy(base_url)
-    transport = PoolTransport(shared_ssl_context(), coalescing, proxy=proxy)
+    if (problem := proxy_problem(proxy)) is not None:
+        raise UnusableProxy(problem)
+    is_plain = urlsplit(base_url).scheme == "http" and not (proxy or "").startswith("https:")
+    ssl_context = None if is_plain else shared_ssl_context()
+    transport = PoolTransport(ssl_context, coalescing, proxy=proxy)
     return guard.wrap(transport) if guard else transport
 
 
 @functools.cache
 def shared_ssl_context() -> ssl.SSLContext:
     """Return the SSL context of all providers; loading the CA bundle takes tens of milliseconds."""
-    return httpx2.create_ssl_context()
-
-
-def environment_proxy(url: str) -> str | None:
-    """Return the URL of the proxy that the environment sets for `url`; None for a loopback host."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:  # also an SSLError
+        raise UnusableCertificates(certificate_problem() or str(error)) from None
 
 
 class PoolTransport(httpx2.AsyncBaseTransport):
     """Send requests through a connection pool that uses `backend` for its network I/O.
 
+    `ssl_context` may be None if no request uses TLS.
     Raises RuntimeError for a SOCKS proxy if the `socksio` package is missing.
     """
 
     def __init__(
         self,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext | None,
         backend: httpcore2.AsyncNetworkBackend,
         *,
         proxy: str | None = None,
@@ -107,7 +107,9 @@ class PoolTransport(httpx2.AsyncBaseTransport):
 
 
 def _connection_pool(
-    ssl_context: ssl.SSLContext, backend: httpcore2.AsyncNetworkBackend, proxy: str | None
+    ssl_context: ssl.SSLContext | None,
+    backend: httpcore2.AsyncNetworkBackend,
+    proxy: str | None,
 ) -> httpcore2.AsyncConnectionPool:
     options: dict[str, Any] = {
         "ssl_context": ssl_context,
