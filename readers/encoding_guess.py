@@ -14,15 +14,17 @@ import unicodedata
 # Encodings with a plausible source, and how common files in them are relative to each other.
 CANDIDATES = {
     "cp1252": 1.5,
-    "cp1251": 1.2,
+    "cp1251": 1.3,
     **dict.fromkeys(("cp1250", "gb18030", "cp932", "big5hkscs", "cp949"), 1.0),
-    **dict.fromkeys(("cp1253", "cp1254", "cp1255", "cp1256", "cp1257"), 0.7),
+    **dict.fromkeys(("cp1254", "cp1255"), 1.0),
+    **dict.fromkeys(("cp1253", "cp1257"), 0.8),
     "euc_jis_2004": 0.8,
     "cp874": 0.4,
     **dict.fromkeys(("cp866", "cp852", "cp850"), 0.5),
     **dict.fromkeys(("cp437", "iso8859-2", "iso8859-15", "mac-roman"), 0.4),
     **dict.fromkeys(("koi8-r", "koi8-u"), 0.3),
-    **dict.fromkeys(("mac-cyrillic", "iso8859-5", "cp1258", "cp857", "cp737", "cp862"), 0.2),
+    **dict.fromkeys(("cp1256", "mac-cyrillic"), 0.6),
+    **dict.fromkeys(("iso8859-5", "cp1258", "cp857", "cp737", "cp862"), 0.2),
     **dict.fromkeys(("mac-latin2", "mac-greek", "mac-turkish", "cp720"), 0.1),
 }
 _MIN_CONFIDENCE = 0.0005
@@ -31,6 +33,8 @@ _WEIGHED_CHARACTERS = 8_192
 _PENALTY_WEIGHT = 4.0
 _MAX_PENALTY = 0.6  # for each non-ASCII character; more is no text
 
+_WITHOUT_KANA = {"gb18030", "big5hkscs", "cp949"}  # they contain kana, but no Japanese text
+_KANA = re.compile("[\u3041-\u30fa]")
 _LETTERS = "aAlLiIcCjJgGhrtmzykwo"
 # Patterns over the classes of `_Classes`, each matched with overlaps, and their penalties.
 _PENALTIES = tuple(
@@ -41,7 +45,7 @@ _PENALTIES = tuple(
         (f"[{_LETTERS}][sq][{_LETTERS}]", 2.0),  # a symbol inside a word
         (f"[{_LETTERS}]s|s[{_LETTERS}]", 0.7),
         ("s", 0.2),
-        ("[iI]", 0.4),
+        ("[iI]", 0.5),
         ("j", 0.2),
         ("J", 1.0),
         ("y", 0.5),
@@ -63,6 +67,7 @@ _TEXT_PENALTIES = (
     # One letter three times, but not in the scripts of East Asia.
     (re.compile(r"([^\W\d_\u2e80-\U0010ffff])\1\1(?<=[^\x00-\x7f])"), 2.0),
     (re.compile(r"([\u2500-\u256c])\1"), -1.0),  # a line
+    (re.compile(r"(?<!\w)[„‚“‘†‡…•™][а-яёα-ω]"), 1.5),  # a capital of a Mac encoding
     (re.compile("¤"), 1.0),  # where ISO 8859-15 has the euro
     (re.compile(r"\b[ъьыЪЬЫ]"), 1.0),  # no word begins with them
     (re.compile(r"\b[бвгджзйклмнпрстфхцчшщъь]{4,}\b"), 3.0),  # no vowel
@@ -93,6 +98,8 @@ def guess_encoding(data: bytes) -> str | None:
         except UnicodeDecodeError:
             continue
         penalty = _penalty(text)
+        if encoding in _WITHOUT_KANA:
+            penalty += len(_KANA.findall(text)) / len(text)
         confidence = max(confidences.get(encoding, 0.0), _MIN_CONFIDENCE)
         score = math.log(confidence * weight) - _PENALTY_WEIGHT * penalty
         if penalty <= _MAX_PENALTY and score > best_score:
@@ -192,10 +199,11 @@ _USUAL = "“”„‘‚«»‹›…€£§°²³®©™µ×½、。，：；�
 _WESTERN_SYMBOLS = frozenset("€£§°²³®©™µ×÷½¼¾±·¿¡ªº–—‘’“”„…•«»\u00a0")
 # Between two letters, or beside another symbol: part of a word in another encoding.
 _MISPLACED_SYMBOL = re.compile(r"[^\W\d_][^\x00-\x7f][^\W\d_]|[^\x00-\x7f\u00a0][^\x00-\x7f\u00a0]")
-_RARE = dict.fromkeys("ðþħţđƒ", "i") | dict.fromkeys("ђѓќљњћџўґ", "j")
+_RARE = dict.fromkeys("ðþħđƒ", "i") | dict.fromkeys("ђѓќљњћџўґ", "j")
 # The first character behind each script, in order.
 _SCRIPTS = (
-    ("\u0300", "l"),
+    ("\u02b0", "l"),
+    ("\u0370", "s"),
     ("\u0400", "g"),
     ("\u0530", "c"),
     ("\u0590", "s"),

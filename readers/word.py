@@ -1,7 +1,7 @@
 """Reader for Word documents: the body, notes, comments, headers and footers, as Markdown.
 
-python-docx opens the package. The older form of the format that Word calls "strict" differs in the
-addresses of its namespaces, so they are replaced first.
+python-docx opens the package. Documents saved as "Strict Open XML" differ in the addresses of their
+namespaces, which are replaced first.
 """
 
 from __future__ import annotations
