@@ -15,6 +15,7 @@ else:
     from pages.streamlit_patches.held_uploads import held_uploads
     from pages.streamlit_patches.index_page import index_html
     from pages.streamlit_patches.install import install
+    from pages.streamlit_patches.session_owners import close_disconnected_sessions
     from server.wiring import AccessChecks, middleware, routes
 
     patches = install(visitor.visitor_cookie, visitor.VISITOR_COOKIE, tab_state.COMPLETE_RUN)
@@ -35,6 +36,7 @@ else:
                 held_uploads=held_uploads,
                 may_fetch=patches.media_owners.may_fetch,
                 may_clear_sign_in=visitor.may_clear_sign_in,
+                forget_sessions=close_disconnected_sessions,
                 message_bytes=process.message_bytes,
             ),
         ),

@@ -60,7 +60,7 @@ class Tab:
     async def open(self, *, waits: bool = True) -> None:
         """Connect; with `waits`, wait for the first run to end (it does not during a reply)."""
         if not self.cookies:
-            self.cookies = await asyncio.to_thread(_cookies, f"{self._url}/?{self.query}")
+            self.cookies = await asyncio.to_thread(page_cookies, f"{self._url}/?{self.query}")
         host = urlsplit(self._url).netloc
         self._socket = await connect(
             f"ws://{host}/_stcore/stream",
@@ -181,7 +181,7 @@ async def warm(url: str) -> None:
         await tab.ask(question(name, 250), [end(name)])
 
 
-def _cookies(url: str) -> str:
+def page_cookies(url: str) -> str:
     """Return the cookies that the page sets, as a header value."""
     jar = http.cookiejar.CookieJar()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))

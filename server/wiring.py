@@ -81,6 +81,7 @@ class AccessChecks:
     held_uploads: Callable[[], Mapping[str, int]]  # see `HeldUploads`
     may_fetch: Callable[[str, str], bool]  # (file name, cookie)
     may_clear_sign_in: Callable[[Mapping[str, str]], bool]  # (cookies)
+    forget_sessions: Callable[[str], None]  # (cookie), of a visitor without access
     message_bytes: Callable[[], int]  # of the largest message of a browser with access
 
 
@@ -119,6 +120,8 @@ def middleware(
             trusted_proxies=proxies,
             has_access=access.has_access,
             message_bytes=access.message_bytes,
+            forget=access.forget_sessions,
+            can_check_access=lambda: access.visitor_key() is not None,
         ),
         Middleware(ConfirmedSignOut, may_clear_sign_in=access.may_clear_sign_in),
         Middleware(PrivateSharedPages),

@@ -114,6 +114,22 @@ def _log_to_console(settings: Settings) -> None:
             logger.propagate = False
     if settings.log_format == "json":
         _format_server_logs(formatter)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
+    for name in list(logging.root.manager.loggerDict):
+        if name.endswith("starlette_websocket"):
+            logging.getLogger(name).addFilter(_without_traceback)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Filter the error that uvicorn logs when a WebSocket is answered instead of being opened."""
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Log one line for a message that is no message of Streamlit's: everyone can send them."""
+    if record.msg == "Error deserializing back message":
+        record.exc_info = None
+    return True
 
 
 def _format_server_logs(formatter: logging.Formatter) -> None:

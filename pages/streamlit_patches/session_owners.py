@@ -25,3 +25,19 @@ def owns_session(session_id: str, visitor: str) -> bool:
         return False
     found = runtime.get_instance()._session_mgr.get_session_info(session_id)
     return found is not None and owner_of(found.session) == visitor
+
+
+def close_disconnected_sessions(visitor: str) -> None:
+    """Close the sessions of a visitor that wait for a reconnect; on Streamlit's event loop only.
+
+    Each keeps three open files.
+    """
+    from streamlit import runtime
+
+    if not runtime.exists():
+        return
+    manager = runtime.get_instance()._session_mgr
+    for each in manager.list_sessions():
+        session = each.session
+        if owner_of(session) == visitor and not manager.is_active_session(session.id):
+            manager.close_session(session.id)

@@ -2,8 +2,8 @@
 
 Upstream: by design. The id of a session is all that a WebSocket needs to resume it.
 Symptoms: the id is part of upload addresses and was logged, and whoever knew it saw the page of its
-visitor and acted as them. Each stored session also keeps three open files: they were only given
-back when the next session was stored or resumed.
+visitor and acted as them. Each session also keeps three open files after its tab was closed, until
+the next session is stored or resumed.
 Versions: all up to 1.67; tests/streamlit_patches/test_session_ownership.py.
 
 The visitor is the cookie that `server/visitor_cookie.py` has verified.
@@ -75,6 +75,8 @@ def _connect_own_session(cookie_name: str) -> Callable[..., str]:
         session = _find(manager, session_id)
         assert session is not None
         set_owner(session, visitor)
+        if session._script_event_loop.is_closed():
+            session._script_event_loop = asyncio.new_event_loop()
         return session_id
 
     return connect
@@ -101,6 +103,8 @@ def _disconnect_and_expire(manager: WebsocketSessionManager, session_id: str) ->
         for each in manager._session_storage.list()
         if owner_of(each.session) == visitor and not manager.is_active_session(each.session.id)
     ]
+    if session is not None and session._scriptrunner is None:
+        session._script_event_loop.close()  # its three open files; a resumed session gets another
     for each in stored[: -_MAX_STORED if visitor else None]:  # without a cookie none is resumed
         manager.close_session(each.id)
     asyncio.get_running_loop().call_later(_LIFETIME, _expire, weakref.ref(manager))

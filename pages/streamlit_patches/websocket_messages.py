@@ -25,6 +25,7 @@ FIRST_LIMIT = 256 * 1024  # bytes; the widgets of a page without a conversation 
 # Bytes that are unpacked before the app takes a message that is complete. Deflate packs at most
 # 1032 to 1, so that much more than one message of the largest size never waits.
 _MAX_SLICE = 4096
+_MAX_CLOSE_FRAME = 125  # bytes; nothing else is read after the app has closed the connection
 
 _connection_made = WebSocketsSansIOProtocol.connection_made
 _data_received = WebSocketsSansIOProtocol.data_received
@@ -69,7 +70,9 @@ def _read_in_slices(protocol: WebSocketsSansIOProtocol, data: bytes) -> None:
 def _read_on(protocol: WebSocketsSansIOProtocol) -> None:
     """Unpack until a message is complete, which pauses the protocol until the app takes it."""
     unread = _unread[protocol]
-    size = min(_MAX_SLICE, (protocol.conn.max_message_size or FIRST_LIMIT) // 256)
+    if protocol.close_sent:
+        protocol.conn.max_message_size = _MAX_CLOSE_FRAME
+    size = max(1024, min(_MAX_SLICE, (protocol.conn.max_message_size or 0) // 256))
     while unread and not protocol.read_paused:
         if protocol.conn.parser_exc is not None or protocol.disconnected:
             unread.clear()

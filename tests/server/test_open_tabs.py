@@ -30,6 +30,8 @@ class App:
     def __init__(self, limits: TabLimits = LIMITS, proxies: int = 0) -> None:
         self.tabs, self.members, self.limits_set = OpenTabs(limits), set[str](), list[int]()
         self.refusals: list[tuple[int, str]] = []
+        self.forgotten: list[str] = []
+        self.is_started = True
 
         async def page(_: Request) -> HTMLResponse:
             return HTMLResponse("page")
@@ -52,6 +54,8 @@ class App:
             trusted_proxies=proxies,
             has_access=has_access,
             message_bytes=lambda: 8_000,
+            forget=self.forgotten.append,
+            can_check_access=lambda: self.is_started,
         )
         routes = [Route("/", page), WebSocketRoute("/_stcore/stream", stream)]
         inner = Starlette(routes=routes, middleware=[limited])
@@ -65,6 +69,13 @@ class App:
         if visitor:
             headers["cookie"] = f"{COOKIE}={visitor}"
         with self.client(address).websocket_connect("/_stcore/stream", headers=headers):
+            yield
+
+    @contextmanager
+    def flooded(self) -> Iterator[None]:
+        """Let more messages of strangers wait than are accepted."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("server.stranger_pace._MAX_WAIT", -1000.0)
             yield
 
     def count(self, stack: ExitStack, number: int, visitor: str = "", address: str = "") -> int:
@@ -157,6 +168,28 @@ def test_message_limit_is_raised_when_access_is_granted() -> None:
     app.members = {BOB}
     with app.open(BOB):
         assert app.limits_set == [8_000] * 3
+
+
+def test_strangers_that_flood_are_refused_and_others_are_not() -> None:
+    app = App(TabLimits())
+    app.members = {BOB}
+    with pytest.raises(WebSocketDenialResponse) as refusal, app.flooded(), app.open(ANN):
+        pass
+    assert refusal.value.status_code == 429 and refusal.value.text == open_tabs.TOO_MANY
+    with app.flooded(), app.open(BOB):
+        assert len(app.tabs) == 1
+    app.is_started = False
+    with app.flooded(), app.open(ANN):
+        assert len(app.tabs) == 1, "someone who reconnects after a restart was refused"
+    assert len(app.tabs) == 0
+
+
+def test_closed_tabs_of_strangers_are_forgotten() -> None:
+    app = App()
+    app.members = {BOB}
+    with app.open(ANN), app.open(BOB), app.open("c" * 43):
+        app.tabs.grant_access(ANN)
+    assert app.forgotten == ["c" * 43]
 
 
 def test_granted_tabs_no_longer_count_as_those_of_strangers() -> None:

@@ -120,6 +120,20 @@ def test_disconnected_sessions_of_a_visitor_are_limited(monkeypatch: pytest.Monk
     run(monkeypatch, test)
 
 
+def test_disconnected_session_gives_its_open_files_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def test(sessions: Sessions) -> None:
+        mine = sessions.connect(ANN)
+        info = sessions.manager.get_session_info(mine)
+        assert info is not None
+        for _ in range(2):
+            sessions.manager.disconnect_session(mine)
+            assert info.session._script_event_loop.is_closed()
+            assert sessions.connect(ANN, mine) == mine
+            assert not info.session._script_event_loop.is_closed()
+
+    run(monkeypatch, test)
+
+
 def test_session_that_nobody_can_resume_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def test(sessions: Sessions) -> None:
         session_id = sessions.connect("")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,11 +11,11 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 
 from pages.streamlit_patches import websocket_messages
 from pages.streamlit_patches.websocket_messages import EXTENSION, FIRST_LIMIT
 from tests.support import patches
+from tests.support.websocket_frames import compressed
 
 MB = 1_000_000
 
@@ -87,17 +86,6 @@ async def answer(tab: ClientConnection, data: bytes | str) -> str | int:
         return str(await tab.recv())
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else "closed without a code"
-
-
-def compressed(data: bytes, *, is_first: bool = True, is_last: bool = True) -> bytes:
-    """Return the masked frame of one message, compressed independently of others."""
-    packer = zlib.compressobj(9, wbits=-12)
-    packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
-    packed = packed.removesuffix(b"\0\0\xff\xff") if is_last else packed
-    opcode = Opcode.BINARY if is_first else Opcode.CONT
-    frame = Frame(opcode, packed, fin=is_last).serialize(mask=True)
-    marks_compression = 0x40 if is_first else 0  # the library sets it only for its own extension
-    return bytes([frame[0] | marks_compression, *frame[1:]])
 
 
 def write(tab: ClientConnection, data: bytes) -> None:

@@ -37,6 +37,7 @@ def middleware(**config: str) -> list[Middleware]:
             held_uploads=dict,
             may_fetch=lambda _name, _cookie: True,
             may_clear_sign_in=lambda _cookies: True,
+            forget_sessions=lambda _cookie: None,
             message_bytes=lambda: 8_000_000,
         ),
     )
