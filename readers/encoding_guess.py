@@ -35,7 +35,15 @@ _MAX_PENALTY = 0.6  # for each non-ASCII character; more is no text
 
 _WITHOUT_KANA = {"gb18030", "big5hkscs", "cp949"}  # they contain kana, but no Japanese text
 _KANA = re.compile("[\u3041-\u30fa]")
-_LETTERS = "aAlLiIcCjJgGhrtmzykwo"
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+# The first bytes of the common characters, which are the first level of national character sets.
+_FIRST_LEVELS = {
+    "gb18030": ("gb2312", 0xB0, 0xD7),
+    "big5hkscs": ("big5", 0xA4, 0xC6),
+    "cp932": ("euc_jp", 0xB0, 0xCF),
+    "euc_jis_2004": ("euc_jp", 0xB0, 0xCF),
+}
+_LETTERS = "aAlLiIcCjJgGhrtmzkwo"
 # Patterns over the classes of `_Classes`, each matched with overlaps, and their penalties.
 _PENALTIES = tuple(
     (re.compile(f"(?={pattern})"), penalty)
@@ -48,16 +56,15 @@ _PENALTIES = tuple(
         ("[iI]", 0.5),
         ("j", 0.2),
         ("J", 1.0),
-        ("y", 0.5),
         ("[ sq]m", 1.5),  # a combining mark without its letter
         ("[aAlLiI][cCjJgGhrt]|[cCjJgGhrt][aAlLiI]", 2.0),  # two alphabets in one word
         ("[cCjJ][gGhrt]|[gG][cCjJhrt]|[hrt][cCjJgG]|h[rt]|r[ht]|t[hr]", 2.0),
         ("[ali][LI]|[li]A|[cj][CJ]|gG", 1.5),  # a capital after a small letter
         ("[AL]L[al]", 1.0),
         ("[lLiI]{3}", 1.0),
-        ("[ali][zyo]|[zyo][ali]", 0.5),
-        ("A[zyo]|[zyo]A", 0.3),
-        ("o[zy]|[zy]o", 0.7),
+        ("[ali][zo]|[zo][ali]", 0.5),
+        ("A[zo]|[zo]A", 0.3),
+        ("oz|zo", 0.7),
         ("[kw]o|o[kw]", 2.0),
         ("[aAlL]w|w[aAlL]", 1.0),
     )
@@ -97,9 +104,7 @@ def guess_encoding(data: bytes) -> str | None:
             text = sample.decode(encoding)
         except UnicodeDecodeError:
             continue
-        penalty = _penalty(text)
-        if encoding in _WITHOUT_KANA:
-            penalty += len(_KANA.findall(text)) / len(text)
+        penalty = _penalty(text) + _east_asian_penalty(text, encoding)
         confidence = max(confidences.get(encoding, 0.0), _MIN_CONFIDENCE)
         score = math.log(confidence * weight) - _PENALTY_WEIGHT * penalty
         if penalty <= _MAX_PENALTY and score > best_score:
@@ -119,6 +124,18 @@ def _words(data: bytes) -> bytes:
         if room <= 0:
             break
     return b"\n".join(lines)
+
+
+def _east_asian_penalty(text: str, encoding: str) -> float:
+    """Return the penalty for kana outside of Japanese and for rare Chinese characters."""
+    text = text[:_WEIGHED_CHARACTERS]
+    penalty = len(_KANA.findall(text)) / len(text) if encoding in _WITHOUT_KANA else 0.0
+    if encoding in _FIRST_LEVELS and (characters := _CHINESE.findall(text)):
+        codec, first, last = _FIRST_LEVELS[encoding]
+        codes = (character.encode(codec, "ignore")[:1] for character in characters)
+        common = sum(bool(code) and first <= code[0] <= last for code in codes)
+        penalty += 0.7 * (1 - common / len(characters))
+    return penalty
 
 
 def _is_ascii_with_symbols(sample: bytes) -> bool:
@@ -148,9 +165,9 @@ class _Classes(dict[int, str]):
     """The class of each character by its code point, found when it is first needed.
 
     a, A: ASCII letters · l, L: other Latin, i, I: its rare letters · c, C: Cyrillic, j, J: its rare
-    letters · g, G: Greek · h: Hebrew · r: Arabic · t: Thai · m: combining marks · z: common Chinese
-    characters, y: rare ones · k: kana · w: half-width kana · o: Hangul · q: usual symbols, s: rare
-    ones · b: box drawing · x: control characters and unassigned code points
+    letters · g, G: Greek · h: Hebrew · r: Arabic · t: Thai · m: combining marks · z: Chinese
+    characters · k: kana · w: half-width kana · o: Hangul · q: usual symbols, s: rare ones · b: box
+    drawing · x: control characters and unassigned code points
     """
 
     def __missing__(self, code: int) -> str:
@@ -173,25 +190,8 @@ def _class(character: str) -> str:
     if category[0] != "L" or character in "ªº":
         return " " if character in _IN_WORDS or category == "Nd" else "sq"[character in _USUAL]
     name = next((name for end, name in _SCRIPTS if character < end), "z")
-    if name == "z" and not _is_common(character):
-        return "y"
     name = _RARE.get(character.lower(), name)
     return name.upper() if character.isupper() else name
-
-
-def _is_common(character: str) -> bool:
-    """Return whether a Chinese character is in the first level of a national character set."""
-    for encoding, first, last in (
-        ("gb2312", 0xB0, 0xD7),
-        ("big5", 0xA4, 0xC6),
-        ("euc_jp", 0xB0, 0xCF),
-    ):
-        try:
-            if first <= character.encode(encoding)[0] <= last:
-                return True
-        except UnicodeEncodeError:
-            continue
-    return False
 
 
 _IN_WORDS = "’·–—‑\u00a0\u00ad"

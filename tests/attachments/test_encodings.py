@@ -36,7 +36,6 @@ NUMBERS = "\n".join(f"{number},{number * 3},{number % 7}" for number in range(30
         ("cp932", "ﾅﾏｴ,ｷﾝｶﾞｸ,テスト"),
         ("shift_jis", "商品コード,商品名,単価"),
         ("euc_jp", "商品コード,商品名,単価,数量"),
-        ("euc_jp", "お名前,ご住所"),
         ("euc_jp", "注文番号,お客様"),
         ("euc_kr", "날짜,매출,지역"),
         ("euc_kr", "이름,나이"),
