@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from chat.config.settings import Settings
 from chat.errors import ServiceClosed
+from chat.observability.io_hook import blocking_io
 from chat.replies.runtime import Runtime
 from chat.replies.space import Space
 from chat.services.access import AccessService
@@ -60,7 +61,8 @@ class ChatService:
         if self._is_closed:
             raise ServiceClosed
         if self._temporary is None:
-            with self._opening:  # held during the migrations: the others need the space as well
+            # Held during the migrations: the others need the space as well. Other pages draw on.
+            with blocking_io(), self._opening:
                 if self._is_closed:
                     raise ServiceClosed
                 if self._temporary is None:

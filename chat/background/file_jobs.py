@@ -32,6 +32,7 @@ class FileJob:
         self.path: Path | None = None  # once it is written
         self.problem: ParleyError | None = None
         self.ended_at: float | None = None
+        self.is_current: Callable[[], bool] = lambda: True  # False if the file must not be kept
         self._folder: TempFolder | None = None
         self._is_removed = False
         self._lock = threading.Lock()
@@ -66,6 +67,12 @@ class FileJob:
             if self.problem is not None or self._is_removed:
                 self.remove()
             self._ended.set()
+
+    def is_available(self) -> bool:
+        """Return whether the file may be served; delete it if it is no longer current."""
+        if self.path is not None and not self.is_current():
+            self.remove()
+        return self.path is not None
 
     def remove(self) -> None:
         """Delete the file. A running job stops at its next progress report and deletes it."""
@@ -128,8 +135,11 @@ class FileJobs:
                 if job.ended_at is not None and now - job.ended_at >= KEPT
             ]
             jobs = [self._jobs.pop(owner) for owner in expired]
+            kept = list(self._jobs.values())
         for job in jobs:
             job.remove()
+        for job in kept:
+            job.is_available()
 
     def remove_leftovers(self) -> None:
         """Delete the files of killed processes."""

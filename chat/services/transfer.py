@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -45,14 +45,19 @@ class TransferService:
         refs = {node.message.model for node in portable.nodes if node.message.model}
         return export(portable, export_format, {ref: self._label(ref) for ref in refs})
 
-    def export_all(self, file: BinaryIO, on_progress: Progress = _ignore) -> int:
-        """Write all conversations of the owner to a zip file; return their number.
+    def export_all(
+        self, file: BinaryIO, on_progress: Progress = _ignore, ids: Sequence[str] | None = None
+    ) -> int:
+        """Write all conversations of the owner, or those with `ids`, to a zip file.
 
-        Calls `on_progress(done, total)` after each conversation.
+        Calls `on_progress(done, total)` after each conversation. Returns their number.
         """
-        ids, done = self._store.portable.ids(self._owner), count(1)
-        archive.write(file, self._conversations(ids), lambda: on_progress(next(done), len(ids)))
-        return len(ids)
+        wanted = self._store.portable.ids(self._owner) if ids is None else ids
+        done = count(1)
+        archive.write(
+            file, self._conversations(wanted), lambda: on_progress(next(done), len(wanted))
+        )
+        return len(wanted)
 
     def begin_export(self) -> FileJob:
         """Start `export_all` in the background; the job holds the path of the finished file.
@@ -60,13 +65,17 @@ class TransferService:
         Raises `ExportRunning`.
         """
         self._scope.require_owner()
+        ids: list[str] = []
 
         def write(path: Path, on_progress: Progress) -> None:
+            ids.extend(self._store.portable.ids(self._owner))
             with path.open("wb") as file:
-                self.export_all(file, on_progress)
+                self.export_all(file, on_progress, ids)
 
         name = f"parley-{datetime.now(UTC):%Y-%m-%d}.zip"
         job, run = self._runtime.exports.begin(self._owner, name, write)
+        # Another process may purge a conversation that is in the file.
+        job.is_current = lambda: self._store.portable.have(self._owner, ids)
         self._runtime.tasks.start(run)
         return job
 
@@ -128,7 +137,7 @@ class TransferService:
             limit=limit,
         )
 
-    def _conversations(self, ids: list[str]) -> Iterator[PortableConversation]:
+    def _conversations(self, ids: Sequence[str]) -> Iterator[PortableConversation]:
         for conversation_id in ids:
             try:
                 yield self._store.portable.load(self._owner, conversation_id)

@@ -32,6 +32,7 @@ log = logging.getLogger("chat.store")
 
 LARGE_WRITE = 500_000  # bytes; a longer series of writes pauses after as many
 _PAUSE = 0.15  # seconds; longer than SQLite waits between two attempts to get the lock
+_alembic = threading.Lock()  # Alembic keeps the running migration in global variables
 MERGE_PAGES = 2000  # pages of the search index that one transaction rewrites
 SQLITE_LOCK_TIMEOUT = 15  # seconds
 # A PostgreSQL host that loses power closes no connection. These detect it within 30 seconds.
@@ -313,7 +314,8 @@ def upgrade(connection: Connection, revision: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(7205759403)"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, revision)
+        with _alembic:
+            command.upgrade(config, revision)
     except CommandError:
         problem = "the database at DATABASE_URL was made by a newer version of Parley"
         raise SettingsError([problem]) from None

@@ -60,6 +60,12 @@ class PortableStore:
                 )
             )
 
+    def have(self, owner: str, ids: Iterable[str]) -> bool:
+        """Return whether the owner has all of these conversations, including deleted ones."""
+        with read_transaction(self._engine) as session:
+            query = select(ConversationRow.id).where(ConversationRow.owner == owner)
+            return set(ids) <= set(session.scalars(query))
+
     def load(self, owner: str, conversation_id: str) -> PortableConversation:
         """Return a complete conversation. Contents of its attachments are loaded lazily."""
         with read_transaction(self._engine) as session:

@@ -103,7 +103,7 @@ with st.container(horizontal=True):
     if exported is not None and path is not None:
         st.link_button(
             f"Download the zip ({human_size(exported.size)})",
-            downloads.offer(path, exported.file_name),
+            downloads.offer(path, exported.file_name, exported.is_available),
             key="download_all",
             icon=":material/save:",
         )

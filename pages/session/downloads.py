@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
 
+from chat import ParleyError
 from pages.session import visitor
 from server.downloads import PREFIX, Download
 
@@ -16,6 +18,7 @@ from server.downloads import PREFIX, Download
 @dataclass
 class _Offer:
     download: Download
+    is_available: Callable[[], bool]
     cookies: set[str] = field(default_factory=set)
 
 
@@ -23,8 +26,10 @@ _offers: dict[str, _Offer] = {}  # by token
 _lock = threading.Lock()
 
 
-def offer(path: Path, file_name: str) -> str:
+def offer(path: Path, file_name: str, is_available: Callable[[], bool] = lambda: True) -> str:
     """Let the browser that this page is drawn for download the file; return its URL.
+
+    `is_available` is asked at each download; it may block.
 
     The URL holds a random token. It works only in browsers in which a page of the owner has
     offered the file, also with sign-in.
@@ -32,7 +37,8 @@ def offer(path: Path, file_name: str) -> str:
     cookie = visitor.visitor_cookie()
     with _lock:
         token = _find_token(path) or secrets.token_urlsafe(32)
-        _offers.setdefault(token, _Offer(Download(path, file_name))).cookies.add(cookie)
+        made = _Offer(Download(path, file_name), is_available)
+        _offers.setdefault(token, made).cookies.add(cookie)
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"{f'/{base}' if base else ''}{PREFIX}/{token}"
 
@@ -51,4 +57,9 @@ def find(token: str, cookie: str) -> Download | None:
     """Return the file if the browser with this visitor cookie may download it."""
     with _lock:
         made = _offers.get(token)
-        return made.download if made is not None and cookie in made.cookies else None
+    if made is None or cookie not in made.cookies:
+        return None
+    try:
+        return made.download if made.is_available() else None
+    except ParleyError:  # the database is away
+        return None

@@ -169,7 +169,7 @@ def _draw_backup(person: Person) -> None:
         if backup is not None and path is not None:
             st.link_button(
                 f"Download the backup ({human_size(backup.size)})",
-                downloads.offer(path, backup.file_name),
+                downloads.offer(path, backup.file_name, backup.is_available),
                 key="download_backup",
                 icon=":material/save:",
             )
