@@ -12,7 +12,7 @@ from chat.store.corruption import is_unusable, primary_code
 # Drivers raise the last two for options that they do not know or cannot read.
 OPEN_ERRORS = (SQLAlchemyError, OSError, ImportError, TypeError, ValueError)
 READ_ONLY = "the database at DATABASE_URL cannot be written: its file or disk is read-only"
-_EXAMPLES = "sqlite:///data/parley.db or postgresql+psycopg://user:password@host/name"
+_EXAMPLES = "sqlite:///data/parley.db or postgresql+psycopg://host/parley"
 
 
 def open_failure(error: Exception) -> SettingsError:
