@@ -1,4 +1,4 @@
-"""On SIGTERM save running replies at once and exit within ten seconds.
+"""On SIGTERM, SIGINT or SIGHUP save running replies at once and exit within ten seconds.
 
 The server closes its connections before it ends the app's lifespan. A connection that the client
 does not read, or an unfinished upload, would delay that until the host kills the process, with
@@ -20,13 +20,15 @@ log = logging.getLogger("pages")
 SAVE_TIMEOUT = 7.0  # seconds after the signal; hosts kill the process after ten
 EXIT_TIMEOUT = 1.5  # seconds after that for connections to close
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
 
 
 @contextmanager
 def on_signal(callback: Callable[[], object]) -> Iterator[None]:
     """Call `callback` on SIGTERM and SIGINT, before the handlers that the server has installed.
 
-    It runs inside a signal handler and may only schedule work.
+    It runs inside a signal handler and may only schedule work. SIGHUP, which a closed terminal
+    sends, is treated like SIGTERM unless it is ignored, as by nohup.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python allows signal handlers in the main thread only
@@ -43,11 +45,24 @@ def on_signal(callback: Callable[[], object]) -> Iterator[None]:
         if callable(handler):  # otherwise no server is there to shut down gracefully
             signal.signal(each, handle)
     try:
-        yield
+        with _hangup_as_termination():
+            yield
     finally:
         for each, handler in previous.items():
             if callable(handler):
                 signal.signal(each, handler)
+
+
+@contextmanager
+def _hangup_as_termination() -> Iterator[None]:
+    if _HANGUP is None or signal.getsignal(_HANGUP) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(_HANGUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(_HANGUP, signal.SIG_DFL)
 
 
 class ShutdownWatchdog:

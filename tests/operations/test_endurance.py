@@ -210,6 +210,20 @@ def test_sigterm_stores_running_replies_as_interrupted(
     assert answers(app)[-5:] == [("interrupted", text_of(10))] * 5
 
 
+def test_sighup_stores_running_replies_as_interrupted(
+    app: AppServer, llm: LLMServer, gate: threading.Event
+) -> None:
+    async def go() -> None:
+        llm.next(Script(tokens=20, gate=gate, gate_at=10))
+        async with Tab(app.url) as tab:
+            await ask(tab, "Count")
+            await receive_until(tab, "while9")
+            assert await asyncio.to_thread(app.hang_up) < 10
+
+    asyncio.run(go())
+    assert answers(app)[-1:] == [("interrupted", text_of(10))]
+
+
 def test_sigterm_stores_replies_after_a_start_without_a_database(
     llm: LLMServer, gate: threading.Event, tmp_path: Path
 ) -> None:

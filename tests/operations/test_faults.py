@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -22,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 
 from chat import ChatService, Submission, open_chat
 from chat.domain.message import Status
-from chat.errors import StoreFailed, TooManyMessages
+from chat.errors import ConnectionLost, StoreFailed, TooManyMessages
 from chat.providers.base import Delta, Request
 from chat.replies.worker_liveness import DEAD_AFTER, Worker
 from chat.replies.worker_liveness import _local_workers as local_workers
@@ -192,6 +193,71 @@ def test_shutdown_interrupts_temporary_and_stored_replies_concurrently(
     service.close()
     assert provider.is_together
     assert stored_in(file, running.id) == ("interrupted", "one ")
+
+
+class Departing(ScriptedProvider):
+    """Provider that waits in `close` and whose streams break afterwards, as the real ones do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closing, self.may_close = threading.Event(), threading.Event()
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta]:
+        yield Delta(text="one ")
+        await asyncio.get_running_loop().run_in_executor(None, self.closing.wait, 10)
+        raise ConnectionLost("Scripted")
+
+    async def close(self) -> None:
+        self.closing.set()
+        await asyncio.get_running_loop().run_in_executor(None, self.may_close.wait, 10)
+
+
+@pytest.mark.parametrize("is_temporary", [False, True])
+def test_message_sent_while_providers_close_ends_as_interrupted(
+    file: Path, is_temporary: bool
+) -> None:
+    provider = Departing()
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    late = service.as_owner(ME, is_temporary=is_temporary)
+    space = service.temporary_space() if is_temporary else service.space
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    assert provider.closing.wait(10)
+    answer = late.messages.send(None, Submission("Hello"))
+    status = space.store.messages.get(ME, answer.id).status
+    provider.may_close.set()
+    closing.join(20)
+    assert status is Status.INTERRUPTED
+    assert provider.requests == []
+
+
+def test_reply_between_reservation_and_start_ends_as_interrupted_at_shutdown(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Departing()
+    service = open_chat({"DATABASE_URL": f"sqlite:///{file}"}, providers=[provider])
+    runner = service.runtime.runner
+    start, waits, goes = runner.start, threading.Event(), threading.Event()
+
+    def start_late(reply: Any, stream: Any) -> None:
+        waits.set()
+        goes.wait(10)
+        start(reply, stream)
+
+    monkeypatch.setattr(runner, "start", start_late)
+    sent: list[str] = []
+    sending = threading.Thread(
+        target=lambda: sent.append(service.as_owner(ME).messages.send(None, Submission("Hello")).id)
+    )
+    sending.start()
+    assert waits.wait(10)
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    until(lambda: runner._is_ending)
+    goes.set()
+    sending.join(10)
+    closing.join(20)
+    assert stored_in(file, sent[0]) == ("interrupted", "")
 
 
 class NeverClosing(ScriptedProvider):

@@ -83,9 +83,11 @@ class AppServer:
 
     def terminate(self) -> float:
         """Send SIGTERM as a host does; return the seconds until the process exited."""
-        began = time.monotonic()
-        self._end(signal.SIGTERM)
-        return time.monotonic() - began
+        return self._timed_end(signal.SIGTERM)
+
+    def hang_up(self) -> float:
+        """Send SIGHUP as a closing terminal does; return the seconds until the process exited."""
+        return self._timed_end(signal.SIGHUP)
 
     @property
     def is_running(self) -> bool:
@@ -115,6 +117,11 @@ class AppServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _timed_end(self, how: signal.Signals) -> float:
+        began = time.monotonic()
+        self._end(how)
+        return time.monotonic() - began
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
