@@ -146,14 +146,14 @@ class ReplyAssembler:
     def _split(self, reasoning: str, text: str) -> tuple[str, str]:
         """Return (reasoning, text) after joining halves, splitting tags and redaction."""
         text = self._text_joiner.feed(text)
-        reasoning = self._reasoning_joiner.feed(reasoning)
         if reasoning:
+            reasoning = self._reasoning_joiner.feed(reasoning)
             self._tags.note_reasoning()
             reasoning = without_tags(reasoning)
         if text:
             tagged, text = self._tags.feed(text)
             reasoning += tagged
-        return self._reasoning.feed(reasoning), self._text.feed(text)
+        return self._reasoning.feed(reasoning) if reasoning else "", self._text.feed(text)
 
     def _delta(self, reasoning: str, text: str) -> Delta | None:
         if not (reasoning or text):

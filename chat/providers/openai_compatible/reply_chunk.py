@@ -14,6 +14,7 @@ _WRAPPERS = ("data", "result", "response", "output", "payload")
 _PROMPT_COUNTS = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens")
 _COMPLETION_COUNTS = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens")
 _TOTAL_COUNTS = ("total_tokens", "totalTokens")
+_FINISH_FIELDS = ("finish_reason", "finishReason", "stop_reason")
 _REASONING_FIELDS = (
     "reasoning_content",
     "reasoning",
@@ -44,8 +45,10 @@ def first_choice(chunk: dict[str, Any]) -> dict[str, Any] | None:
 
 def finish_word(choice: dict[str, Any]) -> str:
     """Return the finish reason as the provider spells it; "" if there is none."""
-    for name in ("finish_reason", "finishReason", "stop_reason"):
+    for name in _FINISH_FIELDS:
         reason = choice.get(name)
+        if reason is None:
+            continue
         if isinstance(reason, dict):
             reason = reason.get("type") or reason.get("reason")
         if isinstance(reason, str) and reason:
@@ -58,8 +61,10 @@ def content(delta: dict[str, Any]) -> tuple[str, str]:
 
     Mistral sends the content as a list of parts, OpenRouter the reasoning as a list of details.
     """
-    fields = (delta[name] for name in _REASONING_FIELDS if delta.get(name))
-    reasoning = next(filter(None, map(_plain_text, fields)), "")
+    reasoning = ""
+    for name in _REASONING_FIELDS:
+        if (value := delta.get(name)) and (reasoning := _plain_text(value)):
+            break
     text = delta.get("content")
     if isinstance(text, list):
         parts = [part for part in text if isinstance(part, dict)]
@@ -67,7 +72,7 @@ def content(delta: dict[str, Any]) -> tuple[str, str]:
         text = "".join(_part_text(part) for part in parts if not _is_thinking(part))
     elif not isinstance(text, str):
         text = ""
-    if text and _is_marked_as_thought(delta):
+    if text and ("thought" in delta or "extra_content" in delta) and _is_marked(delta):
         reasoning, text = reasoning + text, ""
     refusal = delta.get("refusal")
     return reasoning, text + refusal if isinstance(refusal, str) else text
@@ -79,8 +84,7 @@ def calls_tool(delta: dict[str, Any]) -> bool:
 
 def usage_counts(chunk: dict[str, Any]) -> tuple[int, int] | None:
     """Return the (prompt, completion) tokens that a chunk reports; 0 for a missing count."""
-    places = [chunk, first_choice(chunk) or {}, chunk.get("x_groq")]
-    for place in places:
+    for place in (chunk, first_choice(chunk), chunk.get("x_groq")):
         usage = place.get("usage") if isinstance(place, dict) else None
         if isinstance(usage, dict):
             prompt = _count(usage, _PROMPT_COUNTS)
@@ -99,7 +103,7 @@ def _count(usage: dict[str, Any], names: tuple[str, ...]) -> int:
     return 0
 
 
-def _is_marked_as_thought(delta: dict[str, Any]) -> bool:
+def _is_marked(delta: dict[str, Any]) -> bool:
     """Return whether the content is a thought: Gemini marks it so in `extra_content.google`."""
     extra = delta.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None
@@ -122,7 +126,7 @@ def _part_text(part: dict[str, Any]) -> str:
 
 
 def _plain_text(value: Any) -> str:
-    return "".join(_texts(value))
+    return value if isinstance(value, str) else "".join(_texts(value))
 
 
 def _texts(value: Any) -> Iterator[str]:

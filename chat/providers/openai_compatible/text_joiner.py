@@ -10,6 +10,10 @@ _PENDING = re.compile("[\ud800-\udbff]$")  # the first half of a surrogate pair
 _NOT_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
+def _has_lone(text: str) -> bool:
+    return not text.isascii() and _LONE.search(text) is not None
+
+
 class TextJoiner:
     """Incremental joiner for one field of a reply.
 
@@ -25,7 +29,7 @@ class TextJoiner:
 
     def feed(self, text: str) -> str:
         """Return the characters that `text` completes."""
-        if not text or not (self._half or self._has_bytes or _LONE.search(text)):
+        if not text or not (self._half or self._has_bytes or _has_lone(text)):
             return text
         units = (self._half + text).encode("utf-16-le", "surrogatepass")
         text = units.decode("utf-16-le", "surrogatepass")  # joins the pairs
