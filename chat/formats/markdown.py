@@ -1,7 +1,8 @@
 """Export the visible path of a conversation as Markdown. Pure.
 
 Messages already are Markdown and stay unchanged, except that each is self-contained: an open code
-fence is closed and HTML is escaped, as on the page.
+fence is closed, HTML is escaped, and images become links, as on the page. Otherwise a viewer would
+load them from other hosts as soon as the file is opened.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from chat.formats.conversation import Node, PortableConversation
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:])")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
+_IMAGE = re.compile(r"(?<!\\)((?:\\\\)*)!(?=\[)")
 _BACKTICKS = re.compile(r"(`+)")
 _LINE_END = re.compile(r"\r\n?|\n")
 _STATUS_LINES = {
@@ -78,7 +80,7 @@ def escape_line(text: str) -> str:
 
 
 def self_contained(text: str) -> str:
-    """Return Markdown that cannot affect what follows: fences are closed and HTML is escaped."""
+    """Return Markdown that cannot affect what follows, with HTML and images escaped."""
     fence = ""
     rows = []
     for row in _LINE_END.split(text.strip("\r\n")):
@@ -96,7 +98,7 @@ def self_contained(text: str) -> str:
 
 
 def _escape_html(row: str) -> str:
-    """Escape HTML outside of code spans."""
+    """Escape HTML and images outside of code spans."""
     parts = _BACKTICKS.split(row)  # text and runs of backticks alternate
     next_index: dict[str, int] = {}
     span_ends: dict[int, int] = {}
@@ -109,7 +111,9 @@ def _escape_html(row: str) -> str:
         end = span_ends.get(index, index)
         is_text = index % 2 == 0
         escaped.append(
-            _TAG.sub("&lt;", parts[index]) if is_text else "".join(parts[index : end + 1])
+            _IMAGE.sub(r"\1\!", _TAG.sub("&lt;", parts[index]))
+            if is_text
+            else "".join(parts[index : end + 1])
         )
         index = end + 1
     return "".join(escaped)

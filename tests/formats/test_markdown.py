@@ -28,6 +28,11 @@ def test_markdown_contains_the_visible_path() -> None:
         ("a <details> b", "a &lt;details> b"),
         ("`<b>` <b> ``<i>`` `<u>", "`<b>` &lt;b> ``<i>`` `&lt;u>"),
         ("<https://example.com> 1 < 2", "<https://example.com> 1 < 2"),
+        ("![a](https://b.c) ![d][e]", r"\![a](https://b.c) \![d][e]"),
+        (r"\![a](b) \\![a](b) !\[a](b)", r"\![a](b) \\\![a](b) !\[a](b)"),
+        ("`![a](b)` ` ![a](b)", "`![a](b)` ` \\![a](b)"),
+        ("- ![a](b)\n> # !![a](b)", "- \\![a](b)\n> # !\\![a](b)"),
+        ("```\n![a](b)\n```\n![a](b)", "```\n![a](b)\n```\n\\![a](b)"),
         ("```\n<b>\n```\n<b>", "```\n<b>\n```\n&lt;b>"),
     ],
 )
