@@ -139,6 +139,8 @@ class _Reader:
                 if destination is None:
                     return False
                 position = destination.end()
+            elif token == "]:" and not line.startswith("["):
+                continue  # only the beginning of a line can define a reference
             elif token.startswith(REFUSED) and token != ":small[]":
                 return False
         return True

@@ -21,6 +21,7 @@ from tests.support.listener import Listener
 from tests.support.llm_server import LLMServer
 from tests.support.page_watch import PageWatch
 from tests.support.payloads import LEAKS, SCRIPTS, with_target
+from tests.support.random_markdown import random_texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Visit = Callable[..., Chat]
@@ -145,6 +146,27 @@ def test_payloads_in_history_send_and_run_nothing_without_the_policy(
     reader.press("continue_shared")
     expect(reader.composer).to_be_visible()
     reader.wait_settled()
+    watch.expect_no_injection()
+    assert listener.paths == []
+
+
+@pytest.mark.parametrize("has_policy", [True, False])
+def test_random_texts_load_no_image_and_send_and_run_nothing(
+    app: AppServer,
+    context: BrowserContext,
+    context_without_csp: BrowserContext,
+    listener: Listener,
+    has_policy: bool,
+) -> None:
+    listener.paths.clear()
+    used = context if has_policy else context_without_csp
+    watch = PageWatch(used)
+    texts = random_texts(300, f"127.0.0.1:{listener.port}", seed=20 + has_policy)
+    reader = Chat(used.new_page(), app.url)
+    reader.page.goto(shared_page(app, texts))
+    expect(reader.messages).to_have_count(len(texts), timeout=60_000)
+    reader.wait_settled()
+    expect(reader.messages.locator("img")).to_have_count(0)
     watch.expect_no_injection()
     assert listener.paths == []
 
