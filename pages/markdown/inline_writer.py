@@ -83,7 +83,7 @@ class _Writer:
     def _text(self, text: str) -> None:
         last = self.parts[-1] if self.parts else ""
         if isinstance(last, Marker) and last.is_open:
-            text = text.lstrip(" ")
+            text = text.lstrip()
         elif not self.parts and self._context.can_be_task and (task := TASK.match(text)):
             self._add(f"{task[0]} ")
             text = text[task.end() :].lstrip()
