@@ -66,7 +66,7 @@ def open_chat(
     for name in _VERBOSE_LOGGERS:
         if not logging.getLogger(name).level:
             logging.getLogger(name).setLevel(logging.WARNING)
-    store = Store(settings.database_url, clock=clock)
+    store = Store(settings.database_url, clock=clock, connections=settings.database_connections)
     prices = Prices(read_prices(settings.model_prices), settings.values)
     billing = Billing(settings, store, prices, KillSwitch(store.switches))
     catalogue = build_catalogue(settings) if providers is None else Catalogue(providers)

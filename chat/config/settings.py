@@ -57,6 +57,7 @@ class Settings:
     """
 
     database_url: str = _setting(DEFAULT_DATABASE_URL)
+    database_connections: int = _setting(15, least=2, most=500)  # of each process to PostgreSQL
     max_history_tokens: int = _setting(16_000, least=1)
     max_history_turns: int | None = _setting(least=1)
     max_user_message_tokens: int = _setting(8_000, least=1)

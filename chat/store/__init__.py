@@ -33,6 +33,7 @@ from chat.store.kill_switch import SwitchStore
 from chat.store.ledger import LedgerStore
 from chat.store.messages import MessageStore
 from chat.store.open_errors import OPEN_ERRORS, open_failure
+from chat.store.postgres import MAX_CONNECTIONS, wait_for_connection
 from chat.store.probe import startup_problems
 from chat.store.replies import ReplyStore
 from chat.store.schema import now
@@ -50,14 +51,20 @@ __all__ = ["Hit", "Outcome", "Store"]
 class Store:
     """A migrated database. Safe to use from any thread."""
 
-    def __init__(self, database_url: str, *, clock: Callable[[], datetime] = now) -> None:
-        """Open and migrate the database.
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        clock: Callable[[], datetime] = now,
+        connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """Open and migrate the database, with at most `connections` connections to PostgreSQL.
 
         Raises `SettingsError` if it belongs to another program or was created by a newer version,
         and `DatabaseUnavailable` if it cannot be opened.
         """
         try:
-            self.engine = make_engine(database_url)
+            self.engine = make_engine(database_url, connections)
             if problems := startup_problems(self.engine, database_url):
                 self.engine.dispose()
                 raise SettingsError(problems)
@@ -97,7 +104,7 @@ class Store:
     def readiness(self) -> str:
         """Return the failed readiness check ("database" or "migrations"); "" if there is none."""
         try:
-            with self.engine.connect() as connection:
+            with wait_for_connection(self.engine.connect) as connection:
                 is_newest = current_revision(connection) == newest_revision()
                 require_writable(connection)
         except (SQLAlchemyError, OSError) as error:

@@ -27,6 +27,7 @@ from chat.observability.io_hook import blocking_io
 from chat.store.column_types import decode_text
 from chat.store.corruption import install_corruption_handler, translate_corruption
 from chat.store.database_url import parse_url
+from chat.store.postgres import MAX_CONNECTIONS, make_postgres_engine, wait_for_connection
 
 log = logging.getLogger("chat.store")
 
@@ -35,32 +36,17 @@ _PAUSE = 0.15  # seconds; longer than SQLite waits between two attempts to get t
 _alembic = threading.Lock()  # Alembic keeps the running migration in global variables
 MERGE_PAGES = 2000  # pages of the search index that one transaction rewrites
 SQLITE_LOCK_TIMEOUT = 15  # seconds
-# A PostgreSQL host that loses power closes no connection. These detect it within 30 seconds.
-POSTGRES_CONNECT_ARGS = {
-    "connect_timeout": 10,
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds; keepalives pause while sent data is unacknowledged
-}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def make_engine(database_url: str) -> Engine:
-    """Return an engine for `database_url`; create the folder of a SQLite file if it is missing."""
+def make_engine(database_url: str, connections: int = MAX_CONNECTIONS) -> Engine:
+    """Return an engine for `database_url`; create the folder of a SQLite file if it is missing.
+
+    `connections` limits the connections to PostgreSQL.
+    """
     url = parse_url(database_url)
     if url.get_backend_name() != "sqlite":
-        is_postgres = url.get_backend_name() == "postgresql"
-        engine = create_engine(
-            url,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args=_postgres_connect_args(url) if is_postgres else {},
-        )
-        if is_postgres:
-            event.listen(engine, "connect", _configure_postgres)
-        return engine
+        return make_postgres_engine(url, connections)
     if url.database and _is_file(url):
         _create_private_file(str(url.database))
     # An in-memory database belongs to one connection, so threads share it one at a time.
@@ -96,11 +82,6 @@ def _create_private_file(database: str) -> None:
                 file.chmod(mode & ~stat.S_IRWXO)
     with contextlib.suppress(OSError):  # SQLite reports a path that cannot be created
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _postgres_connect_args(url: URL) -> dict[str, int]:
-    """Return the default timeouts, without those that the URL sets itself."""
-    return {name: value for name, value in POSTGRES_CONNECT_ARGS.items() if name not in url.query}
 
 
 def sqlite_path(database_url: str) -> Path | None:
@@ -149,13 +130,6 @@ def _is_file(url: URL) -> bool:
     return bool(url.database) and url.database != ":memory:"
 
 
-def _configure_postgres(connection: Any, _record: object) -> None:
-    """Release the locks of a client that hangs in a transaction or lost its network."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
-    connection.commit()
-
-
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event emits BEGIN
     connection.text_factory = decode_text
@@ -201,6 +175,8 @@ def read_transaction(engine: Engine) -> Iterator[Session]:
     """Open a session in a short read-only transaction. Raises `StoreFailed` on database errors."""
     try:
         with blocking_io(), Session(engine) as session, session.begin():
+            if engine.dialect.name == "postgresql":
+                wait_for_connection(session.connection)
             yield session
     except SQLAlchemyError as error:
         log.error("the database failed: %s", error_summary(error))
@@ -292,7 +268,7 @@ def newest_revision() -> str:
 def migrate(engine: Engine, revision: str | None = None) -> None:
     """Migrate the database to `revision` (default: the newest) unless it is there already."""
     wanted = revision or newest_revision()
-    with engine.connect() as connection:
+    with wait_for_connection(engine.connect) as connection:
         if current_revision(connection) == wanted:
             return
     with engine.execution_options(writes=True).begin() as connection:

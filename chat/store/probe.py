@@ -21,6 +21,7 @@ from chat.store.database_url import parse_url
 from chat.store.engine import current_revision, make_engine, newest_revision, sqlite_path
 from chat.store.free_space import reserve_space
 from chat.store.open_errors import OPEN_ERRORS, READ_ONLY, open_failure_message
+from chat.store.postgres import wait_for_connection
 from chat.store.schema import Base
 
 _PARLEY_REVISION = re.compile(r"\d{4}")  # other programs use Alembic with other revision ids
@@ -59,7 +60,7 @@ def inspect_database(database_url: str) -> DatabaseState:
         make_engine(database_url) if path is None or has_hot_journal else _read_only_engine(path)
     )
     try:
-        with engine.connect() as connection:
+        with wait_for_connection(engine.connect) as connection:
             return _read_state(connection)
     finally:
         engine.dispose()
@@ -113,7 +114,7 @@ def startup_problems(engine: Engine, database_url: str) -> list[str]:
         with suppress(SQLAlchemyError, OSError):
             return inspect_database(database_url).problems()
         return []
-    with engine.connect() as connection:
+    with wait_for_connection(engine.connect) as connection:
         return _read_state(connection).problems()
 
 
