@@ -42,7 +42,7 @@ class ReplyRunner:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._is_ending = False  # no reply starts any more; other work still runs
+        self.is_ending = False  # no reply starts any more; other work still runs
         self._is_closed = False
         self._store_deadline: float | None = None
         self._writer = BackgroundWriter()
@@ -66,7 +66,7 @@ class ReplyRunner:
     def start(self, reply: RunningReply, stream: AsyncIterator[Delta]) -> None:
         """Run a reserved reply. At shutdown, mark it as interrupted; the question is kept."""
         try:
-            if self._is_ending:  # its provider is about to be closed
+            if self.is_ending:  # its provider is about to be closed
                 raise ServiceClosed
             self.submit(self._run(reply, stream))
         except ServiceClosed:
@@ -118,7 +118,7 @@ class ReplyRunner:
 
         A reply that is reserved or started later ends as interrupted as well.
         """
-        self._is_ending = True  # before the list is read, so that no reply is missed
+        self.is_ending = True  # before the list is read, so that no reply is missed
         for reply in self.running():
             self._running_loop().call_soon_threadsafe(self._cancel, reply, Status.INTERRUPTED)
         if self._store_deadline is None:  # set once: a second call does not wait again

@@ -253,7 +253,7 @@ def test_reply_between_reservation_and_start_ends_as_interrupted_at_shutdown(
     assert waits.wait(10)
     closing = threading.Thread(target=service.close)
     closing.start()
-    until(lambda: runner._is_ending)
+    until(lambda: runner.is_ending)
     goes.set()
     sending.join(10)
     closing.join(20)

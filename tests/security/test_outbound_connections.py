@@ -25,9 +25,11 @@ CALLERS = {
     "chat/providers/ssrf/public_address.py",  # parses addresses
     "chat/providers/openai_compatible/network_errors.py",  # error classes only
     "chat/providers/openai_compatible/timeouts.py",  # error classes only
+    "chat/providers/openai_compatible/environment.py",  # reads the proxy settings
     "chat/replies/worker_liveness.py",  # the local host name
     "server/listening.py",  # the listening sockets
     "server/tcp_nodelay.py",  # options of listening sockets
+    "server/websocket_limits.py",  # timeouts of anyio
 }
 NETWORK = {
     *("aiohttp", "anyio", "ftplib", "http", "httpcore2", "httplib", "httpx", "httpx2", "openai"),
