@@ -69,6 +69,7 @@ def run(command: list[str], folder: Path, **more: Any) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_script_prints_the_reply(server: LLMServer, tmp_path: Path) -> None:
     call = call_for(server, image=png())
     out = export_call(call, ExportFormat.SCRIPT)
@@ -78,6 +79,7 @@ def test_script_prints_the_reply(server: LLMServer, tmp_path: Path) -> None:
     check_received(server, call)
 
 
+@pytest.mark.slow
 def test_notebook_prints_the_reply(server: LLMServer, tmp_path: Path) -> None:
     call = call_for(server)
     notebook = json.loads(export_call(call, ExportFormat.NOTEBOOK).data)

@@ -22,6 +22,8 @@ from pages.conversation import attachments
 from pages.session import process
 from tests.support.hostile_files import huge_png
 
+pytestmark = pytest.mark.slow
+
 APP = str(Path(__file__).parents[2] / "app.py")
 OWNER = "visitor:" + hashlib.sha256(b"ada").hexdigest()[:40]
 

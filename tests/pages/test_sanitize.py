@@ -374,6 +374,7 @@ def dangerous_tokens(tokens: list[Token]) -> Iterator[str]:
         yield from dangerous_tokens(token.children or [])
 
 
+@pytest.mark.slow
 def test_markdown_it_finds_no_dangerous_token() -> None:
     dice = random.Random(5)
     for _ in range(5000):
@@ -388,6 +389,7 @@ def test_plain_characters_are_all_rendered(text: str) -> None:
     assert rendered(sanitize.markdown(text)).split() == text.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_every_prefix_of_a_document_is_sanitized(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -136,6 +136,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audio", HOSTILE.values(), ids=list(HOSTILE))
 def test_hostile_recording_is_measured_quickly(audio: bytes) -> None:
     started = time.process_time()

@@ -37,6 +37,7 @@ def readable(process: int) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 def test_other_process_reads_neither_environment_nor_memory(tmp_path: Path) -> None:
     app = AppServer(tmp_path, OPENAI_API_KEY="sk-canary")
     app.launcher = UNPRIVILEGED

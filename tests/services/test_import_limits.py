@@ -108,6 +108,7 @@ def test_tokens_of_imported_messages_are_counted(
     assert 10_000 < question.tokens < 100_000
 
 
+@pytest.mark.slow
 def test_imported_conversation_cannot_exceed_the_request_limit(
     open_service: Open, provider: ScriptedProvider
 ) -> None:
@@ -284,6 +285,7 @@ def test_upload_beyond_what_may_be_stored_is_refused(open_service: Open) -> None
     upload(9)
 
 
+@pytest.mark.slow
 def test_long_conversation_is_stored_in_short_transactions(open_service: Open) -> None:
     service = open_service()
     value = parley_export()

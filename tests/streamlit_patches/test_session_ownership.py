@@ -18,6 +18,8 @@ from pages.streamlit_patches import session_ownership
 from tests.support import patches
 from tests.support.app_server import ROOT
 
+pytestmark = pytest.mark.slow
+
 ANN, BOB = "a" * 43, "b" * 43
 SIGNED_IN: dict[str, Any] = {"is_logged_in": True, "sub": "1"}
 
