@@ -53,6 +53,7 @@ from chat.errors import (
     ReplyRunning,
     SettingsError,
     SignInExpired,
+    StoreFailed,
     TemporaryConversationExpired,
 )
 from chat.formats.export import Export, ExportFormat
@@ -130,6 +131,7 @@ __all__ = [
     "SignInExpired",
     "Snapshot",
     "Status",
+    "StoreFailed",
     "Submission",
     "TemporaryConversationExpired",
     "Usage",

@@ -1,5 +1,7 @@
 """The chat screen: one conversation with its composer and the sidebar."""
 
+from contextlib import nullcontext, suppress
+
 import streamlit as st
 
 from chat import NotFound, ParleyError, TemporaryConversationExpired
@@ -12,17 +14,20 @@ from pages.sidebar import sidebar
 
 tab_state.apply_sent()
 service = tab_state.service()
-view = None
+view, is_current = None, True
+auto_refresh.forget_outage()
 if conversation_id := tab_state.conversation_id():
     try:
         view = service.conversations.open(conversation_id, tab_state.window())
+        tab_state.keep_view(view)
     except NotFound as error:
         notices.say(
             TemporaryConversationExpired.sentence if tab_state.is_temporary() else error.sentence
         )
         tab_state.show_conversation(None)
-    except ParleyError as error:  # the URL is kept, because a refresh may help
-        notices.say(error.sentence)
+    except ParleyError as error:  # the URL is kept, because the database may come back
+        notices.say(error.sentence, error.code)
+        view, is_current = tab_state.kept_view(conversation_id), False
 
 tab_state.remember_view()
 live_region.draw(view)
@@ -44,10 +49,13 @@ composer.draw(view)
 sidebar.draw(view)
 if view is not None and view.running_id:
     draw_turns.end()
-    if running is None:
-        streaming_reply.wait_for_end(view.running_id)
-    else:
-        running.follow()
-    st.rerun()
-auto_refresh.draw(view)
+    # During an outage another process may write the reply, of which nothing can be read.
+    with nullcontext() if is_current else suppress(ParleyError):
+        if running is None:
+            streaming_reply.wait_for_end(view.running_id)
+        else:
+            running.follow()
+    if is_current:
+        st.rerun()
+auto_refresh.draw(view, is_current=is_current)
 transcript.remember_rendered(view)

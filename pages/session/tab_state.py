@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from chat import (
+    ConversationView,
     File,
     Message,
     Model,
@@ -70,6 +71,19 @@ def show_conversation(conversation: str | None, *, is_temporary: bool | None = N
 def remember_view() -> None:
     """Remember what is in view, for the link back from other screens."""
     st.session_state["last_seen"] = url.in_view()
+
+
+def keep_view(view: ConversationView) -> None:
+    """Keep what was read from the database, to be drawn again while it cannot be read."""
+    st.session_state["kept_view"] = (visitor.owner(), is_temporary(), view)
+
+
+def kept_view(conversation: str) -> ConversationView | None:
+    """Return the view of this conversation that was read last, if the user is the same."""
+    owner, kind, view = st.session_state.get("kept_view", ("", False, None))
+    if view is None or view.conversation.id != conversation:
+        return None
+    return view if (owner, kind) == (visitor.owner(), is_temporary()) else None
 
 
 def last_view() -> dict[str, str]:

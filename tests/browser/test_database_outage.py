@@ -52,6 +52,7 @@ def test_draft_and_running_reply_survive_a_database_outage(
         other.send("My own words")
         expect(other.key("notice")).to_contain_text(StoreFailed.sentence)
         expect(other.composer).to_have_value("My own words")
+        idle = visit(app=app, beside=chat)  # opened during the outage
         held.set()
         chat.wait_word(19)
         expect(chat.answers.last).to_contain_text(NotStoredYet.sentence)
@@ -59,6 +60,8 @@ def test_draft_and_running_reply_survive_a_database_outage(
         chat.wait_done()
         assert chat.shown_words() == numbered(20)
         expect(chat.answers.last).not_to_contain_text(NotStoredYet.sentence)
+        expect(other.key("notice")).to_have_count(0)  # the page recovers without a click
+        expect(idle.key("notice")).to_have_count(0)
         other.composer.press("Enter")
         expect(other.questions).to_contain_text("My own words")
         other.wait_done()

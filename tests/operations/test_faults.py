@@ -463,7 +463,9 @@ def page(monkeypatch: pytest.MonkeyPatch, file: Path) -> Iterator[AppTest]:
 
 
 def shown(page: AppTest) -> str:
-    return "\n".join(each.value for each in (*page.markdown, *page.error, *page.caption))
+    """Return the text of the page, without the escapes of its Markdown."""
+    texts = "\n".join(each.value for each in (*page.markdown, *page.error, *page.caption))
+    return texts.replace("\\", "")
 
 
 def test_message_returns_to_the_composer_during_an_outage_and_can_be_sent_later(
@@ -484,6 +486,64 @@ def test_message_returns_to_the_composer_during_an_outage_and_can_be_sent_later(
     page.chat_input(key="composer").set_value("My own words").run()
     assert StoreFailed.sentence not in shown(page)
     assert len(page.chat_message) == 2 and first == 2
+
+
+@pytest.fixture
+def outage(page: AppTest, file: Path) -> Iterator[Callable[[], object]]:
+    """A page with two conversations and no database; yields the function that brings it back."""
+    page.chat_input(key="composer").set_value("What is a version?").run()
+    away = file.with_name("elsewhere.db")
+    file.rename(away)
+
+    def end() -> None:
+        if away.exists():
+            away.rename(file)
+
+    yield end
+    end()
+
+
+@pytest.mark.parametrize("action", ["rerun", "send", "edit", "retry", "search"])
+def test_conversation_stays_in_view_during_an_outage(
+    page: AppTest, outage: Callable[[], object], action: str
+) -> None:
+    before = [each.markdown[0].value for each in page.chat_message]
+    if action == "send":
+        page.chat_input(key="composer").set_value("My own words").run()
+    elif action == "rerun":
+        page.run()
+    else:
+        button = next(each for each in page.button if str(each.key).startswith(action))
+        button.click().run()
+    assert [each.markdown[0].value for each in page.chat_message][: len(before)] == before or (
+        action == "edit" and len(page.chat_message) == 2
+    )
+    assert "What shall we talk about?" not in shown(page)
+    assert StoreFailed.sentence in shown(page)
+    assert not page.exception
+    outage()
+    page.session_state["outage_ended"] = True  # set by the part of the page that polls
+    page.run()
+    assert StoreFailed.sentence not in shown(page)
+    assert len(page.chat_message) == 2 and not page.exception
+
+
+def test_outage_shows_no_conversation_of_another_person_or_link(
+    page: AppTest, outage: Callable[[], object]
+) -> None:
+    mine = page.query_params["c"]
+    page.session_state["visitor"] = "bob"
+    page.run()
+    assert len(page.chat_message) == 0
+    page.session_state["visitor"] = ME
+    page.run()
+    assert len(page.chat_message) == 2
+    page.query_params["c"] = ["0" * 30]
+    page.run()
+    assert len(page.chat_message) == 0 and not page.exception
+    page.query_params["c"] = mine
+    page.run()
+    assert len(page.chat_message) == 2
 
 
 @pytest.mark.parametrize("screen", ["conversation", "usage"])
