@@ -138,3 +138,10 @@ def test_every_public_name_of_chat_can_be_imported(tmp_path: Path) -> None:
     assert run_python("from chat import *; print(open_chat.__module__)", tmp_path) == (
         "chat.bootstrap"
     )
+
+
+def test_conversation_uses_the_chat_elements_of_streamlit() -> None:
+    called = {
+        called_name(node) for _, node in nodes(python_files("pages")) if isinstance(node, ast.Call)
+    }
+    assert {"chat_message", "write_stream", "chat_input"} <= called

@@ -6,7 +6,8 @@ The page only reads the reply. The worker writes and stores it, independent of t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,6 +17,7 @@ from pages.markdown import block_splitter, sanitize
 from pages.rendering import stale_elements
 from pages.session import tab_state
 
+Update = Callable[[], object]
 MAX_REASONING = 2000  # characters of the reasoning that are shown while it is streamed
 
 
@@ -53,15 +55,21 @@ class StreamingReply:
     def follow(self) -> None:
         """Render the rest of the reply until it ends."""
         self._draw_thinking()
+        st.write_stream(_UpdateStream.of(self._updates()))
+
+    def _updates(self) -> Iterator[Update]:
+        """Yield a function for each change of the page; `write_stream` calls it.
+
+        Yielded strings would be Markdown that the frontend completes while it is open, although
+        it does not know which of it is text: after "i<n" the rest of the reply would disappear.
+        """
         count, cells, segments = 0, self._cells, self._segments
         while not segments.is_done:
             if count == len(cells):
                 stale_elements.reserve(self._place, count + 1)
                 cells.append(self._text.empty())
-            # Not `write_stream`: the frontend would complete open Markdown in what is sent, and it
-            # does not know which of it is text.
             for text in segments.stream_segment():
-                cells[count].markdown(text)
+                yield partial(cells[count].markdown, text)
             count += 1
 
     def _draw_thinking(self) -> None:
@@ -75,6 +83,25 @@ class StreamingReply:
             self._thinking.empty()
         else:
             status.update(label="Thought", state="complete")
+
+
+class _UpdateStream(tuple[Update, ...]):
+    """An iterator of functions that `st.write_stream` accepts without importing pandas.
+
+    Streamlit 1.67 imports pandas to check whether any other iterable is a table, which takes 80 MB
+    and delays the first reply of the process by a second.
+    """
+
+    updates: Iterator[Update]
+
+    @classmethod
+    def of(cls, updates: Iterator[Update]) -> _UpdateStream:
+        stream = cls()
+        stream.updates = updates
+        return stream
+
+    def __iter__(self) -> Iterator[Update]:
+        return self.updates
 
 
 class _ReplySegments:

@@ -25,6 +25,8 @@ _ALLOWED = {
     # database, providers, prices, imports of large files
     *("sqlalchemy", "openai", "httpx2", "httpcore2", "idna", "truststore", "jiter", "orjson"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "dotenv"),
+    # parser of messages
+    *("markdown_it", "mdit_py_plugins", "mdurl"),
     *("genai_prices", "ijson", "prometheus_client", "cachetools", "tenacity", "_distutils_hack"),
 }
 _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| *([\w.]+)$", re.MULTILINE)
