@@ -29,8 +29,8 @@ class TabLimits:
     """Numbers of WebSockets. `of_strangers_at_address` is for people without access."""
 
     of_visitor: int = 30
-    of_address: int = 200
-    of_strangers_at_address: int = 50
+    of_address: int = 500
+    of_strangers_at_address: int = 100
     in_total: int = 1_000
 
     @property

@@ -25,7 +25,9 @@ _FILES = ("/media/", "/downloads/")  # uploaded and generated files
 _MEDIA_PATH = "/media/"
 _IMAGE_PATHS = (_MEDIA_PATH, "/static/", "/favicon.png")
 # A host with port as it may stand in a policy; anything else in the header is ignored.
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*)|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{1,5})?")
+# Hosts that a policy cannot name, such as "my_server" and "[::1]", are covered by 'self'.
+_UNNAMEABLE_HOST = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _LOOPBACK = re.compile(r"(?:[\w.-]+\.)?localhost|127(?:\.\d+){3}|\[::1\]")
 
@@ -159,6 +161,8 @@ class SecurityHeaders:
         prefix = request.get("x-forwarded-prefix", "").rstrip("/")
         paths = [self._base_path, *([prefix] if _PREFIX.fullmatch(prefix) else [])]
         origins = [f"{host}{path}" for host in _hosts(request) for path in paths]
+        if not origins and _UNNAMEABLE_HOST.fullmatch(request.get("host", "")):
+            return page_policy(self._script_hashes, self._sources, None)
         return page_policy(self._script_hashes, self._sources, origins)
 
     def _headers_for(self, scope: Scope) -> dict[str, str]:

@@ -94,4 +94,6 @@ def _size(session: Session, column: InstrumentedAttribute[Any]) -> ColumnElement
     """Return the size of a column in bytes. SQLite's `length` counts the characters of a text."""
     if session.get_bind().dialect.name == "postgresql":
         return func.octet_length(column)
+    if isinstance(column.type, LargeBinary):  # a cast would read the content from the disk
+        return func.length(column)
     return func.length(cast(column, LargeBinary))

@@ -36,6 +36,7 @@ _PAUSE = 0.15  # seconds; longer than SQLite waits between two attempts to get t
 _alembic = threading.Lock()  # Alembic keeps the running migration in global variables
 MERGE_PAGES = 2000  # pages of the search index that one transaction rewrites
 SQLITE_LOCK_TIMEOUT = 15  # seconds
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|«[^»]*»")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -201,14 +202,15 @@ def pause_between_writes() -> None:
 
 
 def error_summary(error: Exception) -> str:
-    """Return the type and the beginning of a database error, for the log.
+    """Return the type and the first line of a database error, for the log.
 
-    Drivers quote values of the row in quotation marks and on the following lines.
+    Drivers quote values of the row in quotation marks and on the following lines; both are left
+    out.
     """
     original = getattr(error, "orig", None) or error
     first_line = (str(original).splitlines() or [""])[0]
-    unquoted = re.split("[\"'«]", first_line)[0]
-    return f"{type(original).__name__}: {unquoted[:200]}"
+    without_values = re.split("[\"'«]", _QUOTED.sub("…", first_line))[0]
+    return f"{type(original).__name__}: {without_values[:200]}"
 
 
 def scrub(engine: Engine) -> None:

@@ -11,7 +11,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chat import ParleyError, SettingsError
+from chat import DatabaseUnavailable, ParleyError, SettingsError
 from pages.session import configuration
 from pages.streamlit_patches import install
 from pages.streamlit_patches.server_address import is_address_chosen
@@ -55,9 +55,10 @@ def chat_service() -> ChatService:
                 raise
             try:
                 service.access.load_keys()
-            except ParleyError:
+            except ParleyError as error:
                 service.close()
-                raise
+                _failed_at = time.monotonic()
+                raise DatabaseUnavailable([str(error)]) from None
             _service = service
         return _service
 

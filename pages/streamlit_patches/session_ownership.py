@@ -23,7 +23,7 @@ from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from pages.streamlit_patches.replacement import Replacement
 from pages.streamlit_patches.session_owners import owner_of, set_owner
 
-_MAX_STORED = 5  # disconnected sessions of a visitor that can be resumed
+_MAX_STORED = 30  # disconnected sessions of a visitor that can be resumed
 _LIFETIME = 121.0  # seconds: the storage forgets sessions after 120, when it is next used
 
 _connect = WebsocketSessionManager.connect_session

@@ -12,6 +12,8 @@ import pytest
 from chat import errors
 from chat.domain.message import Role
 from chat.providers.base import Picture, Request, Turn
+from chat.providers.openai_compatible.adaptations import find_parameter_fix
+from chat.providers.openai_compatible.error_body import parse_error_body
 from tests.support.llm_server import LLMServer, Script
 from tests.support.provider_replies import OK, Answer, ask
 
@@ -210,6 +212,17 @@ def test_reply_is_asked_in_one_piece_if_streaming_is_refused(
     answer = ask_refusing(server, lambda body: body["stream"], message, status=status)
     assert (answer.text, answer.finish_reason) == ("ok", "stop")
     assert "stream_options" not in sent(server)[-1]
+
+
+@pytest.mark.parametrize(("status", "is_lasting"), [(400, True), (422, True), (500, False)])
+@pytest.mark.parametrize("message", ["stream is not supported", "stream closed: not supported"])
+def test_adaptation_is_remembered_after_a_client_error_only(
+    message: str, status: int, is_lasting: bool
+) -> None:
+    refusal = parse_error_body(status, json.dumps({"error": {"message": message}}).encode())
+    fix = find_parameter_fix(refusal, {"stream": True}, {}, "max_tokens")
+    assert fix is not None
+    assert fix.is_lasting is is_lasting
 
 
 def test_all_adaptations_are_combined(server: LLMServer) -> None:

@@ -323,6 +323,6 @@ def test_existing_database_becomes_unreadable_for_other_users(tmp_path: Path) ->
     ],
 )
 def test_error_summary_contains_no_value(message: str) -> None:
-    summary = error_summary(ValueError(message))
-    assert summary.startswith("ValueError: ")
+    summary = error_summary(ValueError(f"'host' failed: {message}"))
+    assert summary.startswith("ValueError: … failed: ")
     assert "secret" not in summary

@@ -112,12 +112,12 @@ def test_session_ids_are_not_logged(
 
 def test_disconnected_sessions_of_a_visitor_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     def test(sessions: Sessions) -> None:
-        mine = [sessions.connect(ANN) for _ in range(9)]
+        mine = [sessions.connect(ANN) for _ in range(34)]
         theirs = sessions.connect(BOB)
         for each in [theirs, *mine]:
             sessions.manager.disconnect_session(each)
         kept = {each.session.id for each in sessions.manager.list_sessions()}
-        assert kept == {theirs, *mine[-5:]}
+        assert kept == {theirs, *mine[-30:]}
 
     run(monkeypatch, test)
 

@@ -78,10 +78,11 @@ def find_parameter_fix(
     """
     if refusal.status not in _REFUSALS:
         return None
+    is_client_error = (refusal.status or 500) < 500  # a server error may be temporary
     if STREAM not in applied and sent.get("stream") and refuses_stream(refusal):
-        return ParameterFix(STREAM, None, is_lasting=True)
+        return ParameterFix(STREAM, None, is_lasting=is_client_error)
     if SYSTEM_PROMPT not in applied and _has_system(sent) and refuses_system_prompt(refusal):
-        return ParameterFix(SYSTEM_PROMPT, None, is_lasting=True)
+        return ParameterFix(SYSTEM_PROMPT, None, is_lasting=is_client_error)
     cap = next((sent[name] for name in _LIMIT_ALIASES if name in sent), None)
     if cap is not None:
         fix = _shorter_reply(refusal, cap, applied, limit_name)
