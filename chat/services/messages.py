@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from chat.domain.attachment import Attachment
 from chat.domain.conversation import ReplySettings, new_conversation
+from chat.domain.ids import storable
 from chat.domain.message import Message, Submission
 from chat.domain.title import title_from
 from chat.domain.writes import NewQuestion
@@ -13,6 +15,10 @@ from chat.errors import NothingToAnswer, ReplyRunning
 from chat.providers.user_keys import OwnKey
 from chat.replies.buffer import ReplyChunk, follow_stored
 from chat.services.scope import Scope
+
+_LONGEST_OUTAGE = timedelta(days=1)
+_SENDING = timedelta(seconds=2)  # the browser's measure of time is not exact
+_TRUNCATED = 1000  # characters; a message is shortened only if it has more
 
 
 class MessageService:
@@ -127,6 +133,19 @@ class MessageService:
             yield from follow_stored(
                 answer, lambda: self._store.messages.get(self._owner, answer_id)
             )
+
+    def conversation_of_sent(self, text: str, age: timedelta) -> str | None:
+        """Return the conversation in which a question was stored; None if it was not stored.
+
+        `age` is the time since it was sent. Equal questions of earlier times are not meant.
+        """
+        since = datetime.now(UTC) - min(age, _LONGEST_OUTAGE) - _SENDING
+        sent = storable(text).strip()
+        for conversation_id, stored in self._store.messages.questions_since(self._owner, since):
+            is_truncated = len(stored) > _TRUNCATED and sent.startswith(stored)
+            if stored == sent or is_truncated:
+                return conversation_id
+        return None
 
     def show_version(self, message_id: str) -> None:
         """Show this version and the messages that follow it."""

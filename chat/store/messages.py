@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from chat.domain.context_window import PathStep, SentMessage
@@ -50,6 +51,22 @@ class MessageStore:
     def get(self, owner: str, message_id: str) -> Message:
         with read_transaction(self._engine) as session:
             return read_message(session, owner, message_id)
+
+    def questions_since(self, owner: str, since: datetime) -> list[tuple[str, str]]:
+        """Return the conversation and the text of each question since a time, newest first."""
+        query = (
+            select(MessageRow.conversation_id, MessageRow.text)
+            .join(ConversationRow, ConversationRow.id == MessageRow.conversation_id)
+            .where(
+                ConversationRow.owner == owner,
+                ConversationRow.updated_at >= since,
+                MessageRow.role == Role.USER.value,
+                MessageRow.created_at >= since,
+            )
+            .order_by(MessageRow.id.desc())
+        )
+        with read_transaction(self._engine) as session:
+            return [(conversation, text) for conversation, text in session.execute(query)]
 
     def path(
         self, owner: str, conversation_id: str, leaf_id: str | None, limit: int

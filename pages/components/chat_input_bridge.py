@@ -1,7 +1,7 @@
 """Access to the state of st.chat_input that Streamlit does not expose.
 
 Reports the files in the box before they are sent, appends text to the draft, which only the browser
-has, takes the draft, and turns a long paste into a file.
+has, takes the draft, turns a long paste into a file, and finds messages that did not arrive.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from hashlib import sha256
 
 import streamlit as st
@@ -24,17 +25,33 @@ _MAX_COMMANDS = 9  # repeated to the browser, which skips those that it has exec
 _bridge = browser_component.declare("chat_input_bridge")
 
 
-def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], None]) -> list[File]:
+def draw(
+    on_draft_taken: Callable[[str, bool], None],
+    on_change: Callable[[], None],
+    on_unconfirmed: Callable[[str, timedelta], bool],
+) -> list[File]:
     """Mount the bridge and return the uploaded files of the box, in the order they were added.
 
     A change of the files reruns the script, or only the fragment that this is called in, after
     `on_change()`. `on_draft_taken(text, may_truncate)` receives the draft after `take_draft`.
+    `on_unconfirmed(text, age)` receives a message that the browser has sent and that was not
+    confirmed, because the connection or the process ended; it returns whether it was resolved.
     """
 
     def receive_draft() -> None:
         if taken := st.session_state["box"].taken:
             on_draft_taken(str(taken["text"]), bool(taken["mayTruncate"]))
             st.session_state["box_was_taken"] = True
+
+    def receive_unconfirmed() -> None:
+        if not (sent := st.session_state["box"].unconfirmed):
+            return
+        is_same = sent["session"] == _session()
+        if (is_same and sent["number"] <= st.session_state.get("box_handled", 0)) or on_unconfirmed(
+            str(sent["text"]), timedelta(milliseconds=int(sent["age"]))
+        ):
+            _resolved().append(str(sent["id"]))
+        st.session_state["box_was_taken"] = True
 
     _bridge(
         key="box",
@@ -44,10 +61,14 @@ def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], No
             "draftOwner": sha256(visitor.owner().encode()).hexdigest()[:16],
             # A tuple, because Streamlit imports pandas to serialize a list.
             "commands": tuple(st.session_state.get("box_commands", ())),
+            "session": _session(),
+            "handled": st.session_state.get("box_handled", 0),
+            "resolved": tuple(_resolved()),
         },
         default={"files": []},
         on_files_change=on_change,
         on_taken_change=receive_draft,
+        on_unconfirmed_change=receive_unconfirmed,
         height="content",
     )
     if st.session_state.pop("box_was_taken", False):
@@ -55,6 +76,22 @@ def draw(on_draft_taken: Callable[[str, bool], None], on_change: Callable[[], No
     st.session_state["box_failed"] = failed_uploads()
     names = _names("ready")
     return [file for file in _uploaded() if file.name in names]
+
+
+def confirm() -> None:
+    """Report to the browser that a message has arrived: it was stored, or is back in the box."""
+    st.session_state["box_handled"] = st.session_state.get("box_handled", 0) + 1
+
+
+def _session() -> str:
+    """Return an id of this session: messages are counted from zero in the next one."""
+    return str(st.session_state.setdefault("box_session", secrets.token_hex(8)))
+
+
+def _resolved() -> deque[str]:
+    """Return the ids of unconfirmed messages that were resolved."""
+    found: deque[str] = st.session_state.setdefault("box_resolved", deque(maxlen=_MAX_COMMANDS))
+    return found
 
 
 def original_name(uploaded: str) -> str:

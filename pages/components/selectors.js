@@ -12,6 +12,7 @@ const SELECTORS = {
   chatMessage: testId("stChatMessage"),
   composer: widget("composer"),
   composerText: `${widget("composer")} textarea`,
+  composerSubmit: `${widget("composer")} ${testId("stChatInputSubmitButton")}`,
   fileChip: `${widget("composer")} ${testId("stFileChip")}`,
   fileChipName: testId("stFileChipName"),
   fileChipSpinner: testId("stFileChipIconSpinner"),

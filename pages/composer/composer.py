@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,9 @@ from pages.rendering import widget_values
 from pages.session import notices, tab_state
 
 KEY = "composer"
+MESSAGE_LOST = (
+    "The connection was interrupted before your message arrived. It is back in the message box."
+)
 
 
 def draw(view: ConversationView | None) -> None:
@@ -38,7 +42,7 @@ def draw(view: ConversationView | None) -> None:
             else:
                 st.empty()
             dictation.draw_progress(is_busy=is_busy)
-            pending_files.draw(_submit_draft, is_busy=is_busy)
+            pending_files.draw(_submit_draft, _resolve, is_busy=is_busy)
         footer = st.container(
             key="beside_composer", horizontal=True, vertical_alignment="center", gap="small"
         )
@@ -71,10 +75,41 @@ def _limits() -> str:
 
 
 def _submit_draft(text: str, may_truncate: bool) -> None:
-    send(text, may_truncate=may_truncate)
+    try:
+        send(text, may_truncate=may_truncate)
+    finally:
+        chat_input_bridge.confirm()
+
+
+def _resolve(text: str, age: timedelta) -> bool:
+    """Show the conversation of a message that may be lost, or put it back into the box.
+
+    Returns False if the database cannot be read; the browser then asks again.
+    """
+    services = [tab_state.service()]
+    if tab_state.is_temporary():  # the message may have been sent before
+        services.append(tab_state.saved_service())
+    try:
+        found = [each.messages.conversation_of_sent(text, age) for each in services]
+    except ParleyError:
+        return False
+    stored = next(filter(None, found), None)
+    if stored is None:
+        chat_input_bridge.append(text)
+        notices.say(MESSAGE_LOST)
+    elif tab_state.conversation_id() is None:
+        tab_state.show_conversation(stored)
+    return True
 
 
 def _on_submit() -> None:
+    try:
+        _submit()
+    finally:
+        chat_input_bridge.confirm()
+
+
+def _submit() -> None:
     value: Any = st.session_state[KEY]
     st.session_state["box_was_sent"] = True
     if value is None or isinstance(value, str):

@@ -7,6 +7,7 @@ that was refused are kept in `tab_state`, to be sent with the next one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
@@ -32,29 +33,31 @@ _ICONS = {FileKind.IMAGE: "image", FileKind.TABLE: "table", FileKind.DOCUMENT: "
 _PASTE_PREFIX = "Pasted text"
 _MAX_VISIBLE = 4  # files; more scroll
 Send = Callable[[str, bool], None]  # send(text, may_truncate)
+Resolve = Callable[[str, timedelta], bool]  # resolve(text, age) of a message that may be lost
 
 
-def draw(send: Send, *, is_busy: bool) -> None:
+def draw(send: Send, resolve: Resolve, *, is_busy: bool) -> None:
     """Render the pending files.
 
     They are a fragment, except while a reply is followed: fragments do not run then, so a change
     reruns the page.
     """
     if is_busy:
-        _draw(send, is_busy=True)
+        _draw(send, resolve, is_busy=True)
     else:
-        _draw_fragment(send)
+        _draw_fragment(send, resolve)
 
 
 @st.fragment
-def _draw_fragment(send: Send) -> None:
+def _draw_fragment(send: Send, resolve: Resolve) -> None:
     if st.session_state.pop("notice_is_gone", False):
         st.rerun()  # the whole page, not only the fragment
-    _draw(send, is_busy=False)
+    _draw(send, resolve, is_busy=False)
 
 
-def _draw(send: Send, *, is_busy: bool) -> None:
-    kept, waiting = tab_state.kept_files(), chat_input_bridge.draw(send, _on_files_change)
+def _draw(send: Send, resolve: Resolve, *, is_busy: bool) -> None:
+    kept = tab_state.kept_files()
+    waiting = chat_input_bridge.draw(send, _on_files_change, resolve)
     files = [tab_state.in_chosen_encoding(file) for file in (*kept, *waiting)]
     # The same slots in every run, so that a removed file disappears before the run ends.
     with st.container(key="tray", gap="xsmall"):

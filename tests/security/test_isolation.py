@@ -20,6 +20,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -126,6 +127,9 @@ LISTS: dict[str, Callable[[OwnerService], Any]] = {
     "conversations.pinned": lambda me: me.conversations.pinned(),
     "conversations.deleted": lambda me: me.conversations.deleted(),
     "conversations.search": lambda me: me.conversations.search(WORD),
+    "messages.conversation_of_sent": lambda me: me.messages.conversation_of_sent(
+        f"A {WORD}?", timedelta(hours=1)
+    ),
     "transfer.export_all": everything,
     "usage.report": lambda me: me.usage.report(),
     "transfer.export_job": lambda me: me.transfer.export_job(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from chat import (
     ChatService,
@@ -22,6 +24,7 @@ from chat import (
 from chat.domain.message import Usage
 from chat.errors import EmptyMessage, EmptyReply, NothingToAnswer, OnlyReasoning, ProviderDown
 from chat.providers.base import Delta
+from chat.store.schema import MessageRow
 from tests.support.held_reply import begin_held_reply, stop_after_two_words
 from tests.support.scripted_provider import ScriptedProvider
 
@@ -750,3 +753,40 @@ def test_usage_is_estimated_if_a_part_reported_none(
     finish(service, service.as_owner(ME).messages.continue_(answer.id))
     whole = service.as_owner(ME).conversations.open(answer.conversation_id).messages[-1]
     assert whole.usage is None and whole.tokens >= 4
+
+
+MINUTE = timedelta(minutes=1)
+LONG = "word " * 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored", "is_found"),
+    [
+        ("Hello", "Hello", True),
+        ("  Hello\n", "Hello", True),
+        ("a\x00b", "a\x00b", True),
+        (LONG + "and more", LONG, True),  # shortened to fit
+        ("Hello there", "Hello", False),
+        ("hello", "Hello", False),
+        ("Other", "Hello", False),
+    ],
+)
+def test_conversation_of_a_sent_message_is_found_by_its_text(
+    service: ChatService, sent: str, stored: str, is_found: bool
+) -> None:
+    answer = ask(service, stored)
+    found = service.as_owner(ME).messages.conversation_of_sent(sent, MINUTE)
+    assert found == (answer.conversation_id if is_found else None)
+    assert service.as_owner(OTHER).messages.conversation_of_sent(sent, MINUTE) is None
+
+
+def test_equal_message_of_an_earlier_time_is_not_found(service: ChatService) -> None:
+    earlier = ask(service, "yes")
+    with service.space.store.engine.begin() as connection:
+        past = datetime.now(UTC) - MINUTE
+        connection.execute(update(MessageRow).values(created_at=past))
+    messages = service.as_owner(ME).messages
+    assert messages.conversation_of_sent("yes", timedelta(seconds=20)) is None
+    assert messages.conversation_of_sent("yes", 2 * MINUTE) == earlier.conversation_id
+    later = ask(service, "yes", earlier.conversation_id)
+    assert messages.conversation_of_sent("yes", timedelta(0)) == later.conversation_id
