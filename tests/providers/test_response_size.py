@@ -134,3 +134,19 @@ def test_error_inside_a_stream_is_understood_quickly(value: object) -> None:
     to_provider_error(body, {}, provider="Acme", model="m", secrets=(KEY,))
     assert time.process_time() - started < 0.5
     assert len(body.message) <= 50_000
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("[", "]"),
+        ('{"message": ', "}"),
+        ('{"detail": [', "]}"),
+        ('{"error": ', "}"),
+        ('["a", ', "]"),
+    ],
+)
+@pytest.mark.parametrize("depth", [10, 600, 900])
+def test_deeply_nested_error_is_parsed(opening: str, closing: str, depth: int) -> None:
+    content = f'{opening * depth}"x"{closing * depth}'.encode()
+    assert parse_error_body(400, content).message

@@ -148,19 +148,25 @@ def _innermost(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _message_of(value: Any) -> str:
+def _message_of(value: Any, depth: int = 0) -> str:
     """Return the words of an error: a text, or all of a list such as FastAPI's `detail`."""
+    if isinstance(value, str):
+        return _text(value, _MAX_MESSAGE)
+    if depth == _MAX_DEPTH:
+        return ""
     if isinstance(value, dict):
         found = (value[name] for name in _MESSAGES if value.get(name))
-        return next(filter(None, map(_message_of, found)), "")
+        return next(filter(None, (_message_of(each, depth + 1) for each in found)), "")
     if isinstance(value, list):
-        return "; ".join(filter(None, map(_located, value[:_MAX_ENTRIES])))[:_MAX_MESSAGE]
-    return _text(value, _MAX_MESSAGE) if isinstance(value, str) else ""
+        entries = (_located(each, depth + 1) for each in value[:_MAX_ENTRIES])
+        return "; ".join(filter(None, entries))[:_MAX_MESSAGE]
+    return ""
 
 
-def _located(entry: Any) -> str:
+def _located(entry: Any, depth: int) -> str:
     """Return the message of one entry of a list, after the field that it belongs to."""
-    message, place = _message_of(entry), entry.get("loc") if isinstance(entry, dict) else None
+    message = _message_of(entry, depth)
+    place = entry.get("loc") if isinstance(entry, dict) else None
     return f"{'.'.join(map(str, place[:9]))}: {message}" if isinstance(place, list) else message
 
 
