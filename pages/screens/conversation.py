@@ -19,7 +19,6 @@ auto_refresh.forget_outage()
 if conversation_id := tab_state.conversation_id():
     try:
         view = service.conversations.open(conversation_id, tab_state.window())
-        tab_state.keep_view(view)
     except NotFound as error:
         notices.say(
             TemporaryConversationExpired.sentence if tab_state.is_temporary() else error.sentence
@@ -28,6 +27,8 @@ if conversation_id := tab_state.conversation_id():
     except ParleyError as error:  # the URL is kept, because the database may come back
         notices.say(error.sentence, error.code)
         view, is_current = tab_state.kept_view(conversation_id), False
+if is_current:
+    tab_state.keep_view(view)
 
 tab_state.remember_view()
 live_region.draw(view)

@@ -25,7 +25,7 @@ def restore(conversation_id: str) -> None:
 
 def purge(conversation_id: str) -> None:
     if notices.succeeds(service.conversations.purge, conversation_id):
-        tab_state.drop_downloads()
+        tab_state.drop_copies()
         notices.say("Deleted for good, with all its messages and files.")
 
 

@@ -105,7 +105,7 @@ _UNDO: dict[Undo, Callable[[str], bool]] = {
 
 def _purge(conversation_id: str) -> None:
     if succeeds(tab_state.service().conversations.purge, conversation_id):
-        tab_state.drop_downloads()
+        tab_state.drop_copies()
         say("Deleted for good, with all its messages and files.")
 
 

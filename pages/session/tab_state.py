@@ -73,7 +73,7 @@ def remember_view() -> None:
     st.session_state["last_seen"] = url.in_view()
 
 
-def keep_view(view: ConversationView) -> None:
+def keep_view(view: ConversationView | None) -> None:
     """Keep what was read from the database, to be drawn again while it cannot be read."""
     st.session_state["kept_view"] = (visitor.owner(), is_temporary(), view)
 
@@ -163,9 +163,10 @@ def in_chosen_encoding(file: File) -> File:
     return replace(file, encoding=chosen) if chosen else file
 
 
-def drop_downloads() -> None:
-    """Drop prepared exports, which may contain a purged conversation."""
+def drop_copies() -> None:
+    """Drop prepared exports and the kept view, which may contain a purged conversation."""
     st.session_state.pop(EXPORT, None)
+    st.session_state.pop("kept_view", None)
     saved_service().transfer.discard_export()
 
 
