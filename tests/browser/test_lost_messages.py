@@ -50,6 +50,7 @@ def test_message_to_a_process_that_dies_returns_to_the_box(
     if has_conversation:
         chat.ask("Hello")
     chat.composer.fill(WORDS)
+    chat.page.wait_for_load_state("networkidle")  # of the scripts of all elements
     freeze(app, signal.SIGSTOP)  # the connection accepts the message, and no one reads it
     chat.composer.press("Enter")
     expect(chat.composer).to_have_value("")
