@@ -113,4 +113,6 @@ class Store:
         return "" if is_newest else "migrations"
 
     def close(self) -> None:
+        """Close all connections; those in use are closed when their transaction ends."""
+        event.listen(self.engine.pool, "checkin", lambda _, entry: entry.invalidate())
         self.engine.dispose()

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from chat import ChatService, NotFound, Person, Status, Submission
 from chat.domain.calls import CallKind, NewCall
@@ -406,12 +406,11 @@ def test_clock_skew_of_another_machine_is_ignored(
 ) -> None:
     service = make_service()
     look = watch(service)
-    set_clock = text("UPDATE messages SET heartbeat_at = :at WHERE id = :id")
+    row = update(MessageRow).where(MessageRow.id == remote.answer.id)
     wrong = remote.answer.created_at + timedelta(days=365 * years)
     for second in range(12):
         with remote.store.engine.begin() as connection:
-            at = wrong + timedelta(seconds=second)
-            connection.execute(set_clock, {"at": at, "id": remote.answer.id})
+            connection.execute(row.values(heartbeat_at=wrong + timedelta(seconds=second)))
         assert look() == 0
     assert sum(look() for _ in range(9)) == 1
 
