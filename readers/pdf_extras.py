@@ -36,7 +36,7 @@ def annotation_lines(page: PageObject) -> list[str]:
 
 
 def xfa_lines(document: PdfReader) -> list[str]:
-    """Return the values of a form in XML, whose pages only ask for another program."""
+    """Return the values of an XML form. Its pages only ask for another program."""
     datasets = (document.xfa or {}).get("datasets")
     if not datasets:
         return []

@@ -48,7 +48,7 @@ _TEXT_CONTROLS = "\b\t\n\v\f\r\x1b\0"
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Text with "\\n" line ends; a replacement character stands for NUL characters in a row.
+    """Text with "\\n" line ends; a replacement character replaces NUL characters in a row.
 
     `encoding` is the name of its encoding if that is a guess, else "".
     """

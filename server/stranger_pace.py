@@ -15,7 +15,7 @@ _MAX_WAIT = 20.0  # seconds
 
 
 class StrangerPace:
-    """A token bucket whose tokens can be reserved in advance. For one event loop."""
+    """A token bucket with reservations in advance. For one event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -164,7 +164,7 @@ def _audio_tokens(seconds: float) -> int:
 
 
 def _is_measured(model: str, record: CallRecord) -> bool:
-    """Return whether the received text tells what a reply without reported usage has cost.
+    """Return whether the cost of a reply without reported usage follows from its text.
 
     Only if the provider ended the reply, before its maximum length, and shows all reasoning: a
     reply that was cut off may have cost hidden reasoning, and text that was not received.

@@ -1,4 +1,4 @@
-"""Models whose reasoning is billed but not sent, or sent as a summary only."""
+"""Models that bill reasoning without sending it, or send a summary only."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class AccessService:
         self._visitor_key, self._visitor_key_created_at = found
 
     def is_earlier_visitor(self, cookie: str, at: datetime | None = None) -> bool:
-        """Return whether a cookie that is not signed belongs to a visitor whose data is stored.
+        """Return whether an unsigned cookie belongs to a visitor with stored data.
 
         Earlier releases did not sign cookies. A made-up cookie has no data. False a year after the
         first signed cookie: the last of the others has expired.

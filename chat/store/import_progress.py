@@ -53,7 +53,7 @@ def complete(
     ids: Mapping[str, str],
     checks: ImportChecks,
 ) -> ItemReport:
-    """Show a conversation whose messages were all added."""
+    """Show a conversation after all its messages were added."""
     row.deleted_at = None
     add_references(session, progress.nodes, ids)
     add_clear_marks(session, row, {node.message.id for node in progress.nodes}, portable, ids)

@@ -172,7 +172,7 @@ def add_files(
     files: Mapping[Attachment, Attachment | None],
     ids: Mapping[str, str],
 ) -> None:
-    """Add the files of new messages whose contents are stored."""
+    """Add the files of new messages if their contents are stored."""
     for each in part:
         message = each.node.message
         found = (files[unbound(file)] for file in message.attachments)

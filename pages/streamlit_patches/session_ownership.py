@@ -1,9 +1,9 @@
-"""Resume a session only for the visitor who started it, and close what nobody can resume.
+"""Resume a session only for the visitor who started it, and close sessions that cannot be resumed.
 
 Upstream: by design. The id of a session is all that a WebSocket needs to resume it.
-Symptoms: the id is part of upload addresses and was logged, and whoever knew it saw the page of its
-visitor and acted as them. Each session also keeps three open files after its tab was closed, until
-the next session is stored or resumed.
+Symptoms: the id is part of upload addresses and was logged. Any client that knew it saw the page
+of its visitor and acted as them. Each session also keeps three open files after its tab was
+closed, until the next session is stored or resumed.
 Versions: all up to 1.67; tests/streamlit_patches/test_session_ownership.py.
 
 The visitor is the cookie that `server/visitor_cookie.py` has verified.

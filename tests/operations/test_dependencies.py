@@ -125,7 +125,7 @@ VULNERABLE = {
 def test_audit_fails_on_a_known_vulnerability_only(
     tmp_path: Path, packages: list[object] | None, exit_code: int, message: str
 ) -> None:
-    """`None` stands for a database that cannot be reached."""
+    """`None` means that the database cannot be reached."""
     output = "" if packages is None else json.dumps({"dependencies": packages})
     (tmp_path / "pip_audit.py").write_text(f"print({output!r}); raise SystemExit(1)", "utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -196,7 +196,7 @@ def test_shutdown_interrupts_temporary_and_stored_replies_concurrently(
 
 
 class Departing(ScriptedProvider):
-    """Provider that waits in `close` and whose streams break afterwards, as the real ones do."""
+    """Provider that waits in `close` and breaks its streams afterwards, like real ones."""
 
     def __init__(self) -> None:
         super().__init__()

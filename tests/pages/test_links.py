@@ -1,4 +1,4 @@
-"""Tests for links whose text hides the host that they lead to."""
+"""Tests for links with a text that hides the host of their address."""
 
 import pytest
 

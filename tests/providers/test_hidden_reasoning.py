@@ -1,4 +1,4 @@
-"""Recognition of models whose reasoning is billed but not sent."""
+"""Recognition of models that bill reasoning without sending it."""
 
 from __future__ import annotations
 

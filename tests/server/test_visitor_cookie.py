@@ -1,4 +1,4 @@
-"""The visitor cookie is signed; a cookie that we did not make identifies nobody."""
+"""The visitor cookie is signed; a cookie that we did not make identifies no visitor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def signature(key: bytes | None = KEY) -> VisitorSignature:
 
 
 def client(signing: VisitorSignature | None = None) -> TestClient:
-    """Return a client of an app whose pages contain the cookie that they see."""
+    """Return a client of an app that returns the received cookie in its pages."""
 
     async def page(request: Request) -> Response:
         return HTMLResponse(f"<{request.cookies.get(COOKIE, '')}>")

@@ -164,7 +164,7 @@ def zeros(count: int, size: int) -> tuple[list[dict[str, Any]], dict[str, bytes]
 
 
 def many_names() -> bytes:
-    """Return an archive whose files are all the same content, under other names."""
+    """Return an archive of files with the same content under different names."""
     (file,), contents = zeros(1, 900_000)
     value = conversation(*({**file, "name": f"{number}.txt"} for number in range(100)))
     return archived(value, contents)

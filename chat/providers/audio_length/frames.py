@@ -1,4 +1,4 @@
-"""Length of streams whose frames describe themselves: MP3, AAC (ADTS) and FLAC."""
+"""Length of streams with self-describing frames: MP3, AAC (ADTS) and FLAC."""
 
 from __future__ import annotations
 

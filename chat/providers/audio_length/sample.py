@@ -8,7 +8,7 @@ _CELT_MS = (2.5, 5.0, 10.0, 20.0)
 
 
 class Unmeasured(Exception):
-    """The length cannot be told from the bytes."""
+    """The length cannot be determined from the bytes."""
 
 
 def number(data: bytes, offset: int, width: int) -> int:

@@ -96,7 +96,7 @@ def is_error(value: dict[str, Any]) -> bool:
 
 
 def has_bad_base_response(value: dict[str, Any]) -> bool:
-    """Return whether MiniMax's status, which stands beside good replies too, reports an error."""
+    """Return whether MiniMax's status, which successful replies contain too, reports an error."""
     base = value.get("base_resp")
     return isinstance(base, dict) and not _is_good(base.get("status_code"))
 
